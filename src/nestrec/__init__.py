@@ -1,0 +1,1 @@
+"""nestrec: recommender embeddings that nest. Public names load on first use."""

@@ -1,0 +1,44 @@
+"""The errors of nestrec: catch `NestrecError` for all of them.
+
+    NestrecError
+    ├── OptionError           an option's value breaks a rule (also a ValueError)
+    ├── DataError             interactions cannot be read or are unfit for the job (also a ValueError)
+    ├── UnknownIdError        an id that the model has never seen (also a KeyError)
+    ├── ModelFileError        a saved model is damaged, foreign or of another version
+    ├── TrainingError         training cannot go on
+    └── MissingExtraError     an optional dependency is not installed (also an ImportError)
+
+Every message gives the value, the rule and the way out.
+"""
+
+
+class NestrecError(Exception):
+    """The root: whatever nestrec raises on purpose for a mistake outside its own code."""
+
+
+class OptionError(NestrecError, ValueError):
+    """An option's value breaks a rule."""
+
+
+class DataError(NestrecError, ValueError):
+    """Interactions cannot be read, or are unfit for what was asked."""
+
+
+class UnknownIdError(NestrecError, KeyError):
+    """An id that the model has never seen."""
+
+    def __str__(self) -> str:
+        """Return the sentence itself; KeyError would show it in quotes."""
+        return Exception.__str__(self)
+
+
+class ModelFileError(NestrecError):
+    """A saved model is damaged, foreign or of another version."""
+
+
+class TrainingError(NestrecError):
+    """Training cannot go on."""
+
+
+class MissingExtraError(NestrecError, ImportError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,65 @@
+"""The ladder of widths: which prefixes of a vector are trained and served, and what each weighs in the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from operator import index as as_integer
+
+from nestrec.errors import OptionError
+
+LARGEST_EMBEDDING_SIZE = 1024
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Ascending, unique, positive prefix lengths; the last one is the embedding size.
+
+    >>> ladder = Widths((4, 8, 16))
+    >>> ladder.embedding_size, ladder.level_of(8)
+    (16, 1)
+    >>> list(ladder.up_to(8))
+    [4, 8]
+    """
+
+    values: tuple[int, ...]
+
+    def __init__(self, values: Iterable[int]) -> None:
+        """Check the ladder once; inside the library it is not checked again."""
+        object.__setattr__(self, "values", _checked(values))
+
+    @property
+    def embedding_size(self) -> int:
+        """The widest width: the full size of a vector."""
+        return self.values[-1]
+
+    def level_of(self, width: int) -> int:
+        """Return the position of a width in the ladder; raise OptionError for one that is not in it."""
+        if width not in self.values:
+            choices = ", ".join(map(str, self.values))
+            raise OptionError(f"width {width} was not trained; choose one of {choices}")
+        return self.values.index(width)
+
+    def up_to(self, width: int) -> Widths:
+        """Return the ladder cut after a width that is in it."""
+        return Widths(self.values[: self.level_of(width) + 1])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def _checked(values: Iterable[int]) -> tuple[int, ...]:
+    try:
+        ladder = tuple(as_integer(value) for value in values)
+    except TypeError as error:
+        raise OptionError(f"widths must be whole numbers, as in 4,8,16,32,64; got {values!r}") from error
+    if not ladder:
+        raise OptionError("no width was given; name at least one, as in 4,8,16,32,64")
+    if ladder[0] < 1 or any(a >= b for a, b in zip(ladder, ladder[1:], strict=False)):
+        raise OptionError(f"widths must be positive, ascending and unique; got {','.join(map(str, ladder))}")
+    if ladder[-1] > LARGEST_EMBEDDING_SIZE:
+        raise OptionError(f"width {ladder[-1]} is too large; the widest is {LARGEST_EMBEDDING_SIZE}")
+    return ladder
