@@ -2,37 +2,120 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-IdArray = npt.NDArray[Any]  # int64, or numpy's variable-width StringDType
+from nestrec.data.ids import IdArray, as_text, canonical_ids, whole_number
+from nestrec.errors import DataError
+
 IndexArray = npt.NDArray[np.int32]
+
+LARGEST_SIZE = 2**31 - 1  # row indices are int32
+_HASHED_AT_ONCE = 1_000_000
 
 
 class Vocabulary:
     """The ids of one side (users or items): sorted, unique; whole numbers stay numbers, all else is text.
 
-    An id is looked up by its canonical text, so that `42` finds the row of `"42"` and `"042"` does not.
+    Numbers are ordered by value, text by its UTF-8 bytes. An id is looked up by its canonical text, so that `42` finds
+    the row of `"42"` and `"042"` does not.
+
+    >>> items = Vocabulary.from_ids(["30", "7", "7"])
+    >>> items.ids.tolist(), items.index_of([7, "30", "030"]).tolist()
+    ([7, 30], [0, 1, -1])
     """
 
     def __init__(self, ids: IdArray) -> None:
-        """Take ids that are sorted and unique already; `from_ids` sorts for you."""
-        self.ids = ids
+        """Take ids that are sorted and unique already, (n,) int64 or StringDType; `from_ids` sorts for you."""
+        if ids.ndim != 1 or ids.dtype.kind not in "iT":
+            raise DataError(
+                f"a vocabulary holds one row of int64 or text ids, not {ids.ndim} dimensions of {ids.dtype}; "
+                "use Vocabulary.from_ids"
+            )
+        if len(ids) > LARGEST_SIZE:
+            raise DataError(f"{len(ids)} ids are more than 2^31 - 1, the most that int32 row indices can count")
+        if not bool(np.all(ids[1:] > ids[:-1])):
+            raise DataError("the ids of a vocabulary ascend without repeats; use Vocabulary.from_ids")
+        self.ids = ids if ids.dtype.kind == "T" else ids.astype(np.int64, copy=False)
 
     @classmethod
     def from_ids(cls, ids: npt.ArrayLike) -> Vocabulary:
-        """Sort and deduplicate."""
-        raise NotImplementedError
+        """Sort and deduplicate ids of any type that `canonical_ids` takes."""
+        ordered = np.sort(canonical_ids(ids), axis=None)
+        first = np.ones(len(ordered), dtype=np.bool_)
+        first[1:] = ordered[1:] != ordered[:-1]
+        return cls(ordered[first])
 
     def index_of(self, ids: npt.ArrayLike) -> IndexArray:
         """Return the row of each id, -1 where it is unknown. Shape as given; int32."""
-        raise NotImplementedError
+        wanted = canonical_ids(ids)
+        if wanted.dtype.kind == self.ids.dtype.kind:
+            return self._rows(wanted)
+        if self.ids.dtype.kind == "T":
+            return self._rows(as_text(wanted))
+        numbers = [whole_number(text) for text in wanted.ravel().tolist()]
+        known = np.array([number is not None for number in numbers], dtype=np.bool_)
+        values = np.array([0 if number is None else number for number in numbers], dtype=np.int64)
+        return np.where(known, self._rows(values), np.int32(-1)).astype(np.int32).reshape(wanted.shape)
 
     def ids_at(self, indices: npt.ArrayLike) -> IdArray:
-        """Return the ids of these rows."""
-        return self.ids[np.asarray(indices)]
+        """Return the ids of these rows, in the shape given."""
+        result: IdArray = self.ids[np.asarray(indices)]
+        return result
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 (hexadecimal) of the ids in order."""
+        digest = hashlib.sha256(f"{self.ids.dtype.kind} {len(self)}\n".encode())
+        for start in range(0, len(self), _HASHED_AT_ONCE):
+            digest.update(_id_bytes(self.ids[start : start + _HASHED_AT_ONCE]))
+        return digest.hexdigest()
+
+    def _rows(self, wanted: IdArray) -> IndexArray:
+        """Find ids of this vocabulary's own type."""
+        if len(self) == 0:
+            return np.full(wanted.shape, -1, dtype=np.int32)
+        flat = wanted.ravel()
+        places = _places(self.ids, flat)
+        return np.where(self.ids[places] == flat, places, -1).astype(np.int32).reshape(wanted.shape)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal where type and ids are."""
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self is other or (self.ids.dtype == other.ids.dtype and bool(np.array_equal(self.ids, other.ids)))
+
+    __hash__ = None  # type: ignore[assignment]  # compared by content, which may be large
 
     def __len__(self) -> int:
+        """Count the ids."""
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        """Show the size and the ends."""
+        kind = "text" if self.ids.dtype.kind == "T" else "whole-number"
+        ends = f", {self.ids[0]!r} to {self.ids[-1]!r}" if len(self) else ""
+        return f"<Vocabulary of {len(self)} {kind} ids{ends}>"
+
+
+def _places(ordered: IdArray, wanted: IdArray) -> npt.NDArray[np.int64]:
+    """Return for each wanted id the last place whose id is not above it, 0 if there is none."""
+    if ordered.dtype.kind == "i":
+        return np.maximum(np.searchsorted(ordered, wanted, side="right") - 1, 0)
+    # Not numpy's searchsorted: for text it reads one array's strings with the other's allocator (numpy 2.0 to 2.4).
+    places = np.zeros(len(wanted), dtype=np.int64)
+    step = 1 << (len(ordered) - 1).bit_length()
+    while step := step >> 1:
+        further = np.minimum(places + step, len(ordered) - 1)
+        places = np.where(ordered[further] <= wanted, further, places)
+    return places
+
+
+def _id_bytes(ids: npt.NDArray[Any]) -> bytes:
+    """Return bytes that no other list of ids of the same kind and length has: lengths, then contents."""
+    if ids.dtype.kind == "i":
+        return ids.astype("<i8").tobytes()
+    encoded = [text.encode() for text in ids.tolist()]
+    return np.array([len(text) for text in encoded], dtype="<i8").tobytes() + b"".join(encoded)
