@@ -29,11 +29,8 @@ def excluded_sets(rng: np.random.Generator, n_queries: int, n_items: int) -> lis
 
 
 def as_exclusions(sets: list[npt.NDArray[np.int32]]) -> Exclusions:
-    """Store the sets in reverse, so that a query's row is not its own position."""
-    backward = sets[::-1]
-    indptr = np.cumsum([0, *map(len, backward)]).astype(np.int64)
-    indices = np.concatenate([*backward, np.zeros(0, np.int32)]).astype(np.int32)
-    return Exclusions(indptr, indices, np.arange(len(sets))[::-1])
+    indptr = np.cumsum([0, *map(len, sets)]).astype(np.int64)
+    return Exclusions(indptr, np.concatenate([*sets, np.zeros(0, np.int32)]).astype(np.int32))
 
 
 def full_sort(
@@ -112,6 +109,16 @@ def test_a_query_has_the_same_answer_alone_and_among_others() -> None:
         alone = top_k(queries[row : row + 1], vectors, (8, 16), 9, threads=1)
         np.testing.assert_array_equal(alone.items[0], many.items[row])
         np.testing.assert_array_equal(alone.scores[0], many.scores[row])
+
+
+def test_chosen_rows_are_answered_in_their_order_each_with_its_own_exclusions() -> None:
+    rng = np.random.default_rng(6)
+    queries, vectors = whole_numbers(rng, 6, 5), whole_numbers(rng, 40, 5)
+    excluded = as_exclusions(excluded_sets(rng, 6, 40))
+    every = top_k(queries, vectors, (5,), 7, excluded=excluded)
+    rows = np.array([4, 0, 4, 2], dtype=np.int32)
+    chosen = top_k(queries, vectors, (5,), 7, rows=rows, excluded=excluded)
+    np.testing.assert_array_equal(chosen.items, every.items[rows])
 
 
 def test_cosine_scales_both_sides_and_gives_a_vector_of_zeros_zero() -> None:

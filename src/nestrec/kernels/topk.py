@@ -33,19 +33,18 @@ _STRIP = 32  # scores compared with the root at once
 
 
 class Exclusions(NamedTuple):
-    """Items a query must not get, as the rows of a CSR matrix."""
+    """Items that must not be returned: row r of this CSR matrix holds those of row r of the queries."""
 
     indptr: Pointers  # (n_rows + 1,)
     indices: Indices  # item_index, ascending within a row
-    rows: npt.NDArray[np.integer]  # (n_queries,) the row that holds for each query
 
-    def of(self, start: int, stop: int) -> tuple[Pointers, Indices]:
-        """Return indptr and indices of queries start to stop, copied out."""
-        begins, ends = self.indptr[self.rows[start:stop]], self.indptr[self.rows[start:stop] + 1]
-        indptr = np.zeros(len(begins) + 1, dtype=np.int64)
+    def of(self, rows: npt.NDArray[np.integer]) -> tuple[Pointers, Indices]:
+        """Return indptr and indices of these rows, copied out."""
+        begins, ends = self.indptr[rows], self.indptr[rows + 1]
+        indptr = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(ends - begins, out=indptr[1:])
         places = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], ends - begins)
-        return indptr, np.asarray(self.indices[places], dtype=np.int32)
+        return indptr, np.array(self.indices[places], dtype=np.int32, subok=False)
 
 
 class TopK(NamedTuple):
@@ -56,27 +55,30 @@ class TopK(NamedTuple):
 
 
 def top_k(
-    queries: FloatMatrix,  # (n_queries, >= widest)
+    queries: FloatMatrix,  # (n_rows, >= widest)
     vectors: FloatMatrix,  # (n_items, >= widest)
     widths: tuple[int, ...],  # ascending
     k: int,
     *,
+    rows: npt.NDArray[np.integer] | None = None,  # (n_queries,) rows of queries to answer, in this order; None: all
     candidates: Indices | None = None,  # item_index, ascending; None: all items
     excluded: Exclusions | None = None,
     cosine: bool = False,  # scale both sides to length 1 at the widest width
     threads: int | None = None,
 ) -> TopK:
     """Rank the candidates for every query by inner product of prefixes; NaN is never returned."""
+    if rows is None:
+        rows = np.arange(len(queries))
     if candidates is None:
         candidates = np.arange(len(vectors), dtype=np.int32)
-    shape = (len(queries), len(widths), k)
+    shape = (len(rows), len(widths), k)
     best = TopK(np.full(shape, -1, dtype=np.int32), np.full(shape, -np.inf, dtype=np.float32))
     threads = checked_threads(threads)
 
     def fill(block: tuple[int, int]) -> None:
-        _fill_block(block, queries, vectors, widths, candidates, excluded, cosine, best)
+        _fill_block(block, queries, rows, vectors, widths, candidates, excluded, cosine, best)
 
-    blocks = list(_blocks(len(queries), threads))
+    blocks = list(_blocks(len(rows), threads))
     if threads == 1 or len(blocks) < 2:
         for block in blocks:
             fill(block)
@@ -94,6 +96,7 @@ def _blocks(n_queries: int, threads: int) -> Iterator[tuple[int, int]]:
 def _fill_block(
     block: tuple[int, int],
     queries: FloatMatrix,
+    rows: npt.NDArray[np.integer],
     vectors: FloatMatrix,
     widths: tuple[int, ...],
     candidates: Indices,
@@ -102,8 +105,8 @@ def _fill_block(
     best: TopK,
 ) -> None:
     start, stop = block
-    mine = _prepared(queries[start:stop, : widths[-1]], cosine)
-    indptr, indices = excluded.of(start, stop) if excluded else _nothing_excluded(stop - start)
+    mine = _prepared(queries[rows[start:stop], : widths[-1]], cosine)
+    indptr, indices = excluded.of(rows[start:stop]) if excluded else _nothing_excluded(stop - start)
     sizes = np.zeros((stop - start, len(widths)), dtype=np.int64)
     cursors = indptr[:-1].copy()
     ladder = np.array(widths, dtype=np.int64)

@@ -1,1 +1,1 @@
-"""retrieval"""
+"""Retrieval: which ids a question names, and the best answers to it at one width."""

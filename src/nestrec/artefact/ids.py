@@ -1,0 +1,57 @@
+"""Ids as arrays that safetensors can hold: numbers as they are, text as UTF-8 bytes and where each id begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.dtypes import StringDType
+
+from nestrec.artefact.tensors import Arrays
+from nestrec.data.ids import IdArray
+from nestrec.data.vocabulary import Vocabulary
+
+_AT_ONCE = 1_000_000  # ids; bounds what is held as Python text
+
+
+def packed_ids(name: str, vocabulary: Vocabulary) -> Arrays:
+    """Return `name` (n,) int64, or `name.bytes` (total,) uint8 with `name.offsets` (n + 1,) int64."""
+    if vocabulary.ids.dtype.kind != "T":
+        return {name: vocabulary.ids}
+    parts: list[bytes] = []
+    offsets = np.zeros(len(vocabulary) + 1, dtype=np.int64)
+    for block in _blocks(len(vocabulary)):
+        encoded = [text.encode() for text in vocabulary.ids[block].tolist()]
+        offsets[block.start + 1 : block.stop + 1] = [len(text) for text in encoded]
+        parts.append(b"".join(encoded))
+    return {
+        f"{name}.bytes": np.frombuffer(b"".join(parts), dtype=np.uint8),
+        f"{name}.offsets": np.cumsum(offsets),
+    }
+
+
+def unpacked_ids(name: str, arrays: Arrays) -> Vocabulary:
+    """Return the vocabulary of `packed_ids`; numbers stay in the file's pages, text is decoded.
+
+    Raises KeyError, UnicodeDecodeError or DataError (ids out of order) for what `packed_ids` cannot have made.
+    """
+    if name in arrays:
+        return Vocabulary(arrays[name])
+    text, offsets = arrays[f"{name}.bytes"], arrays[f"{name}.offsets"]
+    ids: IdArray = np.empty(len(offsets) - 1, dtype=StringDType())
+    for block in _blocks(len(ids)):
+        bounds = offsets[block.start : block.stop + 1]
+        ids[block] = _decoded(text[bounds[0] : bounds[-1]].tobytes(), (bounds - bounds[0]).tolist())
+    return Vocabulary(ids)
+
+
+def _decoded(text: bytes, bounds: list[int]) -> list[str]:
+    if text.isascii():  # then bytes and characters have the same places
+        plain = text.decode("ascii")
+        return [plain[first:last] for first, last in pairwise(bounds)]
+    return [text[first:last].decode() for first, last in pairwise(bounds)]
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + _AT_ONCE, n)) for start in range(0, n, _AT_ONCE))

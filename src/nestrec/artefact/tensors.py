@@ -1,0 +1,56 @@
+"""Arrays in a safetensors file: written by the safetensors library, read by mapping the file into memory.
+
+The library checks the file but copies what it reads; mapping lets processes share the pages of a large model and reads
+only what is used.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Mapping
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.errors import ModelFileError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_DTYPES = {"F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "u1"}
+_PREAMBLE = 8  # bytes: the header's length, little-endian
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write float32, int64, int32 and uint8 arrays."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+
+def map_arrays(path: Path, file: BufferedReader) -> Arrays:
+    """Return the arrays of an open file as read-only views of its pages; `path` is for the error's sentence.
+
+    Raises ModelFileError where the file is no whole safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            return _mapped(file)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path} is no whole safetensors file ({error}); copy or train the model again") from error
+
+
+def _mapped(file: BufferedReader) -> Arrays:
+    pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    begin = _PREAMBLE + int.from_bytes(pages[:_PREAMBLE], "little")
+    header = json.loads(pages[_PREAMBLE:begin])
+    header.pop("__metadata__", None)
+    return {
+        name: np.ndarray(entry["shape"], _DTYPES[entry["dtype"]], buffer=pages, offset=begin + entry["data_offsets"][0])
+        for name, entry in header.items()
+    }

@@ -1,0 +1,270 @@
+"""Trained embeddings that nest, and what is asked of them: recommend, compare, score, narrow, save.
+
+One value holds all that serving needs: user and item matrices, the widths, the ids and the interactions seen in
+training. Training makes it; evaluation and serving read it. Scores are raw inner products of prefixes: a prefix is
+never scaled to length 1, since its length carries popularity. Only similarity (cosine) divides by lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import InitVar, dataclass, field
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.artefact.model import StoredModel, read_model, write_model
+from nestrec.artefact.opened import is_finite
+from nestrec.data.ids import canonical_ids
+from nestrec.data.interactions import Interactions
+from nestrec.data.vocabulary import Vocabulary
+from nestrec.errors import DataError, ModelFileError, OptionError
+from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.lookup import Found, Ids, Unknown, allowed_rows, find
+from nestrec.retrieval.ranking import Ranking
+from nestrec.retrieval.search import Side, best, each_itself, pair_scores
+from nestrec.widths import Widths
+
+FloatMatrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NestedEmbeddings:
+    """User and item vectors whose every prefix of a trained width is a recommender.
+
+    Raises DataError where shapes do not fit or a number is not finite. The arrays are kept, not copied.
+
+    >>> import nestrec
+    >>> model = nestrec.NestedEmbeddings.from_arrays(
+    ...     user_embeddings=[[1.0, 0.0], [0.0, 1.0]],
+    ...     item_embeddings=[[3.0, 0.0], [2.0, 1.0], [0.0, 2.0]],
+    ...     widths=[1, 2],
+    ...     users=["ann", "bob"],
+    ...     items=["jam", "tea", "rye"],
+    ... )
+    >>> ids, scores = model.recommend("bob", k=2)
+    >>> ids.tolist(), scores.tolist()
+    (['rye', 'tea'], [2.0, 1.0])
+    >>> model.at(1)
+    <NestedEmbeddings: 2 users, 3 items, widths 1>
+    """
+
+    user_embeddings: FloatMatrix  # (n_users, embedding_size) float32
+    item_embeddings: FloatMatrix  # (n_items, embedding_size) float32
+    widths: Widths
+    users: Vocabulary
+    items: Vocabulary
+    seen: Interactions  # the training interactions; (n_users, n_items)
+    manifest: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # options, metrics, fingerprints: what `save` keeps beside
+    check: InitVar[bool] = True  # False: the numbers are known to be finite and are not read
+
+    def __post_init__(self, check: bool) -> None:
+        """Check that the parts fit each other."""
+        _check_matrix("user", self.user_embeddings, len(self.users), self.widths, check)
+        _check_matrix("item", self.item_embeddings, len(self.items), self.widths, check)
+        if (self.seen.n_users, self.seen.n_items) != (len(self.users), len(self.items)):
+            raise DataError(
+                f"seen interactions of {self.seen.n_users} users and {self.seen.n_items} items do not fit a model of "
+                f"{len(self.users)} users and {len(self.items)} items; use the interactions it was trained on"
+            )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        user_embeddings: npt.ArrayLike,  # (n_users, embedding_size)
+        item_embeddings: npt.ArrayLike,  # (n_items, embedding_size)
+        widths: Iterable[int],
+        *,
+        users: npt.ArrayLike | None = None,  # (n_users,) ids, one a row; None: 0, 1, 2, …
+        items: npt.ArrayLike | None = None,  # (n_items,)
+    ) -> NestedEmbeddings:
+        """Build a model from vectors made elsewhere; nothing counts as seen. Raises DataError for a repeated id."""
+        user_rows, user_vocabulary = _sorted_side("user", user_embeddings, users)
+        item_rows, item_vocabulary = _sorted_side("item", item_embeddings, items)
+        nothing = np.zeros(len(user_vocabulary) + 1, dtype=np.int64)
+        seen = Interactions(user_vocabulary, item_vocabulary, nothing, np.zeros(0, dtype=np.int32))
+        return cls(user_rows, item_rows, Widths(widths), user_vocabulary, item_vocabulary, seen)
+
+    @property
+    def n_users(self) -> int:
+        """Rows of the user matrix."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Rows of the item matrix."""
+        return len(self.items)
+
+    @property
+    def embedding_size(self) -> int:
+        """The widest width: numbers in a vector."""
+        return self.widths.embedding_size
+
+    def at(self, width: int) -> NestedEmbeddings:
+        """Return the same model, narrower: views of the matrices, no copies.
+
+        Raises OptionError for a width that was not trained.
+        """
+        ladder = self.widths.up_to(width)
+        size = ladder.embedding_size
+        narrow = self.user_embeddings[:, :size], self.item_embeddings[:, :size]
+        return NestedEmbeddings(*narrow, ladder, self.users, self.items, self.seen, self.manifest, check=False)
+
+    def recommend(
+        self,
+        user_ids: Ids,
+        k: int = 10,
+        width: int | None = None,
+        *,
+        exclude_seen: bool = True,
+        only: Ids | None = None,
+        without: Ids | None = None,
+        unknown: Unknown = "raise",
+        threads: int | None = None,
+    ) -> Ranking:
+        """Return the k items of highest score for each user, best first; equal scores by item index.
+
+        Args:
+            user_ids: one id (1-D result) or many (2-D result, one row a user).
+            k: items per user, 1 or more. Users with less than k items left get fewer; see `Ranking`.
+            width: a trained width to score with; None is the widest.
+            exclude_seen: leave out each user's training interactions.
+            only: item ids that may be returned, to any user.
+            without: item ids that must not be returned, to any user.
+            unknown: "raise" UnknownIdError for an id the model does not know, or "skip" it and report it in the result.
+            threads: None uses all processors.
+
+        """
+        asked = find(self.users, user_ids, "user", unknown)
+        return best(
+            asked,
+            self.user_embeddings,
+            Side(self.item_embeddings, self.items),
+            self._width(width),
+            k,
+            excluded=Exclusions(self.seen.indptr, self.seen.indices) if exclude_seen else None,
+            allowed=allowed_rows(self.items, only, without, unknown),
+            threads=threads,
+        )
+
+    def similar_items(
+        self,
+        item_ids: Ids,
+        k: int = 10,
+        width: int | None = None,
+        *,
+        unknown: Unknown = "raise",
+        threads: int | None = None,
+    ) -> Ranking:
+        """Return the k items nearest to each item by the cosine of their prefixes, the item itself left out.
+
+        A vector of zeros has cosine 0 with everything. Arguments, result and errors as in `recommend`.
+        """
+        asked = find(self.items, item_ids, "item", unknown)
+        return self._similar(asked, Side(self.item_embeddings, self.items), k, width, threads)
+
+    def similar_users(
+        self,
+        user_ids: Ids,
+        k: int = 10,
+        width: int | None = None,
+        *,
+        unknown: Unknown = "raise",
+        threads: int | None = None,
+    ) -> Ranking:
+        """Return the k users nearest to each user by the cosine of their prefixes, the user itself left out.
+
+        A vector of zeros has cosine 0 with everything. Arguments, result and errors as in `recommend`.
+        """
+        asked = find(self.users, user_ids, "user", unknown)
+        return self._similar(asked, Side(self.user_embeddings, self.users), k, width, threads)
+
+    def score(self, user_ids: Ids, item_ids: Ids, width: int | None = None) -> npt.NDArray[np.float32]:
+        """Return the score of each pair, float32: two lists of one length, or one id against a list.
+
+        Equal to what `recommend` gives up to rounding. Raises UnknownIdError for an id the model does not know and
+        OptionError for lists of different lengths.
+        """
+        users, items = find(self.users, user_ids, "user", "raise"), find(self.items, item_ids, "item", "raise")
+        if not (users.single or items.single or len(users.rows) == len(items.rows)):
+            raise OptionError(
+                f"{len(users.rows)} users and {len(items.rows)} items are no pairs; give as many of one as of the "
+                "other, or a single id"
+            )
+        user_rows, item_rows = np.broadcast_arrays(users.rows, items.rows)
+        scores = pair_scores(self.user_embeddings, self.item_embeddings, user_rows, item_rows, self._width(width))
+        return scores.reshape(()) if users.single and items.single else scores
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model to a directory, whole or not at all; a reader sees the old model or the new one.
+
+        Raises OptionError where the path holds a model and `overwrite` is False, ModelFileError where it holds
+        something else or cannot be written.
+        """
+        write_model(path, self._stored(), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, verify: bool | None = None) -> NestedEmbeddings:
+        """Open a saved model; its arrays are views of the files, shared with other processes that open it.
+
+        `verify`: True reads all files and checks their SHA-256 and numbers, False only structure and sizes, None
+        checks contents of files up to 32 MiB. Raises ModelFileError for what is not a whole model of this version.
+        """
+        stored = read_model(path, verify=verify)
+        try:
+            return cls(*stored, check=False)
+        except DataError as error:
+            raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
+
+    def _stored(self) -> StoredModel:
+        return StoredModel(
+            self.user_embeddings, self.item_embeddings, self.widths, self.users, self.items, self.seen, self.manifest
+        )
+
+    def _width(self, width: int | None) -> int:
+        if width is None:
+            return self.embedding_size
+        return self.widths.values[self.widths.level_of(width)]
+
+    def _similar(self, asked: Found, side: Side, k: int, width: int | None, threads: int | None) -> Ranking:
+        own = each_itself(len(side.vectors))
+        return best(asked, side.vectors, side, self._width(width), k, excluded=own, cosine=True, threads=threads)
+
+    def __repr__(self) -> str:
+        """Show the sizes."""
+        return (
+            f"<NestedEmbeddings: {self.n_users} users, {self.n_items} items, widths {', '.join(map(str, self.widths))}>"
+        )
+
+
+def _check_matrix(noun: str, matrix: FloatMatrix, n_rows: int, widths: Widths, read: bool) -> None:
+    if matrix.dtype != np.float32 or matrix.shape != (n_rows, widths.embedding_size):
+        raise DataError(
+            f"{noun}_embeddings of {matrix.dtype} {matrix.shape} do not fit {n_rows} {noun}s and embedding size "
+            f"{widths.embedding_size}; they are float32 ({n_rows}, {widths.embedding_size})"
+        )
+    if n_rows == 0:
+        raise DataError(f"a model of no {noun}s can answer nothing; give at least one")
+    if read and not is_finite(matrix):
+        raise DataError(f"{noun}_embeddings hold NaN or infinite numbers; train again with a smaller learning rate")
+
+
+def _sorted_side(noun: str, vectors: npt.ArrayLike, ids: npt.ArrayLike | None) -> tuple[FloatMatrix, Vocabulary]:
+    """Return the rows in the order of their ids."""
+    matrix = np.asarray(vectors, dtype=np.float32)
+    if ids is None:
+        return matrix, Vocabulary(np.arange(len(matrix), dtype=np.int64))
+    names = canonical_ids(ids)
+    vocabulary = Vocabulary.from_ids(names)
+    if not len(names) == len(vocabulary) == len(matrix):
+        raise DataError(
+            f"{len(names)} {noun} ids, {len(vocabulary)} of them different, do not name {len(matrix)} rows of "
+            f"{noun}_embeddings; give every row an id of its own"
+        )
+    rows = np.empty_like(matrix)
+    rows[vocabulary.index_of(names)] = matrix
+    return rows, vocabulary

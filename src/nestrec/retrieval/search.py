@@ -1,0 +1,110 @@
+"""The best k of one width, named: rows of the model in, a `Ranking` of ids out. Exact: every candidate is scored."""
+
+from __future__ import annotations
+
+from operator import index as as_integer
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.ids import IdArray
+from nestrec.data.vocabulary import Vocabulary
+from nestrec.errors import OptionError
+from nestrec.kernels.topk import Exclusions, top_k
+from nestrec.retrieval.lookup import Found
+from nestrec.retrieval.ranking import Ranking
+
+_PAIRS_AT_ONCE = 65_536  # bounds the copies of their vectors
+_NO_IDS = np.zeros(0, dtype=np.int64)
+
+
+class Side(NamedTuple):
+    """Users or items: their vectors and their names."""
+
+    vectors: npt.NDArray[np.float32]  # (n, >= width)
+    vocabulary: Vocabulary
+
+
+def best(
+    asked: Found,
+    queries: npt.NDArray[np.float32],  # (n_rows, >= width); asked.rows are rows of it
+    answers: Side,
+    width: int,
+    k: int,
+    *,
+    excluded: Exclusions | None = None,  # rows of the answers, by row of the queries
+    allowed: Found | None = None,
+    cosine: bool = False,
+    threads: int | None = None,
+) -> Ranking:
+    """Rank the answers for the rows asked for; raise OptionError for a k below 1."""
+    wanted = _checked_k(k)
+    candidates = None if allowed is None else allowed.rows
+    n_candidates = len(answers.vectors) if candidates is None else len(candidates)
+    found = top_k(
+        queries,
+        answers.vectors,
+        (width,),
+        min(wanted, n_candidates),
+        rows=asked.rows,
+        candidates=candidates,
+        excluded=excluded,
+        cosine=cosine,
+        threads=threads,
+    )
+    ids, scores = _named(found.items[:, 0], found.scores[:, 0], answers.vocabulary, None if asked.single else wanted)
+    return Ranking(ids, scores, asked.ids, asked.skipped, _NO_IDS if allowed is None else allowed.skipped)
+
+
+def pair_scores(
+    users: npt.NDArray[np.float32],  # (n_users, >= width)
+    items: npt.NDArray[np.float32],  # (n_items, >= width)
+    user_rows: npt.NDArray[np.int32],  # (n,)
+    item_rows: npt.NDArray[np.int32],  # (n,)
+    width: int,
+) -> npt.NDArray[np.float32]:
+    """Return the inner product of the prefixes of each pair, (n,)."""
+    scores = np.empty(len(user_rows), dtype=np.float32)
+    for start in range(0, len(scores), _PAIRS_AT_ONCE):
+        pairs = slice(start, start + _PAIRS_AT_ONCE)
+        scores[pairs] = np.vecdot(users[user_rows[pairs], :width], items[item_rows[pairs], :width])
+    return scores
+
+
+def each_itself(n_rows: int) -> Exclusions:
+    """Exclude from every row that row: nothing is its own neighbour."""
+    return Exclusions(np.arange(n_rows + 1, dtype=np.int64), np.arange(n_rows, dtype=np.int32))
+
+
+def _checked_k(k: int) -> int:
+    try:
+        wanted = as_integer(k)
+    except TypeError as error:
+        raise OptionError(f"k={k!r} is no whole number; give the number of ids to return, 1 or more") from error
+    if wanted < 1:
+        raise OptionError(f"k={wanted} returns nothing; give the number of ids to return, 1 or more")
+    return wanted
+
+
+def _named(
+    rows: npt.NDArray[np.int32],  # (n_queries, n) -1 where nothing is left
+    scores: npt.NDArray[np.float32],
+    vocabulary: Vocabulary,
+    k: int | None,  # columns to fill up to; None: a single query, nothing is filled up
+) -> tuple[IdArray, npt.NDArray[np.float32]]:
+    if k is None:
+        left = rows.ravel() >= 0
+        return vocabulary.ids_at(rows.ravel()[left]), scores.ravel()[left]
+    if rows.shape[1] < k:
+        missing = ((0, 0), (0, k - rows.shape[1]))
+        rows, scores = np.pad(rows, missing, constant_values=-1), np.pad(scores, missing, constant_values=-np.inf)
+    ids = vocabulary.ids_at(np.maximum(rows, 0))
+    ids[rows < 0] = _filling(vocabulary)
+    return ids, scores
+
+
+def _filling(vocabulary: Vocabulary) -> int | str:
+    if vocabulary.ids.dtype.kind == "T":
+        return ""
+    return -1 if vocabulary.index_of(-1) < 0 else int(np.iinfo(np.int64).min)
