@@ -34,7 +34,7 @@ VOCABULARIES = "vocabularies.safetensors"
 INTERACTIONS = "interactions.safetensors"
 
 _OWN_FILES = {MANIFEST, EMBEDDINGS, VOCABULARIES, INTERACTIONS}
-_ATTEMPTS = 3  # a directory replaced while it is being read is read again
+_ATTEMPTS = 20  # a directory replaced while it is being read is read again
 
 
 class StoredModel(NamedTuple):

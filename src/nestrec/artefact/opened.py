@@ -67,13 +67,13 @@ class OpenedDirectory:
             os.close(self._descriptor)
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> tuple[int, int, int] | None:
     """Return what tells one directory from another that took its path; None where there is none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_mtime_ns  # an inode's number can be used again
 
 
 def is_finite(matrix: npt.NDArray[np.float32]) -> bool:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interactions:
-    """Each (user, item) pair once. Rows are users; a row's items ascend."""
+    """Each (user, item) pair once. Rows are users; a row's items ascend.
+
+    >>> import numpy as np
+    >>> from nestrec import Interactions, Vocabulary
+    >>> users, items = Vocabulary.from_ids(["ann", "bob"]), Vocabulary.from_ids([10, 20, 30])
+    >>> Interactions(users, items, indptr=np.array([0, 2, 3]), indices=np.array([0, 2, 1], dtype=np.int32))
+    <Interactions: 2 users, 3 items, 3 interactions>
+    """
 
     users: Vocabulary
     items: Vocabulary

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.vocabulary import IdArray
+from nestrec.data.ids import IdArray
 
 
 @dataclass(frozen=True, eq=False)

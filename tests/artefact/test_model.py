@@ -1,0 +1,308 @@
+"""A saved model comes back whole, and what is not a whole model is refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from nestrec import Interactions, NestedEmbeddings, Vocabulary, Widths
+from nestrec.artefact import manifest as manifest_module
+from nestrec.artefact import opened
+from nestrec.errors import ModelFileError, OptionError
+
+FILES = ["embeddings.safetensors", "interactions.safetensors", "manifest.json", "vocabularies.safetensors"]
+
+
+def build(users: list[Any], items: list[Any], seed: int = 0, **sections: Any) -> NestedEmbeddings:
+    """Random vectors of widths 2 and 4; user u has seen item u, as far as there are items."""
+    rng = np.random.default_rng(seed)
+    user_ids, item_ids = Vocabulary.from_ids(users), Vocabulary.from_ids(items)
+    seen_items = np.arange(min(len(users), len(items)), dtype=np.int32)
+    indptr = np.minimum(np.arange(len(users) + 1), len(seen_items)).astype(np.int64)
+    return NestedEmbeddings(
+        rng.normal(size=(len(users), 4)).astype(np.float32),
+        rng.normal(size=(len(items), 4)).astype(np.float32),
+        Widths((2, 4)),
+        user_ids,
+        item_ids,
+        Interactions(user_ids, item_ids, indptr, seen_items),
+        sections,
+    )
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    build(["ann", "bob", "cyd"], [1, 2], options={"seed": 5}).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def same(one: NestedEmbeddings, other: NestedEmbeddings) -> bool:
+    arrays: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = [
+        (one.user_embeddings, other.user_embeddings),
+        (one.item_embeddings, other.item_embeddings),
+        (one.seen.indptr, other.seen.indptr),
+        (one.seen.indices, other.seen.indices),
+    ]
+    equal = all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in arrays)
+    return equal and one.widths == other.widths and one.users == other.users and one.items == other.items
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [3, -7, 2**62],
+        ["a", "", "é\N{GRINNING FACE}", "a b,\t\n", "0", "007", "x\0"],
+        [2**70, "1"],
+    ],
+    ids=["numbers", "text", "larger than 64 bits"],
+)
+def test_what_is_saved_comes_back(tmp_path: Path, ids: list[Any]) -> None:
+    for name, model in {"users": build(ids, [1]), "items": build([1, 2], ids)}.items():
+        model.save(tmp_path / name)
+        for verify in (None, True, False):
+            assert same(NestedEmbeddings.load(tmp_path / name, verify=verify), model)
+
+
+def test_text_ids_come_back_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nestrec.artefact.ids._AT_ONCE", 3)
+    model = build([f"u{'é' * (number % 4)}{number}" for number in range(11)], ["x"])
+    model.save(tmp_path / "model")
+    assert same(NestedEmbeddings.load(tmp_path / "model"), model)
+
+
+def test_a_narrowed_model_is_saved_narrow(tmp_path: Path) -> None:
+    model = build(["a", "b"], ["x"]).at(2)
+    model.save(tmp_path / "model")
+    assert same(NestedEmbeddings.load(tmp_path / "model"), model)
+
+
+def test_a_loaded_model_answers_like_the_one_saved(tmp_path: Path) -> None:
+    model = build(list(range(20)), list(range(30)))
+    model.save(tmp_path / "model")
+    ids, scores = NestedEmbeddings.load(tmp_path / "model").recommend(range(20), k=5, width=2)
+    np.testing.assert_array_equal(ids, model.recommend(range(20), k=5, width=2).ids)
+    np.testing.assert_array_equal(scores, model.recommend(range(20), k=5, width=2).scores)
+
+
+def test_loaded_arrays_are_read_only_pages_of_the_file(saved: Path) -> None:
+    model = NestedEmbeddings.load(saved)
+    for array in (model.user_embeddings, model.item_embeddings, model.seen.indices, model.items.ids):
+        assert not array.flags.writeable
+        assert not array.flags.owndata
+        assert array.flags.aligned
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        assert str(saved / "embeddings.safetensors") in maps.read_text()
+
+
+def test_the_manifest_keeps_the_sections_given_and_describes_the_files(saved: Path) -> None:
+    manifest = NestedEmbeddings.load(saved).manifest
+    assert manifest["options"] == {"seed": 5}
+    assert (manifest["format"], manifest["format_version"], manifest["widths"]) == ("nestrec-model", 1, [2, 4])
+    assert (manifest["n_users"], manifest["n_items"], manifest["n_interactions"]) == (3, 2, 2)
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+    assert {name: entry["bytes"] for name, entry in manifest["files"].items()} == {
+        path.name: path.stat().st_size for path in saved.iterdir() if path.name != "manifest.json"
+    }
+
+
+def test_the_files_are_plain_safetensors(saved: Path) -> None:
+    model = NestedEmbeddings.load(saved)
+    tensors = load_file(saved / "embeddings.safetensors")
+    np.testing.assert_array_equal(tensors["user_embeddings"], model.user_embeddings)
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        build(["a", "b"], ["x"], options={"seed": 1}).save(tmp_path / name)
+    for name in FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_a_model_is_replaced_only_on_request(saved: Path) -> None:
+    before, model = NestedEmbeddings.load(saved), build(["z"], [9], seed=1)
+    with pytest.raises(OptionError, match=r"model already holds a model; .* overwrite=True"):
+        model.save(saved)
+    assert same(NestedEmbeddings.load(saved), before)
+    model.save(saved, overwrite=True)
+    assert same(NestedEmbeddings.load(saved), model)
+    assert [path.name for path in saved.parent.iterdir()] == ["model"]
+
+
+def test_a_loaded_model_can_replace_itself_and_stays_readable(saved: Path) -> None:
+    loaded = NestedEmbeddings.load(saved)
+    build(["z"], [9]).save(saved, overwrite=True)
+    assert loaded.recommend("ann", k=1).ids.tolist() == [2]
+    loaded.save(saved, overwrite=True)
+    assert same(NestedEmbeddings.load(saved), loaded)
+
+
+def test_what_is_not_a_model_is_never_replaced(tmp_path: Path, saved: Path) -> None:
+    model = build(["a"], ["x"])
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("one")
+    (tmp_path / "file").write_text("two")
+    (saved / "notes.txt").write_text("three")
+    for path in (tmp_path / "thesis", tmp_path / "file"):
+        with pytest.raises(ModelFileError, match="is no nestrec model, so it is not replaced"):
+            model.save(path, overwrite=True)
+    with pytest.raises(ModelFileError, match=r"not the model's \(notes.txt\)"):
+        model.save(saved, overwrite=True)
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "one"
+
+
+def test_missing_parents_are_made_and_an_empty_directory_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "a" / "b"):
+        build(["a"], ["x"]).save(path)
+        assert NestedEmbeddings.load(path).n_users == 1
+
+
+def test_a_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelFileError, match=r"cannot be written to .*file.model"):
+        build(["a"], ["x"]).save(tmp_path / "file" / "model")
+
+
+def test_a_model_that_is_not_finite_or_has_no_json_manifest_is_not_saved(tmp_path: Path) -> None:
+    model = build(["a"], ["x"])
+    model.item_embeddings[0, 1] = np.inf
+    with pytest.raises(ModelFileError, match="item_embeddings hold NaN or infinite"):
+        model.save(tmp_path / "model")
+    for value in (float("nan"), object()):
+        with pytest.raises(ModelFileError, match="cannot be written as JSON"):
+            build(["a"], ["x"], loss=value).save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def flip_last_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("name", ["embeddings.safetensors", "vocabularies.safetensors", "interactions.safetensors"])
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (Path.unlink, "is missing"),
+        (truncate, r"has \d+ bytes where its manifest says \d+"),
+        (flip_last_byte, "SHA-256"),
+    ],
+)
+def test_a_damaged_file_is_refused(saved: Path, name: str, damage: Callable[[Path], None], sentence: str) -> None:
+    damage(saved / name)
+    with pytest.raises(ModelFileError, match=f"{name}.*{sentence}"):
+        NestedEmbeddings.load(saved)
+
+
+def test_contents_of_large_files_are_checked_on_request_only(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "VERIFIED_UP_TO", 10)
+    flip_last_byte(saved / "embeddings.safetensors")
+    NestedEmbeddings.load(saved)
+    with pytest.raises(ModelFileError, match="SHA-256"):
+        NestedEmbeddings.load(saved, verify=True)
+
+
+def rewrite_manifest(saved: Path, **changes: Any) -> None:
+    manifest = json.loads((saved / "manifest.json").read_text())
+    (saved / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"format_version": 2}, r"of model format 2, written by nestrec .* reads format 1"),
+        ({"format": "other"}, "is not of a nestrec model"),
+        ({"files": {}}, "does not describe it"),
+        ({"files": 3}, "does not describe it"),
+        ({"widths": [2, 8]}, "embedding size 8"),
+        ({"widths": None}, "do not fit each other"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(saved: Path, changes: dict[str, Any], sentence: str) -> None:
+    rewrite_manifest(saved, **changes)
+    with pytest.raises(ModelFileError, match=sentence):
+        NestedEmbeddings.load(saved)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff"])
+def test_a_damaged_manifest_is_refused(saved: Path, text: str) -> None:
+    (saved / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(ModelFileError, match=r"manifest\.json is"):
+        NestedEmbeddings.load(saved)
+
+
+def test_a_foreign_or_missing_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"holds no manifest\.json, so it is no nestrec model"):
+        NestedEmbeddings.load(tmp_path)
+    with pytest.raises(ModelFileError, match="there is no model directory"):
+        NestedEmbeddings.load(tmp_path / "nowhere")
+
+
+def replace_tensors(saved: Path, name: str, **changes: Any) -> None:
+    """Change a file and describe it anew, as a foreign writer of the format would."""
+    save_file({**load_file(saved / name), **changes}, saved / name)
+    rewrite_manifest(saved, files={name: manifest_module._described(saved / name) for name in FILES if name[0] != "m"})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "sentence"),
+    [
+        ("embeddings", {"user_embeddings": np.full((3, 4), np.nan, np.float32)}, "user_embeddings .* NaN"),
+        ("embeddings", {"user_embeddings": np.zeros((2, 4), np.float32)}, "do not fit 3 users"),
+        ("embeddings", {"user_embeddings": np.zeros((3, 4))}, "F64"),
+        ("interactions", {"indptr": np.array([0, 2, 1, 2])}, "indptr does not ascend"),
+        ("interactions", {"indptr": np.array([0, 2])}, "do not fit"),
+        ("interactions", {"indices": np.array([1.5], np.float32)}, "do not fit"),
+        ("vocabularies", {"items": np.array([2, 1])}, "ascend"),
+        ("vocabularies", {"users.bytes": np.frombuffer(b"ann\xff\xfebcyd", np.uint8)}, "utf-8"),
+        ("vocabularies", {"users.offsets": np.array([0, 3, 2, 9])}, "do not fit each other"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(saved: Path, name: str, changes: dict[str, Any], sentence: str) -> None:
+    replace_tensors(saved, f"{name}.safetensors", **changes)
+    with pytest.raises(ModelFileError, match=sentence):
+        NestedEmbeddings.load(saved)
+
+
+def test_a_file_that_is_no_safetensors_is_refused(saved: Path) -> None:
+    for content in (b"", b"short", b"\xff" * 8 + b"{}", b"\x02" + b"\0" * 7 + b"{}trailing"):
+        (saved / "embeddings.safetensors").write_bytes(content)
+        replace_tensors(saved, "interactions.safetensors")
+        with pytest.raises(ModelFileError, match=r"embeddings\.safetensors"):
+            NestedEmbeddings.load(saved)
+
+
+def test_a_reader_sees_one_save_or_another_while_models_are_replaced(tmp_path: Path) -> None:
+    """Each save has its own number of users, in all three files and the manifest."""
+    target, stop = tmp_path / "model", threading.Event()
+    build([0], [1]).save(target)
+
+    def replace_again_and_again() -> None:
+        size = 1
+        while not stop.is_set():
+            size = size % 5 + 1
+            build(list(range(size)), [1]).save(target, overwrite=True)
+
+    writer = threading.Thread(target=replace_again_and_again)
+    writer.start()
+    try:
+        seen = {NestedEmbeddings.load(target).n_users for _ in range(200)}
+    finally:
+        stop.set()
+        writer.join()
+    assert seen <= {1, 2, 3, 4, 5}
+    assert len(seen) > 1

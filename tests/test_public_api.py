@@ -1,0 +1,95 @@
+"""The public names: listed, sorted, documented with examples that run, and loaded only when used."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+import nestrec
+
+HEAVY = [
+    "duckdb",
+    "matplotlib",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "rich",
+    "safetensors",
+    "scipy",
+    "torch",
+    "typer",
+]
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_names_are_sorted_and_listed() -> None:
+    assert nestrec.__all__ == sorted(set(nestrec.__all__))
+    assert set(nestrec.__all__) <= set(dir(nestrec))
+    assert set(nestrec._HOMES) == set(nestrec.__all__)
+
+
+@pytest.mark.parametrize("name", nestrec.__all__)
+def test_every_name_is_documented_with_an_example_that_runs(name: str) -> None:
+    value = getattr(nestrec, name)
+    assert inspect.getdoc(value), f"{name} has no docstring"
+    examples = [test for test in doctest.DocTestFinder(recurse=True).find(value, name) if test.examples]
+    assert examples, f"{name} has no example"
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for example in examples:
+        assert runner.run(example).failed == 0, f"an example of {example.name} fails"
+
+
+@pytest.mark.parametrize("name", nestrec.__all__)
+def test_every_public_method_is_documented(name: str) -> None:
+    value: Any = getattr(nestrec, name)
+    methods = [key for key in vars(value) if not key.startswith("_")] if inspect.isclass(value) else []
+    undocumented = [key for key in methods if callable(getattr(value, key)) and not inspect.getdoc(getattr(value, key))]
+    assert undocumented == []
+
+
+@pytest.mark.parametrize("name", nestrec.__all__)
+def test_a_name_is_the_one_of_its_module(name: str) -> None:
+    assert getattr(nestrec, name) is getattr(importlib.import_module(nestrec._HOMES[name]), name)
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    loaded = run(f"import sys, nestrec; nestrec.__version__; print([m for m in {HEAVY} if m in sys.modules])")
+    assert loaded == "[]"
+
+
+def test_using_a_model_loads_only_what_answers_it() -> None:
+    """numba imports scipy by itself."""
+    code = f"import sys, nestrec; nestrec.NestedEmbeddings; print([m for m in {HEAVY} if m in sys.modules])"
+    assert run(code) == "['numba', 'numpy', 'scipy']"
+
+
+def test_importing_is_quick() -> None:
+    started = time.perf_counter()
+    run("pass")
+    bare = time.perf_counter() - started
+    best = min(
+        float(run("import time; t = time.perf_counter(); import nestrec; print(time.perf_counter() - t)"))
+        for _ in range(3)
+    )
+    assert best < max(0.05, bare)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'nestrec' has no attribute 'nothing'"):
+        _ = nestrec.nothing
+
+
+def test_the_version_is_the_packages() -> None:
+    assert nestrec.__version__ == version("nestrec")
