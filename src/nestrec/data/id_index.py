@@ -1,0 +1,130 @@
+"""Numbering ids while reading: in the order they are met, then, at the end, in id order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.ids import TEXT, IdArray
+from nestrec.data.vocabulary import LARGEST_SIZE, Vocabulary
+from nestrec.errors import DataError
+from nestrec.kernels import id_index as kernel
+
+Bytes = npt.NDArray[np.uint8]
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+Number = TypeVar("Number", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class TextIds:
+    """Ids as UTF-8 bytes `start:end` of one buffer."""
+
+    buffer: Bytes
+    starts: Int64  # (n,)
+    ends: Int64  # (n,)
+
+    @classmethod
+    def from_strings(cls, texts: list[str]) -> TextIds:
+        """Lay strings one after another."""
+        encoded = [text.encode("utf-8") for text in texts]
+        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+        starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if encoded else ends
+        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), starts, ends)
+
+    def at(self, row: int) -> str:
+        """Return one id for showing."""
+        return bytes(self.buffer[self.starts[row] : self.ends[row]]).decode("utf-8", "backslashreplace")
+
+    def __len__(self) -> int:
+        """Count the ids."""
+        return len(self.starts)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | slice) -> TextIds:
+        """Return some of the ids, over the same buffer."""
+        return TextIds(self.buffer, self.starts[rows], self.ends[rows])
+
+
+IdColumn = TextIds | Int64  # text, or numbers
+
+
+class IdIndex:
+    """Ids met so far, each with the number of its first appearance ("entry")."""
+
+    def __init__(self) -> None:
+        self._slots: Int32 = np.full(1 << 12, -1, dtype=np.int32)
+        self._keys: Int64 = np.empty(1 << 11, dtype=np.int64)
+        self._lengths: Int32 = np.empty(1 << 11, dtype=np.int32)
+        self._offsets: Int64 = np.empty(0, dtype=np.int64)  # needed from the first text on
+        self._arena: Bytes = np.empty(0, dtype=np.uint8)
+        self._used: Int64 = np.zeros(2, dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Count the distinct ids."""
+        return int(self._used[0])
+
+    def add(self, ids: IdColumn) -> Int32:
+        """Return the entry of each id, new ones included; (n,) int32."""
+        out = np.empty(len(ids), dtype=np.int32)
+        self._make_room(len(ids))
+        if isinstance(ids, TextIds):
+            self._make_room_for_text(int((ids.ends - ids.starts).sum()))
+            kernel.index_text(
+                ids.buffer, ids.starts, ids.ends, self._slots, self._keys, self._lengths, self._offsets, self._arena,
+                self._used, out,
+            )  # fmt: skip
+        else:
+            kernel.index_numbers(ids, self._slots, self._keys, self._lengths, self._used, out)
+        return out
+
+    def finish(self) -> tuple[Vocabulary, Int32]:
+        """Return the ids in order and, for each entry, its row there."""
+        self._slots = np.empty(0, dtype=np.int32)
+        ids = self._ids()
+        order = np.argsort(ids)
+        ranks = np.empty(len(ids), dtype=np.int32)
+        ranks[order] = np.arange(len(ids), dtype=np.int32)
+        return Vocabulary(ids[order]), ranks
+
+    def _ids(self) -> IdArray:
+        n_entries = len(self)
+        is_text = self._lengths[:n_entries] >= 0
+        if not is_text.any():
+            return self._keys[:n_entries].copy()
+        ids = np.empty(n_entries, dtype=TEXT)
+        ids[~is_text] = self._keys[:n_entries][~is_text].astype(TEXT)
+        starts = self._offsets[:n_entries][is_text]
+        ends = starts + self._lengths[:n_entries][is_text]
+        contents = self._arena[: self._used[1]].tobytes()
+        texts = [contents[start:end].decode("utf-8") for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        ids[is_text] = np.array(texts, dtype=TEXT)
+        return ids
+
+    def _make_room(self, n_new: int) -> None:
+        needed = len(self) + n_new
+        if len(self) > LARGEST_SIZE:
+            raise DataError("more than 2^31 - 1 different ids; row indices are 32-bit, so split the data")
+        if needed > len(self._keys):
+            size = max(needed, len(self) + len(self) // 2)
+            self._keys, self._lengths = _grown(self._keys, size), _grown(self._lengths, size)
+            if len(self._offsets):
+                self._offsets = _grown(self._offsets, size)
+        if 2 * needed > len(self._slots):
+            self._slots = np.empty(1 << (2 * needed - 1).bit_length(), dtype=np.int32)
+            kernel.refill_slots(self._keys, len(self), self._slots)
+
+    def _make_room_for_text(self, n_bytes: int) -> None:
+        if len(self._offsets) < len(self._keys):
+            self._offsets = _grown(self._offsets, len(self._keys))
+        used = int(self._used[1])
+        if used + n_bytes > len(self._arena):
+            self._arena = _grown(self._arena, max(used + n_bytes, used + used // 2))
+
+
+def _grown(array: npt.NDArray[Number], size: int) -> npt.NDArray[Number]:
+    larger = np.empty(size, dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger

@@ -1,0 +1,77 @@
+"""Rows that cannot be used, entered by the readers: counted by reason, the first few kept to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nestrec.data.read_report import SHOWN_PER_REASON, Example
+from nestrec.errors import DataError
+
+_LONGEST_VALUE = 80  # characters shown of a value
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a row is left out, and what to do about it."""
+
+    text: str
+    way_out: str
+
+
+RAGGED = Reason(
+    "the row has more or fewer fields than the first one", "check the delimiter, and quote fields that hold it"
+)
+UNCLOSED_QUOTE = Reason("a quote is opened and never closed", "close it, double it, or read with quote=None")
+TEXT_AFTER_QUOTE = Reason("text follows a closing quote", "double the quotes inside the field, or read with quote=None")
+NOT_UTF8 = Reason("the id is not UTF-8 text", "save the file as UTF-8")
+NO_USER = Reason("the user id is missing", "fill it in or remove the row")
+NO_ITEM = Reason("the item id is missing", "fill it in or remove the row")
+BAD_ID = Reason("the id is neither a whole number nor text", "write ids as numbers or strings")
+BAD_RATING = Reason("the rating is not a finite number", "correct it, or ignore ratings with an empty rating_column")
+BAD_TIME = Reason("the timestamp is neither a finite number nor an ISO 8601 date", "correct it or remove the row")
+BAD_JSON = Reason("the line is not a JSON object", "write one object a line")
+ZERO = Reason("the entry is a stored zero, which is no interaction", "remove stored zeros with eliminate_zeros()")
+BELOW_MIN_RATING = Reason("the rating is below the minimum", "")
+REPEATED = Reason("the same user and item stood in another row", "")
+BELOW_CORE = Reason("the user or the item has too few interactions", "")
+
+
+class Ledger:
+    """The rejected rows of one source."""
+
+    def __init__(self, source: str, *, strict: bool) -> None:
+        self.source = source
+        self.counts: dict[str, int] = {}
+        self.examples: dict[str, list[Example]] = {}
+        self._strict = strict
+
+    def reject(self, reason: Reason, count: int, first: Iterable[tuple[str, str]]) -> None:
+        """Enter `count` rows, of which `first` yields places and values in file order.
+
+        Raises DataError for the first of them where the reading is strict.
+        """
+        if count == 0:
+            return
+        shown = self.examples.setdefault(reason.text, [])
+        for place, value in first:
+            if len(shown) >= SHOWN_PER_REASON and not self._strict:
+                break
+            cut = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
+            if self._strict:
+                raise DataError(f"{self.source}, {place}: {reason.text}: {cut!r}; {reason.way_out}")
+            shown.append(Example(place, cut))
+        self.counts[reason.text] = self.counts.get(reason.text, 0) + count
+
+    def count(self, reason: Reason, count: int) -> None:
+        """Enter rows that are left out on purpose, in strict readings too."""
+        if count:
+            self.counts[reason.text] = self.counts.get(reason.text, 0) + count
+
+    def summary(self) -> str:
+        """Return the counts and one example of each reason, as part of a sentence."""
+        parts = []
+        for reason, count in self.counts.items():
+            shown = self.examples.get(reason)
+            parts.append(f"{count:,} because {reason}" + (f" ({shown[0]})" if shown else ""))
+        return "; ".join(parts)

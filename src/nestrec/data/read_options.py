@@ -1,0 +1,90 @@
+"""What may be said about a file of interactions; everything has a default that looks at the file."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+from nestrec.errors import OptionError
+
+FORMATS = ("csv", "tsv", "recbole", "adjacency", "jsonl", "parquet")
+
+Column = str | int | None
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read interactions.
+
+    >>> ReadOptions(user_column="visitor", min_rating=4).min_rating
+    4
+    """
+
+    format: str | None = None
+    """One of `FORMATS`; by default told from the file's name and contents."""
+    user_column: Column = None
+    """Name of the column of users, or its position from 1; by default recognised by its usual names."""
+    item_column: Column = None
+    """Name of the column of items, or its position from 1; by default recognised by its usual names."""
+    rating_column: Column = None
+    """Name or position of the column of ratings; by default recognised if there is one; `""` ignores ratings."""
+    timestamp_column: Column = None
+    """Name or position of the column of times, used with `keep_timestamps`; by default recognised."""
+    header: bool | None = None
+    """Whether the first row names the columns; by default it does unless columns are given by position."""
+    delimiter: str | None = None
+    """One or two characters between fields; by default found among comma, tab, semicolon, bar and `::`."""
+    quote: str | None = '"'
+    """The character around fields that hold delimiters or line ends; None reads quotes as ordinary characters."""
+    min_rating: float | None = None
+    """Rows rated below this are left out; by default every rating counts as an interaction."""
+    min_user_interactions: int = 0
+    """Users with fewer distinct items are left out, until none is left to leave out (k-core)."""
+    min_item_interactions: int = 0
+    """Items with fewer distinct users are left out, until none is left to leave out (k-core)."""
+    keep_timestamps: bool = False
+    """Keep the time of each interaction (the latest of repeats), for splits by time."""
+    strict: bool = False
+    """Stop with an error at the first row that cannot be used, instead of counting such rows."""
+    memory_limit_mb: int = 1024
+    """Megabytes for buffers while reading, the result not counted; pairs beyond half of it wait in a temporary file."""
+    threads: int | None = None
+    """Threads to read with; by default one per processor. The result does not depend on it."""
+
+    def __post_init__(self) -> None:
+        """Check every value once.
+
+        Raises OptionError with the value, the rule and the way out.
+        """
+        if self.format is not None and self.format not in FORMATS:
+            raise OptionError(f"format {self.format!r} is unknown; choose one of {', '.join(FORMATS)}")
+        for name in ("user_column", "item_column", "rating_column", "timestamp_column"):
+            column = getattr(self, name)
+            if isinstance(column, int) and column < 1:
+                raise OptionError(f"{name} {column} is no position; columns are counted from 1")
+        self._check_characters()
+        if self.min_rating is not None and not math.isfinite(self.min_rating):
+            raise OptionError(f"min_rating {self.min_rating} is not finite; give a number such as 4")
+        self._check_at_least("min_user_interactions", self.min_user_interactions, 0)
+        self._check_at_least("min_item_interactions", self.min_item_interactions, 0)
+        self._check_at_least("memory_limit_mb", self.memory_limit_mb, 64)
+        if self.threads is not None:
+            self._check_at_least("threads", self.threads, 1)
+
+    def _check_characters(self) -> None:
+        if self.delimiter is not None and (len(self.delimiter) not in (1, 2) or not self.delimiter.isascii()):
+            raise OptionError(f"delimiter {self.delimiter!r} is not one or two ASCII characters, such as ',' or '::'")
+        if self.delimiter is not None and set(self.delimiter) & set("\r\n"):
+            raise OptionError(f"delimiter {self.delimiter!r} ends a line; give what stands between fields")
+        if self.quote is not None and (len(self.quote) != 1 or not self.quote.isascii()):
+            raise OptionError(f"quote {self.quote!r} is not one ASCII character; give one, or None for no quoting")
+
+    def _check_at_least(self, name: str, value: int, least: int) -> None:
+        if value < least:
+            raise OptionError(f"{name} {value} is too small; it is at least {least}")
+
+    @property
+    def n_threads(self) -> int:
+        """Threads to use on this machine."""
+        return self.threads or os.cpu_count() or 1

@@ -1,0 +1,69 @@
+"""What became of every row that was read: kept, or left out for a reason that is counted and shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SHOWN_PER_REASON = 5
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row that was rejected."""
+
+    place: str  # "line 17", "row 3"
+    value: str
+
+    def __str__(self) -> str:
+        """Show both."""
+        return f"{self.place}: {self.value!r}"
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """The accounts of one reading: `n_rows == n_kept + sum(rejected.values())`.
+
+    Repeats of a pair, ratings below the minimum and rows taken out by the k-core filter are reasons too.
+    """
+
+    source: str  # path, or the type of a Python table
+    format: str  # csv, tsv, parquet, jsonl, recbole, adjacency, table, sparse
+    columns: dict[str, str]  # role (user, item, rating, timestamp) -> column used
+    n_rows: int  # rows met; for adjacency text, items met
+    n_kept: int  # distinct pairs in the result
+    rejected: dict[str, int] = field(default_factory=dict)  # reason -> rows
+    examples: dict[str, list[Example]] = field(default_factory=dict)  # reason -> the first few
+    n_users: int = 0
+    n_items: int = 0
+    notes: list[str] = field(default_factory=list)  # what a careful reader would want to know
+
+    def lines(self) -> list[str]:
+        """Return the report as lines to print."""
+        used = ", ".join(f"{role} from {name}" for role, name in self.columns.items())
+        head = f"{self.source}: {self.n_rows:,} rows read as {self.format}" + (f" ({used})" if used else "")
+        kept = f"kept {self.n_kept:,} interactions of {self.n_users:,} users with {self.n_items:,} items"
+        return [head, kept, *self._rejected_lines(), *self.notes]
+
+    def _rejected_lines(self) -> list[str]:
+        result = []
+        for reason, count in self.rejected.items():
+            shown = "; ".join(str(example) for example in self.examples.get(reason, [])[:3])
+            result.append(f"left out {count:,}: {reason}" + (f" ({shown})" if shown else ""))
+        return result
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        examples = {reason: [str(example) for example in shown] for reason, shown in self.examples.items()}
+        return {
+            "source": self.source,
+            "format": self.format,
+            "columns": dict(self.columns),
+            "n_rows": self.n_rows,
+            "n_kept": self.n_kept,
+            "n_users": self.n_users,
+            "n_items": self.n_items,
+            "rejected": dict(self.rejected),
+            "examples": examples,
+            "notes": list(self.notes),
+        }

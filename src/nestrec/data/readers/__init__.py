@@ -1,0 +1,1 @@
+"""One reader a format; each yields batches of usable rows and enters the others in a ledger."""

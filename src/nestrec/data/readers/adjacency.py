@@ -1,0 +1,91 @@
+"""Adjacency text: a line is a user and the items the user has, between blanks.
+
+A user without items is a user all the same: the line adds a row without interactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.id_index import TextIds
+from nestrec.data.ledger import NOT_UTF8, Ledger
+from nestrec.data.readers.batch import Batch
+from nestrec.data.readers.blocks import Blocks
+from nestrec.data.readers.byte_source import ByteSource
+from nestrec.errors import DataError
+from nestrec.kernels import fields as kernel
+
+Int64 = npt.NDArray[np.int64]
+
+
+class AdjacencyReader:
+    """Lines of a user and items; lines of any length."""
+
+    format = "adjacency"
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.columns: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def progress(self) -> tuple[int, int | None]:
+        """Return bytes of the file read, and its size."""
+        return self._source.position, self._source.size
+
+    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+        """Yield one row for each item that stands in a line."""
+        blocks, line = Blocks(self._source), 1
+        while True:
+            capacity = blocks.end // 2 + 1
+            starts, ends, heads, lines = (np.empty(capacity, dtype=np.int64) for _ in range(4))
+            n_tokens, consumed, line, head = kernel.split_tokens(
+                blocks.buffer, blocks.end, blocks.is_last, line, starts, ends, heads, lines
+            )
+            if n_tokens:
+                tokens = TextIds(blocks.buffer, starts[:n_tokens], ends[:n_tokens])
+                yield _checked(tokens, heads[:n_tokens], lines[:n_tokens], ledger)
+            if blocks.is_last:
+                return
+            # A line cut by the end of the block goes on, under the same user, in the next one.
+            user = blocks.buffer[starts[head] : ends[head]].tobytes() + b" " if head >= 0 else b""
+            if consumed <= len(user) and n_tokens <= 1 and blocks.end == len(blocks.buffer):
+                raise DataError(
+                    f"{self._source.path}, line {line}: an id is longer than {len(blocks.buffer):,} bytes, so this "
+                    "is no adjacency text (`user item item …` a line); name the format"
+                )
+            blocks.advance(int(consumed), user)
+
+
+def _checked(tokens: TextIds, heads: Int64, lines: Int64, ledger: Ledger) -> Batch:
+    is_item = np.arange(len(tokens)) != heads
+    bare = tokens[~is_item]
+    items, owners, lines = tokens[is_item], heads[is_item], lines[is_item]
+    users = TextIds(tokens.buffer, tokens.starts[owners], tokens.ends[owners])
+    n_read = len(items)
+    used = tokens.buffer[tokens.starts[0] : tokens.ends[-1]]
+    if used.max() >= 128 and not _decodes(used.tobytes()):
+        fine = _decodable(users) & _decodable(items)
+        bad = np.flatnonzero(~fine)
+        first = ((f"line {lines[row]}", f"{users.at(row)} {items.at(row)}") for row in bad.tolist())
+        ledger.reject(NOT_UTF8, len(bad), first)
+        users, items, bare = users[fine], items[fine], bare[_decodable(bare)]
+    return Batch(users, items, n_read=n_read, bare_users=bare)
+
+
+def _decodable(texts: TextIds) -> npt.NDArray[np.bool_]:
+    spans = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
+    return np.array([_decodes(texts.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

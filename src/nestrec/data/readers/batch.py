@@ -1,0 +1,46 @@
+"""What a reader hands on: a share of the rows, all of them usable, and the little that every reader can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.id_index import IdColumn
+from nestrec.data.ledger import Ledger
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that passed the reader's checks. The arrays may be overwritten when the next batch is asked for."""
+
+    users: IdColumn  # (n,)
+    items: IdColumn  # (n,)
+    ratings: Float64 | None = None  # (n,) finite
+    times: Float64 | None = None  # (n,) finite, seconds
+    n_read: int = 0  # rows met for this batch, rejected ones included
+    bare_users: IdColumn | None = None  # users of lines without items
+
+
+class Reader(Protocol):
+    """One source of interactions, opened."""
+
+    format: str
+    columns: dict[str, str]  # role -> name of the column used
+
+    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+        """Yield the rows in order; enter those that cannot be used."""
+        ...
+
+    def close(self) -> None:
+        """Free what the reader holds."""
+        ...
+
+    def progress(self) -> tuple[int, int | None]:
+        """Return how much has been read and how much there is, in bytes or rows."""
+        ...

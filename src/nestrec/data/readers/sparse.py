@@ -1,0 +1,54 @@
+"""scipy sparse matrices and arrays: row and column numbers are the ids, stored values the ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nestrec.data.ledger import BAD_RATING, ZERO, Ledger
+from nestrec.data.readers.batch import Batch
+from nestrec.errors import DataError
+
+_AT_ONCE = 1 << 20
+
+
+class SparseReader:
+    """Stored entries of a matrix of users by items, (n_users, n_items) of any format and number type."""
+
+    format = "sparse"
+
+    def __init__(self, matrix: Any) -> None:
+        if len(matrix.shape) != 2:
+            raise DataError(
+                f"a sparse array of {len(matrix.shape)} dimensions is no matrix of users by items; give two"
+            )
+        if matrix.dtype.kind not in "biuf":
+            raise DataError(f"a sparse matrix of {matrix.dtype} holds no ratings; give real numbers or booleans")
+        self._entries = matrix.tocoo()
+        self._done, self._size = 0, len(self._entries.data)
+        self.columns = {"user": "row", "item": "column", "rating": "data"}
+
+    def close(self) -> None:
+        """Let go of the matrix."""
+        self._entries = None
+
+    def progress(self) -> tuple[int, int | None]:
+        """Return entries read, and how many there are."""
+        return self._done, self._size
+
+    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+        """Yield entries that are neither zero nor NaN or infinite."""
+        entries = self._entries
+        for start in range(0, len(entries.data), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            users, items = entries.row[part].astype(np.int64), entries.col[part].astype(np.int64)
+            ratings = entries.data[part].astype(np.float64)
+            for fine, reason in ((ratings != 0, ZERO), (np.isfinite(ratings), BAD_RATING)):
+                bad = np.flatnonzero(~fine)
+                first = ((f"row {users[place]}, column {items[place]}", str(ratings[place])) for place in bad)
+                ledger.reject(reason, len(bad), first)
+            fine = (ratings != 0) & np.isfinite(ratings)
+            self._done = start + len(ratings)
+            yield Batch(users[fine], items[fine], ratings[fine], None, len(ratings))

@@ -1,0 +1,160 @@
+"""From a file or a Python table to interactions, with an account of every row.
+
+Text is split by compiled code that knows the line of every row; Parquet and tables come through duckdb. Either way
+rows pass in batches: ids are numbered as they are met, pairs wait (in a temporary file, if many) and become rows of a
+matrix at the end. So memory grows with distinct ids and the result, not with the file, and the result depends neither
+on the order of the rows nor on the number of threads.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from nestrec.data.filters import k_core
+from nestrec.data.id_index import IdIndex
+from nestrec.data.interactions import Interactions
+from nestrec.data.ledger import BELOW_CORE, BELOW_MIN_RATING, REPEATED, Ledger
+from nestrec.data.pairs import PairStore
+from nestrec.data.read_options import ReadOptions
+from nestrec.data.read_report import ReadReport
+from nestrec.data.readers.batch import Batch, Reader
+from nestrec.data.readers.opening import open_reader
+from nestrec.errors import DataError
+
+__all__ = ["Progress", "ReadOptions", "ReadReport", "read_interactions"]
+
+
+class Progress(Protocol):
+    """Told now and then how far the reading is; fits `rich.progress.Progress.update(task, completed=, total=)`."""
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Take bytes or rows read, and how many there are where that is known."""
+        ...
+
+
+@dataclass
+class _Met:
+    """What has been met so far."""
+
+    users: IdIndex
+    items: IdIndex
+    pairs: PairStore
+    n_rows: int = 0
+
+
+def read_interactions(
+    source: object, *, options: ReadOptions | None = None, progress: Progress | None = None
+) -> tuple[Interactions, ReadReport]:
+    """Return the distinct interactions of a source and the account of its rows.
+
+    `source` is a path (CSV, TSV, RecBole's TSV, JSON lines, adjacency text, Parquet; plain, .gz or .zst), a scipy
+    sparse matrix, or any table that speaks the Arrow C stream. Raises DataError where it cannot be read or leaves
+    nothing, and OptionError where an option does not fit it.
+
+    >>> from scipy.sparse import csr_array
+    >>> interactions, report = read_interactions(csr_array([[5, 0, 1], [0, 0, 2]]))
+    >>> interactions.n_users, interactions.items.ids.tolist(), report.n_kept
+    (2, [0, 2], 3)
+    """
+    options = options or ReadOptions()
+    reader, name = open_reader(source, options)
+    ledger = Ledger(name, strict=options.strict)
+    store = PairStore(options.memory_limit_mb * 500_000, with_times=options.keep_timestamps)
+    with closing(reader), store:
+        met = _Met(IdIndex(), IdIndex(), store)
+        _read_all(reader, met, ledger, options, progress)
+        _check_anything(name, met, ledger)
+        interactions = _assembled(met, options.n_threads)
+    ledger.count(REPEATED, met.pairs.n_pairs - interactions.n_interactions)
+    interactions = _cored(name, interactions, ledger, options)
+    return interactions, _report(name, reader, met.n_rows, interactions, ledger)
+
+
+def _read_all(reader: Reader, met: _Met, ledger: Ledger, options: ReadOptions, progress: Progress | None) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        for batch in reader.batches(ledger):
+            met.n_rows += batch.n_read
+            _add(_rated(batch, options.min_rating, ledger), met, pool if options.n_threads > 1 else None)
+            if progress is not None:
+                progress(*reader.progress())
+
+
+def _rated(batch: Batch, min_rating: float | None, ledger: Ledger) -> Batch:
+    """Leave out the rows rated below the minimum."""
+    if min_rating is None or batch.ratings is None:
+        return batch
+    enough = batch.ratings >= min_rating
+    ledger.count(BELOW_MIN_RATING, int(np.count_nonzero(~enough)))
+    times = None if batch.times is None else batch.times[enough]
+    return replace(batch, users=batch.users[enough], items=batch.items[enough], times=times)
+
+
+def _add(batch: Batch, met: _Met, pool: Executor | None) -> None:
+    """Keep the pairs; number users and items at the same time where there is a thread for it."""
+    if batch.bare_users is not None:
+        met.users.add(batch.bare_users)
+    if pool is None:
+        users, items = met.users.add(batch.users), met.items.add(batch.items)
+    else:
+        waiting = pool.submit(met.users.add, batch.users)
+        items = met.items.add(batch.items)
+        users = waiting.result()
+    met.pairs.add(users, items, batch.times)
+
+
+def _check_anything(name: str, met: _Met, ledger: Ledger) -> None:
+    if met.n_rows == 0:
+        raise DataError(f"{name} has no rows of interactions (a header at most); give a file with data")
+    if met.pairs.n_pairs == 0:
+        raise DataError(f"{name}: none of the {met.n_rows:,} rows can be used: {ledger.summary()}")
+
+
+def _assembled(met: _Met, threads: int) -> Interactions:
+    users, user_ranks = met.users.finish()
+    items, item_ranks = met.items.finish()
+    indptr, indices, times = met.pairs.rows(user_ranks, item_ranks, threads)
+    return Interactions(users, items, indptr, indices, times)
+
+
+def _cored(name: str, interactions: Interactions, ledger: Ledger, options: ReadOptions) -> Interactions:
+    by_user, by_item = options.min_user_interactions, options.min_item_interactions
+    if by_user == by_item == 0:
+        return interactions
+    result: Interactions = k_core(interactions, by_user, by_item)
+    if result.n_interactions == 0:
+        raise DataError(
+            f"{name}: no interaction is left where every user has at least {by_user} and every item at least {by_item} "
+            f"(there were {interactions.n_interactions:,}); lower min_user_interactions or min_item_interactions"
+        )
+    ledger.count(BELOW_CORE, interactions.n_interactions - result.n_interactions)
+    return result
+
+
+def _report(name: str, reader: Reader, n_rows: int, interactions: Interactions, ledger: Ledger) -> ReadReport:
+    examples = {reason: shown for reason, shown in ledger.examples.items() if shown}
+    return ReadReport(
+        source=name, format=reader.format, columns=reader.columns, n_rows=n_rows, n_kept=interactions.n_interactions,
+        rejected=ledger.counts, examples=examples, n_users=interactions.n_users, n_items=interactions.n_items,
+        notes=_notes(interactions),
+    )  # fmt: skip
+
+
+def _notes(interactions: Interactions) -> list[str]:
+    """Say what is allowed here and yet likely to surprise later."""
+    sizes = np.diff(interactions.indptr)
+    complete, bare = int(np.count_nonzero(sizes == interactions.n_items)), int(np.count_nonzero(sizes == 0))
+    notes = []
+    if interactions.n_users == 1:
+        notes.append("there is only one user: nothing can be learnt from how users differ")
+    if interactions.n_items == 1:
+        notes.append("there is only one item: nothing can be ranked")
+    if complete and interactions.n_items > 1:
+        notes.append(f"{complete:,} users have interacted with every item: for them no item can be a negative")
+    if bare:
+        notes.append(f"{bare:,} users have no interactions")
+    return notes
