@@ -1,0 +1,200 @@
+"""Dividing interactions into a part to train on and a part held out.
+
+Every split is a function of the interactions, its options and nothing else: interactions are canonical (ids in order,
+each pair once), so neither the order of the rows read nor the number of threads can enter. Both parts keep the
+vocabularies, so an index means the same in each. Files that are divided already need nothing from here: read each by
+itself and pass the one as training data, the other as validation or test data.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.interactions import Interactions
+from nestrec.errors import DataError, OptionError
+from nestrec.kernels import splitting as kernel
+
+Marks = npt.NDArray[np.bool_]
+Parts = tuple[Interactions, Interactions]
+
+LARGEST_SEED = 2**63 - 1
+
+
+class Split(Protocol):
+    """Whatever divides interactions in two."""
+
+    def split(self, interactions: Interactions) -> Parts:
+        """Return (train, held_out), which share the vocabularies and together hold every interaction once.
+
+        Raises DataError where nothing can be held out.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RandomSplit:
+    """Hold out a share of the interactions, drawn uniformly; nobody loses all of theirs.
+
+    Users with a single interaction keep it and do not count. Of the others' interactions exactly `fraction` (rounded,
+    at least one) is held out: they are taken in an order that depends on the seed alone, passing over the last one a
+    user has left.
+
+    >>> from scipy.sparse import csr_array
+    >>> from nestrec.data.reading import read_interactions
+    >>> interactions, _ = read_interactions(csr_array([[1, 1, 1, 1], [0, 1, 0, 0]]))
+    >>> train, held_out = RandomSplit(fraction=0.5, seed=7).split(interactions)
+    >>> train.n_interactions, held_out.n_interactions
+    (3, 2)
+    """
+
+    fraction: float
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check both values; raise OptionError with the rule."""
+        _check_fraction(self.fraction)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise OptionError(f"seed {self.seed} is out of range; give a whole number from 0 to 2^63 - 1")
+
+    def split(self, interactions: Interactions) -> Parts:
+        """Return (train, held_out); raise DataError where no user has two interactions."""
+        sizes = np.diff(interactions.indptr)
+        n_total, n_free = interactions.n_interactions, interactions.n_interactions - int(np.count_nonzero(sizes))
+        if n_free == 0:
+            raise DataError(
+                f"none of the {n_total:,} interactions can be held out, for no user has two of them; give a file of "
+                "held-out interactions, or train without validation"
+            )
+        wanted = round(self.fraction * (n_total - int(np.count_nonzero(sizes == 1))))
+        marks = np.zeros(n_total, dtype=np.bool_)
+        kernel.mark_random(interactions.indptr, self.seed, min(max(wanted, 1), n_free), marks)
+        return divided(interactions, marks)
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Hold out the latest interactions: those from one moment on, the same for all users.
+
+    Give `at`, that moment (seconds, as in the data), or `fraction`, the share to hold out: then the cut falls between
+    two different times, where the share comes nearest (the smaller held-out part of two equally near). Equal times are
+    never parted. Users whose first interaction is after the cut have none in training.
+    """
+
+    fraction: float | None = None
+    at: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check that one of both is given and fits; raise OptionError with the rule."""
+        if (self.fraction is None) == (self.at is None):
+            raise OptionError(
+                f"a split by time takes either fraction or at; got fraction={self.fraction}, at={self.at}"
+            )
+        if self.fraction is not None:
+            _check_fraction(self.fraction)
+        elif self.at is not None and not math.isfinite(self.at):
+            raise OptionError(
+                f"at {self.at} is no moment; give the time in seconds at which held-out interactions begin"
+            )
+
+    def split(self, interactions: Interactions) -> Parts:
+        """Return (train, held_out); raise DataError without timestamps, or where one part would be empty."""
+        times = _times_of(interactions)
+        marks: Marks = times >= self.cut(interactions)
+        n_held_out = int(np.count_nonzero(marks))
+        if n_held_out in (0, len(marks)):
+            which = "no interaction is" if n_held_out == 0 else "all interactions are"
+            raise DataError(
+                f"{which} at time {self.at} or later; the times run from {times.min():.15g} to {times.max():.15g}, so "
+                "choose a moment between them"
+            )
+        return divided(interactions, marks)
+
+    def cut(self, interactions: Interactions) -> float:
+        """Return the moment from which on interactions are held out, in seconds."""
+        return self.at if self.at is not None else _cut_nearest(_times_of(interactions), self.fraction or 0.0)
+
+
+@dataclass(frozen=True)
+class LeaveLastOut:
+    """Hold out the last n interactions of every user with more than n; of equal times the larger item index is last."""
+
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        """Check n; raise OptionError with the rule."""
+        if self.n < 1:
+            raise OptionError(f"n {self.n} holds nothing out; leave out at least 1 interaction of a user")
+
+    def split(self, interactions: Interactions) -> Parts:
+        """Return (train, held_out); raise DataError without timestamps, or where no user has more than n."""
+        times = _times_of(interactions)
+        marks = np.zeros(interactions.n_interactions, dtype=np.bool_)
+        kernel.mark_last(interactions.indptr, times, self.n, marks)
+        if not marks.any():
+            raise DataError(
+                f"no user has more than {self.n} interactions, so none can be left out; choose a smaller n or another "
+                "split"
+            )
+        return divided(interactions, marks)
+
+
+def divided(
+    interactions: Interactions,
+    held_out: Marks,  # (n_interactions,) in the order of `indices`
+) -> Parts:
+    """Return (the rest, the marked interactions), both with all users and items."""
+    indptr = np.empty_like(interactions.indptr)
+    kernel.count_marked(interactions.indptr, held_out, indptr)
+    rest = ~held_out
+    return _part(interactions, rest, interactions.indptr - indptr), _part(interactions, held_out, indptr)
+
+
+def _part(interactions: Interactions, marks: Marks, indptr: npt.NDArray[np.int64]) -> Interactions:
+    times = interactions.timestamps
+    return Interactions(
+        interactions.users,
+        interactions.items,
+        indptr,
+        interactions.indices[marks],
+        None if times is None else times[marks],
+    )
+
+
+def _cut_nearest(times: npt.NDArray[np.float64], fraction: float) -> float:
+    """Return the time t for which the share of times >= t is nearest to the fraction and both parts hold something."""
+    wanted = fraction * len(times)
+    place = min(max(len(times) - round(wanted), 0), len(times) - 1)
+    at = np.partition(times, place)[place]
+    n_from, n_after = (int(np.count_nonzero(marks)) for marks in (times >= at, times > at))
+    if n_from == len(times) and n_after == 0:
+        raise DataError(
+            f"all {len(times):,} interactions have the same time {at:.15g}, so time cannot part them; split at random"
+        )
+    from_is_better = n_after == 0 or abs(n_from - wanted) < abs(n_after - wanted)
+    if from_is_better and n_from < len(times):
+        return float(at)
+    return float(times[times > at].min())
+
+
+def _times_of(interactions: Interactions) -> npt.NDArray[np.float64]:
+    times = interactions.timestamps
+    if times is None:
+        raise DataError(
+            "this split needs the time of each interaction and none were kept; read the file with "
+            "ReadOptions(keep_timestamps=True), or split at random"
+        )
+    if interactions.n_interactions == 0:
+        raise DataError("there are no interactions to split; give data")
+    if not bool(np.isfinite(times).all()):
+        raise DataError("some timestamps are not finite numbers, so they have no order; correct or remove these rows")
+    return times
+
+
+def _check_fraction(fraction: Any) -> None:
+    if not 0 < fraction < 1:
+        raise OptionError(f"fraction {fraction} is not between 0 and 1; give the share to hold out, such as 0.1")
