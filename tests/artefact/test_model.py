@@ -73,7 +73,7 @@ def test_what_is_saved_comes_back(tmp_path: Path, ids: list[Any]) -> None:
 
 def test_text_ids_come_back_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nestrec.artefact.ids._AT_ONCE", 3)
-    model = build([f"u{'é' * (number % 4)}{number}" for number in range(11)], ["x"])
+    model = build([f"u{'é' * (number % 4)}{number}" for number in range(11)], ["", "nul\0", *"abc", "z" * 300])
     model.save(tmp_path / "model")
     assert same(NestedEmbeddings.load(tmp_path / "model"), model)
 
