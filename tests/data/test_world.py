@@ -34,7 +34,7 @@ def test_four_singular_vectors_tell_topics_and_the_next_28_tell_subtopics(world:
     matrix = world.interactions.to_scipy().astype(np.float64)
     user_degrees, item_degrees = (np.asarray(matrix.sum(axis=axis), dtype=np.float64) for axis in (1, 0))
     normalised = diags_array(user_degrees**-0.5) @ matrix @ diags_array(item_degrees**-0.5)
-    _, values, vectors = svds(normalised, k=40, v0=np.ones(1200), return_singular_vectors="vh")
+    _, values, vectors = svds(normalised, k=40, v0=np.ones(1200))
     values, vectors = values[::-1], vectors[::-1]
     assert values[3] > 1.8 * values[4], "topics stand out from subtopics"
     assert values[31] > 1.25 * values[32], "subtopics stand out from noise"
