@@ -6,21 +6,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nestrec.data.filters import k_core as k_core
     from nestrec.data.interactions import Interactions as Interactions
+    from nestrec.data.read_options import ReadOptions as ReadOptions
+    from nestrec.data.reading import read_interactions as read_interactions
+    from nestrec.data.splitting import LeaveLastOut as LeaveLastOut
+    from nestrec.data.splitting import RandomSplit as RandomSplit
+    from nestrec.data.splitting import TimeSplit as TimeSplit
     from nestrec.data.vocabulary import Vocabulary as Vocabulary
+    from nestrec.data.world import World as World
     from nestrec.embeddings import NestedEmbeddings as NestedEmbeddings
     from nestrec.retrieval.ranking import Ranking as Ranking
     from nestrec.widths import Widths as Widths
 
 _HOMES = {
     "Interactions": "nestrec.data.interactions",
+    "LeaveLastOut": "nestrec.data.splitting",
     "NestedEmbeddings": "nestrec.embeddings",
+    "RandomSplit": "nestrec.data.splitting",
     "Ranking": "nestrec.retrieval.ranking",
+    "ReadOptions": "nestrec.data.read_options",
+    "TimeSplit": "nestrec.data.splitting",
     "Vocabulary": "nestrec.data.vocabulary",
     "Widths": "nestrec.widths",
+    "World": "nestrec.data.world",
+    "k_core": "nestrec.data.filters",
+    "read_interactions": "nestrec.data.reading",
 }
 
-__all__ = ["Interactions", "NestedEmbeddings", "Ranking", "Vocabulary", "Widths"]
+__all__ = [
+    "Interactions",
+    "LeaveLastOut",
+    "NestedEmbeddings",
+    "RandomSplit",
+    "Ranking",
+    "ReadOptions",
+    "TimeSplit",
+    "Vocabulary",
+    "Widths",
+    "World",
+    "k_core",
+    "read_interactions",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -159,6 +159,23 @@ def test_what_is_not_a_model_is_never_replaced(tmp_path: Path, saved: Path) -> N
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "one"
 
 
+def test_a_model_is_replaced_behind_a_link(saved: Path) -> None:
+    link = saved.with_name("latest")
+    link.symlink_to(saved, target_is_directory=True)
+    build(["z"], [9]).save(link, overwrite=True)
+    assert link.is_symlink()
+    assert NestedEmbeddings.load(saved).users.ids.tolist() == ["z"]
+
+
+def test_what_an_interrupted_replacement_left_is_still_a_model(saved: Path) -> None:
+    """Where names cannot be exchanged, a crash between two renames leaves the old model beside its path."""
+    before = NestedEmbeddings.load(saved)
+    saved.rename(saved.with_name(".model.previous"))
+    assert same(NestedEmbeddings.load(saved), before)
+    with pytest.raises(OptionError, match="already holds a model"):
+        before.save(saved)
+
+
 def test_missing_parents_are_made_and_an_empty_directory_is_filled(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "a" / "b"):

@@ -42,7 +42,9 @@ def _put(partial: Path, target: Path) -> None:
     previous = _previous(target)
     if current(target) == previous:
         previous.rename(target)
-    if not target.exists() or not any(target.iterdir()):
+    if target.exists() and not any(target.iterdir()):
+        target.rmdir()
+    if not target.exists():
         partial.rename(target)
     elif not _exchange(partial, target):
         shutil.rmtree(previous, ignore_errors=True)

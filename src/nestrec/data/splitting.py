@@ -83,6 +83,15 @@ class TimeSplit:
     Give `at`, that moment (seconds, as in the data), or `fraction`, the share to hold out: then the cut falls between
     two different times, where the share comes nearest (the smaller held-out part of two equally near). Equal times are
     never parted. Users whose first interaction is after the cut have none in training.
+
+    >>> import numpy as np
+    >>> from nestrec import Interactions, Vocabulary
+    >>> ids = Vocabulary.from_ids([0, 1, 2, 3])
+    >>> when = np.array([10.0, 20.0, 30.0, 40.0])
+    >>> log = Interactions(Vocabulary.from_ids(["ann"]), ids, np.array([0, 4]), np.arange(4, dtype=np.int32), when)
+    >>> train, held_out = TimeSplit(fraction=0.25).split(log)
+    >>> held_out.timestamps.tolist()
+    [40.0]
     """
 
     fraction: float | None = None
@@ -121,7 +130,17 @@ class TimeSplit:
 
 @dataclass(frozen=True)
 class LeaveLastOut:
-    """Hold out the last n interactions of every user with more than n; of equal times the larger item index is last."""
+    """Hold out the last n interactions of every user with more than n; of equal times the larger item index is last.
+
+    >>> import numpy as np
+    >>> from nestrec import Interactions, Vocabulary
+    >>> ids = Vocabulary.from_ids([0, 1, 2, 3])
+    >>> when = np.array([10.0, 20.0, 30.0, 40.0])
+    >>> log = Interactions(Vocabulary.from_ids(["ann"]), ids, np.array([0, 4]), np.arange(4, dtype=np.int32), when)
+    >>> train, held_out = LeaveLastOut(n=2).split(log)
+    >>> held_out.timestamps.tolist()
+    [30.0, 40.0]
+    """
 
     n: int = 1
 
