@@ -33,7 +33,7 @@ class TextIds:
         encoded = [text.encode("utf-8") for text in texts]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
         starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if encoded else ends
-        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), starts, ends)
+        return cls(np.frombuffer(bytearray(b"".join(encoded)), dtype=np.uint8), starts, ends)
 
     def at(self, row: int) -> str:
         """Return one id for showing."""

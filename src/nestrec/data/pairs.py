@@ -82,8 +82,10 @@ class PairStore:
     def _all(self) -> Iterator[Part]:
         self._file.seek(0)
         for size in self._spilled:
-            users, items = (np.frombuffer(self._file.read(4 * size), dtype=np.int32) for _ in range(2))
-            times = np.frombuffer(self._file.read(8 * size), dtype=np.float64) if self._with_times else _NO_TIMES
+            users, items = (np.frombuffer(bytearray(self._file.read(4 * size)), dtype=np.int32) for _ in range(2))
+            times = (
+                np.frombuffer(bytearray(self._file.read(8 * size)), dtype=np.float64) if self._with_times else _NO_TIMES
+            )
             yield users, items, times
         self._file.seek(0, 2)
         yield from self._parts

@@ -104,7 +104,8 @@ def _add(batch: Batch, met: _Met, pool: Executor | None) -> None:
         waiting = pool.submit(met.users.add, batch.users)
         items = met.items.add(batch.items)
         users = waiting.result()
-    met.pairs.add(users, items, batch.times)
+    # A copy: the reader may overwrite or free its arrays when it goes on.
+    met.pairs.add(users, items, None if batch.times is None else batch.times.copy())
 
 
 def _check_anything(name: str, met: _Met, ledger: Ledger) -> None:
@@ -125,12 +126,10 @@ def _cored(name: str, interactions: Interactions, ledger: Ledger, options: ReadO
     by_user, by_item = options.min_user_interactions, options.min_item_interactions
     if by_user == by_item == 0:
         return interactions
-    result: Interactions = k_core(interactions, by_user, by_item)
-    if result.n_interactions == 0:
-        raise DataError(
-            f"{name}: no interaction is left where every user has at least {by_user} and every item at least {by_item} "
-            f"(there were {interactions.n_interactions:,}); lower min_user_interactions or min_item_interactions"
-        )
+    try:
+        result = k_core(interactions, by_user, by_item)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
     ledger.count(BELOW_CORE, interactions.n_interactions - result.n_interactions)
     return result
 

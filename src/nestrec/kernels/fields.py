@@ -228,7 +228,7 @@ def split_tokens(
 
 @compiled
 def find_missing(buffer: Bytes, starts: Int64, ends: Int64, quoted: Bytes, missing: Bytes) -> None:
-    r"""Set `missing` to 1 where a field is empty or, unquoted, one of NULL, null, None, NaN, nan, NA or the `\N` of MySQL."""
+    r"""Set `missing` to 1 where a field is empty or, unquoted, one of NULL, null, None, NaN, nan, NA and `\N`."""
     for row in range(len(starts)):
         size = ends[row] - starts[row]
         missing[row] = size == 0

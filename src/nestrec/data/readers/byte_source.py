@@ -50,13 +50,17 @@ class ByteSource:
             self.size = path.stat().st_size
         except OSError as error:
             raise _unopened(path, error) from error
-        self._stream = unpacked(self._file, path)
-        self.is_packed = self._stream is not self._file
-        self._pending = self._unpack(_AT_ONCE)
-        self._recoder = _recoder(self._pending[:4096]) if recode else None
+        try:
+            self._stream = unpacked(self._file, path)
+            self.is_packed = self._stream is not self._file
+            self._pending = self._unpack(_AT_ONCE)
+            self._recoder = _recoder(self._pending[:4096]) if recode else None
+            self._pending = self._recode(self._pending, at_end=False)
+        except BaseException:
+            self._file.close()
+            raise
         if recode and self._recoder is None and self._pending.startswith(codecs.BOM_UTF8):
             self._pending = self._pending[3:]
-        self._pending = self._recode(self._pending, at_end=False)
 
     @property
     def position(self) -> int:

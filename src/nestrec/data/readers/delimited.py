@@ -54,7 +54,9 @@ class _Rows:
 
     def keep(self, fine: Mask) -> None:
         """Drop the other rows."""
-        self.starts, self.ends, self.quoted = self.starts[:, fine], self.ends[:, fine], self.quoted[:, fine]
+        self.starts = np.compress(fine, self.starts, axis=1)
+        self.ends = np.compress(fine, self.ends, axis=1)
+        self.quoted = np.compress(fine, self.quoted, axis=1)
         self.lines = self.lines[fine]
         self.values = {role: values[fine] for role, values in self.values.items()}
 

@@ -20,7 +20,7 @@ from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.numbers import number, seconds
 from nestrec.errors import DataError
 
-_LINES_AT_ONCE = 50_000
+_BYTES_AT_ONCE = 4 << 20
 _NUMBERS = {"rating": (number, BAD_RATING), "timestamp": (seconds, BAD_TIME)}
 
 Key = int | str
@@ -47,22 +47,33 @@ class JsonLinesReader:
         return self._source.position, self._source.size
 
     def batches(self, ledger: Ledger) -> Iterator[Batch]:
-        """Yield the usable lines, some ten thousand at a time."""
-        rows: list[Values] = []
-        n_read = 0
+        """Yield the usable lines, some thousand at a time."""
         stream = io.BufferedReader(as_stream(self._source), 1 << 20)
-        for line, raw in enumerate(stream, start=1):
-            if not raw.strip():
-                continue
-            n_read += 1
-            values = self._values(raw, line, ledger)
-            if values is not None:
-                rows.append(values)
-            if n_read == _LINES_AT_ONCE:
-                yield self._batch(rows, n_read)
-                rows, n_read = [], 0
-        if n_read:
-            yield self._batch(rows, n_read)
+        line = 1
+        while lines := stream.readlines(_BYTES_AT_ONCE):
+            yield self._plain_batch(lines) or self._checked_batch(lines, line, ledger)
+            line += len(lines)
+
+    def _plain_batch(self, lines: list[bytes]) -> Batch | None:
+        """Parse many lines at once; None where any of them needs a closer look."""
+        try:
+            entries = json.loads(b"[" + b",".join(lines) + b"]")
+            columns = {role: [entry[name] for entry in entries] for role, name in self.columns.items()}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        if len(entries) != len(lines) or not all(_is_plain(role, column) for role, column in columns.items()):
+            return None
+        numbers = {role: np.array(column, dtype=np.float64) for role, column in columns.items() if role in _NUMBERS}
+        if not all(np.isfinite(column).all() for column in numbers.values()):
+            return None
+        users, items = _ids(columns["user"]), _ids(columns["item"])
+        return Batch(users, items, numbers.get("rating"), numbers.get("timestamp"), len(lines))
+
+    def _checked_batch(self, lines: list[bytes], first: int, ledger: Ledger) -> Batch:
+        """Parse line by line, entering what cannot be used."""
+        numbered = [(line, raw) for line, raw in enumerate(lines, start=first) if raw.strip()]
+        values = (self._values(raw, line, ledger) for line, raw in numbered)
+        return self._batch([row for row in values if row is not None], len(numbered))
 
     def _values(self, raw: bytes, line: int, ledger: Ledger) -> Values | None:
         """Return what a line says, or enter why it cannot be used."""
@@ -111,6 +122,14 @@ def _first_object(source: ByteSource) -> dict[str, Any]:
     raise DataError(
         f"{source.path} holds no JSON object in its first lines; write one object a line, or name the format"
     )
+
+
+def _is_plain(role: str, column: list[Any]) -> bool:
+    """Tell whether every value is of the one kind that needs no further check."""
+    kinds = set(map(type, column))
+    if role in _NUMBERS:
+        return kinds <= {int, float}
+    return kinds == {int} or (kinds == {str} and "" not in column and all(map(str.isascii, column)))
 
 
 def _key(value: Any) -> Key | None:

@@ -21,7 +21,7 @@ from nestrec.data.readers.columns import find_columns
 from nestrec.errors import DataError
 
 _EXACT = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-_TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "VARCHAR", "UUID"}
+_TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "VARCHAR", "UUID", '"NULL"'}
 _FLOATS = {"FLOAT", "DOUBLE"}
 _NAME = "interactions"
 
@@ -140,11 +140,14 @@ class TableReader:
         return row[0] if row else None
 
     def _unreadable(self, error: Exception) -> DataError:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        what = "a Parquet file" if self.format == "parquet" else "an Arrow table"
+        if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
+            return DataError(f"{self._name} needs more memory to read than memory_limit_mb allows; give more")
+        if self.format == "table":
+            return DataError(f"{self._name} failed while its rows were read; check that it can be read to its end")
+        where = f" after row {self._row:,}" if self._row else ""
         return DataError(
-            f"{self._name} cannot be read as {what}: it is damaged, cut off or of another kind; write it again "
-            f"(details: {first_line})"
+            f"{self._name} is no Parquet file that can be read{where}: it is damaged, cut off or of another kind; "
+            "write or fetch it again, or name the format"
         )
 
 
