@@ -3,6 +3,7 @@
     NestrecError
     ├── OptionError           an option's value breaks a rule (also a ValueError)
     ├── DataError             interactions cannot be read or are unfit for the job (also a ValueError)
+    ├── DownloadError         a public data set cannot be fetched, or is not what its publisher promises
     ├── UnknownIdError        an id that the model has never seen (also a KeyError)
     ├── ModelFileError        a saved model is damaged, foreign or of another version
     ├── TrainingError         training cannot go on
@@ -22,6 +23,10 @@ class OptionError(NestrecError, ValueError):
 
 class DataError(NestrecError, ValueError):
     """Interactions cannot be read, or are unfit for what was asked."""
+
+
+class DownloadError(NestrecError):
+    """A public data set cannot be fetched, or is not what its publisher promises."""
 
 
 class UnknownIdError(NestrecError, KeyError):
