@@ -90,8 +90,8 @@ def rank_widths(
 
 
 def _room(k: int) -> int:
-    """Return how many keys a buffer holds: the best k, as many again before it is cut, and one tile more."""
-    return k + max(k, _TILE) + _TILE
+    """Return how many keys a buffer holds: the best k, nearly as many again before it is cut, and one strip more."""
+    return k + max(k, 2 * _STRIP) + _STRIP
 
 
 def _blocks(n_users: int, threads: int, bytes_per_user: int) -> Iterator[slice]:
@@ -266,15 +266,6 @@ def _add_products(group: FloatMatrix, tile: FloatMatrix, begin: int, end: int, s
 
 
 @compiled
-def _reaches(scores: FloatVector, threshold: np.float32) -> bool:
-    """Say whether any score of the tile is at or above the threshold."""
-    found = False
-    for j in range(_TILE):
-        found |= scores[j] >= threshold
-    return found
-
-
-@compiled
 def _offer(
     scores: FloatVector,
     items: Indices,
@@ -286,36 +277,30 @@ def _offer(
     level: int,
 ) -> None:
     """Put the items of a tile whose scores reach the threshold into the buffer; cut the buffer where it gets full."""
-    count = _collect(scores, scores.view(np.int32), items, keys, counts[level], floors[level], thresholds[level])
-    if count + _TILE >= len(keys):
-        count, floor = keep_best(keys, count, k, k // 16)
-        floors[level] = floor
-        thresholds.view(np.int32)[level] = score_bits_of(floor)
-    counts[level] = count
-
-
-@compiled
-def _collect(
-    scores: FloatVector,
-    bits: npt.NDArray[np.int32],
-    items: Indices,
-    keys: Keys,
-    count: int,
-    floor: np.int64,
-    threshold: np.float32,
-) -> int:
+    bits = scores.view(np.int32)
+    count, floor, threshold = counts[level], floors[level], thresholds[level]
     for strip in range(0, len(items), _STRIP):
         stop = min(strip + _STRIP, len(items))
-        found = False
-        for j in range(strip, stop):
-            found |= scores[j] >= threshold
-        if not found:
+        if not _reaches(scores[strip:stop], threshold):
             continue
         for j in range(strip, stop):
             key = key_of(bits[j], items[j])
             keys[count] = key  # written always, counted where it is good enough: no branch to guess
             count += int(key >= floor)
-    return count
+        if count + _STRIP > len(keys):
+            count, floor = keep_best(keys, count, k, k // 16)
+            thresholds.view(np.int32)[level] = score_bits_of(floor)
+            threshold = thresholds[level]
+    counts[level], floors[level] = count, floor
+
+
+@compiled
+def _reaches(scores: FloatVector, threshold: np.float32) -> bool:
+    """Say whether any score is at or above the threshold; without a way out on the first, which would be slower."""
+    found = False
+    for j in range(len(scores)):
+        found |= scores[j] >= threshold
+    return found
 
 
 @compiled
