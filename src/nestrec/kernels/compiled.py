@@ -9,6 +9,8 @@ whose back ends differ from machine to machine in what they allow.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -21,4 +23,25 @@ _FAST_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 def compiled(function: Function) -> Function:
     """Compile on first call, keep on disk, release the interpreter lock while running."""
     options: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": _FAST_SUMS, "error_model": "numpy"}
-    return cast("Function", numba.njit(**options)(function))
+    dispatcher = numba.njit(**options)(function)
+    _stamp(dispatcher)
+    return cast("Function", dispatcher)
+
+
+def _stamp(dispatcher: Any) -> None:
+    """Let what is kept on disk hold only while no kernel file changes.
+
+    numba looks at the file of the function alone, so a kernel would go on running with the old code of another file's
+    kernel that it calls: after an upgrade, wrong results or an endless loop. Where numba keeps its stamp elsewhere one
+    day, its own rule is left in place.
+    """
+    file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        file._source_stamp = (file._source_stamp, _all_kernels())
+
+
+@cache
+def _all_kernels() -> tuple[tuple[str, float, int], ...]:
+    """Return name, time and size of every kernel file."""
+    described = ((path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py")))
+    return tuple((name, status.st_mtime, status.st_size) for name, status in described)

@@ -1,0 +1,165 @@
+"""Eight float32 numbers handled as one value inside compiled kernels.
+
+numba leaves it to LLVM to find vector code in scalar loops, and for loops as short as a narrow width it finds little.
+Here the vector is said, not found: LLVM lowers it to whatever the processor has (two registers of four, one of eight,
+half of one of sixteen). `load` and `store` take a flat array and an offset; no bounds are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import extending, types
+from numba.core import cgutils
+from numba.extending import models, register_model
+
+LANES = 8
+
+_FAST = ("reassoc", "contract", "nsz", "arcp", "afn")
+_FLOAT = ir.FloatType()
+_INT32 = ir.IntType(32)
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+
+intrinsic: Callable[..., Any] = extending.intrinsic  # its stub asks callers for the typing context too
+
+_insert_function: Callable[..., Any] = cgutils.get_or_insert_function
+
+Signature = Any
+Codegen = Callable[[Any, Any, Any, Any], Any]
+
+
+class LanesType(types.Type):
+    """numba's type of a vector of LANES float32 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"Lanes{LANES}")
+
+
+lanes: Any = LanesType()
+
+
+@register_model(LanesType)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, _VECTOR)  # type: ignore[no-untyped-call]
+
+
+def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.gep(array.data, [arguments[1]])
+
+
+def _vector_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return builder.bitcast(_address(context, builder, signature, arguments), _VECTOR.as_pointer())
+
+
+def _call(builder: Any, name: str, returns: Any, arguments: list[Any]) -> Any:
+    function_type = ir.FunctionType(returns, [argument.type for argument in arguments])
+    function = _insert_function(builder.module, function_type, name)
+    return builder.call(function, arguments, fastmath=() if isinstance(returns, ir.VoidType) else _FAST)
+
+
+@intrinsic
+def load(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
+    """Return array[offset : offset + LANES]; no alignment is asked for."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_vector_address(context, builder, signature, arguments), align=4)
+
+    return lanes(array, types.intp), generate
+
+
+@intrinsic
+def store(_context: Any, array: Any, offset: Any, value: Any) -> tuple[Signature, Codegen]:
+    """Set array[offset : offset + LANES] to value."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], _vector_address(context, builder, signature, arguments), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), generate
+
+
+@intrinsic
+def splat(_context: Any, number: Any) -> tuple[Signature, Codegen]:
+    """Return the same float32 number in every lane."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        nothing = ir.Constant(_VECTOR, ir.Undefined)
+        first = builder.insert_element(nothing, arguments[0], _INT32(0))
+        return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES))
+
+    return lanes(types.float32), generate
+
+
+def _lane_by_lane(operation: str, doc: str) -> Any:
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return getattr(builder, operation)(*arguments, flags=_FAST)
+
+    def typing(_context: Any, left: Any, right: Any) -> tuple[Signature, Codegen]:
+        return lanes(lanes, lanes), generate
+
+    typing.__doc__ = doc
+    return intrinsic(typing)
+
+
+add = _lane_by_lane("fadd", "Return left + right.")
+subtract = _lane_by_lane("fsub", "Return left - right.")
+multiply = _lane_by_lane("fmul", "Return left * right.")
+divide = _lane_by_lane("fdiv", "Return left / right.")
+
+
+@intrinsic
+def multiply_add(_context: Any, left: Any, right: Any, addend: Any) -> tuple[Signature, Codegen]:
+    """Return left * right + addend, fused where the processor can."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, list(arguments))
+
+    return lanes(lanes, lanes, lanes), generate
+
+
+@intrinsic
+def square_root(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+    """Return the square root; a division by it may become a reciprocal estimate with one Newton step."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, list(arguments))
+
+    return lanes(lanes), generate
+
+
+@intrinsic
+def total(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+    """Return the sum of the lanes, a float32."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call(builder, f"llvm.vector.reduce.fadd.v{LANES}f32", _FLOAT, [_FLOAT(0.0), arguments[0]])
+
+    return types.float32(lanes), generate
+
+
+@intrinsic
+def largest(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+    """Return the largest lane, a float32."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call(builder, f"llvm.vector.reduce.fmax.v{LANES}f32", _FLOAT, list(arguments))
+
+    return types.float32(lanes), generate
+
+
+@intrinsic
+def prefetch(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
+    """Ask for the cache line of array[offset], which will be written soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte_pointer = ir.IntType(8).as_pointer()
+        address = builder.bitcast(_address(context, builder, signature, arguments), byte_pointer)
+        for_write, keep, data = _INT32(1), _INT32(3), _INT32(1)
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), [address, for_write, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate

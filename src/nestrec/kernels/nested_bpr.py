@@ -1,0 +1,390 @@
+"""One pass of nested BPR with a negative per level over shuffled positives, updated in place.
+
+For a positive (u, i) and each level l of width d_l, the objective is
+
+    w_l * softplus(score_l(u, j_l) - score_l(u, i)),   score_l(u, i) = <u[:d_l], v_i[:d_l]>
+
+plus regularization / 2 * (|u|^2 + |v_i|^2 + sum_l w_l |v_{j_l}[:d_l]|^2), and j_l is the highest-scoring item, by that
+level's own prefix, of n_candidates drawn uniformly, those that u has interacted with struck out (dynamic negative
+sampling per level: Lai et al. 2024, arXiv 2406.07432; BPR: Rendle et al. 2009). Each coordinate has its own adaptive
+step (Adagrad: Duchi et al. 2011).
+
+What makes it fast: BLOCK consecutive positives share a tile of drawn items, stored transposed so that one pass over the
+coordinates scores all of them and leaves every narrower width's score on the way; each level of each positive reads its
+own window of the tile. A positive's candidates are thus uniform, and only neighbours in the random order share them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.kernels.compiled import compiled
+from nestrec.kernels.lanes import (
+    LANES,
+    divide,
+    largest,
+    load,
+    multiply,
+    multiply_add,
+    prefetch,
+    splat,
+    square_root,
+    store,
+    subtract,
+    total,
+)
+from nestrec.kernels.shuffle import below, half_bits_of, random_bits, shuffled
+
+FloatVector = npt.NDArray[np.float32]  # flat matrices too: row r of a matrix begins at r * stride
+Rows = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]
+Lanes = Any  # eight float32 numbers, known to numba alone
+
+BLOCK = 32  # positives that share a tile; fewer cost more loading, more made neighbours' negatives too alike
+TILE = 64  # items in a tile are a multiple of this: eight vectors of scores stay in registers
+
+
+@compiled
+def draw_pool(pool: Rows, n_items: int, key: int, block: int) -> None:
+    """Fill pool (tile_size,) with item indices drawn uniformly."""
+    for lane in range(len(pool)):
+        pool[lane] = below(random_bits(key, block * len(pool) + lane), n_items)
+
+
+@compiled
+def load_tile(items: FloatVector, stride: int, embedding_size: int, pool: Rows, tile: FloatVector) -> None:
+    """Copy the pool's vectors into tile (embedding_size, tile_size), transposed."""
+    n = len(pool)
+    for lane in range(n):
+        base = pool[lane] * stride
+        for d in range(embedding_size):
+            tile[d * n + lane] = items[base + d]
+
+
+@compiled
+def score_tile(users: FloatVector, user: int, tile: FloatVector, widths: Rows, scores: FloatVector) -> None:
+    """Score every item of the tile at every level: scores (n_levels, tile_size); user is an offset into users."""
+    n = len(scores) // len(widths)
+    for start in range(0, n, TILE):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat(np.float32(0))
+        d = 0
+        for level in range(len(widths)):
+            while d < widths[level]:
+                x = splat(users[user + d])
+                at = d * n + start
+                s0 = multiply_add(x, load(tile, at), s0)
+                s1 = multiply_add(x, load(tile, at + LANES), s1)
+                s2 = multiply_add(x, load(tile, at + 2 * LANES), s2)
+                s3 = multiply_add(x, load(tile, at + 3 * LANES), s3)
+                s4 = multiply_add(x, load(tile, at + 4 * LANES), s4)
+                s5 = multiply_add(x, load(tile, at + 5 * LANES), s5)
+                s6 = multiply_add(x, load(tile, at + 6 * LANES), s6)
+                s7 = multiply_add(x, load(tile, at + 7 * LANES), s7)
+                d += 1
+            at = level * n + start
+            store(scores, at, s0)
+            store(scores, at + LANES, s1)
+            store(scores, at + 2 * LANES, s2)
+            store(scores, at + 3 * LANES, s3)
+            store(scores, at + 4 * LANES, s4)
+            store(scores, at + 5 * LANES, s5)
+            store(scores, at + 6 * LANES, s6)
+            store(scores, at + 7 * LANES, s7)
+
+
+@compiled
+def first_not_below(indices: Indices, low: int, high: int, item: int) -> int:
+    """Return the first position of the ascending indices[low:high] whose item is not below the one given."""
+    while low < high:
+        middle = (low + high) >> 1
+        if indices[middle] < item:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def is_seen(indices: Indices, low: int, high: int, item: int) -> bool:
+    """Whether an item stands in the ascending indices[low:high]."""
+    at = first_not_below(indices, low, high, item)
+    return at < high and indices[at] == item
+
+
+@compiled
+def any_unseen(indices: Indices, low: int, high: int, n_items: int, bits: int) -> Any:
+    """Return an item drawn uniformly from those not in indices[low:high]; at least one must exist.
+
+    The r-th unseen item is r plus the number of seen ones before it, and that number ascends: bisect for it.
+    """
+    rank = below(bits, n_items - (high - low))
+    left, right = low, high
+    while left < right:
+        middle = (left + right) >> 1
+        if indices[middle] - (middle - low) <= rank:
+            left = middle + 1
+        else:
+            right = middle
+    return rank + (left - low)
+
+
+@compiled
+def hardest_unseen(
+    scores: FloatVector, start: int, n_candidates: int, pool: Rows, first: int, indices: Indices, low: int, high: int
+) -> int:
+    """Return the lane of the highest of scores[start : start + n_candidates] whose item is unseen, -1 if none is.
+
+    Only winners are looked up among the seen items; one that is seen is struck out and the next highest taken.
+    """
+    nothing = np.float32(-np.inf)
+    for _ in range(n_candidates):
+        best = nothing
+        whole = n_candidates - n_candidates % LANES
+        for lane in range(0, whole, LANES):
+            best = max(best, largest(load(scores, start + lane)))
+        for lane in range(whole, n_candidates):
+            best = max(best, scores[start + lane])
+        if not best > nothing:
+            return -1
+        lane = 0
+        while lane < n_candidates - 1 and scores[start + lane] != best:
+            lane += 1
+        if not is_seen(indices, low, high, pool[first + lane]):
+            return lane
+        scores[start + lane] = nothing
+    return -1
+
+
+@compiled
+def prefix_score(users: FloatVector, user: int, items: FloatVector, item: int, width: int) -> Any:
+    """Return the inner product of two prefixes; user and item are offsets."""
+    result = np.float32(0)
+    for d in range(width):
+        result += users[user + d] * items[item + d]
+    return result
+
+
+@compiled
+def positive_scores(
+    users: FloatVector,
+    user: int,
+    items: FloatVector,
+    item: int,
+    widths: Rows,
+    stride: int,
+    products: FloatVector,
+    scores: FloatVector,
+) -> None:
+    """Fill scores (n_levels,) of the positive; products (stride,) is scratch."""
+    for d in range(0, stride, LANES):
+        store(products, d, multiply(load(users, user + d), load(items, item + d)))
+    result = np.float32(0)
+    d = 0
+    for level in range(len(widths)):
+        width = widths[level]
+        while d < width and d % LANES != 0:
+            result += products[d]
+            d += 1
+        while d + LANES <= width:
+            result += total(load(products, d))
+            d += LANES
+        while d < width:
+            result += products[d]
+            d += 1
+        scores[level] = result
+
+
+@compiled
+def adaptive_step(
+    parameters: FloatVector, squares: FloatVector, at: int, gradient: Lanes, learning_rate: Lanes
+) -> None:
+    """Move LANES parameters against the gradient, each by its own rate: learning_rate / sqrt(sum of squares)."""
+    summed = multiply_add(gradient, gradient, load(squares, at))
+    store(squares, at, summed)
+    step = multiply(learning_rate, divide(gradient, square_root(summed)))
+    store(parameters, at, subtract(load(parameters, at), step))
+
+
+@compiled
+def step_negative(
+    users: FloatVector,
+    user: int,
+    items: FloatVector,
+    item_squares: FloatVector,
+    item: int,
+    inside: FloatVector,
+    at: int,
+    width: int,
+    slope: float,
+    decay: float,
+    rate: float,
+    user_gradient: FloatVector,
+) -> None:
+    """Update a negative's prefix and add its share to user_gradient; inside[at + d] is 1 below the width, else 0."""
+    slopes, decays, rates = splat(slope), splat(decay), splat(rate)
+    for d in range(0, width, LANES):
+        mask = load(inside, at + d)
+        vector = load(items, item + d)
+        store(user_gradient, d, multiply_add(multiply(slopes, mask), vector, load(user_gradient, d)))
+        gradient = multiply(mask, multiply_add(slopes, load(users, user + d), multiply(decays, vector)))
+        adaptive_step(items, item_squares, item + d, gradient, rates)
+
+
+@compiled
+def start_user_gradient(
+    users: FloatVector,
+    user: int,
+    items: FloatVector,
+    item: int,
+    pull: FloatVector,
+    stride: int,
+    decay: float,
+    user_gradient: FloatVector,
+) -> None:
+    """Set user_gradient to the regulariser's and the positive's share."""
+    decays = splat(decay)
+    for d in range(0, stride, LANES):
+        regular = multiply(decays, load(users, user + d))
+        store(user_gradient, d, subtract(regular, multiply(load(pull, d), load(items, item + d))))
+
+
+@compiled
+def step_positive(
+    users: FloatVector,
+    user: int,
+    items: FloatVector,
+    item_squares: FloatVector,
+    item: int,
+    pull: FloatVector,
+    stride: int,
+    decay: float,
+    rate: float,
+) -> None:
+    """Update the positive item's vector; pull[d] is the sum of the slopes of the levels that hold coordinate d."""
+    decays, rates = splat(decay), splat(rate)
+    for d in range(0, stride, LANES):
+        regular = multiply(decays, load(items, item + d))
+        gradient = subtract(regular, multiply(load(pull, d), load(users, user + d)))
+        adaptive_step(items, item_squares, item + d, gradient, rates)
+
+
+@compiled
+def step_user(
+    users: FloatVector, user_squares: FloatVector, user: int, user_gradient: FloatVector, stride: int, rate: float
+) -> None:
+    """Update the user's vector."""
+    rates = splat(rate)
+    for d in range(0, stride, LANES):
+        adaptive_step(users, user_squares, user + d, load(user_gradient, d), rates)
+
+
+@compiled
+def softplus_and_slope(margin: float) -> tuple[float, float]:
+    """Return log(1 + exp(margin)) and its derivative, finite for every finite margin."""
+    decayed = np.exp(-abs(margin))
+    one = np.float32(1)
+    loss = max(margin, np.float32(0)) + np.log1p(decayed)
+    slope = one / (one + decayed) if margin > 0 else decayed / (one + decayed)
+    return loss, slope
+
+
+@compiled
+def spread_slopes(slopes: FloatVector, widths: Rows, pull: FloatVector) -> None:
+    """Fill pull (stride,): coordinate d is pulled by every level wide enough to hold it."""
+    summed = np.float32(0)
+    for level in range(len(widths) - 1, -1, -1):
+        summed += slopes[level]
+        start = widths[level - 1] if level > 0 else 0
+        for d in range(start, widths[level]):
+            pull[d] = summed
+
+
+@compiled
+def train_slice(
+    users: FloatVector,  # (n_users * stride,) float32, updated
+    items: FloatVector,  # (n_items * stride,) float32, updated
+    user_squares: FloatVector,  # (n_users * stride,) float32, sums of squared gradients, updated
+    item_squares: FloatVector,  # (n_items * stride,) float32, updated
+    indptr: Rows,  # (n_users + 1,) int64
+    indices: Indices,  # (n_interactions,) int32, ascending per user
+    user_of: Indices,  # (n_interactions,) int32
+    widths: Rows,  # (n_levels,) int64
+    level_weights: FloatVector,  # (n_levels,) float32
+    inside: FloatVector,  # (n_levels * stride,) float32, 1 below the level's width and 0 from it on
+    stride: int,  # embedding size rounded up to a multiple of LANES
+    n_candidates: int,
+    learning_rate: float,  # float32
+    regularization: float,  # float32
+    key: int,  # uint64: the epoch's randomness
+    start: int,  # first position of the slice in the epoch's order, a multiple of BLOCK
+    stop: int,
+) -> tuple[float, int]:
+    """Train on positions [start, stop) of the key's order; return (sum of losses, number of positives trained).
+
+    A user who has interacted with every item has no negative; such positives are passed over.
+    """
+    n, n_levels = len(indices), len(widths)
+    n_items, embedding_size = len(items) // stride, widths[-1]
+    window = (n_candidates + LANES - 1) // LANES * LANES
+    tile_size = (window + TILE - 1) // TILE * TILE
+    n_windows = tile_size // window
+    half_bits = half_bits_of(n)
+    pool = np.empty(tile_size, np.int64)
+    tile = np.empty(embedding_size * tile_size, np.float32)
+    scores = np.empty(n_levels * tile_size, np.float32)
+    scores_positive = np.empty(n_levels, np.float32)
+    slopes = np.empty(n_levels, np.float32)
+    negatives = np.empty(n_levels, np.int64)
+    products = np.zeros(stride, np.float32)
+    pull = np.zeros(stride, np.float32)
+    user_gradient = np.zeros(stride, np.float32)
+    order = np.empty(BLOCK, np.int64)
+    summed_loss, n_trained = 0.0, 0
+    for block_start in range(start, stop, BLOCK):
+        block_size = min(BLOCK, stop - block_start)
+        for k in range(block_size):
+            order[k] = shuffled(block_start + k, n, half_bits, key)
+            for d in range(0, stride, 2 * LANES):
+                prefetch(users, user_of[order[k]] * stride + d)
+                prefetch(items, indices[order[k]] * stride + d)
+                prefetch(user_squares, user_of[order[k]] * stride + d)
+                prefetch(item_squares, indices[order[k]] * stride + d)
+        draw_pool(pool, n_items, key, block_start // BLOCK)
+        load_tile(items, stride, embedding_size, pool, tile)
+        for k in range(block_size):
+            user_index, item_index = user_of[order[k]], indices[order[k]]
+            low, high = indptr[user_index], indptr[user_index + 1]
+            if high - low >= n_items:
+                continue
+            user, item = user_index * stride, item_index * stride
+            score_tile(users, user, tile, widths, scores)
+            positive_scores(users, user, items, item, widths, stride, products, scores_positive)
+            bits = random_bits(~key, block_start + k)
+            for level in range(n_levels):
+                first = ((below(bits, n_windows) + level) % n_windows) * window
+                at = level * tile_size + first
+                lane = hardest_unseen(scores, at, n_candidates, pool, first, indices, low, high)
+                if lane >= 0:
+                    negative, score = pool[first + lane], scores[at + lane]
+                else:
+                    negative = any_unseen(indices, low, high, n_items, random_bits(bits, level))
+                    score = prefix_score(users, user, items, negative * stride, widths[level])
+                loss, slope = softplus_and_slope(score - scores_positive[level])
+                summed_loss += level_weights[level] * loss
+                slopes[level] = level_weights[level] * slope
+                negatives[level] = negative * stride
+            spread_slopes(slopes, widths, pull)
+            start_user_gradient(users, user, items, item, pull, stride, regularization, user_gradient)
+            for level in range(n_levels):
+                decay = regularization * level_weights[level]
+                step_negative(
+                    users, user, items, item_squares, negatives[level], inside, level * stride, widths[level],
+                    slopes[level], decay, learning_rate, user_gradient,
+                )  # fmt: skip
+            step_positive(users, user, items, item_squares, item, pull, stride, regularization, learning_rate)
+            step_user(users, user_squares, user, user_gradient, stride, learning_rate)
+            n_trained += 1
+    return summed_loss, n_trained

@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM as a request to stop at the next safe place; asked a second time, they interrupt at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """While entered, the first signal sets `made`. Outside the main thread, where Python delivers none, it does nothing.
+
+    >>> with StopRequest() as stop:
+    ...     stop.made
+    False
+    """
+
+    def __init__(self) -> None:
+        self.made = False
+        self._former: dict[int, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            self._former = {number: signal.signal(number, self._hear) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._give_back()
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self.made = True
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        self._former = {}

@@ -1,0 +1,56 @@
+"""What is trained (`Trainer`'s fields, checked) and how this run goes (`Run`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nestrec.errors import OptionError
+from nestrec.kernels.threads import checked_threads
+from nestrec.training.listener import Listener, Silent
+from nestrec.widths import Widths
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run goes; none of it says what model is wanted.
+
+    >>> Run(seed=7, deterministic=True).seed
+    7
+    """
+
+    seed: int = 0  # of starting values, order, negatives and the validation split
+    threads: int | None = None  # None: one per processor
+    deterministic: bool = False  # same bits for the same seed: updates on one thread, evaluation on all
+    checkpoint: Path | None = None  # directory for the state of training, written as it goes, removed at the end
+    checkpoint_seconds: float = 30.0  # least time between two writes
+    resume: bool = False  # go on from the checkpoint
+    listener: Listener = field(default_factory=Silent)  # told how it goes
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the data."""
+        if self.seed < 0:
+            raise OptionError(f"seed {self.seed} is negative; give 0 or a positive whole number")
+        if self.resume and self.checkpoint is None:
+            raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
+        checked_threads(self.threads)
+
+
+def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tuple[float, ...]:
+    """Return weights that sum to 1, equal ones for None; raise OptionError for a wrong number of them or a bad value."""
+    if weights is None:
+        return (1 / len(widths),) * len(widths)
+    if len(weights) != len(widths):
+        raise OptionError(f"{len(weights)} level weights do not fit {len(widths)} widths; give one per width")
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or weights[-1] <= 0:
+        given = ",".join(map(str, weights))
+        raise OptionError(f"level weights {given} must be finite and not negative, the widest one's above 0")
+    return tuple(weight / sum(weights) for weight in weights)
+
+
+def check_range(name: str, value: float, lowest: float, highest: float, example: float) -> None:
+    """Raise OptionError where a number is not in [lowest, highest]."""
+    if not lowest <= value <= highest:
+        raise OptionError(f"{name} {value} is not between {lowest} and {highest}; give one that is, as in {example}")

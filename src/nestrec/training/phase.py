@@ -1,0 +1,170 @@
+"""One phase of training: epochs of slices, with validation, early stopping and checkpoints between them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.errors import TrainingError
+from nestrec.kernels.nested_bpr import BLOCK
+from nestrec.training.checkpoint import Checkpoint
+from nestrec.training.engine import CpuEngine
+from nestrec.training.interrupts import StopRequest
+from nestrec.training.listener import EpochReport, Listener, Phase, PhaseStart
+
+FloatMatrix = npt.NDArray[np.float32]
+
+_SLICE = BLOCK * 8192  # positives between two looks at the clock: some tenths of a second
+
+
+class Validator(Protocol):
+    """Ranks held-out interactions."""
+
+    def __call__(self, users: FloatMatrix, items: FloatMatrix) -> tuple[dict[int, dict[str, float]], float]:
+        """Return (width -> label -> value, the value that chooses the epoch)."""
+
+
+@dataclass
+class PhaseState:
+    """How far a phase has come; plain values, so that it can be written as JSON."""
+
+    phase: Phase
+    epoch: int = 0  # whole epochs done
+    position: int = 0  # positives done of the next
+    loss: float = 0.0  # sum over those
+    n_trained: int = 0
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    history: list[dict[str, Any]] = field(default_factory=list)  # one entry an evaluation
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON values; no best value yet is None."""
+        best = self.best_value if math.isfinite(self.best_value) else None
+        return {**asdict(self), "best_value": best}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PhaseState:
+        """Take up what `as_dict` gave."""
+        best = values["best_value"]
+        return cls(**{**values, "best_value": -math.inf if best is None else best})
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, how fast, and when to look."""
+
+    epochs: int  # the step falls in a straight line over these
+    stop_after: int  # epochs to run
+    learning_rate: float
+    final_learning_rate: float
+    evaluate_every: int
+    patience: int  # evaluations without a better value before stopping
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 0."""
+        share = epoch / max(1, self.epochs - 1)
+        return self.learning_rate + share * (self.final_learning_rate - self.learning_rate)
+
+    def looks_at(self, epoch: int) -> bool:
+        """Whether validation is ranked after this many epochs."""
+        return epoch % self.evaluate_every == 0 or epoch == self.stop_after
+
+
+@dataclass
+class PhaseRun:
+    """An engine, its schedule and all that watches it."""
+
+    engine: CpuEngine
+    schedule: Schedule
+    validate: Validator | None
+    state: PhaseState
+    best: dict[str, FloatMatrix] | None  # the best embeddings so far, where validation chooses
+    checkpoint: Checkpoint | None
+    listener: Listener
+    stop: StopRequest
+    extra: Callable[[], dict[str, Any]]  # what of the earlier phase a checkpoint must keep
+
+    def run(self) -> None:
+        """Train until the schedule or early stopping ends it, or a stop is requested."""
+        state, n_positives = self.state, self.engine.n_positives
+        done = state.epoch * n_positives + state.position
+        self.listener.phase_started(PhaseStart(state.phase, self.schedule.stop_after, n_positives, done))
+        while state.epoch < self.schedule.stop_after and not self._has_lost_patience():
+            seconds, begun_at = self._finish_epoch()
+            if self.stop.made:
+                break
+            self._close_epoch((n_positives - begun_at) / max(seconds, 1e-9))
+            if self.checkpoint is not None and self.checkpoint.is_due():
+                self.save()
+        if self.stop.made:
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is one to write."""
+        if self.checkpoint is not None:
+            best = {f"best_{name}": array for name, array in (self.best or {}).items()}
+            self.checkpoint.write({**self.extra(), "current": self.state.as_dict()}, {**self.engine.state(), **best})
+
+    def _finish_epoch(self) -> tuple[float, int]:
+        state, start = self.state, time.perf_counter()
+        begun_at = state.position
+        rate = self.schedule.rate(state.epoch)
+        while state.position < self.engine.n_positives and not self.stop.made:
+            end = min(state.position + _SLICE, self.engine.n_positives)
+            loss, n_trained = self.engine.train(state.epoch, state.position, end, rate)
+            self.listener.advanced(end - state.position)
+            state.position, state.loss, state.n_trained = end, state.loss + loss, state.n_trained + n_trained
+            self._check_loss()
+            if self.checkpoint is not None and end < self.engine.n_positives and self.checkpoint.is_due():
+                self.save()
+        return time.perf_counter() - start, begun_at
+
+    def _close_epoch(self, rate: float) -> None:
+        state = self.state
+        loss = state.loss / max(1, state.n_trained)
+        state.epoch, state.position, state.loss, state.n_trained = state.epoch + 1, 0, 0.0, 0
+        metrics = value = None
+        if self.validate is not None and self.schedule.looks_at(state.epoch):
+            metrics, value = self.validate(self.engine.user_embeddings, self.engine.item_embeddings)
+            self._keep_best(value)
+            by_width = {str(width): values for width, values in metrics.items()}
+            state.history.append({"epoch": state.epoch, "loss": loss, "value": value, "metrics": by_width})
+        best = value is not None and state.best_epoch == state.epoch
+        self.listener.epoch_done(EpochReport(state.phase, state.epoch, loss, rate, metrics, value, best))
+
+    def _keep_best(self, value: float) -> None:
+        if value <= self.state.best_value:
+            return
+        self.state.best_epoch, self.state.best_value = self.state.epoch, value
+        now = {"user_embeddings": self.engine.user_embeddings, "item_embeddings": self.engine.item_embeddings}
+        if self.best is None:
+            self.best = {name: array.copy() for name, array in now.items()}
+        else:
+            for name, array in now.items():
+                np.copyto(self.best[name], array)
+
+    def _has_lost_patience(self) -> bool:
+        since = sum(entry["epoch"] > self.state.best_epoch for entry in self.state.history)
+        return since >= self.schedule.patience
+
+    def _has_checkpoint(self) -> bool:
+        return self.checkpoint is not None and self.checkpoint.directory.exists()
+
+    def _check_loss(self) -> None:
+        if math.isfinite(self.state.loss):
+            return
+        kept = (
+            f"; the last good state is in {self.checkpoint.directory}"
+            if self.checkpoint is not None and self._has_checkpoint()
+            else ""
+        )
+        raise TrainingError(
+            f"the loss became {self.state.loss} in epoch {self.state.epoch + 1}; lower the learning rate "
+            f"(it was {self.schedule.rate(self.state.epoch):g}) or the starting scale{kept}"
+        )
