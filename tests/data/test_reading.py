@@ -155,8 +155,8 @@ def test_a_user_of_adjacency_text_may_have_no_items(read: Callable[..., Any]) ->
     interactions, report = read("1 10 11 10\n2\n3 10\n", "x.txt")
     assert np.diff(interactions.indptr).tolist() == [2, 0, 1]
     assert report.rejected == {"the same user and item stood in another row": 1}
-    assert report.notes == ["1 users have interacted with every item: for them no item can be a negative",
-                            "1 users have no interactions"]  # fmt: skip
+    assert report.notes == ["1 user interacted with every item: no item is left as a negative there",
+                            "1 user without interactions"]  # fmt: skip
 
 
 def test_the_k_core_is_counted(read: Callable[..., Any]) -> None:
@@ -222,7 +222,7 @@ def test_the_report_shows_every_row(read: Callable[..., Any]) -> None:
     lines = report.lines()
     assert lines[0].endswith("r.csv: 4 rows read as csv (user from user, item from item, rating from rating)")
     assert lines[1:5] == [
-        "kept 1 interactions of 1 users with 1 items",
+        "kept 1 interaction of 1 user with 1 item",
         "left out 1: the item id is missing (line 5: '')",
         "left out 1: the rating is not a finite number (line 3: 'nan')",
         "left out 1: the same user and item stood in another row",

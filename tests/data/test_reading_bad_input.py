@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -152,6 +153,27 @@ def test_a_json_list_is_told_from_json_lines(refused: Callable[..., str]) -> Non
     assert "holds no JSON object in its first lines" in refused("hello\n", "x.jsonl")
 
 
+def test_a_file_that_may_not_be_opened_is_named(monkeypatch: Any) -> None:
+    def forbidden(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("nestrec.data.readers.byte_source.Path.open", forbidden)
+    with pytest.raises(
+        DataError, match=r"x\.csv cannot be read: Permission denied; check the file and its permissions"
+    ):
+        read_interactions("x.csv")
+
+
+def test_too_little_memory_for_duckdb_is_told(refused: Callable[..., str], tmp_path: Path, monkeypatch: Any) -> None:
+    def exhausted(_: object) -> Any:
+        raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate")
+
+    pl.DataFrame({"user": [1], "item": [1]}).write_parquet(tmp_path / "whole")
+    monkeypatch.setattr("nestrec.data.readers.tables.arrow_batches", exhausted)
+    said = refused((tmp_path / "whole").read_bytes(), "x.parquet")
+    assert said == "x.parquet needs more memory to read than memory_limit_mb allows; give more"
+
+
 # Columns
 
 
@@ -266,10 +288,10 @@ def test_adjacency_text_that_is_no_utf8_is_counted_with_its_line(read: Callable[
 
 def test_where_no_row_can_be_used_the_reasons_are_told(refused: Callable[..., str]) -> None:
     assert refused("user,item,rating\n1,1,x\n,2,1\n") == (
-        "x.csv: none of the 2 rows can be used: 1 because the user id is missing (line 3: ''); "
-        "1 because the rating is not a finite number (line 2: 'x')"
+        "x.csv: of 2 rows none can be used: 1 because the user id is missing (line 3: ''); "
+        "1 because the rating is not a finite number (line 2: 'x'); fill it in or remove the row"
     )
-    assert "none of the 1 rows can be used: 1 because the rating is below the minimum" in refused(
+    assert "of 1 row none can be used: 1 because the rating is below the minimum; lower min_rating" in refused(
         "user,item,rating\n1,1,2\n", min_rating=4
     )
 
@@ -303,7 +325,7 @@ def test_one_user_one_item_and_a_user_with_everything_are_noted(read: Callable[.
         "there is only one item: nothing can be ranked",
     ]
     assert read("user,item\n1,1\n1,2\n2,1\n")[1].notes == [
-        "1 users have interacted with every item: for them no item can be a negative"
+        "1 user interacted with every item: no item is left as a negative there"
     ]
 
 

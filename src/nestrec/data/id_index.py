@@ -105,7 +105,7 @@ class IdIndex:
 
     def _make_room(self, n_new: int) -> None:
         needed = len(self) + n_new
-        if len(self) > LARGEST_SIZE:
+        if needed > LARGEST_SIZE:
             raise DataError("more than 2^31 - 1 different ids; row indices are 32-bit, so split the data")
         if needed > len(self._keys):
             size = max(needed, len(self) + len(self) // 2)

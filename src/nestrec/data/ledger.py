@@ -32,9 +32,9 @@ BAD_RATING = Reason("the rating is not a finite number", "correct it, or ignore 
 BAD_TIME = Reason("the timestamp is neither a finite number nor an ISO 8601 date", "correct it or remove the row")
 BAD_JSON = Reason("the line is not a JSON object", "write one object a line")
 ZERO = Reason("the entry is a stored zero, which is no interaction", "remove stored zeros with eliminate_zeros()")
-BELOW_MIN_RATING = Reason("the rating is below the minimum", "")
-REPEATED = Reason("the same user and item stood in another row", "")
-BELOW_CORE = Reason("the user or the item has too few interactions", "")
+BELOW_MIN_RATING = Reason("the rating is below the minimum", "lower min_rating")
+REPEATED = Reason("the same user and item stood in another row", "remove the repeats")
+BELOW_CORE = Reason("the user or the item has too few interactions", "lower the minimums of the k-core filter")
 
 
 class Ledger:
@@ -44,6 +44,7 @@ class Ledger:
         self.source = source
         self.counts: dict[str, int] = {}
         self.examples: dict[str, list[Example]] = {}
+        self._ways_out: dict[str, str] = {}
         self._strict = strict
 
     def reject(self, reason: Reason, count: int, first: Iterable[tuple[str, str]]) -> None:
@@ -61,17 +62,19 @@ class Ledger:
             if self._strict:
                 raise DataError(f"{self.source}, {place}: {reason.text}: {cut!r}; {reason.way_out}")
             shown.append(Example(place, cut))
-        self.counts[reason.text] = self.counts.get(reason.text, 0) + count
+        self.count(reason, count)
 
     def count(self, reason: Reason, count: int) -> None:
         """Enter rows that are left out on purpose, in strict readings too."""
         if count:
             self.counts[reason.text] = self.counts.get(reason.text, 0) + count
+            self._ways_out[reason.text] = reason.way_out
 
     def summary(self) -> str:
-        """Return the counts and one example of each reason, as part of a sentence."""
+        """Return the counts, an example of each reason and the way out of the most frequent, for a sentence."""
         parts = []
         for reason, count in self.counts.items():
             shown = self.examples.get(reason)
             parts.append(f"{count:,} because {reason}" + (f" ({shown[0]})" if shown else ""))
-        return "; ".join(parts)
+        most_frequent = max(self.counts, key=lambda reason: self.counts[reason])
+        return "; ".join([*parts, self._ways_out[most_frequent]])

@@ -41,8 +41,9 @@ class ReadReport:
     def lines(self) -> list[str]:
         """Return the report as lines to print."""
         used = ", ".join(f"{role} from {name}" for role, name in self.columns.items())
-        head = f"{self.source}: {self.n_rows:,} rows read as {self.format}" + (f" ({used})" if used else "")
-        kept = f"kept {self.n_kept:,} interactions of {self.n_users:,} users with {self.n_items:,} items"
+        head = f"{self.source}: {counted(self.n_rows, 'row')} read as {self.format}" + (f" ({used})" if used else "")
+        users, items = counted(self.n_users, "user"), counted(self.n_items, "item")
+        kept = f"kept {counted(self.n_kept, 'interaction')} of {users} with {items}"
         return [head, kept, *self._rejected_lines(), *self.notes]
 
     def _rejected_lines(self) -> list[str]:
@@ -67,3 +68,12 @@ class ReadReport:
             "examples": examples,
             "notes": list(self.notes),
         }
+
+
+def counted(number: int, noun: str) -> str:
+    """Return the number and the noun in its number.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -21,7 +21,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.ledger import BELOW_CORE, BELOW_MIN_RATING, REPEATED, Ledger
 from nestrec.data.pairs import PairStore
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.read_report import ReadReport
+from nestrec.data.read_report import ReadReport, counted
 from nestrec.data.readers.batch import Batch, Reader
 from nestrec.data.readers.opening import open_reader
 from nestrec.errors import DataError
@@ -112,7 +112,7 @@ def _check_anything(name: str, met: _Met, ledger: Ledger) -> None:
     if met.n_rows == 0:
         raise DataError(f"{name} has no rows of interactions (a header at most); give a file with data")
     if met.pairs.n_pairs == 0:
-        raise DataError(f"{name}: none of the {met.n_rows:,} rows can be used: {ledger.summary()}")
+        raise DataError(f"{name}: of {counted(met.n_rows, 'row')} none can be used: {ledger.summary()}")
 
 
 def _assembled(met: _Met, threads: int) -> Interactions:
@@ -153,7 +153,7 @@ def _notes(interactions: Interactions) -> list[str]:
     if interactions.n_items == 1:
         notes.append("there is only one item: nothing can be ranked")
     if complete and interactions.n_items > 1:
-        notes.append(f"{complete:,} users have interacted with every item: for them no item can be a negative")
+        notes.append(f"{counted(complete, 'user')} interacted with every item: no item is left as a negative there")
     if bare:
-        notes.append(f"{bare:,} users have no interactions")
+        notes.append(f"{counted(bare, 'user')} without interactions")
     return notes
