@@ -1,1 +1,1 @@
-"""kernels"""
+"""Hot loops: arrays in, arrays out."""

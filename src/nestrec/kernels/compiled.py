@@ -36,8 +36,9 @@ def _stamp(dispatcher: Any) -> None:
     day, its own rule is left in place.
     """
     file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if hasattr(file, "_source_stamp"):
-        file._source_stamp = (file._source_stamp, _all_kernels())
+    stamp = "_source_stamp"  # numba has no public way to say what its kept code depends on
+    if hasattr(file, stamp):
+        setattr(file, stamp, (getattr(file, stamp), _all_kernels()))
 
 
 @cache

@@ -1,1 +1,1 @@
-"""training"""
+"""Training: from interactions to embeddings that nest."""

@@ -31,4 +31,5 @@ def regularization_for(interactions: Interactions) -> float:
     """Return the weight of the squared lengths: the more interactions a user has, the less is needed."""
     active = max(1, int((interactions.indptr[1:] > interactions.indptr[:-1]).sum()))
     per_user = interactions.n_interactions / active
-    return _STRONGEST * min(1.0, (_FEW / per_user) ** _FALL)
+    weight: float = _STRONGEST * min(1.0, (_FEW / per_user) ** _FALL)
+    return weight

@@ -1,13 +1,15 @@
 """The CPU engine: parameters, their accumulated squares, and the kernel that updates both in place.
 
-Memory beside the interactions: vectors and accumulators, 2 x 4 x embedding_size x (n_users + n_items) bytes, and 4 bytes
-per interaction for its user.
+Memory beside the interactions: vectors and accumulators, 2 x 4 x embedding_size x (n_users + n_items) bytes, and
+4 bytes per interaction for its user.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +105,8 @@ class CpuEngine:
             np.copyto(array, state[name])
 
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
-        result: tuple[float, int] = train_slice(
+        run: Any = train_slice  # its numbers are numpy's: the kernel is compiled for their types
+        result: tuple[float, int] = run(
             self.users.reshape(-1),
             self.items.reshape(-1),
             self.user_squares.reshape(-1),
@@ -139,4 +142,4 @@ def _shares(start: int, stop: int, threads: int) -> list[tuple[int, int]]:
     """Cut [start, stop) into one stretch a thread, at multiples of BLOCK from the start."""
     blocks = -(-(stop - start) // BLOCK)
     cuts = [min(stop, start + BLOCK * (blocks * k // threads)) for k in range(threads + 1)]
-    return [(low, high) for low, high in zip(cuts, cuts[1:], strict=False) if low < high]
+    return [(low, high) for low, high in pairwise(cuts) if low < high]

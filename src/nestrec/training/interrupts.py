@@ -11,7 +11,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """While entered, the first signal sets `made`. Outside the main thread, where Python delivers none, it does nothing.
+    """While entered, the first signal sets `made`; outside the main thread, where Python delivers none, nothing does.
 
     >>> with StopRequest() as stop:
     ...     stop.made

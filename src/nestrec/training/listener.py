@@ -35,16 +35,16 @@ class Listener(Protocol):
     """Told of each step; every method returns quickly and raises nothing."""
 
     def phase_started(self, start: PhaseStart) -> None:
-        """A phase begins."""
+        """Hear that a phase begins."""
 
     def advanced(self, n_positives: int) -> None:
-        """This many positives more are done."""
+        """Hear that this many positives more are done."""
 
     def epoch_done(self, report: EpochReport) -> None:
-        """An epoch ends."""
+        """Hear that an epoch ends."""
 
     def note(self, sentence: str) -> None:
-        """Something the user should know."""
+        """Hear something the user should know."""
 
 
 class Silent:

@@ -39,7 +39,7 @@ class Run:
 
 
 def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tuple[float, ...]:
-    """Return weights that sum to 1, equal ones for None; raise OptionError for a wrong number of them or a bad value."""
+    """Return weights that sum to 1, equal ones for None; raise OptionError where they do not fit the widths."""
     if weights is None:
         return (1 / len(widths),) * len(widths)
     if len(weights) != len(widths):

@@ -150,8 +150,8 @@ class PhaseRun:
                 np.copyto(self.best[name], array)
 
     def _has_lost_patience(self) -> bool:
-        since = sum(entry["epoch"] > self.state.best_epoch for entry in self.state.history)
-        return since >= self.schedule.patience
+        since = [entry for entry in self.state.history if entry["epoch"] > self.state.best_epoch]
+        return len(since) >= self.schedule.patience
 
     def _has_checkpoint(self) -> bool:
         return self.checkpoint is not None and self.checkpoint.directory.exists()
