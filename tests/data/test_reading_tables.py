@@ -161,7 +161,7 @@ def test_options_that_mean_nothing_for_a_source_are_refused() -> None:
 
 def test_other_objects_are_refused() -> None:
     with pytest.raises(
-        DataError, match="cannot be read from builtins int; give a path, a scipy sparse matrix, or a table"
+        DataError, match="cannot be read from builtins int; give a path, a scipy sparse matrix, a table"
     ):
         read_interactions(5)
 
@@ -171,3 +171,35 @@ def test_complex_and_three_dimensional_matrices_are_refused() -> None:
         read_interactions(sparse.csr_array([[1j]]))
     with pytest.raises(DataError, match="of 1 dimensions is no matrix"):
         read_interactions(sparse.coo_array(np.array([1.0, 2.0])))
+
+
+def test_a_dictionary_of_columns_is_read() -> None:
+    interactions, report = read_interactions(COLUMNS)
+    assert pairs_of(interactions) == PAIRS
+    assert (report.format, report.n_rows) == ("arrays", 3)
+    users, items = np.array([2**53 + 1, 7], dtype=np.uint64), np.array(["007", "b"])
+    assert pairs_of(read_interactions({"user": users, "item": items})[0]) == {(str(2**53 + 1), "007"), ("7", "b")}
+
+
+def test_a_dictionary_counts_its_bad_numbers_and_keeps_its_times() -> None:
+    columns = {"user": [1, 1, 1], "item": [1, 2, 3], "rating": [5, np.nan, 5], "time": [4, 5, 6]}
+    interactions, report = read_interactions(columns, options=ReadOptions(keep_timestamps=True))
+    assert interactions.timestamps is not None
+    assert interactions.timestamps.tolist() == [4, 6]
+    assert [str(shown) for shown in report.examples["the rating is not a finite number"]] == ["row 2: 'nan'"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"user": [1], "item": [1, 2]}, "column 'item' has 2 values and 'user' has 1; give columns of equal length"),
+        ({"user": [1.5], "item": [1]}, "column 'user': id 1.5 is a float that is no whole number"),
+        ({"user": [None], "item": [1]}, "column 'user': ids hold values of type NoneType"),
+        ({"user": [1], "item": [1], "rating": ["good"]}, "column 'rating' holds values that are no numbers; give"),
+        ({"user": [1], "what": [1]}, "no column of items among 'user', 'what'"),
+        ({"user": [], "item": []}, "has no rows of interactions"),
+    ],
+)
+def test_a_dictionary_that_cannot_be_read_is_told_why(columns: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        read_interactions(columns)

@@ -28,7 +28,7 @@ class ReadReport:
     """
 
     source: str  # path, or the type of a Python table
-    format: str  # csv, tsv, parquet, jsonl, recbole, adjacency, table, sparse
+    format: str  # csv, tsv, parquet, jsonl, recbole, adjacency, table, arrays, sparse
     columns: dict[str, str]  # role (user, item, rating, timestamp) -> column used
     n_rows: int  # rows met; for adjacency text, items met
     n_kept: int  # distinct pairs in the result

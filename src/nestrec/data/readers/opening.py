@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from nestrec.data.read_options import FORMATS, ReadOptions
 from nestrec.data.readers.adjacency import AdjacencyReader
+from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.byte_source import ByteSource, as_stream
 from nestrec.data.readers.columns import has_usual_names
@@ -30,6 +32,7 @@ _MEANINGLESS = {
     "adjacency": (*_COLUMNS, *_TEXT_ONLY, "min_rating", "keep_timestamps"),
     "jsonl": _TEXT_ONLY,
     "parquet": _TEXT_ONLY,
+    "arrays": (*_TEXT_ONLY, "format"),
     "table": (*_TEXT_ONLY, "format"),
     "sparse": (*_COLUMNS, *_TEXT_ONLY, "format", "keep_timestamps"),
 }
@@ -50,9 +53,12 @@ def open_reader(source: object, options: ReadOptions) -> tuple[Reader, str]:
     if hasattr(source, "__arrow_c_stream__"):
         _refuse_options("table", options)
         return TableReader(source, name, options), name
+    if isinstance(source, Mapping):
+        _refuse_options("arrays", options)
+        return ArraysReader(source, name, options), name
     raise DataError(
-        f"interactions cannot be read from {name}; give a path, a scipy sparse matrix, or a table that speaks the "
-        "Arrow C stream (pandas, polars, pyarrow, duckdb)"
+        f"interactions cannot be read from {name}; give a path, a scipy sparse matrix, a table that speaks the "
+        "Arrow C stream (pandas, polars, pyarrow, duckdb), or a dictionary of columns"
     )
 
 
