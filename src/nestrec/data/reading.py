@@ -53,8 +53,8 @@ def read_interactions(
     """Return the distinct interactions of a source and the account of its rows.
 
     `source` is a path (CSV, TSV, RecBole's TSV, JSON lines, adjacency text, Parquet; plain, .gz or .zst), a scipy
-    sparse matrix, any table that speaks the Arrow C stream, or a dictionary of columns. Raises DataError where it cannot
-    be read or leaves nothing, and OptionError where an option does not fit it.
+    sparse matrix, any table that speaks the Arrow C stream, or a dictionary of columns. Raises DataError where it
+    cannot be read or leaves nothing, and OptionError where an option does not fit it.
 
     >>> from scipy.sparse import csr_array
     >>> interactions, report = read_interactions(csr_array([[5, 0, 1], [0, 0, 2]]))
