@@ -1,0 +1,133 @@
+"""`nestrec doctor`: whether everything that nestrec needs works on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+
+from nestrec.cli.console import results
+from nestrec.report.sizes import readable_bytes
+
+_PACKAGES = ("numpy", "scipy", "numba", "duckdb", "safetensors", "typer", "rich")
+_EXTRAS = {"plot": "matplotlib"}
+_LEAST_FREE = 100_000_000  # bytes
+
+EXAMPLES = """\b
+Example:
+  nestrec doctor
+
+Each line begins with PASS, FAIL or NOTE; with a FAIL the exit code is 1.
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line."""
+
+    verdict: str  # PASS, FAIL, NOTE
+    text: str
+
+
+def doctor() -> None:
+    """Check the installation: versions, threads, compiled kernels, disk, extras."""
+    failed = False
+    for finding in _findings():
+        results().print(f"{finding.verdict}  {finding.text}", soft_wrap=True)
+        failed = failed or finding.verdict == "FAIL"
+    if failed:
+        raise typer.Exit(1)
+
+
+def _findings() -> Iterator[Finding]:
+    yield Finding("PASS", f"nestrec {version('nestrec')} on Python {platform.python_version()}, {platform.platform()}")
+    for package in _PACKAGES:
+        yield _package(package)
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("threads", _threads),
+        ("kernels compile and are kept", _kernels),
+        ("a small model trains and recommends", _small_model),
+        ("temporary folder", lambda: _folder(Path(tempfile.gettempdir()))),
+        ("working folder", lambda: _folder(Path.cwd())),
+    )
+    for name, check in checks:
+        yield _checked(name, check)
+    for extra, package in _EXTRAS.items():
+        yield _extra(extra, package)
+
+
+def _checked(name: str, check: Callable[[], str]) -> Finding:
+    """Run a check; whatever it raises is what there is to report."""
+    try:
+        return Finding("PASS", f"{name}: {check()}")
+    except Exception as error:
+        return Finding("FAIL", f"{name}: {type(error).__name__}: {error}")
+
+
+def _package(package: str) -> Finding:
+    try:
+        __import__(package)
+    except Exception as error:
+        return Finding("FAIL", f"{package} cannot be imported ({error}); reinstall it with pip install {package}")
+    return Finding("PASS", f"{package} {version(package)}")
+
+
+def _extra(extra: str, package: str) -> Finding:
+    try:
+        return Finding("PASS", f"{package} {version(package)} (extra {extra})")
+    except PackageNotFoundError:
+        return Finding("NOTE", f'{package} is not installed; for pictures: pip install "nestrec[{extra}]"')
+
+
+def _threads() -> str:
+    from nestrec.kernels.threads import available_threads
+
+    return f"{available_threads()} of {os.cpu_count()} processors may be used"
+
+
+def _kernels() -> str:
+    """Compile or load one kernel and tell where compiled code is kept."""
+    import numpy as np
+
+    from nestrec.kernels.topk import top_k
+
+    start = time.perf_counter()
+    top_k(np.ones((1, 2), np.float32), np.ones((2, 2), np.float32), (2,), 1, rows=np.zeros(1, np.int32))
+    return f"{time.perf_counter() - start:.1f} s, kept in {_cache_folder()}"
+
+
+def _cache_folder() -> str:
+    """Return where numba keeps compiled kernels."""
+    from nestrec.kernels import heap
+
+    kernel = next(value for value in vars(heap).values() if hasattr(value, "stats"))
+    return str(kernel.stats.cache_path)
+
+
+def _small_model() -> str:
+    from nestrec.data.world import World
+    from nestrec.training.trainer import Trainer
+
+    start = time.perf_counter()
+    world = World(n_users=60, n_items=64, interactions_per_user=8).generate(seed=0)
+    model = Trainer(widths=(2, 4), epochs=2).fit(world.interactions, validation=None)
+    ids, _ = model.recommend(world.interactions.users.ids[0], k=3)
+    return f"{len(ids)} recommendations after {time.perf_counter() - start:.1f} s"
+
+
+def _folder(folder: Path) -> str:
+    from nestrec.cli.destination import check_writable
+
+    check_writable(folder)
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        raise OSError(f"only {readable_bytes(free)} free in {folder}; make room")
+    return f"{folder} can be written to, {readable_bytes(free)} free"

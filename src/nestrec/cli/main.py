@@ -1,0 +1,85 @@
+"""The command `nestrec` and its exit codes: 0; 1 a user's mistake, told in one sentence; 2 usage; 130 interrupted.
+
+Commands import what they need when they run: numpy, numba, duckdb and scipy cost more time than `--help` may take.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import Annotated
+
+import typer
+
+from nestrec.cli import doctor, info, recommend, similar, train
+from nestrec.cli.option_groups import expanded
+from nestrec.cli.sentences import in_command_words
+from nestrec.errors import NestrecError
+
+MISTAKE = 1
+
+app = typer.Typer(
+    name="nestrec",
+    rich_markup_mode=None,  # plain help: rich's takes longer to load than all the rest
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"nestrec {version('nestrec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def nestrec(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Recommender embeddings that nest: train once, serve any width."""
+
+
+_COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
+    (train.train, train.EXAMPLES),
+    (recommend.recommend, recommend.EXAMPLES),
+    (similar.similar, similar.EXAMPLES),
+    (info.info, info.EXAMPLES),
+    (doctor.doctor, doctor.EXAMPLES),
+)
+
+for _command, _examples in _COMMANDS:
+    app.command(_command.__name__, epilog=_examples)(expanded(_command))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; `argv` is without the program's name, None takes sys.argv.
+
+    >>> main(["--version"])
+    nestrec 0.1.0
+    0
+    """
+    try:
+        app(args=None if argv is None else list(argv), prog_name="nestrec")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except NestrecError as mistake:
+        sys.stderr.write(f"nestrec: {in_command_words(str(mistake), _option_names())}\n")
+        return MISTAKE
+    return 0
+
+
+def _option_names() -> set[str]:
+    """Return the names of all parameters of all commands."""
+    return {
+        name
+        for command in app.registered_commands
+        if command.callback
+        for name in signature(command.callback).parameters
+    }

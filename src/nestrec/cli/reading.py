@@ -1,0 +1,127 @@
+"""The options of every command that reads a file of interactions, and the reading itself with its progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from nestrec.data.interactions import Interactions
+    from nestrec.data.read_options import ReadOptions
+    from nestrec.data.read_report import ReadReport
+
+FORMATS = "csv, tsv, recbole, adjacency, jsonl, parquet"  # a test holds it to the reader's own list
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the rows of a file are to be understood."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help=f"One of {FORMATS}.", show_default="by the file's name and contents"
+        ),
+    ] = None
+    user_column: Annotated[
+        str | None,
+        typer.Option(
+            "--user-column",
+            metavar="COLUMN",
+            help="Name of the column of users, or its position from 1.",
+            show_default="by its usual names",
+        ),
+    ] = None
+    item_column: Annotated[
+        str | None,
+        typer.Option(
+            "--item-column",
+            metavar="COLUMN",
+            help="Name of the column of items, or its position from 1.",
+            show_default="by its usual names",
+        ),
+    ] = None
+    rating_column: Annotated[
+        str | None,
+        typer.Option(
+            "--rating-column",
+            metavar="COLUMN",
+            help="Name or position of the column of ratings; '' ignores ratings.",
+            show_default="by its usual names",
+        ),
+    ] = None
+    timestamp_column: Annotated[
+        str | None,
+        typer.Option(
+            "--timestamp-column",
+            metavar="COLUMN",
+            help="Name or position of the column of times.",
+            show_default="by its usual names",
+        ),
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            "--delimiter",
+            metavar="TEXT",
+            help="What stands between fields, as in ';' or '::'; \\t is a tab.",
+            show_default="found in the file",
+        ),
+    ] = None
+    quote: Annotated[
+        str,
+        typer.Option(
+            "--quote", metavar="CHARACTER", help="What stands around fields that hold delimiters; '' for nothing."
+        ),
+    ] = '"'
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            help="Whether the first line names the columns.",
+            show_default="it does, unless columns are given by position",
+        ),
+    ] = None
+    min_rating: Annotated[
+        float | None,
+        typer.Option(
+            "--min-rating", metavar="NUMBER", help="Leave out rows rated below this.", show_default="every row counts"
+        ),
+    ] = None
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first row that cannot be used, instead of counting such rows.")
+    ] = False
+
+    def options(self, **further: Any) -> ReadOptions:
+        """Return the library's options; `further` are fields that are no option of every command."""
+        from nestrec.data.read_options import ReadOptions
+
+        return ReadOptions(
+            format=self.format,
+            user_column=self.user_column,
+            item_column=self.item_column,
+            rating_column=self.rating_column,
+            timestamp_column=self.timestamp_column,
+            header=self.header,
+            delimiter=None if self.delimiter is None else self.delimiter.replace("\\t", "\t"),
+            quote=self.quote or None,
+            min_rating=self.min_rating,
+            strict=self.strict,
+            **further,
+        )
+
+
+def read_with_progress(path: Path, options: ReadOptions) -> tuple[Interactions, ReadReport]:
+    """Read a file, show how far it is, and print its account on stderr."""
+    from nestrec.cli.console import say
+    from nestrec.cli.progress import reading_bar
+    from nestrec.data.reading import read_interactions
+
+    with reading_bar(path) as advance:
+        interactions, report = read_interactions(path, options=options, progress=advance)
+    for line in report.lines():
+        say(line)
+    return interactions, report

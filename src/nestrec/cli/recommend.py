@@ -1,0 +1,108 @@
+"""`nestrec recommend`: the best items of one user, of some, of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nestrec.cli.answers import Answers, check_answers_place, write_answers
+from nestrec.cli.console import say
+from nestrec.cli.id_files import ids_in, in_blocks
+from nestrec.cli.skipped import Skipped
+from nestrec.errors import OptionError
+
+if TYPE_CHECKING:
+    from nestrec.data.vocabulary import Vocabulary
+    from nestrec.embeddings import NestedEmbeddings
+    from nestrec.retrieval.ranking import Ranking
+
+NAMES = ("user_id", "item_id", "rank", "score")
+_ANSWERS_AT_ONCE = 1_000_000  # rows of the result held at a time
+
+EXAMPLES = """\b
+Examples:
+  nestrec recommend model --user 42
+  nestrec recommend model --user 42 --user 7 -k 5 --width 8
+  nestrec recommend model --users users.txt --skip-unknown --out answers.parquet
+  nestrec recommend model --all-users -k 20 --without sold_out.txt --out answers.csv
+
+The columns are user_id, item_id, rank, score. Piped, the output is CSV.
+"""
+
+
+def recommend(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)],
+    user: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user; may be given again.")] = None,
+    users: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file of users, one a line or in the first column.")
+    ] = None,
+    all_users: Annotated[bool, typer.Option("--all-users", help="Every user of the model.")] = False,
+    k: Annotated[int, typer.Option("-k", metavar="N", help="Items per user.")] = 10,
+    width: Annotated[
+        int | None, typer.Option(metavar="W", help="Width to score with.", show_default="the widest")
+    ] = None,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Also items that the user interacted with in training.")
+    ] = False,
+    only: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of the items to choose from.")] = None,
+    without: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of items never to return.")] = None,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave out ids that the model does not know, and count them.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="A .csv, .tsv, .jsonl or .parquet file to write.")
+    ] = None,
+) -> None:
+    """Recommend items to users."""
+    _check_one_of(user, users, all_users)
+    check_answers_place(out)
+    from nestrec.embeddings import NestedEmbeddings
+
+    loaded = NestedEmbeddings.load(model)
+    options = {
+        "k": k,
+        "width": width,
+        "exclude_seen": not include_seen,
+        "only": None if only is None else list(ids_in(only, loaded.items, "item")),
+        "without": None if without is None else list(ids_in(without, loaded.items, "item")),
+        "unknown": "skip" if skip_unknown else "raise",
+        "threads": threads,
+    }
+    skipped = Skipped()
+    size = max(1, min(65_536, _ANSWERS_AT_ONCE // max(1, k)))
+    blocks = _blocks(user, users, loaded.users, size)
+    write_answers(Answers(NAMES, _rankings(loaded, blocks, options, skipped)), out)
+    skipped.tell()
+    if out is not None:
+        say(f"Wrote {out}.")
+
+
+def _rankings(
+    model: NestedEmbeddings, blocks: Iterable[Any], options: dict[str, Any], skipped: Skipped
+) -> Iterator[Ranking]:
+    for block in blocks:
+        ranking = model.recommend(block, **options)
+        skipped.add("user", ranking.skipped)
+        skipped.once("item", ranking.skipped_items)
+        yield ranking
+
+
+def _blocks(user: list[str] | None, users: Path | None, known: Vocabulary, size: int) -> Iterable[Any]:
+    if user:
+        return in_blocks(user, size)
+    if users is not None:
+        return in_blocks(ids_in(users, known, "user"), size)
+    return (known.ids[start : start + size] for start in range(0, len(known), size))
+
+
+def _check_one_of(user: list[str] | None, users: Path | None, all_users: bool) -> None:
+    given = [name for name, value in (("--user", user), ("--users", users), ("--all-users", all_users)) if value]
+    if len(given) != 1:
+        told = "none is given" if not given else f"{' and '.join(given)} are given"
+        raise OptionError(f"users are named by one of --user ID, --users FILE, --all-users; {told}")

@@ -1,0 +1,204 @@
+"""The options of `nestrec train`, in the four values they become: model, validation, filters, run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nestrec.cli.lists import numbers, whole_numbers
+from nestrec.errors import OptionError
+
+if TYPE_CHECKING:
+    from nestrec.data.splitting import Split
+    from nestrec.training.samplers import Sampler
+    from nestrec.training.trainer import Trainer
+
+_DEFAULT_FRACTION = 0.1
+
+
+class SamplerName(StrEnum):
+    """Samplers, by name."""
+
+    dynamic = "dynamic"
+    uniform = "uniform"
+
+
+class SplitName(StrEnum):
+    """Ways to carve out the validation part."""
+
+    random = "random"
+    time = "time"
+    leave_last_out = "leave-last-out"
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What model is wanted. None leaves a choice to the library; a test holds the defaults shown to the library's."""
+
+    widths: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Prefix lengths that must each be a good recommender.", show_default="4,8,16,32,64"
+        ),
+    ] = None
+    level_weights: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Share of each width in the loss.", show_default="equal")
+    ] = None
+    sampler: Annotated[
+        SamplerName,
+        typer.Option(help="How negatives are chosen: the hardest of the candidates per width, or any item."),
+    ] = SamplerName.dynamic
+    candidates: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Candidates drawn per width and interaction.", show_default="by the data"),
+    ] = None
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Passes over the data, at most.", show_default="60")
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER", help="Size of the first steps; the last ones are a tenth of it.", show_default="0.2"
+        ),
+    ] = None
+    regularization: Annotated[
+        float | None,
+        typer.Option(metavar="NUMBER", help="Weight of the vectors' squared lengths.", show_default="by the data"),
+    ] = None
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME@K", help="What chooses the epoch, averaged over widths.", show_default="ndcg@20"),
+    ] = None
+    evaluate_every: Annotated[
+        int | None, typer.Option(metavar="N", help="Epochs between two looks at the validation part.", show_default="5")
+    ] = None
+    patience: Annotated[
+        int | None, typer.Option(metavar="N", help="Looks without a better value before stopping.", show_default="3")
+    ] = None
+
+    def trainer(self) -> Trainer:
+        """Return the trainer; raise OptionError for a value that breaks a rule."""
+        from nestrec.training.trainer import Trainer
+
+        given: dict[str, Any] = {
+            "widths": None if self.widths is None else whole_numbers("--widths", self.widths),
+            "level_weights": None if self.level_weights is None else numbers("--level-weights", self.level_weights),
+            "sampler": self._sampler(),
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "final_learning_rate": None if self.learning_rate is None else self.learning_rate / 10,
+            "regularization": self.regularization,
+            "metric": self.metric,
+            "evaluate_every": self.evaluate_every,
+            "patience": self.patience,
+        }
+        return Trainer(**{name: value for name, value in given.items() if value is not None})
+
+    def _sampler(self) -> Sampler:
+        from nestrec.training.samplers import DynamicSampler, UniformSampler
+
+        if self.sampler is SamplerName.dynamic:
+            return DynamicSampler(self.candidates)
+        if self.candidates is not None:
+            raise OptionError(
+                f"--candidates {self.candidates} means nothing to --sampler uniform, which draws one item; "
+                "leave one of the two out"
+            )
+        return UniformSampler()
+
+
+@dataclass(frozen=True)
+class ValidationOptions:
+    """What chooses the epoch."""
+
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file of held-out interactions, read like FILE; never trained on."),
+    ] = None
+    validation_fraction: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of FILE to hold out.", show_default=str(_DEFAULT_FRACTION)),
+    ] = None
+    validation_split: Annotated[
+        SplitName | None,
+        typer.Option(help="How that share is chosen; the last two need times.", show_default="random"),
+    ] = None
+    no_validation: Annotated[
+        bool, typer.Option("--no-validation", help="Train all epochs on everything, unwatched.")
+    ] = False
+    no_refit: Annotated[
+        bool, typer.Option("--no-refit", help="Keep the model of the best epoch, not trained on the validation part.")
+    ] = False
+
+    def check(self, model: ModelOptions) -> None:
+        """Raise OptionError where one option would make another meaningless."""
+        watching = {"--patience": model.patience, "--evaluate-every": model.evaluate_every, "--metric": model.metric}
+        split = {"--validation-fraction": self.validation_fraction, "--validation-split": self.validation_split}
+        refit = {"--no-refit": self.no_refit or None}
+        if self.no_validation:
+            _refuse("--no-validation", {"--validation": self.validation, **split, **refit, **watching})
+        elif self.validation is not None:
+            _refuse("--validation FILE", {**split, **refit})
+        elif self.validation_split is SplitName.leave_last_out:
+            fraction = {"--validation-fraction": self.validation_fraction}
+            _refuse("--validation-split leave-last-out, which holds out one interaction a user", fraction)
+
+    @property
+    def needs_times(self) -> bool:
+        """Whether the split asks for the time of each interaction."""
+        return self.validation_split in (SplitName.time, SplitName.leave_last_out)
+
+    def split(self, seed: int) -> Split | None:
+        """Return how to carve out the validation part, None where that is not wanted."""
+        from nestrec.data.splitting import LeaveLastOut, RandomSplit, TimeSplit
+
+        fraction = _DEFAULT_FRACTION if self.validation_fraction is None else self.validation_fraction
+        if self.no_validation:
+            return None
+        if self.validation_split is SplitName.leave_last_out:
+            return LeaveLastOut()
+        if self.validation_split is SplitName.time:
+            return TimeSplit(fraction)
+        return RandomSplit(fraction, seed)
+
+
+@dataclass(frozen=True)
+class FilterOptions:
+    """Which users and items take part."""
+
+    min_user_interactions: Annotated[
+        int,
+        typer.Option(metavar="N", help="Leave out users with fewer items, and so on until none is left to leave out."),
+    ] = 0
+    min_item_interactions: Annotated[
+        int,
+        typer.Option(metavar="N", help="Leave out items with fewer users, and so on until none is left to leave out."),
+    ] = 0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How this run goes."""
+
+    seed: Annotated[int, typer.Option(metavar="N", help="Of starting values, order, negatives and the split.")] = 0
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
+    ] = None
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The same bits for the same seed; training takes one thread.")
+    ] = False
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint that an interrupted run left beside OUT.")
+    ] = False
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in OUT.")] = False
+
+
+def _refuse(cause: str, others: dict[str, Any]) -> None:
+    """Raise OptionError for the first of the others that was given."""
+    for option, value in others.items():
+        if value is not None:
+            raise OptionError(f"{option} means nothing together with {cause}; leave one of the two out")
