@@ -1,1 +1,18 @@
-"""evaluation"""
+"""Full ranking at every width in one pass, its metrics, and how sure they are."""
+
+from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
+from nestrec.evaluation.full_ranking import evaluate_arrays
+from nestrec.evaluation.held_out import Unmatched
+from nestrec.evaluation.protocol import evaluate
+from nestrec.evaluation.significance import Difference, bootstrap_intervals, paired_difference
+
+__all__ = [
+    "Difference",
+    "Evaluation",
+    "Unmatched",
+    "WidthEvaluation",
+    "bootstrap_intervals",
+    "evaluate",
+    "evaluate_arrays",
+    "paired_difference",
+]

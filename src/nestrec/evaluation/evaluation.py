@@ -1,0 +1,97 @@
+"""What an evaluation found: for each width means with intervals, every user's values, figures of the catalogue."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.ids import IdArray
+from nestrec.errors import OptionError
+from nestrec.evaluation.held_out import Unmatched
+from nestrec.evaluation.per_user import write_per_user
+from nestrec.evaluation.significance import CONFIDENCE
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WidthEvaluation:
+    """The figures of one width, by label such as `recall@20`."""
+
+    width: int
+    means: dict[str, float]  # over all users evaluated
+    intervals: dict[str, tuple[float, float]]  # 95% bootstrap interval over users; empty where none was asked for
+    beyond_accuracy: dict[str, float]  # coverage@20, gini@20, popularity_rank@20, novelty@20, …
+    per_user: npt.NDArray[np.float32]  # (n_users, n_labels) columns in the order of `means`
+
+    def of_users(self, label: str) -> npt.NDArray[np.float32]:
+        """Return one metric of every user, (n_users,), in the order of `Evaluation.user_ids`."""
+        if label not in self.means:
+            raise OptionError(f"{label!r} was not evaluated; choose one of {', '.join(self.means)}")
+        return self.per_user[:, list(self.means).index(label)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; NaN becomes None."""
+        figures = {**self.means, **self.beyond_accuracy}
+        result: dict[str, Any] = {"width": self.width}
+        result |= {label: None if math.isnan(value) else value for label, value in figures.items()}
+        if self.intervals:
+            result["intervals"] = {label: list(bounds) for label, bounds in self.intervals.items()}
+        return result
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """Full ranking of held-out interactions at every width; `nestrec.evaluation.evaluate` makes it."""
+
+    user_ids: IdArray  # (n_users,) who had held-out interactions, known to the model or not
+    n_items: int  # items ranked
+    cutoffs: tuple[int, ...]
+    widths: tuple[WidthEvaluation, ...]  # ascending
+    unmatched: Unmatched
+    bootstrap_samples: int
+    seed: int
+
+    @property
+    def n_users(self) -> int:
+        """Users with held-out interactions: the denominator of every mean."""
+        return len(self.user_ids)
+
+    def at(self, width: int) -> WidthEvaluation:
+        """Return the figures of one width; raise OptionError for one that was not evaluated."""
+        for figures in self.widths:
+            if figures.width == width:
+                return figures
+        choices = ", ".join(str(figures.width) for figures in self.widths)
+        raise OptionError(f"width {width} was not evaluated; choose one of {choices}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON: users, cutoffs, one entry a width, and how they came about."""
+        result: dict[str, Any] = {"users": self.n_users, "cutoffs": list(self.cutoffs)}
+        result["widths"] = [figures.as_dict() for figures in self.widths]
+        result["items"] = self.n_items
+        result["unmatched"] = {
+            "users": self.unmatched.users,
+            "items": self.unmatched.items,
+            "item_interactions": self.unmatched.item_interactions,
+            "seen_interactions": self.unmatched.seen_interactions,
+        }
+        if self.bootstrap_samples:
+            result["bootstrap"] = {"samples": self.bootstrap_samples, "seed": self.seed, "confidence": CONFIDENCE}
+        return result
+
+    def save_per_user(self, path: str | PathLike[str]) -> None:
+        """Write Parquet, a row for each width and user: user_id, width, one column a metric. Whole or not at all.
+
+        Raises OptionError where the file cannot be written.
+        """
+        tables = {figures.width: (tuple(figures.means), figures.per_user) for figures in self.widths}
+        write_per_user(path, self.user_ids, tables)
+
+    def __repr__(self) -> str:
+        """Show the sizes."""
+        widths = ", ".join(str(figures.width) for figures in self.widths)
+        return f"<Evaluation: {self.n_users} users, widths {widths}, cutoffs {', '.join(map(str, self.cutoffs))}>"

@@ -1,0 +1,98 @@
+"""The protocol on arrays: rank all unseen items for every user at every width, and reduce the lists to numbers at once.
+
+Users are taken some ten thousands at a time, so that the lists of all of them are never held together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.evaluation.beyond_accuracy import listed
+from nestrec.evaluation.held_out import HeldOut
+from nestrec.evaluation.metrics import METRICS, Hits, labels, user_values
+from nestrec.kernels.ranking import rank_widths
+
+FloatMatrix = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int32]
+Pointers = npt.NDArray[np.int64]
+Progress = Callable[[int, int], None]  # users ranked, users to rank
+
+_USERS_AT_ONCE = 32_768
+
+
+class Model(NamedTuple):
+    """The arrays of a model that ranking needs."""
+
+    user_embeddings: FloatMatrix  # (n_users, >= widest)
+    item_embeddings: FloatMatrix  # (n_items, >= widest)
+    widths: tuple[int, ...]  # ascending; those to evaluate
+    seen_indptr: Pointers  # (n_users + 1,)
+    seen_indices: Indices
+
+    def lists(self, held: HeldOut, k: int, threads: int | None) -> Iterator[tuple[slice, Indices]]:
+        """Yield users (places in held.known) and their lists, (n_widths, n, k)."""
+        for start in range(0, len(held.known), _USERS_AT_ONCE):
+            block = slice(start, min(start + _USERS_AT_ONCE, len(held.known)))
+            yield block, rank_widths(*self, held.user_index[block], k, threads)
+
+
+class Results(NamedTuple):
+    """What is left of the lists."""
+
+    per_user: npt.NDArray[np.float32]  # (n_widths, n_users, n_labels), columns in the order of `metrics.labels`
+    n_lists: npt.NDArray[np.int64]  # (n_widths, n_cutoffs, n_items) lists, cut there, that an item stands in
+
+
+def ranked_results(
+    model: Model, held: HeldOut, cutoffs: tuple[int, ...], threads: int | None, progress: Progress | None
+) -> Results:
+    """Rank, compare with what was held out, and keep values by user and counts by item."""
+    n_items = len(model.item_embeddings)
+    per_user = np.zeros((len(model.widths), len(held.n_relevant), len(labels(cutoffs))), dtype=np.float32)
+    n_lists = np.zeros((len(model.widths), len(cutoffs), n_items), dtype=np.int64)
+    for block, lists in model.lists(held, max(cutoffs), threads):
+        for level, ranked in enumerate(lists):
+            per_user[level, held.known[block]] = user_values(_hits(held, block, ranked), cutoffs)
+            for place, k in enumerate(cutoffs):
+                n_lists[level, place] += listed(ranked, k, n_items)
+        if progress is not None:
+            progress(block.stop, len(held.known))
+    return Results(per_user, n_lists)
+
+
+def _hits(held: HeldOut, block: slice, ranked: Indices) -> Hits:
+    indptr = held.indptr[block.start : block.stop + 1]
+    return Hits.of(ranked, indptr, held.indices, held.n_relevant[held.known[block]])
+
+
+def evaluate_arrays(
+    user_embeddings: FloatMatrix,  # (n_users, >= widest) float32
+    item_embeddings: FloatMatrix,  # (n_items, >= widest) float32
+    widths: tuple[int, ...],  # ascending
+    seen_indptr: Pointers,  # (n_users + 1,) of the training interactions
+    seen_indices: Indices,
+    held_indptr: Pointers,  # (n_users + 1,) of the held-out interactions, same rows and columns
+    held_indices: Indices,  # ascending in a row
+    *,
+    metrics: tuple[str, ...] = ("recall", "ndcg"),
+    cutoffs: tuple[int, ...] = (20,),
+    threads: int | None = None,
+) -> list[dict[str, float]]:
+    """Return the mean of each metric (`recall@20`, …) over users with held-out items, a dict a width: nothing else.
+
+    What early stopping calls. Raises DataError where nothing is held out or vectors are not finite.
+    """
+    model = Model(user_embeddings, item_embeddings, widths, seen_indptr, seen_indices)
+    held = HeldOut.of_rows(held_indptr, held_indices)
+    names = [(f"{name}@{k}", name, k) for k in cutoffs for name in metrics]
+    sums: list[dict[str, float]] = [dict.fromkeys((label for label, _, _ in names), 0.0) for _ in widths]
+    for block, lists in model.lists(held, max(cutoffs), threads):
+        for level, ranked in enumerate(lists):
+            hits = _hits(held, block, ranked)
+            for label, name, k in names:
+                sums[level][label] += float(METRICS[name](hits, k).sum())
+    return [{label: total / len(held.n_relevant) for label, total in level.items()} for level in sums]

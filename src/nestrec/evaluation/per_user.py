@@ -1,0 +1,44 @@
+"""Metrics of every user as a Parquet file, so that they can be compared, joined and plotted elsewhere."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.ids import IdArray
+from nestrec.errors import OptionError
+
+Table = tuple[tuple[str, ...], npt.NDArray[np.float32]]  # labels; (n_users, n_labels)
+
+
+def write_per_user(path: str | PathLike[str], user_ids: IdArray, tables: Mapping[int, Table]) -> None:
+    """Write user_id, width and one column a label, width by width; the file appears whole or not at all."""
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
+    try:
+        _copy(partial, user_ids, tables)
+        partial.replace(target)
+    except (duckdb.Error, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise OptionError(f"{target} cannot be written ({reason}); name another place") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table]) -> None:
+    ids = user_ids.astype(object) if user_ids.dtype.kind == "T" else user_ids
+    with duckdb.connect() as connection:
+        for width, (labels, values) in tables.items():
+            columns: dict[str, Any] = {"user_id": ids, "width": np.full(len(ids), width, dtype=np.int32)}
+            columns |= {label: np.ascontiguousarray(values[:, place]) for place, label in enumerate(labels)}
+            connection.register(f"width_{width}", columns)
+        rows = " UNION ALL ".join(f"SELECT * FROM width_{width}" for width in tables)
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"COPY ({rows}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)")

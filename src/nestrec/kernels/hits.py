@@ -1,0 +1,64 @@
+"""Finding held-out items in ranked lists and seen items in held-out ones: lookups in CSR rows whose indices ascend."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.kernels.compiled import compiled
+
+Indices = npt.NDArray[np.int32]
+Pointers = npt.NDArray[np.int64]
+
+
+@compiled
+def find_hits(
+    ranked: Indices,  # (n, k) item_index, -1 for none
+    indptr: Pointers,  # (n + 1,)
+    indices: Indices,  # relevant item_index, ascending within a row
+) -> tuple[Pointers, Pointers]:
+    """Return row and position (from 0) of every relevant item in the lists, row by row, best position first."""
+    most = 0
+    for row in range(ranked.shape[0]):
+        most += min(ranked.shape[1], indptr[row + 1] - indptr[row])
+    rows, positions = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+    count = 0
+    for row in range(ranked.shape[0]):
+        relevant = indices[indptr[row] : indptr[row + 1]]
+        for position in range(ranked.shape[1]):
+            if holds(relevant, ranked[row, position]):
+                rows[count], positions[count] = row, position
+                count += 1
+    return rows[:count], positions[:count]
+
+
+@compiled
+def count_common(
+    indptr: Pointers,  # (n + 1,)
+    indices: Indices,
+    rows: Pointers,  # (n,) row of the other matrix that stands against each row of this one; -1 for none
+    other_indptr: Pointers,
+    other_indices: Indices,  # ascending within a row
+) -> int:
+    """Return how many entries of the first matrix stand in the other one too."""
+    count = 0
+    for row in range(len(rows)):
+        if rows[row] < 0:
+            continue
+        others = other_indices[other_indptr[rows[row]] : other_indptr[rows[row] + 1]]
+        for place in range(indptr[row], indptr[row + 1]):
+            count += int(holds(others, indices[place]))
+    return count
+
+
+@compiled
+def holds(ascending: Indices, wanted: int) -> bool:
+    """Say whether a value stands in an ascending array."""
+    low, high = 0, len(ascending)
+    while low < high:
+        middle = (low + high) >> 1
+        if ascending[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(ascending) and bool(ascending[low] == wanted)
