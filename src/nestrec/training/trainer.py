@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,14 @@ from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError
 from nestrec.kernels.threads import checked_threads
-from nestrec.training.adaptive import candidates_for, regularization_for
+from nestrec.training.adaptive import candidates_for, epochs_for, regularization_for
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.engine import CpuEngine, Objective
 from nestrec.training.interrupts import StopRequest
 from nestrec.training.options import Run, check_range, checked_level_weights
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
 from nestrec.training.samplers import DynamicSampler, Sampler
-from nestrec.training.validation import Validation, checked_metric
+from nestrec.training.validation import Metric, Validation, carved, described, tell_unmatched
 from nestrec.widths import Widths
 
 DEFAULT_WIDTHS = (4, 8, 16, 32, 64)
@@ -49,8 +49,8 @@ class Trainer:
     """Share of each width in the loss; scaled to sum to 1, equal by default."""
     sampler: Sampler = field(default_factory=DynamicSampler)
     """How negatives are chosen."""
-    epochs: int = 60
-    """Passes over the interactions, at most; the learning rate falls in a straight line over them."""
+    epochs: int | None = None
+    """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float = 0.2
     """Size of the first steps, before each coordinate's own adaptive scaling."""
     final_learning_rate: float = 0.02
@@ -61,10 +61,10 @@ class Trainer:
     """Standard deviation of the normal starting values."""
     metric: str = "ndcg@20"
     """What chooses the epoch, averaged over the widths."""
-    evaluate_every: int = 5
-    """Epochs between two rankings of the validation part."""
-    patience: int = 3
-    """Rankings without a better value before the search ends."""
+    evaluate_every: int | None = None
+    """Epochs between two rankings of the validation part; None: a twelfth of the epochs."""
+    patience: int = 8
+    """Rankings without a better value before the search ends; values still rise late, as the learning rate falls."""
 
     def __post_init__(self) -> None:
         """Check every value once; raise OptionError with the rule and the way out."""
@@ -73,15 +73,15 @@ class Trainer:
         weights = None if self.level_weights is None else tuple(self.level_weights)
         checked_level_weights(weights, widths)
         object.__setattr__(self, "level_weights", weights)
-        check_range("epochs", self.epochs, 1, 100_000, 60)
+        check_range("epochs", 1 if self.epochs is None else self.epochs, 1, 100_000, 60)
         check_range("learning rate", self.learning_rate, 1e-6, 10, 0.2)
         check_range("final learning rate", self.final_learning_rate, 0, 10, 0.02)
         check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
-        check_range("evaluate_every", self.evaluate_every, 1, 100_000, 5)
-        check_range("patience", self.patience, 1, 100_000, 3)
+        check_range("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 1, 100_000, 5)
+        check_range("patience", self.patience, 1, 100_000, 8)
         if self.regularization is not None:
             check_range("regularization", self.regularization, 0, 100, 0.05)
-        checked_metric(self.metric)
+        Metric.parse(self.metric)
 
     def fit(
         self,
@@ -121,11 +121,11 @@ class Trainer:
             self.starting_scale,
         )
 
-    def schedule(self, stop_after: int) -> Schedule:
-        """Return the schedule of a phase that runs so many epochs."""
-        return Schedule(
-            self.epochs, stop_after, self.learning_rate, self.final_learning_rate, self.evaluate_every, self.patience
-        )
+    def schedule(self, interactions: Interactions) -> Schedule:
+        """Return the schedule of a phase that runs all epochs."""
+        epochs = epochs_for(interactions) if self.epochs is None else self.epochs
+        every = max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every
+        return Schedule(epochs, epochs, self.learning_rate, self.final_learning_rate, every, self.patience)
 
 
 def check_learnable(interactions: Interactions) -> None:
@@ -135,11 +135,17 @@ def check_learnable(interactions: Interactions) -> None:
         raise DataError("there are no interactions to train on; give a file with at least one")
     if n_items < 2:
         raise DataError(f"there is {n_items} item, so there is nothing to choose between; give at least 2 items")
-    if int(np.diff(interactions.indptr).min()) >= n_items:
+    sizes = np.diff(interactions.indptr)
+    if bool(np.all((sizes == 0) | (sizes >= n_items))):
         raise DataError(
             f"every user has interacted with all {n_items} items, so no item is left to be ranked lower; "
             "give data in which users have not seen everything, or raise the minimum rating"
         )
+
+
+def _is_from_search(phase: PhaseRun) -> bool:
+    """Whether the search, not the final phase, is what gives the model, if it has come to rank anything."""
+    return phase.state.phase == "search" or (phase.best is not None and not phase.is_finished)
 
 
 class _Fit:
@@ -156,9 +162,13 @@ class _Fit:
     ) -> None:
         self.trainer, self.interactions, self.run, self.stop = trainer, interactions, run, stop
         self.objective = trainer.objective(interactions)
-        self.validation = Validation.of(validation, interactions, trainer.metric, self.objective.widths, run)
-        self.refit = refit and self.validation.is_split
+        self.schedule = trainer.schedule(interactions)
+        self.validated_on = described(validation)
+        self.validation = self._validation(validation)
+        self.refit = refit and self.validation is not None and not isinstance(validation, Interactions)
         self.checkpoint = self._checkpoint()
+        if self.checkpoint is not None:
+            self.checkpoint.refuse_foreign()
         self.search: PhaseState | None = None
         self.began = time.perf_counter()
 
@@ -168,9 +178,18 @@ class _Fit:
         if self.run.resume and resumed is None:
             self.run.listener.note(f"no checkpoint in {self.run.checkpoint}: starting from the beginning")
         model = self._phases(*(resumed or (None, {})))
-        if self.checkpoint is not None and not self.stop.made:
+        if self.checkpoint is not None and not model.manifest["training"]["interrupted"]:
             self.checkpoint.remove()
         return model
+
+    def _validation(self, given: Split | Interactions | None) -> Validation | None:
+        if given is None:
+            return None
+        train, held_out = carved(given, self.interactions)
+        if isinstance(given, Interactions):
+            tell_unmatched(given, held_out, self.run.listener)
+        metric, widths = Metric.parse(self.trainer.metric), self.objective.widths
+        return Validation(train, held_out, metric, widths, self.run.threads)
 
     def _phases(self, saved: dict[str, Any] | None, arrays: dict[str, Any]) -> NestedEmbeddings:
         best = {
@@ -178,14 +197,14 @@ class _Fit:
         } or None
         if saved is not None and saved["search"] is not None:
             self.search = PhaseState.from_dict(saved["search"])
-        if self.validation.is_wanted and self.search is None:
-            watched = self._phase("search", self.validation.train, self.trainer.epochs, best, saved, arrays)
+        if self.validation is not None and self.search is None:
+            watched = self._phase("search", self.validation.train, self.schedule.epochs, best, saved, arrays)
             best = watched.best
             if self.stop.made or not self.refit:
                 return self._model(watched)
             self.search, saved = watched.state, None
             del watched
-        epochs = self.search.best_epoch if self.search is not None else self.trainer.epochs
+        epochs = self.search.best_epoch if self.search is not None else self.schedule.epochs
         return self._model(self._phase("final", self.interactions, epochs, best, saved, arrays))
 
     def _phase(
@@ -206,7 +225,7 @@ class _Fit:
             state = PhaseState.from_dict(saved["current"])
             engine.restore({key: arrays[key] for key in engine.state()})
         validate = self.validation if name == "search" else None
-        schedule = self.trainer.schedule(epochs)
+        schedule = replace(self.schedule, stop_after=epochs)
         phase = PhaseRun(
             engine, schedule, validate, state, best, self.checkpoint, self.run.listener, self.stop, self._kept
         )
@@ -219,7 +238,7 @@ class _Fit:
     def _model(self, phase: PhaseRun) -> NestedEmbeddings:
         """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
         size = self.objective.widths.embedding_size
-        if phase.best is not None and (phase.state.phase == "search" or self.stop.made):
+        if phase.best is not None and _is_from_search(phase):
             users, items = phase.best["user_embeddings"], phase.best["item_embeddings"]
         else:
             users, items = phase.engine.users[:, :size], phase.engine.items[:, :size]
@@ -235,6 +254,8 @@ class _Fit:
 
     def _manifest(self, phase: PhaseRun) -> dict[str, Any]:
         search = phase.state if phase.state.phase == "search" else self.search
+        is_best = phase.best is not None and _is_from_search(phase)
+        is_part = self.validation.is_split and _is_from_search(phase)
         chosen = (
             next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None) if search else None
         )
@@ -248,12 +269,12 @@ class _Fit:
             "training": {
                 "engine": "cpu",
                 "options": self._options(),
-                "validation": self.validation.described,
+                "validation": self.validated_on,
                 "validation_metrics": chosen,
                 "history": search.history if search else [],
-                "epochs": phase.state.epoch if phase.state.phase == "final" else phase.state.best_epoch,
-                "trained_on": "all interactions" if phase.state.phase == "final" else "all but the validation part",
-                "interrupted": self.stop.made,
+                "epochs": search.best_epoch if search and is_best else phase.state.epoch,
+                "trained_on": "all but the validation part" if is_part else "all interactions",
+                "interrupted": not phase.is_finished or (self.refit and phase.state.phase == "search"),
                 "seconds": round(time.perf_counter() - self.began, 3),
             },
         }
@@ -267,11 +288,11 @@ class _Fit:
             "n_candidates": objective.n_candidates,
             "regularization": objective.regularization,
             "starting_scale": objective.starting_scale,
-            "epochs": trainer.epochs,
+            "epochs": self.schedule.epochs,
             "learning_rate": trainer.learning_rate,
             "final_learning_rate": trainer.final_learning_rate,
             "metric": trainer.metric,
-            "evaluate_every": trainer.evaluate_every,
+            "evaluate_every": self.schedule.evaluate_every,
             "patience": trainer.patience,
             "seed": self.run.seed,
             "deterministic": self.run.deterministic,
@@ -280,5 +301,5 @@ class _Fit:
     def _checkpoint(self) -> Checkpoint | None:
         if self.run.checkpoint is None:
             return None
-        identity = {**self._options(), "data": self.interactions.fingerprint(), "validation": self.validation.described}
+        identity = {**self._options(), "data": self.interactions.fingerprint(), "validation": self.validated_on}
         return Checkpoint(self.run.checkpoint, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)
