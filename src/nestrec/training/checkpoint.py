@@ -1,7 +1,11 @@
-"""The state of training on disk: a directory replaced as a whole, so that a kill at any moment leaves a usable one."""
+"""The state of training on disk: a directory replaced as a whole, so that a kill at any moment leaves a usable one.
+
+What is neither a checkpoint nor an empty directory is refused before training begins, and never replaced or deleted.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -41,10 +45,11 @@ class Checkpoint:
         document = {"format": _FORMAT, "version": _VERSION, "identity": self.identity, "state": state}
 
         def fill(directory: Path) -> None:
-            (directory / _STATE).write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
             write_arrays(directory / _ARRAYS, arrays)
+            whole = {**document, "sha256": _sha256(directory / _ARRAYS)}
+            (directory / _STATE).write_text(json.dumps(whole, allow_nan=False), encoding="utf-8")
 
-        self._refuse_foreign()
+        self.refuse_foreign()
         replace_directory(self.directory, fill)
         self._written = time.monotonic()
 
@@ -59,6 +64,8 @@ class Checkpoint:
         document = _document(directory)
         self._check_identity(document["identity"])
         try:
+            if _sha256(directory / _ARRAYS) != document["sha256"]:
+                raise ModelFileError(f"{_ARRAYS} is not as it was written")
             with (directory / _ARRAYS).open("rb") as file:
                 return document["state"], map_arrays(directory / _ARRAYS, file)
         except (OSError, ModelFileError) as error:
@@ -66,7 +73,18 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete it: training is done."""
+        self.refuse_foreign()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def refuse_foreign(self) -> None:
+        """Raise TrainingError where something stands in the checkpoint's place that is not one."""
+        directory = self.directory
+        is_free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+        if not is_free and not _is_ours(directory):
+            raise TrainingError(
+                f"{directory} holds something else than a checkpoint of this version of nestrec, which would be lost; "
+                "name another place for the checkpoint, or delete it"
+            )
 
     def _check_identity(self, found: dict[str, Any]) -> None:
         for name, value in json.loads(json.dumps(self.identity)).items():
@@ -76,18 +94,27 @@ class Checkpoint:
                     "give the same options and data, or leave out resume to start anew"
                 )
 
-    def _refuse_foreign(self) -> None:
-        directory = self.directory
-        if directory.exists() and any(directory.iterdir()) and not (directory / _STATE).is_file():
-            raise TrainingError(f"{directory} holds something else than a checkpoint; name another place for it")
+
+def _is_ours(directory: Path) -> bool:
+    try:
+        _document(directory)
+    except TrainingError:
+        return False
+    return True
 
 
 def _document(directory: Path) -> dict[str, Any]:
     try:
         document = json.loads((directory / _STATE).read_text(encoding="utf-8"))
-        is_ours = document["format"] == _FORMAT and document["version"] == _VERSION and "identity" in document
+        is_ours = document["format"] == _FORMAT and document["version"] == _VERSION
+        is_whole = isinstance(document["identity"], dict) and {"state", "sha256"} <= set(document)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{directory} is no whole checkpoint ({error}); delete it and train anew") from error
-    if not is_ours:
+    if not (is_ours and is_whole):
         raise TrainingError(f"{directory} is no checkpoint of this version of nestrec; delete it and train anew")
     return dict(document)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

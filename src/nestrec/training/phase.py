@@ -95,7 +95,7 @@ class PhaseRun:
         state, n_positives = self.state, self.engine.n_positives
         done = state.epoch * n_positives + state.position
         self.listener.phase_started(PhaseStart(state.phase, self.schedule.stop_after, n_positives, done))
-        while state.epoch < self.schedule.stop_after and not self._has_lost_patience():
+        while not self.is_finished:
             seconds, begun_at = self._finish_epoch()
             if self.stop.made:
                 break
@@ -104,6 +104,11 @@ class PhaseRun:
                 self.save()
         if self.stop.made:
             self.save()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the schedule or early stopping has ended it."""
+        return self.state.epoch >= self.schedule.stop_after or self._has_lost_patience()
 
     def save(self) -> None:
         """Write the checkpoint, if there is one to write."""
