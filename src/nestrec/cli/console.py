@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.box import Box
     from rich.console import Console
 
     from nestrec.report.table import TextTable
@@ -29,17 +30,28 @@ def say(line: str = "") -> None:
 
 
 def show(table: TextTable) -> None:
-    """Print a table on stdout: ruled on a terminal, plain columns elsewhere."""
-    from rich import box
+    """Print a table on stdout: ruled on a terminal, in parts where it is too wide; plain columns elsewhere."""
     from rich.table import Table
 
     console = results()
-    ruled = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD if console.is_terminal else None)
-    for place, header in enumerate(table.headers):
-        ruled.add_column(header, justify="left" if place < table.n_left else "right", no_wrap=place > 0)
-    for row in table.rows:
-        ruled.add_row(*row)
-    console.print(ruled, markup=False, highlight=False)
+    is_text = table.n_left == len(table.headers)  # then lines are wrapped
+    parts = [table] if is_text or not console.is_terminal else table.in_parts(console.width)
+    for place, part in enumerate(parts):
+        ruled = Table(
+            title=part.title if place == 0 else None, title_justify="left", box=_frame(console), title_style=""
+        )
+        for column, header in enumerate(part.headers):
+            ruled.add_column(header, justify="left" if column < part.n_left else "right", no_wrap=not is_text)
+        for row in part.rows:
+            ruled.add_row(*row)
+        console.print(ruled, markup=False, highlight=False)
+    console.print()
+
+
+def _frame(console: Console) -> Box | None:
+    from rich import box
+
+    return box.SIMPLE_HEAD if console.is_terminal else None
 
 
 def _console(*, stderr: bool) -> Console:

@@ -38,7 +38,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Check the installation: versions, threads, compiled kernels, disk, extras."""
+    """Check that all that nestrec needs works here."""
     failed = False
     for finding in _findings():
         results().print(f"{finding.verdict}  {finding.text}", soft_wrap=True)
@@ -106,9 +106,9 @@ def _kernels() -> str:
 
 def _cache_folder() -> str:
     """Return where numba keeps compiled kernels."""
-    from nestrec.kernels import heap
+    from nestrec.kernels import topk
 
-    kernel = next(value for value in vars(heap).values() if hasattr(value, "stats"))
+    kernel = next(value for value in vars(topk).values() if hasattr(value, "stats"))
     return str(kernel.stats.cache_path)
 
 

@@ -12,12 +12,11 @@ from typing import Annotated
 
 import typer
 
-from nestrec.cli import doctor, info, recommend, similar, train
+from nestrec.cli import datasets, demo, doctor, evaluate, info, recommend, similar, train
+from nestrec.cli.exit_codes import MISTAKE
 from nestrec.cli.option_groups import expanded
 from nestrec.cli.sentences import in_command_words
 from nestrec.errors import NestrecError
-
-MISTAKE = 1
 
 app = typer.Typer(
     name="nestrec",
@@ -47,7 +46,9 @@ def nestrec(
 
 
 _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
+    (demo.demo, demo.EXAMPLES),
     (train.train, train.EXAMPLES),
+    (evaluate.evaluate, evaluate.EXAMPLES),
     (recommend.recommend, recommend.EXAMPLES),
     (similar.similar, similar.EXAMPLES),
     (info.info, info.EXAMPLES),
@@ -56,6 +57,11 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
 
 for _command, _examples in _COMMANDS:
     app.command(_command.__name__, epilog=_examples)(expanded(_command))
+
+_datasets = typer.Typer(rich_markup_mode=None, invoke_without_command=True, epilog=datasets.EXAMPLES)
+_datasets.callback()(datasets.datasets)
+_datasets.command("download", epilog=datasets.EXAMPLES)(datasets.download)
+app.add_typer(_datasets, name="datasets")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -37,15 +37,28 @@ def reading_bar(path: Path) -> Iterator[Advance]:
 
 
 @contextmanager
-def counting_bar(noun: str, total: int | None) -> Iterator[Advance]:
+def counting_bar(noun: str) -> Iterator[Advance]:
     """Show a bar of things done, such as users; it disappears at the end."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = messages()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(noun, total=total)
+        task = bar.add_task(noun, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextmanager
+def byte_bar(name: str) -> Iterator[Advance]:
+    """Show a bar of bytes that come over the network; it disappears at the end."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = messages()
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    hidden = not console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 _PHASES = {"search": "searching for the best epoch", "final": "training on all interactions"}

@@ -37,7 +37,7 @@ def similar(
         Path | None, typer.Option("--out", metavar="FILE", help="A .csv, .tsv, .jsonl or .parquet file to write.")
     ] = None,
 ) -> None:
-    """Find the items most like an item, or the users most like a user."""
+    """Find the items most like an item, or likewise users."""
     if bool(item) == bool(user):
         raise OptionError("what to compare is named by --item ID or by --user ID, one of the two")
     check_answers_place(out)

@@ -12,6 +12,7 @@ import typer
 from nestrec.cli.config import apply_config
 from nestrec.cli.console import say, show
 from nestrec.cli.destination import check_model_place, was_interrupted
+from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.reading import Reading, read_with_progress
 from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from nestrec.data.splitting import Split
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.training.options import Run
-
-INTERRUPTED = 130
 
 EXAMPLES = """\b
 Examples:

@@ -1,0 +1,89 @@
+"""`nestrec datasets`: public data sets, listed and downloaded."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nestrec.cli.console import results, say, show
+from nestrec.report.sizes import readable_bytes
+from nestrec.report.table import TextTable
+
+if TYPE_CHECKING:
+    from nestrec.data.read_options import ReadOptions
+
+EXAMPLES = """\b
+Examples:
+  nestrec datasets
+  nestrec datasets download ml-100k
+  nestrec datasets download ml-32m --folder data
+
+A download that was cut off goes on where it stopped. NESTREC_DATASETS_URL names a mirror.
+"""
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where data sets lie.", show_default="nestrec/datasets in the user's cache"),
+]
+
+
+def datasets(context: typer.Context, folder: Folder = None) -> None:
+    """List public data sets, or download one."""
+    if context.invoked_subcommand is None:
+        _list(folder)
+
+
+def download(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set.", show_default=False)],
+    folder: Folder = None,
+) -> None:
+    """Download a data set, check it, and say how to train on it."""
+    from nestrec.cli.progress import byte_bar
+    from nestrec.data.public import download as fetch
+    from nestrec.data.public import public_data
+
+    data = public_data(name)
+    say(f"{data.title}\n{data.licence}\nFull terms: {data.licence_url}\nCite: {data.citation}")
+    place = folder if folder is not None else context.parent.params["folder"] if context.parent else None
+    with byte_bar(data.archive) as advance:
+        path = fetch(name, place, progress=advance)
+    results().print(str(path), soft_wrap=True)
+    say(f"Next:\n  nestrec train {shlex.quote(str(path))} --out {name}-model{_reading_options(data.options)}")
+
+
+def _list(folder: Path | None) -> None:
+    from nestrec.data.public import PUBLIC_DATA, default_folder, located
+
+    rows = tuple(
+        (data.name, readable_bytes(data.n_bytes), data.title, "yes" if located(data.name, folder) else "no")
+        for data in PUBLIC_DATA.values()
+    )
+    show(TextTable(("name", "download", "what", "here"), rows, n_left=4))
+    for licence in dict.fromkeys(data.licence for data in PUBLIC_DATA.values()):
+        results().print(licence, soft_wrap=True)
+    say(f"Folder: {folder or default_folder()}. Download one with: nestrec datasets download NAME")
+
+
+def _reading_options(options: ReadOptions) -> str:
+    """Return what `nestrec train` must be told to read the file, with a blank before it."""
+    told = [
+        ""
+        if options.delimiter is None
+        else f"--delimiter {shlex.quote(options.delimiter.replace(chr(9), chr(92) + 't'))}",
+        "--no-header" if options.header is False else "",
+        *(
+            f"--{role}-column {column}"
+            for role, column in (
+                ("user", options.user_column),
+                ("item", options.item_column),
+                ("rating", options.rating_column),
+                ("timestamp", options.timestamp_column),
+            )
+            if column is not None
+        ),
+    ]
+    return "".join(f" {part}" for part in told if part)

@@ -1,0 +1,227 @@
+"""`nestrec demo`: the whole way on the built-in world, from interactions to a model and a page on every width."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nestrec.cli.console import results, say, show
+from nestrec.cli.destination import check_model_place, write_json, written_whole
+from nestrec.cli.exit_codes import INTERRUPTED
+from nestrec.errors import MissingExtraError
+from nestrec.report.quality import WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
+from nestrec.report.table import TextTable
+
+if TYPE_CHECKING:
+    from nestrec.data.interactions import Interactions
+    from nestrec.data.world import GeneratedWorld
+    from nestrec.embeddings import NestedEmbeddings
+    from nestrec.report.page import Page
+
+_LABELS = ("recall@20", "ndcg@20")
+_HELD_OUT = 0.2
+_WORTH_KEEPING = 0.9  # of the full width's quality, in the headline
+
+EXAMPLES = """\b
+Examples:
+  nestrec demo
+  nestrec demo --out demo --seed 7
+"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files of a demo."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """Folder of the model."""
+        return self.folder / "model"
+
+    @property
+    def train(self) -> Path:
+        """Interactions trained on."""
+        return self.folder / "train.csv"
+
+    @property
+    def test(self) -> Path:
+        """Interactions held out."""
+        return self.folder / "test.csv"
+
+    @property
+    def figures(self) -> Path:
+        """All figures of the evaluation."""
+        return self.folder / "quality.json"
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self.folder / "quality.html"
+
+    @property
+    def picture(self) -> Path:
+        """The picture."""
+        return self.folder / "quality.png"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for all that is written.")] = Path("nestrec-demo"),
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the world, the split and the training.")] = 0,
+) -> None:
+    """Train, evaluate and report on a generated world."""
+    places = Places(out)
+    check_model_place(places.model, overwrite=True)
+    from nestrec import __version__
+    from nestrec.data.splitting import RandomSplit
+    from nestrec.data.world import World
+
+    world = World().generate(seed)
+    trained_on, held_out = RandomSplit(_HELD_OUT, seed).split(world.interactions)
+    _write_rows(places.train, trained_on)
+    _write_rows(places.test, held_out)
+    say(_about(world))
+    model = _trained(trained_on, seed)
+    model.save(places.model, overwrite=True)
+    rows, figures = _measured(model, held_out)
+    write_json(places.figures, figures)
+    notes = (_about(world), _HOW.format(share=f"{_HELD_OUT:.0%}"), f"Seed {seed}; nestrec {__version__}.")
+    page = _page(places, model, rows, _hierarchy(model, world), notes)
+    _present(places, page)
+
+
+def _trained(interactions: Interactions, seed: int) -> NestedEmbeddings:
+    from nestrec.cli.progress import TrainingProgress
+    from nestrec.training.options import Run
+    from nestrec.training.trainer import Trainer
+
+    trainer = Trainer()
+    with TrainingProgress(trainer.metric) as listener:
+        model = trainer.fit(interactions, run=Run(seed=seed, listener=listener))
+    if model.manifest["training"]["interrupted"]:
+        say("Interrupted; nothing was kept of the training. Run the demo again.")
+        raise typer.Exit(INTERRUPTED)
+    return model
+
+
+def _measured(model: NestedEmbeddings, held_out: Interactions) -> tuple[tuple[WidthQuality, ...], dict[str, Any]]:
+    from nestrec.evaluation import evaluate
+
+    figures = evaluate(model, held_out, cutoffs=(10, 20, 50)).as_dict()
+    return qualities(figures), figures
+
+
+def _hierarchy(model: NestedEmbeddings, world: GeneratedWorld) -> TextTable:
+    from nestrec.report.hierarchy import hierarchy_table
+
+    return hierarchy_table(model, world)
+
+
+def _page(
+    places: Places,
+    model: NestedEmbeddings,
+    rows: tuple[WidthQuality, ...],
+    hierarchy: TextTable,
+    notes: tuple[str, ...],
+) -> Page:
+    from nestrec.report.page import Page
+
+    table = quality_table(rows, _LABELS)
+    table = TextTable(table.headers, table.rows, "On the held-out interactions (± half of the 95% interval)")
+    commands = _next_steps(places, str(model.users.ids[0]), str(model.items.ids[0]))
+    return Page("Quality against width", headline(rows), rows, _LABELS, (table, hierarchy), commands, notes)
+
+
+def _present(places: Places, page: Page) -> None:
+    """Print the tables, write page and picture, say what to try next."""
+    for table in page.tables:
+        show(table)
+    results().print(page.headline, soft_wrap=True)
+    with written_whole(places.page) as partial:
+        partial.write_text(page.html(), encoding="utf-8")
+    drawn = _drawn(places.picture, page)
+    written = (places.model, places.page, *((places.picture,) if drawn else ()), places.figures)
+    say(f"Wrote {', '.join(map(str, written))}.")
+    say("Next:")
+    for command in page.commands:
+        say(f"  {command}")
+
+
+_HOW = (
+    "MRL4Rec on matrix factorisation, all options at their defaults. {share} of the interactions are held out and take "
+    "part in no choice; every item that a user has not met in training is ranked. Bands and ± are 95% bootstrap "
+    "intervals over users."
+)
+
+
+def headline(rows: tuple[WidthQuality, ...]) -> str:
+    """Return what the figures say in one sentence."""
+    label, full = _LABELS[-1], rows[-1]
+    narrow = narrowest_that_keeps(rows, _WORTH_KEEPING, label)
+    if narrow is full:
+        return f"No narrower width keeps {_WORTH_KEEPING:.0%} of the full width's {label}."
+    share, memory = kept(narrow, full, label), narrow.width / full.width
+    return (
+        f"The first {narrow.width} of {full.width} numbers keep {share:.0%} of the full width's {label} "
+        f"in {memory:.0%} of the memory: {narrow.memory} instead of {full.memory} per million items."
+    )
+
+
+def _drawn(path: Path, page: Page) -> bool:
+    """Write the picture; without matplotlib, say how to get it."""
+    from nestrec.report.page import charts_of
+    from nestrec.report.picture import write_picture
+
+    try:
+        with written_whole(path) as partial:
+            write_picture(partial, page.title, charts_of(page.rows, page.labels))
+    except MissingExtraError as missing:
+        say(str(missing))
+        return False
+    return True
+
+
+def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:
+    model, test, train = (shlex.quote(str(path)) for path in (places.model, places.test, places.train))
+    narrow = shlex.quote(str(places.folder / "narrow"))
+    return (
+        f"nestrec recommend {model} --user {shlex.quote(user)} -k 5 --width 8",
+        f"nestrec similar {model} --item {shlex.quote(item)} --width 32",
+        f"nestrec evaluate {model} {test} --cutoffs 5,10",
+        f"nestrec train {train} --out {narrow} --widths 2,4,8",
+        f"nestrec info {model}",
+    )
+
+
+def _about(world: GeneratedWorld) -> str:
+    interactions = world.interactions
+    return (
+        f"The built-in world: {interactions.n_users:,} users, {interactions.n_items:,} items in "
+        f"{int(world.item_topic.max()) + 1} topics of {_subtopics_per_topic(world)} subtopics, "
+        f"{interactions.n_interactions:,} interactions."
+    )
+
+
+def _subtopics_per_topic(world: GeneratedWorld) -> int:
+    return (int(world.item_subtopic.max()) + 1) // (int(world.item_topic.max()) + 1)
+
+
+def _write_rows(path: Path, interactions: Interactions) -> None:
+    with written_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("user_id", "item_id"))
+        writer.writerows(_pairs(interactions))
+
+
+def _pairs(interactions: Interactions) -> Iterator[tuple[Any, Any]]:
+    users, items = interactions.users.ids.tolist(), interactions.items.ids.tolist()
+    for row, user in enumerate(users):
+        for column in interactions.indices[interactions.indptr[row] : interactions.indptr[row + 1]].tolist():
+            yield user, items[column]

@@ -1,0 +1,71 @@
+"""Quality against width: what an evaluation says of each width, and how much of the full width's quality is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nestrec.report.sizes import bytes_per_million_items, readable_bytes
+from nestrec.report.table import TextTable
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over users with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Show the mean and half the interval's length."""
+        return f"{self.value:.4f} ±{(self.high - self.low) / 2:.4f}"
+
+
+@dataclass(frozen=True)
+class WidthQuality:
+    """One width."""
+
+    width: int
+    metrics: Mapping[str, Estimate]  # by label, such as recall@20
+
+    @property
+    def memory(self) -> str:
+        """Memory of a million items' vectors, for people."""
+        return readable_bytes(bytes_per_million_items(self.width))
+
+
+def qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ...]:
+    """Return the widths of `Evaluation.as_dict()`, narrowest first."""
+    return tuple(_of_width(entry) for entry in evaluation["widths"])
+
+
+def kept(quality: WidthQuality, full: WidthQuality, label: str) -> float:
+    """Return the share of the full width's quality that a width keeps; 0 where the full width has none."""
+    best = full.metrics[label].value
+    return quality.metrics[label].value / best if best > 0 else 0.0
+
+
+def quality_table(rows: Sequence[WidthQuality], labels: Sequence[str]) -> TextTable:
+    """Return width, memory and the metrics named, and the share of the full width's kept, by the last of them."""
+    headers = ("width", "per million items", *labels, f"share of full {labels[-1]}")
+    return TextTable(headers, tuple(_row(row, rows[-1], labels) for row in rows))
+
+
+def narrowest_that_keeps(rows: Sequence[WidthQuality], share: float, label: str) -> WidthQuality:
+    """Return the narrowest width that keeps this share of the full width's quality."""
+    return next((row for row in rows if kept(row, rows[-1], label) >= share), rows[-1])
+
+
+def _row(row: WidthQuality, full: WidthQuality, labels: Sequence[str]) -> tuple[str, ...]:
+    metrics = (str(row.metrics[label]) for label in labels)
+    return (str(row.width), row.memory, *metrics, f"{100 * kept(row, full, labels[-1]):.1f}%")
+
+
+def _of_width(entry: Mapping[str, Any]) -> WidthQuality:
+    intervals = entry.get("intervals", {})
+    labels = [name for name, value in entry.items() if "@" in name and isinstance(value, float)]
+    return WidthQuality(
+        entry["width"], {name: Estimate(entry[name], *intervals.get(name, (entry[name],) * 2)) for name in labels}
+    )
