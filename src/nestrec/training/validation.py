@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -85,8 +85,7 @@ def described(validation: Split | Interactions | None) -> Mapping[str, Any]:
         return {"kind": "none"}
     if isinstance(validation, Interactions):
         return {"kind": "given", "fingerprint": validation.fingerprint(), "n_interactions": validation.n_interactions}
-    options: Any = validation
-    return {"kind": type(validation).__name__, **(asdict(options) if is_dataclass(options) else {})}
+    return {"kind": type(validation).__name__, **vars(validation)}
 
 
 def tell_unmatched(given: Interactions, held_out: Interactions, listener: Listener) -> None:
