@@ -63,13 +63,7 @@ class Checkpoint:
             return None
         document = _document(directory)
         self._check_identity(document["identity"])
-        try:
-            if _sha256(directory / _ARRAYS) != document["sha256"]:
-                raise ModelFileError(f"{_ARRAYS} is not as it was written")
-            with (directory / _ARRAYS).open("rb") as file:
-                return document["state"], map_arrays(directory / _ARRAYS, file)
-        except (OSError, ModelFileError) as error:
-            raise TrainingError(f"checkpoint {directory} is damaged ({error}); delete it and train anew") from error
+        return document["state"], _whole_arrays(directory, document["sha256"])
 
     def remove(self) -> None:
         """Delete it: training is done."""
@@ -113,6 +107,18 @@ def _document(directory: Path) -> dict[str, Any]:
     if not (is_ours and is_whole):
         raise TrainingError(f"{directory} is no checkpoint of this version of nestrec; delete it and train anew")
     return dict(document)
+
+
+def _whole_arrays(directory: Path, checksum: str) -> Arrays:
+    path = directory / _ARRAYS
+    damaged = f"checkpoint {directory} is damaged ({{}}); delete it and train anew"
+    try:
+        if _sha256(path) != checksum:
+            raise TrainingError(damaged.format(f"{_ARRAYS} is not as it was written"))
+        with path.open("rb") as file:
+            return map_arrays(path, file)
+    except (OSError, ModelFileError) as error:
+        raise TrainingError(damaged.format(error)) from error
 
 
 def _sha256(path: Path) -> str:

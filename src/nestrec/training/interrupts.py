@@ -24,7 +24,9 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            self._former = {number: signal.signal(number, self._hear) for number in _SIGNALS}
+            for number in _SIGNALS:
+                former = signal.signal(number, self._hear)  # None where a C library, not Python, set the former one
+                self._former[number] = signal.SIG_DFL if former is None else former
         return self
 
     def __exit__(self, *_: object) -> None:

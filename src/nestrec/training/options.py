@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
 from nestrec.kernels.threads import checked_threads
 from nestrec.training.listener import Listener, Silent
@@ -31,8 +32,8 @@ class Run:
 
     def __post_init__(self) -> None:
         """Check what can be checked without the data."""
-        if self.seed < 0:
-            raise OptionError(f"seed {self.seed} is negative; give 0 or a positive whole number")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise OptionError(f"seed {self.seed} is out of range; give a whole number from 0 to 2^63 - 1")
         if self.resume and self.checkpoint is None:
             raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
         checked_threads(self.threads)

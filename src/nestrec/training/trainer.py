@@ -255,7 +255,7 @@ class _Fit:
     def _manifest(self, phase: PhaseRun) -> dict[str, Any]:
         search = phase.state if phase.state.phase == "search" else self.search
         is_best = phase.best is not None and _is_from_search(phase)
-        is_part = self.validation.is_split and _is_from_search(phase)
+        trained_on = self.validation.train if self.validation and _is_from_search(phase) else self.interactions
         chosen = (
             next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None) if search else None
         )
@@ -273,7 +273,7 @@ class _Fit:
                 "validation_metrics": chosen,
                 "history": search.history if search else [],
                 "epochs": search.best_epoch if search and is_best else phase.state.epoch,
-                "trained_on": "all but the validation part" if is_part else "all interactions",
+                "trained_on": "all interactions" if trained_on is self.interactions else "all but the validation part",
                 "interrupted": not phase.is_finished or (self.refit and phase.state.phase == "search"),
                 "seconds": round(time.perf_counter() - self.began, 3),
             },
