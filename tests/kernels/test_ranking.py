@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from nestrec.errors import DataError
-from nestrec.kernels import ranking
+from nestrec.kernels import sweep
 from nestrec.kernels.ranking import rank_widths
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -96,7 +96,7 @@ def test_result_does_not_depend_on_threads_or_blocks(monkeypatch: pytest.MonkeyP
     rows = np.arange(101)
     whole = rank_widths(users, items, (3, 12), *seen, rows, 20, threads=1)
     assert np.array_equal(whole, plain_ranking(users, items, (3, 12), seen, rows, 20))
-    monkeypatch.setattr(ranking, "_BLOCK", 7)
+    monkeypatch.setattr(sweep, "_BLOCK", 7)
     assert np.array_equal(whole, rank_widths(users, items, (3, 12), *seen, rows, 20, threads=3))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestrec.errors import OptionError
-from nestrec.kernels import topk
+from nestrec.kernels import sweep
 from nestrec.kernels.topk import Exclusions, TopK, top_k
 
 Matrix = npt.NDArray[np.float32]
@@ -70,7 +70,7 @@ def test_every_width_equals_a_full_sort_ties_included(seed: int, n_items: int, k
 
 def test_many_tiles_and_chunks_equal_a_full_sort() -> None:
     rng = np.random.default_rng(1)
-    n_items = 2 * topk._CHUNK + 77
+    n_items = 2 * sweep._CHUNK + 77
     queries, vectors = whole_numbers(rng, 9, 6), whole_numbers(rng, n_items, 6)
     sets = excluded_sets(rng, 9, n_items)
     best = top_k(queries, vectors, (6,), 500, excluded=as_exclusions(sets), threads=2)

@@ -152,6 +152,17 @@ def largest(_context: Any, value: Any) -> tuple[Signature, Codegen]:
 
 
 @intrinsic
+def reaching(_context: Any, value: Any, threshold: Any) -> tuple[Signature, Codegen]:
+    """Return an int64 whose bit i is 1 where lane i of value is at or above that of threshold; NaN never is."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        compared = builder.fcmp_ordered(">=", *arguments)
+        return builder.zext(builder.bitcast(compared, ir.IntType(LANES)), ir.IntType(64))
+
+    return types.int64(lanes, lanes), generate
+
+
+@intrinsic
 def prefetch(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
     """Ask for the cache line of array[offset], which will be written soon."""
 

@@ -20,6 +20,8 @@ _INDEX_BITS = np.int64(0x7FFFFFFF)
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _LOWEST_BITS = int(np.array(LOWEST_SCORE).view(np.int32)) ^ 0x7FFFFFFF
 LOWEST_KEY = np.int64(_LOWEST_BITS << 32)  # at or below the key of every finite score
+_MINUS_INFINITY_BITS = int(np.array(-np.inf, dtype=np.float32).view(np.int32)) ^ 0x7FFFFFFF
+NO_KEY = np.int64((_MINUS_INFINITY_BITS << 32) | 0x80000000)  # decodes to item -1 with score minus infinity
 _RANKED_BY_COUNTING = 512  # up to this many keys, comparing all with all is faster than a sort
 
 
@@ -32,10 +34,16 @@ def key_of(bits: np.int32, item: np.int32) -> np.int64:
     return np.int64((np.int64(ordered) << np.int64(32)) | (_INDEX_BITS - np.int64(item)))
 
 
-@compiled
-def item_of(key: np.int64) -> np.int32:
-    """Return the item index within a key."""
-    return np.int32(_INDEX_BITS - (key & _INDEX_BITS))
+def items_of(keys: Keys) -> npt.NDArray[np.int32]:
+    """Return the item indices within keys; -1 of NO_KEY."""
+    items: npt.NDArray[np.int64] = _INDEX_BITS - (keys & np.int64(0xFFFFFFFF))
+    return items.astype(np.int32)
+
+
+def scores_of(keys: Keys) -> npt.NDArray[np.float32]:
+    """Return the scores within keys; minus infinity of NO_KEY."""
+    ordered = (keys >> np.int64(32)).astype(np.int32)
+    return (ordered ^ ((ordered >> np.int32(31)) & _MAGNITUDE)).view(np.float32)
 
 
 @compiled
@@ -87,16 +95,16 @@ def _count_reaching(keys: Keys, floor: np.int64) -> int:
 
 
 @compiled
-def write_best(keys: Keys, best: npt.NDArray[np.int32]) -> None:
-    """Write the items of the greatest keys to `best`, greatest first; places without a key keep their value."""
+def write_best(keys: Keys, best: Keys) -> None:
+    """Write the greatest keys to `best`, greatest first; places without a key keep their value."""
     if len(keys) > _RANKED_BY_COUNTING:
         ordered = np.sort(keys)
         for place in range(min(len(keys), len(best))):
-            best[place] = item_of(ordered[len(keys) - 1 - place])
+            best[place] = ordered[len(keys) - 1 - place]
         return
     for i in range(len(keys)):
         place = 0
         for j in range(len(keys)):
             place += int(keys[j] > keys[i])
         if place < len(best):
-            best[place] = item_of(keys[i])
+            best[place] = keys[i]

@@ -1,0 +1,247 @@
+"""Ranking a block of users at every width: products, masking of excluded items and top-k in one kernel.
+
+Items are taken in tiles of 72, turned so that 24 of them stand side by side for each dimension; users in groups of 4.
+A group's 4 x 24 scores stay in registers while the dimensions are walked; at each width of the ladder they are that
+width's scores, so a wider prefix costs only its further dimensions, and no score leaves the first-level cache unless it
+may be among the best k. Every score is summed in the same order, whatever the group, the block or the thread, so equal
+vectors have equal scores.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.kernels.compiled import compiled
+from nestrec.kernels.lanes import LANES, load, multiply_add, reaching, splat, store
+from nestrec.kernels.selection import (
+    LOWEST_KEY,
+    LOWEST_SCORE,
+    NO_KEY,
+    Keys,
+    keep_best,
+    key_of,
+    score_bits_of,
+    write_best,
+)
+
+FloatMatrix = npt.NDArray[np.float32]
+FloatVector = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int32]
+Pointers = npt.NDArray[np.int64]
+
+GROUP = 4  # users scored together
+TILE = 72  # items; 72 x 64 dimensions x 4 bytes are half of a common first-level cache, so that the rest fits too
+_PANEL = 3 * LANES  # items whose scores with a group are held in registers
+
+
+class Buffers(NamedTuple):
+    """What the users of a block keep at each width: one slot per group, width and user of the group, in this order."""
+
+    keys: Keys  # (n_slots, room)
+    counts: Pointers  # (n_slots,) how many of them are filled
+    floors: Keys  # (n_slots,) keys below are refused
+    thresholds: FloatVector  # (n_slots,) so are scores below
+    cursors: Pointers  # (n_users,) how many excluded places each user has passed
+
+
+def empty_buffers(n_users: int, n_widths: int, k: int) -> Buffers:
+    """Return buffers for the best k of each user and width."""
+    n_groups = -(-n_users // GROUP)
+    thresholds = np.full((n_groups, n_widths, GROUP), LOWEST_SCORE, dtype=np.float32)
+    thresholds[-1, :, n_users - (n_groups - 1) * GROUP :] = np.inf  # nobody
+    return Buffers(
+        np.empty((thresholds.size, room(k)), dtype=np.int64),
+        np.zeros(thresholds.size, dtype=np.int64),
+        np.full(thresholds.size, LOWEST_KEY, dtype=np.int64),
+        thresholds.ravel(),
+        np.zeros(n_users, dtype=np.int64),
+    )
+
+
+def room(k: int) -> int:
+    """Return how many keys a slot holds: the best k, nearly as many again before it is cut, and one panel more."""
+    return k + max(k, 2 * _PANEL) + _PANEL
+
+
+@compiled
+def visit(
+    users: npt.NDArray[np.float32],  # (n_groups, widest, GROUP)
+    vectors: FloatMatrix,  # (n_items, widest) of these items
+    items: Indices,  # (n_items,) item_index
+    first_place: int,  # place of the first of them in the order of visiting
+    widths: Pointers,
+    indptr: Pointers,  # (n_users + 1,)
+    excluded: Indices,  # places in the order of visiting, any order within a user; sorted when the first are visited
+    k: int,
+    buffers: Buffers,
+) -> None:
+    """Offer items to every user at each width; not excluded ones, nor scores that are NaN or minus infinity."""
+    n_users, widest = len(indptr) - 1, widths[-1]
+    if first_place == 0:
+        for user in range(n_users):
+            excluded[indptr[user] : indptr[user + 1]].sort()
+    flat_users = users.reshape(users.size)
+    tile = np.zeros(TILE * widest, dtype=np.float32)
+    names = np.zeros(TILE, dtype=np.int32)
+    initial = np.zeros(GROUP * TILE, dtype=np.float32)
+    scores = np.empty(len(widths) * GROUP * _PANEL, dtype=np.float32)
+    keys, counts, floors, thresholds, cursors = buffers
+    n_slots = len(widths) * GROUP  # of one group
+    for start in range(0, len(items), TILE):
+        count = min(TILE, len(items) - start)
+        _turn(vectors, items, start, count, tile, names)
+        for group in range(len(users)):
+            first = group * GROUP
+            _start_scores(initial, count, first_place + start, first, n_users, indptr, excluded, cursors)
+            for panel in range(0, count, _PANEL):
+                _score_panel(flat_users, first * widest, tile, panel * widest, initial, panel, widths, scores)
+                for place in range(n_slots):
+                    slot, at = group * n_slots + place, place * _PANEL
+                    if _reaches(scores, at, thresholds[slot]):
+                        _offer(scores, at, names, panel, k, keys, counts, floors, thresholds, slot)
+
+
+@compiled
+def _turn(vectors: FloatMatrix, items: Indices, start: int, count: int, tile: FloatVector, names: Indices) -> None:
+    """Write vectors start to start + count into the tile, (n_panels, widest, _PANEL); the rest of it keeps old ones."""
+    widest = vectors.shape[1]
+    for j in range(count):
+        names[j] = items[start + j]
+        at = j // _PANEL * _PANEL * widest + j % _PANEL
+        for d in range(widest):
+            tile[at + d * _PANEL] = vectors[start + j, d]
+
+
+@compiled
+def _start_scores(
+    initial: FloatVector,  # (GROUP, TILE)
+    count: int,
+    place: int,  # of the tile's first item
+    first: int,  # user
+    n_users: int,
+    indptr: Pointers,
+    excluded: Indices,
+    cursors: Pointers,  # moved on
+) -> None:
+    """Begin with 0 for items to be ranked and minus infinity for others, which no finite product changes."""
+    initial[:] = 0.0
+    for u in range(GROUP):
+        if count < TILE:
+            initial[u * TILE + count : (u + 1) * TILE] = -np.inf
+        user = first + u
+        if user >= n_users:
+            continue
+        at, end = indptr[user] + cursors[user], indptr[user + 1]
+        while at < end and excluded[at] < place + TILE:
+            if excluded[at] >= place:  # below: not visited at all
+                initial[u * TILE + excluded[at] - place] = -np.inf
+            at += 1
+        cursors[user] = at - indptr[user]
+
+
+@compiled
+def _score_panel(
+    users: FloatVector,
+    user: int,  # offset of the group
+    tile: FloatVector,
+    item: int,  # offset of the panel
+    initial: FloatVector,
+    panel: int,
+    widths: Pointers,
+    scores: FloatVector,  # (n_widths, GROUP, _PANEL)
+) -> None:
+    """Score 24 items for 4 users at every width."""
+    a0, a1 = load(initial, panel), load(initial, panel + LANES)
+    a2 = load(initial, panel + 2 * LANES)
+    b0, b1 = load(initial, panel + TILE), load(initial, panel + TILE + LANES)
+    b2 = load(initial, panel + TILE + 2 * LANES)
+    c0, c1 = load(initial, panel + 2 * TILE), load(initial, panel + 2 * TILE + LANES)
+    c2 = load(initial, panel + 2 * TILE + 2 * LANES)
+    e0, e1 = load(initial, panel + 3 * TILE), load(initial, panel + 3 * TILE + LANES)
+    e2 = load(initial, panel + 3 * TILE + 2 * LANES)
+    d = 0
+    for level in range(len(widths)):
+        while d < widths[level]:
+            at = item + d * _PANEL
+            low, middle, high = load(tile, at), load(tile, at + LANES), load(tile, at + 2 * LANES)
+            a, b = splat(users[user + d * GROUP]), splat(users[user + d * GROUP + 1])
+            c, e = splat(users[user + d * GROUP + 2]), splat(users[user + d * GROUP + 3])
+            a0, a1 = multiply_add(a, low, a0), multiply_add(a, middle, a1)
+            a2 = multiply_add(a, high, a2)
+            b0, b1 = multiply_add(b, low, b0), multiply_add(b, middle, b1)
+            b2 = multiply_add(b, high, b2)
+            c0, c1 = multiply_add(c, low, c0), multiply_add(c, middle, c1)
+            c2 = multiply_add(c, high, c2)
+            e0, e1 = multiply_add(e, low, e0), multiply_add(e, middle, e1)
+            e2 = multiply_add(e, high, e2)
+            d += 1
+        at = level * GROUP * _PANEL
+        store(scores, at, a0)
+        store(scores, at + LANES, a1)
+        store(scores, at + 2 * LANES, a2)
+        store(scores, at + 3 * LANES, b0)
+        store(scores, at + 4 * LANES, b1)
+        store(scores, at + 5 * LANES, b2)
+        store(scores, at + 6 * LANES, c0)
+        store(scores, at + 7 * LANES, c1)
+        store(scores, at + 8 * LANES, c2)
+        store(scores, at + 9 * LANES, e0)
+        store(scores, at + 10 * LANES, e1)
+        store(scores, at + 11 * LANES, e2)
+
+
+@compiled
+def _reaches(scores: FloatVector, at: int, threshold: float) -> bool:
+    """Say whether any score of a panel is at or above the threshold."""
+    each = splat(threshold)
+    low, middle, high = load(scores, at), load(scores, at + LANES), load(scores, at + 2 * LANES)
+    return bool((reaching(low, each) | reaching(middle, each) | reaching(high, each)) != 0)
+
+
+@compiled
+def _offer(
+    scores: FloatVector,
+    at: int,
+    names: Indices,
+    panel: int,
+    k: int,
+    keys: Keys,  # this and the next three: those of the buffers
+    counts: Pointers,
+    floors: Keys,
+    thresholds: FloatVector,
+    slot: int,
+) -> None:
+    """Put the items of a panel whose keys reach the floor into a slot, and cut it where it gets full."""
+    bits = scores.view(np.int32)
+    own, count, floor = keys[slot], counts[slot], floors[slot]
+    threshold = splat(thresholds[slot])
+    for strip in range(0, _PANEL, LANES):
+        reached = reaching(load(scores, at + strip), threshold)
+        if reached == 0:
+            continue
+        for j in range(strip, strip + LANES):
+            key = key_of(bits[at + j], names[panel + j])
+            own[count] = key  # written always, counted where it is good enough: no branch to guess
+            count += int(key >= floor) & (reached & 1)
+            reached >>= 1
+    if count + _PANEL > len(own):
+        count, floors[slot] = keep_best(own, count, k, k // 16)
+        thresholds.view(np.int32)[slot] = score_bits_of(floors[slot])
+    counts[slot] = count
+
+
+@compiled
+def finish(buffers: Buffers, n_users: int, n_widths: int, k: int) -> Keys:
+    """Return (n_users, n_widths, k) keys, greatest first, NO_KEY where no more are left."""
+    best = np.full((n_users, n_widths, k), NO_KEY, dtype=np.int64)
+    for user in range(n_users):
+        for level in range(n_widths):
+            slot = (user // GROUP * n_widths + level) * GROUP + user % GROUP
+            keys, count = buffers.keys[slot], buffers.counts[slot]
+            if count > k:
+                count, _ = keep_best(keys, count, k, k // 16)
+            write_best(keys[:count], best[user, level])
+    return best
