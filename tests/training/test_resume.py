@@ -1,0 +1,286 @@
+"""A run that was cut anywhere and goes on ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nestrec.training.phase as phase_module
+from nestrec.data.splitting import RandomSplit
+from nestrec.data.world import World
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import TrainingError
+from nestrec.kernels.nested_bpr import BLOCK
+from nestrec.training.listener import Phase
+from nestrec.training.options import Run
+from nestrec.training.trainer import Trainer
+from tests.training.worlds import Interfering, Recorder, is_same, quick, tiny
+
+EPOCHS = 4
+SLICE = BLOCK * 15  # of the 1,600 positives of `tiny`, so that an epoch has four
+
+
+class CrashError(Exception):
+    """What a listener dies of."""
+
+
+@pytest.fixture(autouse=True)
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an epoch have several slices, as one of a large data set has; wait for no disk, since no power is cut."""
+    monkeypatch.setattr(phase_module, "_SLICE", SLICE)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Exact, with a checkpoint after every slice."""
+    return Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
+
+
+def fit(run: Run, trainer: Trainer | None = None) -> NestedEmbeddings:
+    return (trainer or quick(epochs=EPOCHS)).fit(tiny(), run=run)
+
+
+def whole() -> NestedEmbeddings:
+    return fit(Run(deterministic=True))
+
+
+def crash() -> None:
+    raise CrashError
+
+
+def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
+    assert is_same(whole(), whole())
+    assert not is_same(whole(), fit(Run(seed=1, deterministic=True)))
+
+
+def test_where_an_epoch_is_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices are for the clock, not for the result."""
+    cut = whole()
+    monkeypatch.setattr(phase_module, "_SLICE", BLOCK * 8192)
+    assert is_same(whole(), cut)
+
+
+@pytest.mark.parametrize("at_slice", [1, 2, 4, 5, 7, 16, 17, 18, 21, 24])
+def test_interrupted_at_a_slice_and_resumed(run: Run, at_slice: int) -> None:
+    """In the search and in the final phase, at ends of epochs and between."""
+    stopper = Interfering(at_slice=at_slice)
+    stopped = fit(replace(run, listener=stopper))
+    assert stopped.manifest["training"]["interrupted"] is True
+    assert len(stopper.n_advanced) == at_slice
+    heard = Recorder()
+    resumed = fit(replace(run, resume=True, listener=heard))
+    assert is_same(resumed, whole())
+    assert heard.starts[0].position == sum(stopper.n_advanced) - (
+        tiny_search_positives() if len(stopper.starts) == 2 else 0
+    )
+    assert resumed.manifest["training"]["interrupted"] is False
+    assert run.checkpoint is not None
+    assert not run.checkpoint.exists()
+
+
+def tiny_search_positives() -> int:
+    return EPOCHS * RandomSplit(0.1).split(tiny())[0].n_interactions
+
+
+@pytest.mark.parametrize("moment", [("search", 1), ("search", 2), ("search", 3), ("search", EPOCHS), ("final", 1)])
+@pytest.mark.parametrize("act", [crash, lambda: signal.raise_signal(signal.SIGTERM)])
+def test_cut_after_an_epoch_and_resumed(run: Run, moment: tuple[Phase, int], act: Callable[[], object]) -> None:
+    """By a crash of the program around it or by a polite request."""
+    with contextlib.suppress(CrashError):
+        fit(replace(run, listener=Interfering(after_epoch=moment, act=act)))
+    resumed = fit(replace(run, resume=True))
+    assert is_same(resumed, whole())
+    told, expected = resumed.manifest["training"], whole().manifest["training"]
+    assert {**told, "seconds": 0} == {**expected, "seconds": 0}
+
+
+def test_interrupted_again_and_again(run: Run) -> None:
+    """Every third slice a stop; the sum of all is one run."""
+    for _ in range(40):
+        model = fit(replace(run, resume=True, listener=Interfering(at_slice=3)))
+        if not model.manifest["training"]["interrupted"]:
+            break
+    assert is_same(model, whole())
+
+
+@pytest.mark.parametrize("at_slice", [2, 6, 18])
+def test_what_a_kill_leaves_on_disk_is_enough(run: Run, tmp_path: Path, at_slice: int) -> None:
+    """The directory as it stands at some moment, taken elsewhere, continues to the same end."""
+    assert run.checkpoint is not None
+    taken = tmp_path / "taken"
+    source = run.checkpoint
+    fit(replace(run, listener=Interfering(at_slice=at_slice, act=lambda: shutil.copytree(source, taken))))
+    assert is_same(fit(replace(run, checkpoint=taken, resume=True)), whole())
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from nestrec import World
+from nestrec.training.listener import Silent
+from nestrec.training.options import Run
+from nestrec.training.trainer import Trainer
+
+class Slow(Silent):
+    def epoch_done(self, report):
+        print(report.phase, report.epoch, flush=True)
+        time.sleep(0.05)
+
+data = World(n_users=120, n_items=96, interactions_per_user=15).generate(seed=2).interactions
+run = Run(deterministic=True, checkpoint=Path(sys.argv[1]), checkpoint_seconds=0.0, listener=Slow())
+Trainer(widths=(3, 8), epochs=200, patience=200).fit(data, validation=None, run=run)
+"""
+
+
+def test_killed_without_warning_and_resumed_in_another_process(run: Run) -> None:
+    """SIGKILL gives no time to write anything; the last checkpoint is whole."""
+    command = [sys.executable, "-c", KILLED, str(run.checkpoint)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == "final 5\n":
+                process.kill()
+    heard = Recorder()
+    trainer = Trainer(widths=(3, 8), epochs=200, patience=200)
+    resumed = trainer.fit(tiny(), validation=None, run=replace(run, checkpoint_seconds=9, resume=True, listener=heard))
+    assert heard.starts[0].position >= 4 * tiny().n_interactions
+    assert is_same(resumed, trainer.fit(tiny(), validation=None, run=Run(deterministic=True)))
+
+
+def test_interrupted_in_the_final_phase_the_best_of_the_search_is_returned(run: Run) -> None:
+    """Half a final phase is worse than what the search found; the manifest describes what is returned."""
+    stopped = fit(replace(run, listener=Interfering(after_epoch=("final", 1))), quick(epochs=8))
+    without_refit = quick(epochs=8).fit(tiny(), refit=False, run=Run(deterministic=True))
+    assert is_same(stopped, without_refit)
+    told, expected = stopped.manifest["training"], without_refit.manifest["training"]
+    for name in ("epochs", "trained_on", "validation_metrics", "history"):
+        assert told[name] == expected[name]
+    assert told["interrupted"] is True
+    assert run.checkpoint is not None
+    assert run.checkpoint.is_dir()
+
+
+def test_interrupted_in_the_search_the_best_so_far_is_returned() -> None:
+    """Not the vectors of the moment but those that ranked best; without a checkpoint, too."""
+    stopper = Interfering(after_epoch=("search", 3))
+    stopped = fit(Run(deterministic=True, listener=stopper), quick(epochs=20))
+    best = Interfering(after_epoch=("search", 2))
+    assert is_same(stopped, fit(Run(deterministic=True, listener=best), quick(epochs=20)))
+    assert stopped.manifest["training"]["epochs"] == 2
+
+
+def test_a_stop_that_comes_when_all_is_done_changes_nothing(run: Run) -> None:
+    """The model is whole, is not called interrupted, and leaves no checkpoint."""
+    last = whole().manifest["training"]["epochs"]
+    model = fit(replace(run, listener=Interfering(after_epoch=("final", last))))
+    assert is_same(model, whole())
+    assert model.manifest["training"]["interrupted"] is False
+    assert run.checkpoint is not None
+    assert not run.checkpoint.exists()
+
+
+def test_the_second_interrupt_is_obeyed_at_once(run: Run) -> None:
+    """Whoever asks twice does not want to wait for a safe place."""
+
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(replace(run, listener=Interfering(at_slice=3, act=twice)))
+    assert is_same(fit(replace(run, resume=True)), whole())
+
+
+def test_outside_the_main_thread_training_works_and_leaves_signals_alone() -> None:
+    """Python delivers signals to the main thread alone, so there is nothing to listen to."""
+    models: list[NestedEmbeddings] = []
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=lambda: models.append(whole()))
+    thread.start()
+    assert signal.getsignal(signal.SIGINT) is before
+    thread.join()
+    assert is_same(models[0], whole())
+
+
+def test_resuming_without_a_checkpoint_starts_anew_and_says_so(run: Run) -> None:
+    heard = Recorder()
+    assert is_same(fit(replace(run, resume=True, listener=heard)), whole())
+    assert heard.notes == [f"no checkpoint in {run.checkpoint}: starting from the beginning"]
+
+
+@pytest.fixture
+def interrupted(run: Run) -> Run:
+    """A run that was stopped in its first epoch and shall go on."""
+    fit(replace(run, listener=Interfering(at_slice=2)))
+    return replace(run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "seed", "sentence"),
+    [
+        (quick(epochs=EPOCHS), 5, "was made with seed 0, this run has 5; give the same options and data"),
+        (quick(epochs=9), 0, r"was made with epochs 4, this run has 9; .* or leave out resume to start anew"),
+        (Trainer(widths=(3, 9), epochs=EPOCHS), 0, r"was made with widths \[3, 8\], this run has \[3, 9\]"),
+    ],
+)
+def test_a_checkpoint_of_other_options_is_refused(interrupted: Run, trainer: Trainer, seed: int, sentence: str) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        fit(replace(interrupted, seed=seed), trainer)
+
+
+def test_a_checkpoint_of_other_data_or_another_plan_is_refused(interrupted: Run) -> None:
+    other = World(n_users=120, n_items=96, interactions_per_user=15).generate(seed=3).interactions
+    trainer = Trainer(widths=(3, 8), epochs=EPOCHS, evaluate_every=2, patience=9, **decided_by(quick(epochs=EPOCHS)))
+    with pytest.raises(TrainingError, match="was made with data "):
+        trainer.fit(other, run=interrupted)
+    with pytest.raises(TrainingError, match="was made with validation "):
+        trainer.fit(tiny(), validation=RandomSplit(0.2), run=interrupted)
+    with pytest.raises(TrainingError, match="was made with refit True, this run has False"):
+        trainer.fit(tiny(), refit=False, run=interrupted)
+
+
+def decided_by(trainer: Trainer) -> dict[str, float]:
+    """What the data decided for `tiny`, so that other data can be trained on with the same."""
+    return {"regularization": trainer.objective(tiny()).regularization}
+
+
+def test_a_refused_checkpoint_is_not_touched(interrupted: Run) -> None:
+    """After a wrong option the right one still goes on."""
+    with pytest.raises(TrainingError):
+        fit(replace(interrupted, seed=5))
+    assert is_same(fit(interrupted), whole())
+
+
+def test_resuming_hogwild_with_other_threads_goes_on(tmp_path: Path) -> None:
+    """Threads are how a run goes, not what it wants."""
+    run = Run(threads=1, checkpoint=tmp_path / "state")
+    fit(replace(run, listener=Interfering(at_slice=2)))
+    heard = Recorder()
+    model = fit(replace(run, threads=2, resume=True, listener=heard))
+    assert heard.starts[0].position > 0
+    assert np.isfinite(model.item_embeddings).all()
+
+
+def test_the_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> None:
+    """A run shorter than the least time writes none, unless it is stopped."""
+    run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=3600.0)
+    watched: list[bool] = []
+    fit(replace(run, listener=Interfering(at_slice=20, act=lambda: watched.append((tmp_path / "state").exists()))))
+    assert watched == [False]
+    start = time.perf_counter()
+    fit(replace(run, listener=Interfering(at_slice=2)))
+    assert (tmp_path / "state").is_dir()
+    assert time.perf_counter() - start < 30
