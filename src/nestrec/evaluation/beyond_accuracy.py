@@ -5,13 +5,13 @@ All follow from two numbers an item: how many lists it stands in, and how many u
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
-
-BEYOND_ACCURACY = ("coverage", "gini", "popularity_rank", "novelty")
 
 
 def listed(ranked: Indices, k: int, n_items: int) -> Counts:
@@ -37,26 +37,51 @@ def gini(n_lists: Counts) -> float:
     return _ratio(float(signs @ np.sort(n_lists)), (n_items - 1) * float(places))
 
 
-def popularity_rank(n_lists: Counts, n_interactions: Counts) -> float:
-    """Mean rank by popularity of the items listed: 1 is the item with most training interactions; equals share a rank.
-
-    Each place of each list counts. Higher means further into the long tail. NaN without lists.
-    """
+def popularity_ranks(n_interactions: Counts) -> npt.NDArray[np.float64]:
+    """Rank items by training interactions, 1 for the most; items with equally many share the mean of their ranks."""
     ascending = np.sort(n_interactions)
     above = len(ascending) - np.searchsorted(ascending, n_interactions, side="right")
     not_below = len(ascending) - np.searchsorted(ascending, n_interactions, side="left")
-    ranks = (above + 1 + not_below) / 2
-    return _ratio(float(n_lists @ ranks), float(n_lists.sum()))
+    return (above + 1 + not_below) / 2
 
 
-def novelty(n_lists: Counts, n_interactions: Counts, n_users: int) -> float:
-    """Mean self-information of the items listed, in bits: -log2 of the share of users who met the item in training.
+def self_information(n_interactions: Counts, n_users: int) -> npt.NDArray[np.float64]:
+    """Return -log2 of the share of users who met each item in training, in bits.
 
-    Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma of recommender systems". An item nobody met
-    counts as met by one user, so that the mean stays finite. NaN without lists.
+    An item nobody met counts as met by one user, so that means stay finite.
     """
-    information = np.log2(n_users / np.maximum(n_interactions, 1))
-    return _ratio(float(n_lists @ information), float(n_lists.sum()))
+    return np.log2(n_users / np.maximum(n_interactions, 1))
+
+
+def mean_listed(n_lists: Counts, values: npt.NDArray[np.float64]) -> float:
+    """Mean of a value of the items over all places of all lists; NaN without lists."""
+    return _ratio(float(n_lists @ values), float(n_lists.sum()))
+
+
+@dataclass(frozen=True)
+class CatalogueFigures:
+    """All figures of lists, by name.
+
+    `popularity_rank` is the mean of `popularity_ranks`: higher means further into the long tail. `novelty` is the mean
+    of `self_information` (Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma of recommender systems").
+    """
+
+    ranks: npt.NDArray[np.float64]  # (n_items,)
+    information: npt.NDArray[np.float64]  # (n_items,)
+
+    @classmethod
+    def of(cls, n_interactions: Counts, n_users: int) -> CatalogueFigures:
+        """Take the training interactions of each item, and the number of users in training."""
+        return cls(popularity_ranks(n_interactions), self_information(n_interactions, n_users))
+
+    def __call__(self, n_lists: Counts) -> dict[str, float]:
+        """Return the figures of lists in which each item stands so many times."""
+        return {
+            "coverage": coverage(n_lists),
+            "gini": gini(n_lists),
+            "popularity_rank": mean_listed(n_lists, self.ranks),
+            "novelty": mean_listed(n_lists, self.information),
+        }
 
 
 def _ratio(total: float, count: float) -> float:

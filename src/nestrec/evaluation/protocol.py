@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.errors import OptionError
-from nestrec.evaluation.beyond_accuracy import BEYOND_ACCURACY, coverage, gini, novelty, popularity_rank
+from nestrec.evaluation.beyond_accuracy import CatalogueFigures
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
 from nestrec.evaluation.full_ranking import Model, Progress, Results, ranked_results
 from nestrec.evaluation.held_out import matched
@@ -72,7 +72,7 @@ def evaluate(
         user_ids=held_out.users.ids[rows],
         n_items=model.n_items,
         cutoffs=cutoffs,
-        widths=_width_figures(model, chosen, cutoffs, results, _intervals(results, samples, seed, threads)),
+        widths=_width_figures(model, chosen, cutoffs, results, _intervals(results, samples, seed)),
         unmatched=unmatched,
         bootstrap_samples=samples,
         seed=seed,
@@ -105,13 +105,13 @@ def _checked_samples(samples: int) -> int:
     return samples
 
 
-def _intervals(results: Results, samples: int, seed: int, threads: int) -> Intervals | None:
+def _intervals(results: Results, samples: int, seed: int) -> Intervals | None:
     """Return (n_widths, n_labels, 2), all from the same draws of users; None for no samples."""
     if samples == 0:
         return None
     n_widths, _, n_labels = results.per_user.shape
     columns = [values[:, place] for values in results.per_user for place in range(n_labels)]
-    return bootstrap_intervals(columns, samples, seed, threads).T.reshape(n_widths, n_labels, 2)
+    return bootstrap_intervals(columns, samples, seed).T.reshape(n_widths, n_labels, 2)
 
 
 def _width_figures(
@@ -122,7 +122,7 @@ def _width_figures(
     intervals: Intervals | None,
 ) -> tuple[WidthEvaluation, ...]:
     names = labels(cutoffs)
-    n_interactions = np.bincount(model.seen.indices, minlength=model.n_items)
+    figures_of = CatalogueFigures.of(np.bincount(model.seen.indices, minlength=model.n_items), model.n_users)
     figures = []
     for level, width in enumerate(widths):
         values = results.per_user[level]
@@ -133,26 +133,12 @@ def _width_figures(
                 width=width,
                 means=dict(zip(names, means, strict=True)),
                 intervals=dict(zip(names, bounds, strict=False)),  # shorter, empty, where none was asked for
-                beyond_accuracy=_beyond_accuracy(cutoffs, results.n_lists[level], n_interactions, model.n_users),
+                beyond_accuracy={
+                    f"{name}@{k}": value
+                    for k, n_lists in zip(cutoffs, results.n_lists[level], strict=True)
+                    for name, value in figures_of(n_lists).items()
+                },
                 per_user=values,
             )
         )
     return tuple(figures)
-
-
-def _beyond_accuracy(
-    cutoffs: tuple[int, ...],
-    n_lists: npt.NDArray[np.int64],  # (n_cutoffs, n_items)
-    n_interactions: npt.NDArray[np.int64],
-    n_users: int,
-) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    for k, counts in zip(cutoffs, n_lists, strict=True):
-        values = (
-            coverage(counts),
-            gini(counts),
-            popularity_rank(counts, n_interactions),
-            novelty(counts, n_interactions, n_users),
-        )
-        figures |= {f"{name}@{k}": value for name, value in zip(BEYOND_ACCURACY, values, strict=True)}
-    return figures
