@@ -243,18 +243,14 @@ def test_a_checkpoint_of_other_options_is_refused(interrupted: Run, trainer: Tra
 
 def test_a_checkpoint_of_other_data_or_another_plan_is_refused(interrupted: Run) -> None:
     other = World(n_users=120, n_items=96, interactions_per_user=15).generate(seed=3).interactions
-    trainer = Trainer(widths=(3, 8), epochs=EPOCHS, evaluate_every=2, patience=9, **decided_by(quick(epochs=EPOCHS)))
+    decided = quick(epochs=EPOCHS).objective(tiny()).regularization  # which other data would decide otherwise
+    trainer = replace(quick(epochs=EPOCHS), regularization=decided)
     with pytest.raises(TrainingError, match="was made with data "):
         trainer.fit(other, run=interrupted)
     with pytest.raises(TrainingError, match="was made with validation "):
         trainer.fit(tiny(), validation=RandomSplit(0.2), run=interrupted)
     with pytest.raises(TrainingError, match="was made with refit True, this run has False"):
         trainer.fit(tiny(), refit=False, run=interrupted)
-
-
-def decided_by(trainer: Trainer) -> dict[str, float]:
-    """What the data decided for `tiny`, so that other data can be trained on with the same."""
-    return {"regularization": trainer.objective(tiny()).regularization}
 
 
 def test_a_refused_checkpoint_is_not_touched(interrupted: Run) -> None:

@@ -38,8 +38,9 @@ def model(parts: tuple[Interactions, Interactions]) -> NestedEmbeddings:
 
 
 def cosines(vectors: FloatMatrix) -> FloatMatrix:
-    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return units @ units.T
+    units: FloatMatrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    similar: FloatMatrix = units @ units.T
+    return similar
 
 
 def purity(vectors: FloatMatrix, labels: npt.NDArray[np.int32]) -> float:
