@@ -79,6 +79,19 @@ def test_many_tiles_and_chunks_equal_a_full_sort() -> None:
     np.testing.assert_array_equal(best.scores[:, 0], scores)
 
 
+def test_many_queries_visit_long_vectors_first_and_still_equal_a_full_sort() -> None:
+    """So many queries that the order of visiting is not that of the indices; ties still go by index."""
+    rng = np.random.default_rng(7)
+    queries, vectors = whole_numbers(rng, 300, 6), whole_numbers(rng, 500, 6)
+    sets = excluded_sets(rng, 300, 500)
+    candidates = np.flatnonzero(rng.random(500) < 0.6).astype(np.int32)
+    best = top_k(queries, vectors, (2, 6), 30, candidates=candidates, excluded=as_exclusions(sets), threads=2)
+    for level, width in enumerate((2, 6)):
+        items, scores = full_sort(queries, vectors, width, 30, sets, candidates)
+        np.testing.assert_array_equal(best.items[:, level], items)
+        np.testing.assert_array_equal(best.scores[:, level], scores)
+
+
 def test_real_valued_scores_agree_with_float64_to_rounding() -> None:
     rng = np.random.default_rng(2)
     queries = rng.normal(size=(20, 64)).astype(np.float32)
@@ -129,10 +142,17 @@ def test_cosine_scales_both_sides_and_gives_a_vector_of_zeros_zero() -> None:
     np.testing.assert_allclose(best.scores[0, 0], [1.0, 0.0, -0.6], rtol=1e-6)
 
 
-def test_nan_is_never_returned() -> None:
+@pytest.mark.parametrize("n_queries", [1, 300])
+def test_nan_is_never_returned(n_queries: int) -> None:
     vectors = np.array([[np.nan], [1.0], [2.0]], dtype=np.float32)
-    best = top_k(np.ones((1, 1), dtype=np.float32), vectors, (1,), 3)
-    assert best.items[0, 0].tolist() == [2, 1, -1]
+    best = top_k(np.ones((n_queries, 1), dtype=np.float32), vectors, (1,), 3)
+    assert best.items[:, 0].tolist() == [[2, 1, -1]] * n_queries
+    assert best.scores[:, 0].tolist() == [[2.0, 1.0, -np.inf]] * n_queries
+
+
+def test_nothing_asked_for_gives_nothing() -> None:
+    matrix = np.ones((2, 1), dtype=np.float32)
+    assert top_k(matrix, matrix, (1,), 0).items.shape == (2, 1, 0)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

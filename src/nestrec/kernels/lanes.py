@@ -163,6 +163,16 @@ def reaching(_context: Any, value: Any, threshold: Any) -> tuple[Signature, Code
 
 
 @intrinsic
+def lowest_bit(_context: Any, bits: Any) -> tuple[Signature, Codegen]:
+    """Return the place of the lowest bit of an int64 that is 1; bits is not 0."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def prefetch(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
     """Ask for the cache line of array[offset], which will be written soon."""
 

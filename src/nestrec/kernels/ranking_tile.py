@@ -9,61 +9,23 @@ vectors have equal scores.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.lanes import LANES, load, multiply_add, reaching, splat, store
-from nestrec.kernels.selection import (
-    LOWEST_KEY,
-    LOWEST_SCORE,
-    NO_KEY,
-    Keys,
-    keep_best,
-    key_of,
-    score_bits_of,
-    write_best,
-)
+from nestrec.kernels.ranking_buffers import GROUP, PANEL, Buffers, offer
 
 FloatMatrix = npt.NDArray[np.float32]
 FloatVector = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
 Pointers = npt.NDArray[np.int64]
 
-GROUP = 4  # users scored together
-TILE = 72  # items; 72 x 64 dimensions x 4 bytes are half of a common first-level cache, so that the rest fits too
-_PANEL = 3 * LANES  # items whose scores with a group are held in registers
-
-
-class Buffers(NamedTuple):
-    """What the users of a block keep at each width: one slot per group, width and user of the group, in this order."""
-
-    keys: Keys  # (n_slots, room)
-    counts: Pointers  # (n_slots,) how many of them are filled
-    floors: Keys  # (n_slots,) keys below are refused
-    thresholds: FloatVector  # (n_slots,) so are scores below
-    cursors: Pointers  # (n_users,) how many excluded places each user has passed
-
-
-def empty_buffers(n_users: int, n_widths: int, k: int) -> Buffers:
-    """Return buffers for the best k of each user and width."""
-    n_groups = -(-n_users // GROUP)
-    thresholds = np.full((n_groups, n_widths, GROUP), LOWEST_SCORE, dtype=np.float32)
-    thresholds[-1, :, n_users - (n_groups - 1) * GROUP :] = np.inf  # nobody
-    return Buffers(
-        np.empty((thresholds.size, room(k)), dtype=np.int64),
-        np.zeros(thresholds.size, dtype=np.int64),
-        np.full(thresholds.size, LOWEST_KEY, dtype=np.int64),
-        thresholds.ravel(),
-        np.zeros(n_users, dtype=np.int64),
-    )
-
-
-def room(k: int) -> int:
-    """Return how many keys a slot holds: the best k, nearly as many again before it is cut, and one panel more."""
-    return k + max(k, 2 * _PANEL) + _PANEL
+TILE = (
+    3 * PANEL
+)  # items; 72 x 64 dimensions x 4 bytes are half of a common first-level cache, so that the rest fits too
 
 
 @compiled
@@ -87,7 +49,7 @@ def visit(
     tile = np.zeros(TILE * widest, dtype=np.float32)
     names = np.zeros(TILE, dtype=np.int32)
     initial = np.zeros(GROUP * TILE, dtype=np.float32)
-    scores = np.empty(len(widths) * GROUP * _PANEL, dtype=np.float32)
+    scores = np.empty(len(widths) * GROUP * PANEL, dtype=np.float32)
     keys, counts, floors, thresholds, cursors = buffers
     n_slots = len(widths) * GROUP  # of one group
     for start in range(0, len(items), TILE):
@@ -96,23 +58,24 @@ def visit(
         for group in range(len(users)):
             first = group * GROUP
             _start_scores(initial, count, first_place + start, first, n_users, indptr, excluded, cursors)
-            for panel in range(0, count, _PANEL):
+            for panel in range(0, count, PANEL):
                 _score_panel(flat_users, first * widest, tile, panel * widest, initial, panel, widths, scores)
                 for place in range(n_slots):
-                    slot, at = group * n_slots + place, place * _PANEL
-                    if _reaches(scores, at, thresholds[slot]):
-                        _offer(scores, at, names, panel, k, keys, counts, floors, thresholds, slot)
+                    slot, at = group * n_slots + place, place * PANEL
+                    reached = _reached(scores, at, thresholds[slot])
+                    if reached != 0:
+                        offer(scores, at, names, panel, reached, k, keys, counts, floors, thresholds, slot)
 
 
 @compiled
 def _turn(vectors: FloatMatrix, items: Indices, start: int, count: int, tile: FloatVector, names: Indices) -> None:
-    """Write vectors start to start + count into the tile, (n_panels, widest, _PANEL); the rest of it keeps old ones."""
+    """Write vectors start to start + count into the tile, (n_panels, widest, PANEL); the rest of it keeps old ones."""
     widest = vectors.shape[1]
     for j in range(count):
         names[j] = items[start + j]
-        at = j // _PANEL * _PANEL * widest + j % _PANEL
+        at = j // PANEL * PANEL * widest + j % PANEL
         for d in range(widest):
-            tile[at + d * _PANEL] = vectors[start + j, d]
+            tile[at + d * PANEL] = vectors[start + j, d]
 
 
 @compiled
@@ -151,7 +114,7 @@ def _score_panel(
     initial: FloatVector,
     panel: int,
     widths: Pointers,
-    scores: FloatVector,  # (n_widths, GROUP, _PANEL)
+    scores: FloatVector,  # (n_widths, GROUP, PANEL)
 ) -> None:
     """Score 24 items for 4 users at every width."""
     a0, a1 = load(initial, panel), load(initial, panel + LANES)
@@ -165,7 +128,7 @@ def _score_panel(
     d = 0
     for level in range(len(widths)):
         while d < widths[level]:
-            at = item + d * _PANEL
+            at = item + d * PANEL
             low, middle, high = load(tile, at), load(tile, at + LANES), load(tile, at + 2 * LANES)
             a, b = splat(users[user + d * GROUP]), splat(users[user + d * GROUP + 1])
             c, e = splat(users[user + d * GROUP + 2]), splat(users[user + d * GROUP + 3])
@@ -178,7 +141,7 @@ def _score_panel(
             e0, e1 = multiply_add(e, low, e0), multiply_add(e, middle, e1)
             e2 = multiply_add(e, high, e2)
             d += 1
-        at = level * GROUP * _PANEL
+        at = level * GROUP * PANEL
         store(scores, at, a0)
         store(scores, at + LANES, a1)
         store(scores, at + 2 * LANES, a2)
@@ -194,54 +157,8 @@ def _score_panel(
 
 
 @compiled
-def _reaches(scores: FloatVector, at: int, threshold: float) -> bool:
-    """Say whether any score of a panel is at or above the threshold."""
+def _reached(scores: FloatVector, at: int, threshold: float) -> Any:
+    """Return an int64 whose bit i is 1 where the i-th score of a panel is at or above the threshold."""
     each = splat(threshold)
     low, middle, high = load(scores, at), load(scores, at + LANES), load(scores, at + 2 * LANES)
-    return bool((reaching(low, each) | reaching(middle, each) | reaching(high, each)) != 0)
-
-
-@compiled
-def _offer(
-    scores: FloatVector,
-    at: int,
-    names: Indices,
-    panel: int,
-    k: int,
-    keys: Keys,  # this and the next three: those of the buffers
-    counts: Pointers,
-    floors: Keys,
-    thresholds: FloatVector,
-    slot: int,
-) -> None:
-    """Put the items of a panel whose keys reach the floor into a slot, and cut it where it gets full."""
-    bits = scores.view(np.int32)
-    own, count, floor = keys[slot], counts[slot], floors[slot]
-    threshold = splat(thresholds[slot])
-    for strip in range(0, _PANEL, LANES):
-        reached = reaching(load(scores, at + strip), threshold)
-        if reached == 0:
-            continue
-        for j in range(strip, strip + LANES):
-            key = key_of(bits[at + j], names[panel + j])
-            own[count] = key  # written always, counted where it is good enough: no branch to guess
-            count += int(key >= floor) & (reached & 1)
-            reached >>= 1
-    if count + _PANEL > len(own):
-        count, floors[slot] = keep_best(own, count, k, k // 16)
-        thresholds.view(np.int32)[slot] = score_bits_of(floors[slot])
-    counts[slot] = count
-
-
-@compiled
-def finish(buffers: Buffers, n_users: int, n_widths: int, k: int) -> Keys:
-    """Return (n_users, n_widths, k) keys, greatest first, NO_KEY where no more are left."""
-    best = np.full((n_users, n_widths, k), NO_KEY, dtype=np.int64)
-    for user in range(n_users):
-        for level in range(n_widths):
-            slot = (user // GROUP * n_widths + level) * GROUP + user % GROUP
-            keys, count = buffers.keys[slot], buffers.counts[slot]
-            if count > k:
-                count, _ = keep_best(keys, count, k, k // 16)
-            write_best(keys[:count], best[user, level])
-    return best
+    return reaching(low, each) | (reaching(middle, each) << LANES) | (reaching(high, each) << (2 * LANES))

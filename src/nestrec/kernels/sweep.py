@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.kernels.ranking_tile import GROUP, TILE, empty_buffers, finish, room, visit
+from nestrec.kernels.ranking_buffers import GROUP, empty_buffers, finish, room
+from nestrec.kernels.ranking_tile import TILE, visit
 from nestrec.kernels.selection import Keys
 
 FloatMatrix = npt.NDArray[np.float32]

@@ -41,6 +41,7 @@ def top_k(
     """Rank the candidates for every query by inner product of prefixes; NaN is never returned."""
     if rows is None:
         rows = np.arange(len(queries))
+    threads = checked_threads(threads)
     shape = (len(rows), len(widths), k)
     best = TopK(np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.float32))
 
@@ -48,9 +49,11 @@ def top_k(
         best.items[block] = items_of(keys)
         best.scores[block] = scores_of(keys)
 
+    if best.items.size == 0:
+        return best
     by_length = len(rows) >= _MANY and not cosine
     visited = Visited(vectors, _longest_first(vectors[:, : widths[-1]], candidates) if by_length else candidates)
-    sweep(Asked(queries, rows, excluded), visited, widths, k, take, cosine=cosine, threads=checked_threads(threads))
+    sweep(Asked(queries, rows, excluded), visited, widths, k, take, cosine=cosine, threads=threads)
     return best
 
 
