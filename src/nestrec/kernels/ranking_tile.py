@@ -23,9 +23,7 @@ FloatVector = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
 Pointers = npt.NDArray[np.int64]
 
-TILE = (
-    3 * PANEL
-)  # items; 72 x 64 dimensions x 4 bytes are half of a common first-level cache, so that the rest fits too
+TILE = 3 * PANEL  # items; 72 x 64 dimensions x 4 bytes leave room in the first-level cache for a group and its scores
 
 
 @compiled
