@@ -66,9 +66,9 @@ class Checkpoint:
         return document["state"], _whole_arrays(directory, document["sha256"])
 
     def remove(self) -> None:
-        """Delete it: training is done."""
-        self.refuse_foreign()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Delete it: training is done. What is no checkpoint is left alone."""
+        if _is_ours(self.directory):
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def refuse_foreign(self) -> None:
         """Raise TrainingError where something stands in the checkpoint's place that is not one."""

@@ -1,0 +1,169 @@
+"""The state on disk: whole or refused, and never in the place of something else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestrec.errors import TrainingError
+from nestrec.training.checkpoint import Arrays, Checkpoint
+from nestrec.training.options import Run
+from tests.training.worlds import Interfering, Recorder, quick, tiny
+
+ARRAYS: Arrays = {"users": np.arange(6, dtype=np.float32).reshape(2, 3), "items": np.ones((1, 3), np.float32)}
+STATE = {"search": None, "current": {"epoch": 3}}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    written = Checkpoint(tmp_path / "runs" / "state", {"seed": 1, "widths": [4, 8]}, 0.0)
+    written.write(STATE, ARRAYS)
+    return written
+
+
+def test_what_was_written_is_read(checkpoint: Checkpoint) -> None:
+    found = checkpoint.read()
+    assert found is not None
+    assert found[0] == STATE
+    assert {name: array.tolist() for name, array in found[1].items()} == {
+        name: array.tolist() for name, array in ARRAYS.items()
+    }
+
+
+def test_the_next_write_replaces_all(checkpoint: Checkpoint) -> None:
+    """Nothing of the former state is left, not in the directory and not beside it."""
+    checkpoint.write({**STATE, "current": {"epoch": 4}}, {"users": ARRAYS["users"] + 1})
+    found = checkpoint.read()
+    assert found is not None
+    assert found[0]["current"] == {"epoch": 4}
+    assert list(found[1]) == ["users"]
+    assert [path.name for path in checkpoint.directory.parent.iterdir()] == ["state"]
+
+
+def test_arrays_that_were_read_stay_readable_when_replaced(checkpoint: Checkpoint) -> None:
+    """A resumed run maps the file it goes on from and soon writes the next one."""
+    found = checkpoint.read()
+    assert found is not None
+    checkpoint.write(STATE, {"users": ARRAYS["users"] + 1})
+    checkpoint.remove()
+    np.testing.assert_array_equal(found[1]["users"], ARRAYS["users"])
+
+
+def test_without_a_directory_there_is_nothing_to_read(tmp_path: Path) -> None:
+    assert Checkpoint(tmp_path / "none", {}, 0.0).read() is None
+
+
+def test_an_interrupted_replacement_is_found(checkpoint: Checkpoint) -> None:
+    """Where names cannot be exchanged in one step, a kill may leave the old state under its other name."""
+    checkpoint.directory.rename(checkpoint.directory.with_name(".state.previous"))
+    found = checkpoint.read()
+    assert found is not None
+    assert found[0] == STATE
+
+
+def test_a_write_is_due_after_the_time_asked_for(tmp_path: Path) -> None:
+    assert Checkpoint(tmp_path, {}, 0.0).is_due()
+    assert not Checkpoint(tmp_path, {}, 60.0).is_due()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def drop_arrays(directory: Path) -> None:
+    (directory / "arrays.safetensors").unlink()
+
+
+def drop_state(directory: Path) -> None:
+    (directory / "state.json").unlink()
+
+
+def of_another_version(directory: Path) -> None:
+    document = json.loads((directory / "state.json").read_text())
+    (directory / "state.json").write_text(json.dumps({**document, "version": 99}))
+
+
+def without_identity(directory: Path) -> None:
+    document = json.loads((directory / "state.json").read_text())
+    (directory / "state.json").write_text(json.dumps({**document, "identity": None}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda at: cut(at / "arrays.safetensors"), "is damaged .* delete it and train anew"),
+        (lambda at: flip(at / "arrays.safetensors"), "is not as it was written"),
+        (drop_arrays, "is damaged .* delete it and train anew"),
+        (drop_state, "is no whole checkpoint .* delete it and train anew"),
+        (lambda at: cut(at / "state.json"), "is no whole checkpoint .* delete it and train anew"),
+        (lambda at: (at / "state.json").write_text("[]"), "is no whole checkpoint .* delete it and train anew"),
+        (of_another_version, "is no checkpoint of this version of nestrec; delete it"),
+        (without_identity, "is no checkpoint of this version of nestrec; delete it"),
+    ],
+)
+def test_damage_is_a_sentence(checkpoint: Checkpoint, damage: Callable[[Path], object], sentence: str) -> None:
+    """One flipped bit of a vector, too: a resumed run would end elsewhere without a word."""
+    damage(checkpoint.directory)
+    with pytest.raises(TrainingError, match=sentence):
+        checkpoint.read()
+
+
+def test_another_identity_is_told_by_name(checkpoint: Checkpoint) -> None:
+    other = replace(checkpoint, identity={"seed": 2, "widths": [4, 8]})
+    with pytest.raises(TrainingError, match="was made with seed 1, this run has 2; give the same options and data"):
+        other.read()
+
+
+def a_file(place: Path) -> None:
+    place.write_text("letters to a friend")
+
+
+def a_directory(place: Path) -> None:
+    place.mkdir()
+    (place / "letters.txt").write_text("to a friend")
+
+
+def a_state_of_others(place: Path) -> None:
+    a_directory(place)
+    (place / "state.json").write_text('{"window": [1, 2]}')
+
+
+@pytest.mark.parametrize("put", [a_file, a_directory, a_state_of_others])
+def test_something_else_is_refused_before_training_and_kept(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    """No epoch is spent on a run whose state could not be kept; nobody's files are replaced or deleted."""
+    place = tmp_path / "work"
+    put(place)
+    before = [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()]
+    heard = Recorder()
+    with pytest.raises(TrainingError, match=r"holds something else than a checkpoint.*; name another place"):
+        quick().fit(tiny(), run=Run(checkpoint=place, listener=heard))
+    assert heard.starts == []
+    assert [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()] == before
+
+
+def test_what_comes_into_its_place_meanwhile_is_not_deleted(tmp_path: Path) -> None:
+    """The place is looked at again before anything is removed; the model is not lost for it."""
+    place = tmp_path / "work"
+    listener = Interfering(at_slice=1, act=lambda: a_directory(place))
+    model = quick().fit(tiny(), run=Run(checkpoint=place, listener=listener))
+    assert model.manifest["training"]["interrupted"] is False
+    assert (place / "letters.txt").is_file()
+
+
+def test_an_empty_directory_is_free(tmp_path: Path) -> None:
+    """Whoever made the place beforehand meant it."""
+    place = tmp_path / "work"
+    place.mkdir()
+    quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=0.0, listener=Interfering(at_slice=2)))
+    assert (place / "state.json").is_file()

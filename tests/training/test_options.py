@@ -1,0 +1,96 @@
+"""Every wrong value gets a sentence with the value, the rule and the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nestrec.errors import OptionError
+from nestrec.training.options import Run, checked_level_weights
+from nestrec.training.samplers import DynamicSampler, UniformSampler
+from nestrec.training.trainer import Trainer
+from nestrec.widths import Widths
+from tests.training.worlds import tiny
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"widths": ()}, "no width was given; name at least one, as in 4,8,16,32,64"),
+        ({"widths": (8, 4)}, "widths must be positive, ascending and unique; got 8,4"),
+        ({"widths": (4, 4)}, "widths must be positive, ascending and unique; got 4,4"),
+        ({"widths": (0, 4)}, "widths must be positive, ascending and unique; got 0,4"),
+        ({"widths": (4, 1025)}, "width 1025 is too large; the widest is 1024"),
+        ({"widths": (4, 8.5)}, "widths must be whole numbers"),
+        ({"level_weights": (1, 2)}, "2 level weights do not fit 5 widths; give one per width"),
+        ({"level_weights": (1, 1, 1, 1, 0)}, "the widest one's above 0"),
+        ({"level_weights": (1, -1, 1, 1, 1)}, "level weights 1,-1,1,1,1 must be finite and not negative"),
+        ({"level_weights": (1, NAN, 1, 1, 1)}, "level weights 1,nan,1,1,1 must be finite"),
+        ({"epochs": 0}, "epochs 0 is not between 1 and 100000; give one that is"),
+        ({"learning_rate": 0}, "learning rate 0 is not between 1e-06 and 10; give one that is, as in 0.2"),
+        ({"learning_rate": NAN}, "learning rate nan is not between"),
+        ({"final_learning_rate": -0.1}, "final learning rate -0.1 is not between 0 and 10"),
+        ({"regularization": -1}, "regularization -1 is not between 0 and 100"),
+        ({"starting_scale": 0}, "starting scale 0 is not between"),
+        ({"evaluate_every": 0}, "evaluate_every 0 is not between 1"),
+        ({"patience": 0}, "patience 0 is not between 1"),
+        ({"metric": "accuracy@20"}, "metric 'accuracy@20' is not known; give one of .*, as in ndcg@20"),
+        ({"metric": "ndcg"}, "metric 'ndcg' is not known"),
+        ({"metric": "ndcg@0"}, "metric 'ndcg@0' is not known"),
+        ({"metric": "ndcg@-1"}, "metric 'ndcg@-1' is not known"),
+    ],
+)
+def test_a_wrong_trainer_says_why(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        Trainer(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"seed": -1}, r"seed -1 is out of range; give a whole number from 0 to 2\^63 - 1"),
+        ({"seed": 2**63}, "seed 9223372036854775808 is out of range"),
+        ({"resume": True}, "resume needs the checkpoint to go on from; name it with checkpoint="),
+        ({"threads": 0}, "0 threads cannot do any work; give 1 or more"),
+    ],
+)
+def test_a_wrong_run_says_why(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        Run(**options)
+
+
+@pytest.mark.parametrize("n_candidates", [0, -3, 1025])
+def test_a_wrong_number_of_candidates_says_why(n_candidates: int) -> None:
+    sentence = f"{n_candidates} candidates cannot be drawn; give 1 to 1024, as in 16, or leave it out"
+    with pytest.raises(OptionError, match=sentence):
+        DynamicSampler(n_candidates)
+
+
+def test_limits_themselves_are_allowed() -> None:
+    """The largest seed trains, too."""
+    Trainer(widths=(1, 1024), epochs=100_000, learning_rate=10, final_learning_rate=0, sampler=DynamicSampler(1024))
+    Run(seed=0, threads=1, checkpoint=Path("anywhere"), resume=True)
+    trained = Trainer(widths=(2,), epochs=1).fit(tiny(), run=Run(seed=2**63 - 1))
+    assert trained.manifest["training"]["options"]["seed"] == 2**63 - 1
+
+
+def test_level_weights_become_shares() -> None:
+    """Equal by default; otherwise as given, summing to 1."""
+    ladder = Widths((4, 8))
+    assert checked_level_weights(None, ladder) == (0.5, 0.5)
+    assert checked_level_weights((3, 1), ladder) == (0.75, 0.25)
+    assert checked_level_weights((0, 2), ladder) == (0.0, 1.0)
+
+
+def test_what_the_data_decide_can_be_said() -> None:
+    """A value that is given is the value that is used."""
+    decided = Trainer().objective(tiny())
+    said = Trainer(sampler=DynamicSampler(5), regularization=0.0, starting_scale=0.5).objective(tiny())
+    assert (said.n_candidates, said.regularization, said.starting_scale) == (5, 0.0, 0.5)
+    assert decided.n_candidates >= 1
+    assert decided.regularization > 0
+    assert UniformSampler().n_candidates == 1
