@@ -152,6 +152,30 @@ def test_a_total_that_is_not_finite_stays_so() -> None:
 
 
 @numba.njit
+def reaching_lanes(values: Any, thresholds: Any) -> Any:
+    return lanes.reaching(load(values, 0), load(thresholds, 0))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_reaching_marks_lanes_at_or_above(seed: int) -> None:
+    """Equal reaches, NaN never does on either side; bit i is lane i."""
+    rng = np.random.default_rng(seed)
+    values, thresholds = (rng.choice([-np.inf, -1, 0, 1, np.inf, np.nan], LANES).astype(np.float32) for _ in range(2))
+    expected = sum(1 << lane for lane in range(LANES) if values[lane] >= thresholds[lane])
+    assert reaching_lanes(values, thresholds) == expected
+
+
+@numba.njit
+def lowest_of(bits: Any) -> Any:
+    return lanes.lowest_bit(bits)
+
+
+def test_lowest_bit_is_the_number_of_zeros_below_it() -> None:
+    for bits in (1, 2, 3, 0b1010_0000, 255, 1 << 40):
+        assert lowest_of(bits) == (bits & -bits).bit_length() - 1
+
+
+@numba.njit
 def touch(values: Any, at: int) -> None:
     prefetch(values, at)
 

@@ -1,0 +1,94 @@
+"""Rates, the state as JSON, and losses that are no number."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nestrec.errors import TrainingError
+from nestrec.training.engine import CpuEngine
+from nestrec.training.options import Run
+from nestrec.training.phase import PhaseState, Schedule
+from tests.training.worlds import Recorder, is_same, quick, tiny
+
+SCHEDULE = Schedule(epochs=11, stop_after=7, learning_rate=0.2, final_learning_rate=0.1, evaluate_every=3, patience=2)
+
+
+def test_the_rate_falls_in_a_straight_line() -> None:
+    """From the first to the final one over all epochs, wherever the run stops."""
+    assert [SCHEDULE.rate(epoch) for epoch in (0, 5, 10)] == pytest.approx([0.2, 0.15, 0.1])
+    assert replace(SCHEDULE, epochs=1).rate(0) == 0.2
+
+
+def test_validation_is_ranked_now_and_then_and_at_the_end() -> None:
+    assert [epoch for epoch in range(1, 8) if SCHEDULE.looks_at(epoch)] == [3, 6, 7]
+
+
+@pytest.mark.parametrize("best_value", [-math.inf, 0.0, 0.1 + 0.2])
+def test_the_state_survives_json(best_value: float) -> None:
+    """To the last bit; minus infinity, which JSON lacks, included."""
+    state = PhaseState("search", 3, 64, 1 / 3, 64, 2, best_value, [{"epoch": 2, "value": 0.1}])
+    assert PhaseState.from_dict(json.loads(json.dumps(state.as_dict(), allow_nan=False))) == state
+
+
+class Diverging:
+    """Lets the engine train until some slice, whose loss it spoils."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at_call: int, loss: float) -> None:
+        self.calls, self.at_call, self.loss = 0, at_call, loss
+        train = CpuEngine.train
+
+        def spoilt(engine: CpuEngine, *position: Any) -> tuple[float, int]:
+            loss, n_trained = train(engine, *position)
+            self.calls += 1
+            return (self.loss if self.calls == self.at_call else loss), n_trained
+
+        monkeypatch.setattr(CpuEngine, "train", spoilt)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loss: float) -> None:
+    """The sentence names the epoch and the rate, and the last good state is there to go on from."""
+    run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
+    with monkeypatch.context() as patch:
+        Diverging(patch, 3, loss)
+        sentence = rf"the loss became {loss} in epoch 3; lower the learning rate \(it was .*the last good state is in"
+        with pytest.raises(TrainingError, match=sentence):
+            quick().fit(tiny(), run=run)
+    heard = Recorder()
+    resumed = quick().fit(tiny(), run=replace(run, resume=True, listener=heard))
+    assert heard.starts[0].position == 2 * heard.starts[0].n_positives
+    assert is_same(resumed, quick().fit(tiny(), run=Run(deterministic=True)))
+
+
+def test_without_a_checkpoint_no_state_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    Diverging(monkeypatch, 1, math.nan)
+    with pytest.raises(TrainingError, match=r"or the starting scale$"):
+        quick().fit(tiny())
+
+
+def test_vectors_that_diverge_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that computes infinite scores reports a loss that is no number."""
+    starting = CpuEngine._starting_values
+
+    def enormous(engine: CpuEngine, n_rows: int, side: int) -> Any:
+        values = starting(engine, n_rows, side)
+        return values * np.float32(1e30)
+
+    monkeypatch.setattr(CpuEngine, "_starting_values", enormous)
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1"):
+        quick().fit(tiny(), validation=None)
+
+
+def test_wild_options_either_train_or_say_so() -> None:
+    """The largest rate and scale allowed: adaptive steps keep vectors finite, and nothing else is returned."""
+    wild = replace(quick(epochs=3), learning_rate=10, final_learning_rate=10, starting_scale=10)
+    model = wild.fit(tiny(), validation=None, run=Run(deterministic=True))
+    assert np.isfinite(model.user_embeddings).all()
+    assert np.isfinite(model.item_embeddings).all()
