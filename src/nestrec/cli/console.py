@@ -57,6 +57,7 @@ def _frame(console: Console) -> Box | None:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _UNBOUNDED
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    console = Console(file=sys.stderr if stderr else sys.stdout, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _UNBOUNDED
+    return console

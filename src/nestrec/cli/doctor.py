@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -106,10 +107,9 @@ def _kernels() -> str:
 
 def _cache_folder() -> str:
     """Return where numba keeps compiled kernels."""
-    from nestrec.kernels import topk
-
-    kernel = next(value for value in vars(topk).values() if hasattr(value, "stats"))
-    return str(kernel.stats.cache_path)
+    loaded = [module for name, module in sys.modules.items() if name.startswith("nestrec.kernels.")]
+    kernels = (value for module in loaded for value in vars(module).values() if hasattr(value, "py_func"))
+    return str(next(kernels).stats.cache_path)
 
 
 def _small_model() -> str:

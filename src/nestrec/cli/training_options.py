@@ -57,7 +57,7 @@ class ModelOptions:
         typer.Option(metavar="N", help="Candidates drawn per width and interaction.", show_default="by the data"),
     ] = None
     epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Passes over the data, at most.", show_default="60")
+        int | None, typer.Option(metavar="N", help="Passes over the data, at most.", show_default="by the data")
     ] = None
     learning_rate: Annotated[
         float | None,
@@ -74,10 +74,13 @@ class ModelOptions:
         typer.Option(metavar="NAME@K", help="What chooses the epoch, averaged over widths.", show_default="ndcg@20"),
     ] = None
     evaluate_every: Annotated[
-        int | None, typer.Option(metavar="N", help="Epochs between two looks at the validation part.", show_default="5")
+        int | None,
+        typer.Option(
+            metavar="N", help="Epochs between two looks at the validation part.", show_default="a twelfth of the epochs"
+        ),
     ] = None
     patience: Annotated[
-        int | None, typer.Option(metavar="N", help="Looks without a better value before stopping.", show_default="3")
+        int | None, typer.Option(metavar="N", help="Looks without a better value before stopping.", show_default="8")
     ] = None
 
     def trainer(self) -> Trainer:

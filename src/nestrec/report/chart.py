@@ -141,7 +141,7 @@ class Scale:
         """Return the distance from the left; a single width stands in the middle."""
         first, last = math.log2(self.widths[0]), math.log2(self.widths[-1])
         share = (math.log2(width) - first) / (last - first) if last > first else 0.5
-        inset = 14  # the first and last points keep clear of the frame
+        inset = 22  # the first and last points keep clear of the frame
         return _LEFT + inset + share * (WIDTH - _LEFT - _RIGHT - 2 * inset)
 
     def y(self, value: float) -> float:

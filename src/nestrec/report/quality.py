@@ -12,15 +12,16 @@ from nestrec.report.table import TextTable
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over users with its 95% interval."""
+    """A mean over users with its 95% interval; where none is known, low and high are the mean."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        """Show the mean and half the interval's length."""
-        return f"{self.value:.4f} ±{(self.high - self.low) / 2:.4f}"
+        """Show the mean and, where an interval is known, half its length."""
+        half = f" ±{(self.high - self.low) / 2:.4f}" if self.low < self.high else ""
+        return f"{self.value:.4f}{half}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-_BETWEEN = 2  # blanks between two columns
+_BETWEEN = 3  # blanks beside a column, and one more at the table's edge
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TextTable:
         sizes = [_BETWEEN + max(map(len, column)) for column in zip(self.headers, *self.rows, strict=True)]
         groups: list[list[int]] = [[]]
         for place in range(1, len(sizes)):
-            if groups[-1] and sizes[0] + sum(sizes[taken] for taken in [*groups[-1], place]) > room:
+            if groups[-1] and sizes[0] + sum(sizes[taken] for taken in [*groups[-1], place]) >= room:
                 groups.append([])
             groups[-1].append(place)
         return [self._of([0, *group]) for group in groups]

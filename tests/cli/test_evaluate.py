@@ -1,0 +1,89 @@
+"""`nestrec evaluate`: tables, JSON, per-user values."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture(scope="session")
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("held") / "test.csv"
+    rows = "".join(f"u{user:03},topic{1 + user % 4}/sub{1 + user % 8}/item{1 + user % 2}\n" for user in range(1, 100))
+    path.write_text("user_id,item_id\n" + rows + "stranger,topic1/sub1/item1\nu001,jam\n")
+    return path
+
+
+def test_json_on_stdout_is_the_documented_shape_and_nothing_else(run: Run, model: Path, held_out: Path) -> None:
+    result = run("evaluate", model, held_out, "--json", "-", "--cutoffs", "5,10")
+    document = json.loads(result.out)
+    assert (document["users"], document["cutoffs"]) == (100, [5, 10])
+    assert [entry["width"] for entry in document["widths"]] == [2, 4, 8]
+    entry = document["widths"][0]
+    for label in ("recall@5", "ndcg@10", "precision@5", "hit_rate@5", "mrr@5", "map@5", "coverage@10", "gini@10"):
+        assert 0 <= entry[label] <= 1
+    assert entry["intervals"]["recall@5"][0] <= entry["recall@5"] <= entry["intervals"]["recall@5"][1]
+
+
+def test_the_table_shows_every_width_with_intervals_and_what_is_unknown(run: Run, model: Path, held_out: Path) -> None:
+    result = run("evaluate", model, held_out)
+    assert result.code == 0
+    assert result.out.count("per million items") == 3
+    assert "±" in result.out
+    assert "1 users are unknown" in result.err or "1 user is unknown" in result.err
+    assert "unknown to the model" in result.err
+
+
+def test_widths_and_cutoffs_choose_what_is_shown(run: Run, model: Path, held_out: Path) -> None:
+    result = run("evaluate", model, held_out, "--widths", "4", "--cutoffs", "7", "--bootstrap", "0", "--json", "-")
+    document = json.loads(result.out)
+    assert [entry["width"] for entry in document["widths"]] == [4]
+    assert "recall@7" in document["widths"][0]
+    assert "intervals" not in document["widths"][0]
+
+
+def test_files_are_written_beside_the_table(run: Run, model: Path, held_out: Path, tmp_path: Path) -> None:
+    files = tmp_path / "e.json", tmp_path / "u.parquet"
+    result = run("evaluate", model, held_out, "--json", files[0], "--per-user", files[1])
+    assert "recall@10" in result.out
+    assert json.loads(files[0].read_text())["users"] == 100
+    with duckdb.connect() as database:
+        table = database.read_parquet(str(files[1]))
+        assert table.columns[:2] == ["user_id", "width"]
+        assert table.count("*").fetchall() == [(300,)]
+
+
+def test_a_wide_table_is_cut_into_parts_on_a_narrow_terminal(
+    run: Run, model: Path, held_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "70")
+    result = run("evaluate", model, held_out, "--cutoffs", "5")
+    assert "…" not in result.out
+    assert max(map(len, re.sub("\x1b.*?m", "", result.out).splitlines())) <= 70
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--cutoffs", "0"], "cutoffs must be 1 or more"),
+        (["--cutoffs", "ten"], "--cutoffs 'ten' is no list of whole numbers"),
+        (["--widths", "3"], "width 3 was not trained; choose one of 2, 4, 8"),
+        (["--per-user", "u.csv"], "--per-user u.csv is written as Parquet; end its name with .parquet"),
+        (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),
+        (["--bootstrap", "-1"], "-1 bootstrap samples cannot be drawn"),
+        (["--item-column", "thing"], "has no column 'thing'"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(
+    run: Run, model: Path, held_out: Path, words: list[str], sentence: str
+) -> None:
+    result = run("evaluate", model, held_out, *words)
+    assert result.code == 1
+    assert sentence in result.err.splitlines()[-1]

@@ -1,0 +1,238 @@
+"""No option is dead: each one of `train` changes the model or the run, and each one of every command is tested.
+
+An option that is added without a test fails here.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from nestrec.cli.main import app, main
+from nestrec.cli.reading import FORMATS
+from nestrec.cli.training_options import ModelOptions
+from nestrec.data.read_options import FORMATS as KNOWN_FORMATS
+from nestrec.training.options import Run
+from nestrec.training.trainer import Trainer
+
+# Words that, added to a small run, must change the manifest: the options used, the data, or the bytes of the model.
+CHANGING = {
+    "--widths": ["--widths", "2,4,9"],
+    "--level-weights": ["--level-weights", "1,1,6"],
+    "--sampler": ["--sampler", "uniform"],
+    "--candidates": ["--candidates", "3"],
+    "--epochs": ["--epochs", "4"],
+    "--learning-rate": ["--learning-rate", "0.05"],
+    "--regularization": ["--regularization", "0.5"],
+    "--metric": ["--metric", "recall@5"],
+    "--evaluate-every": ["--evaluate-every", "2"],
+    "--patience": ["--patience", "1"],
+    "--validation": ["--validation", "{given}"],
+    "--validation-fraction": ["--validation-fraction", "0.4"],
+    "--validation-split": ["--validation-split", "leave-last-out"],
+    "--no-validation": ["--no-validation"],
+    "--no-refit": ["--no-refit"],
+    "--seed": ["--seed", "1"],
+    "--user-column": ["--user-column", "mark"],
+    "--item-column": ["--item-column", "5"],
+    "--rating-column": ["--rating-column", "mark", "--min-rating", "3"],
+    "--timestamp-column": ["--timestamp-column", "moment", "--validation-split", "time"],
+    "--min-rating": ["--min-rating", "3"],
+    "--min-user-interactions": ["--min-user-interactions", "12"],
+    "--min-item-interactions": ["--min-item-interactions", "25"],
+    "--header/--no-header": ["--no-header", "--user-column", "1", "--item-column", "2"],
+    "--format": ["--format", "tsv", "--delimiter", ","],
+}
+# What else is tested, and by which test.
+TESTED_ELSEWHERE = {
+    "train": {
+        "--out": "test_it_writes_a_model_with_the_account_of_its_data",
+        "--config": "test_its_values_are_taken",
+        "--resume": "test_resume_ends_where_an_uninterrupted_run_does",
+        "--overwrite": "test_overwrite_replaces_a_model",
+        "--threads": "test_threads_and_deterministic_reach_the_run",
+        "--deterministic": "test_threads_and_deterministic_reach_the_run",
+        "--strict": "test_strict_stops_at_a_bad_row",
+        "--delimiter": "test_delimiter_and_quote_are_used",
+        "--quote": "test_delimiter_and_quote_are_used",
+    },
+    "evaluate": {
+        "--cutoffs": "test_widths_and_cutoffs_choose_what_is_shown",
+        "--widths": "test_widths_and_cutoffs_choose_what_is_shown",
+        "--json": "test_json_on_stdout_is_the_documented_shape_and_nothing_else",
+        "--per-user": "test_files_are_written_beside_the_table",
+        "--bootstrap": "test_widths_and_cutoffs_choose_what_is_shown",
+        "--threads": "test_evaluate_passes_threads_on",
+    },
+    "recommend": {
+        "--user": "test_piped_it_is_csv_of_what_the_library_recommends",
+        "--users": "test_users_come_from_lines_or_a_first_column",
+        "--all-users": "test_every_format_holds_the_same_rows",
+        "-k": "test_piped_it_is_csv_of_what_the_library_recommends",
+        "--width": "test_piped_it_is_csv_of_what_the_library_recommends",
+        "--include-seen": "test_seen_items_come_only_when_asked_for",
+        "--only": "test_only_and_without_bound_the_items",
+        "--without": "test_only_and_without_bound_the_items",
+        "--skip-unknown": "test_unknown_users_are_an_error_or_skipped_and_told",
+        "--threads": "test_mistakes_are_told_in_one_sentence",
+        "--out": "test_every_format_holds_the_same_rows",
+    },
+    "similar": {
+        "--item": "test_it_gives_what_the_library_finds",
+        "--user": "test_it_gives_what_the_library_finds",
+        "-k": "test_it_gives_what_the_library_finds",
+        "--width": "test_it_gives_what_the_library_finds",
+        "--skip-unknown": "test_unknown_ids_are_an_error_or_skipped",
+        "--out": "test_it_writes_a_file_too",
+    },
+    "info": {"--json": "test_json_is_the_manifest_with_the_memory_of_each_width"},
+    "demo": {
+        "--out": "test_it_writes_model_data_figures_page_and_picture",
+        "--seed": "test_the_seed_makes_another_world",
+    },
+    "doctor": {},
+    "datasets": {"--folder": "test_the_list_names_sets_sizes_licence_and_what_is_here"},
+    "download": {"--folder": "test_download_prints_the_path_the_terms_and_a_command_that_works"},
+}
+READING = {
+    "--format", "--user-column", "--item-column", "--rating-column", "--timestamp-column", "--delimiter", "--quote",
+    "--header/--no-header", "--min-rating", "--strict",
+}  # fmt: skip
+
+
+def commands() -> dict[str, Any]:
+    group: Any = typer.main.get_command(app)
+    datasets = group.commands["datasets"]
+    return {**group.commands, "download": datasets.commands["download"]}
+
+
+def options_of(command: Any) -> set[str]:
+    options = [param for param in command.params if param.param_type_name == "option" and param.name != "help"]
+    return {"/".join([*param.opts, *param.secondary_opts]) for param in options}
+
+
+def test_every_option_of_every_command_is_tested() -> None:
+    assert set(commands()) == set(TESTED_ELSEWHERE)
+    for name, command in commands().items():
+        tested = set(TESTED_ELSEWHERE[name])
+        if name == "train":
+            tested |= set(CHANGING)
+        if name == "evaluate":
+            tested |= READING  # the same class of options as that of train
+        assert options_of(command) == tested, name
+
+
+def test_the_tests_named_exist() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    found = set(re.findall(r"def (test_\w+)\(", text))
+    assert {test for tests in TESTED_ELSEWHERE.values() for test in tests.values()} <= found
+
+
+def trained(interactions: Path, out: Path, words: list[str]) -> dict[str, Any]:
+    watched = [] if "--no-validation" in words else ["--evaluate-every", "1"]
+    base = ["--widths", "2,4,8", "--epochs", "3", "--deterministic", *watched]
+    assert main(["train", str(interactions), "--out", str(out), *base, *words]) == 0  # of two, the last one counts
+    manifest: dict[str, Any] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    training = manifest["training"]
+    return {
+        "options": training["options"],
+        "validation": training["validation"],
+        "metrics": training["validation_metrics"],
+        "files": manifest["files"],
+        "format": manifest["data"]["report"]["format"],
+    }
+
+
+@pytest.fixture(scope="module")
+def plain(interactions: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return trained(interactions, tmp_path_factory.mktemp("plain") / "m", [])
+
+
+@pytest.mark.parametrize("option", CHANGING)
+def test_an_option_of_train_changes_the_result(
+    interactions: Path, tmp_path: Path, plain: dict[str, Any], option: str
+) -> None:
+    given = tmp_path / "given.csv"
+    given.write_text("user_id,item_id\nu001,topic1/sub1/item1\nu002,topic1/sub1/item2\n")
+    words = [word.format(given=given) for word in CHANGING[option]]
+    assert trained(interactions, tmp_path / "m", words) != plain
+
+
+def test_the_same_words_give_the_same_model(interactions: Path, tmp_path: Path, plain: dict[str, Any]) -> None:
+    """So a difference above comes from the option."""
+    assert trained(interactions, tmp_path / "m", []) == plain
+
+
+def test_the_rating_and_time_columns_named_are_the_ones_used(interactions: Path, tmp_path: Path) -> None:
+    """The options given beside them would change the result by themselves."""
+    for option, other in (("--rating-column", "rating"), ("--timestamp-column", "timestamp")):
+        words = CHANGING[option]
+        one = trained(interactions, tmp_path / f"one{option}", words)
+        assert trained(interactions, tmp_path / f"other{option}", [option, other, *words[2:]]) != one
+
+
+def test_threads_and_deterministic_reach_the_run(
+    interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Run] = []
+
+    def fit(*_: object, run: Run, **__: object) -> None:
+        seen.append(run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    main(["train", str(interactions), "--out", str(tmp_path / "m"), "--threads", "3"])
+    main(["train", str(interactions), "--out", str(tmp_path / "m"), "--deterministic"])
+    assert [(run.threads, run.deterministic) for run in seen] == [(3, False), (None, True)]
+
+
+def test_evaluate_passes_threads_on(interactions: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(model), str(interactions), "--threads", "0"]) == 1
+    assert "threads 0" in capsys.readouterr().err
+
+
+def test_strict_stops_at_a_bad_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("user,item\na,b\na,\n" + "".join(f"{n},{n % 7}\n" for n in range(40)))
+    assert main(["train", str(path), "--out", str(tmp_path / "m"), "--no-validation", "--epochs", "1"]) == 0
+    assert main(["train", str(path), "--out", str(tmp_path / "n"), "--strict"]) == 1
+    assert "line 3: the item id is missing" in capsys.readouterr().err
+
+
+def test_delimiter_and_quote_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=";", quotechar="'", quoting=csv.QUOTE_ALL)
+        writer.writerow(("user", "item"))
+        writer.writerows((f"u{n % 9}", f"a;{n % 5}") for n in range(30))
+    words = ["train", str(path), "--no-validation", "--epochs", "1", "--out"]
+    assert main([*words, str(tmp_path / "m"), "--delimiter", ";", "--quote", "'"]) == 0
+    assert "kept 30 interactions of 9 users with 5 items" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "n"), "--delimiter", "::"]) == 1
+
+
+def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    trainer = Trainer()
+    for name in ModelOptions.__dataclass_fields__:
+        option = "--" + name.replace("_", "-")
+        shown = re.search(rf"{option} .*?\[default: \(?(.*?)\)?\]", text)
+        assert shown is not None, option
+        value: Any = trainer.sampler.n_candidates if name == "candidates" else getattr(trainer, name)
+        if value is None:
+            assert not re.match(r"[\d.]", shown[1]), option
+        elif name == "widths":
+            assert shown[1] == ",".join(map(str, value))
+        elif name != "sampler":
+            assert shown[1] == str(value), option
+
+
+def test_the_formats_shown_are_the_reader_s() -> None:
+    assert tuple(FORMATS.split(", ")) == KNOWN_FORMATS

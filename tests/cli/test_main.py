@@ -1,0 +1,104 @@
+"""Exit codes, help, version, and what starting costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nestrec.cli.main import app
+from tests.cli.conftest import Run
+
+COMMANDS = ["demo", "train", "evaluate", "recommend", "similar", "info", "doctor", "datasets"]
+HEAVY = ("numpy", "numba", "duckdb", "scipy", "rich.console", "safetensors", "matplotlib")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "datasets download"])
+def test_every_command_has_help_with_examples(run: Run, command: str) -> None:
+    result = run(*command.split(), "--help")
+    assert result.code == 0
+    assert "Example" in result.out
+    assert f"  nestrec {command.split()[0]}" in result.out
+
+
+def test_the_help_of_nestrec_names_every_command(run: Run) -> None:
+    result = run("--help")
+    assert result.code == 0
+    assert all(f"\n  {command} " in result.out for command in COMMANDS)
+
+
+def test_no_help_line_of_a_command_is_cut(run: Run) -> None:
+    assert "..." not in run("--help").out.partition("Commands:")[2]
+
+
+def test_version(run: Run) -> None:
+    result = run("--version")
+    assert (result.code, result.out.split()[0]) == (0, "nestrec")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    """Checked in a fresh process, by what is loaded at its end; the time itself depends on the machine."""
+    script = (
+        "import sys; from nestrec.cli.main import main; code = main(sys.argv[1:]);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], code, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[] 0"
+
+
+@pytest.mark.parametrize("words", [["--frobnicate"], ["fly"], ["train"], ["train", "x.csv", "--out"]])
+def test_wrong_usage_exits_with_2(run: Run, words: list[str]) -> None:
+    result = run(*words)
+    assert result.code == 2
+    assert "Error" in result.err or "Missing" in result.err
+
+
+def test_an_option_that_is_no_number_exits_with_2_and_is_named(run: Run) -> None:
+    result = run("train", "x.csv", "--out", "m", "--epochs", "many")
+    assert result.code == 2
+    assert "--epochs" in result.err
+
+
+def test_a_mistake_exits_with_1_and_one_sentence(run: Run) -> None:
+    result = run("train", "nothere.csv", "--out", "m")
+    assert result == (1, "", "nestrec: nothere.csv does not exist; check the path\n")
+
+
+def test_ctrl_c_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nestrec.data.reading.read_interactions", interrupt)
+    assert run("train", "x.csv", "--out", tmp_path / "m").code == 130
+
+
+def test_the_installed_command_tells_a_mistake_without_a_traceback(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("nestrec")
+    if not command.exists():
+        pytest.skip("nestrec is not installed beside this Python")
+    done = subprocess.run([command, "info", "nowhere"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("nestrec: there is no model directory nowhere")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_stops_early_is_no_error(model: Path) -> None:
+    """As in `nestrec recommend … | head -1`: nothing is written on stderr."""
+    words = ["recommend", str(model), "--all-users", "-k", "50"]
+    script = "import sys; from nestrec.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"user_id,item_id,rank,score\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_the_entry_point_is_the_tested_function() -> None:
+    """`[project.scripts]` calls main, which calls this app."""
+    assert app.info.name == "nestrec"

@@ -1,0 +1,52 @@
+"""What is shown while training goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from nestrec.cli.progress import TrainingProgress, counting_bar
+from nestrec.training.listener import EpochReport, PhaseStart
+
+START = PhaseStart("search", epochs=4, n_positives=100, position=0)
+REPORT = EpochReport("search", 2, 0.5, 2e6, {4: {"ndcg@20": 0.1}, 8: {"ndcg@20": 0.2}}, 0.15, best=True)
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    with TrainingProgress("ndcg@20") as listener:
+        listener.phase_started(START)
+        listener.advanced(100)
+        listener.epoch_done(EpochReport("search", 1, 0.6, 1000.0))
+        listener.epoch_done(REPORT)
+        listener.note("a sentence")
+        listener.phase_started(PhaseStart("final", epochs=2, n_positives=120, position=0))
+    return capsys.readouterr().err
+
+
+def test_in_a_pipe_there_is_a_line_per_ranking_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys).splitlines() == [
+        "searching for the best epoch: at most 4 epochs of 100 interactions",
+        "epoch 2, loss 0.5000, 2.0 M interactions/s; ndcg@20 by width  4: 0.1000  8: 0.2000  mean 0.1500 (best so far)",
+        "a sentence",
+        "training on all interactions: at most 2 epochs of 120 interactions",
+    ]
+
+
+def test_on_a_terminal_there_is_a_bar_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    text = told(capsys)
+    assert "━" in text
+    assert "(best so far)" in text
+
+
+def test_no_color_takes_the_colours_away(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[38;5" in told(capsys) or "\x1b[3" in told(capsys)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[38;5" not in told(capsys)
+
+
+def test_a_counting_bar_is_silent_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with counting_bar("users") as advance:
+        advance(3, 10)
+    assert capsys.readouterr().err == ""

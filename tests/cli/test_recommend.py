@@ -1,0 +1,197 @@
+"""`nestrec recommend`: who is asked for, which formats come out, what is refused."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from nestrec.embeddings import NestedEmbeddings
+from tests.cli.conftest import Run
+
+HEADER = ["user_id", "item_id", "rank", "score"]
+
+
+def rows_of(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def expected(model: Path, user: str, k: int, width: int | None = None) -> list[list[str]]:
+    ids, scores = NestedEmbeddings.load(model).recommend(user, k, width)
+    return [
+        [user, item, str(place + 1), str(score)] for place, (item, score) in enumerate(zip(ids, scores, strict=True))
+    ]
+
+
+def test_piped_it_is_csv_of_what_the_library_recommends(run: Run, model: Path) -> None:
+    result = run("recommend", model, "--user", "u001", "--user", "u002", "-k", "3", "--width", "4")
+    assert result.code == 0
+    assert rows_of(result.out) == [HEADER, *expected(model, "u001", 3, 4), *expected(model, "u002", 3, 4)]
+
+
+def test_on_a_terminal_it_is_a_table(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run("recommend", model, "--user", "u001", "-k", "3")
+    assert "─" in result.out
+    assert "," not in result.out
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_format_holds_the_same_rows(run: Run, model: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"answers.{suffix}"
+    result = run("recommend", model, "--all-users", "-k", "2", "--out", path)
+    assert (result.code, result.out, result.err) == (0, "", f"Wrote {path}.\n")
+    users = NestedEmbeddings.load(model).users.ids.tolist()
+    read = _read(path)
+    assert len(read) == 2 * len(users)
+    assert [row[:3] for row in read[:2]] == [row[:3] for row in expected(model, users[0], 2)]
+    scores = [[np.float32(row[3]) for row in rows] for rows in (read[:2], expected(model, users[0], 2))]
+    assert scores[0] == scores[1]
+    assert [path.name for path in tmp_path.iterdir()] == [path.name]
+
+
+def _read(path: Path) -> list[list[str]]:
+    if path.suffix == ".parquet":
+        with duckdb.connect() as database:
+            return [[str(value) for value in row] for row in database.read_parquet(str(path)).fetchall()]
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".jsonl":
+        records = [json.loads(line) for line in text.splitlines()]
+        assert list(records[0]) == HEADER
+        return [[str(value) for value in record.values()] for record in records]
+    rows = list(csv.reader(io.StringIO(text), delimiter="," if path.suffix == ".csv" else "\t"))
+    assert rows[0] == HEADER
+    return rows[1:]
+
+
+def test_whole_number_ids_stay_numbers_in_parquet(run: Run, tmp_path: Path) -> None:
+    NestedEmbeddings.from_arrays([[1.0]], [[1.0], [2.0]], [1]).save(tmp_path / "m")
+    assert run("recommend", tmp_path / "m", "--user", "0", "--out", tmp_path / "a.parquet").code == 0
+    with duckdb.connect() as database:
+        relation = database.read_parquet(str(tmp_path / "a.parquet"))
+        assert [str(kind) for kind in relation.types] == ["BIGINT", "BIGINT", "BIGINT", "FLOAT"]
+        assert relation.fetchall() == [(0, 1, 1, 2.0), (0, 0, 2, 1.0)]
+
+
+def test_blocks_of_users_give_what_one_block_gives(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("recommend", model, "--all-users", "-k", "4", "--out", tmp_path / "one.csv")
+    monkeypatch.setattr("nestrec.cli.recommend._ANSWERS_AT_ONCE", 40)
+    for suffix in ("csv", "parquet"):
+        run("recommend", model, "--all-users", "-k", "4", "--out", tmp_path / f"many.{suffix}")
+        assert [row[:3] for row in _read(tmp_path / f"many.{suffix}")] == [
+            row[:3] for row in _read(tmp_path / "one.csv")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("u.txt", "u002\n\nu001\n"), ("u.csv", "user_id,age\nu002,3\nu001,4\n"), ("u.tsv", "u002\tx\nu001\ty\n")],
+)
+def test_users_come_from_lines_or_a_first_column(run: Run, model: Path, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    result = run("recommend", model, "--users", tmp_path / name, "-k", "1")
+    assert [row[0] for row in rows_of(result.out)] == ["user_id", "u002", "u001"]
+
+
+def test_a_packed_file_of_users_is_unpacked(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "u.csv.gz").write_bytes(gzip.compress(b"user,age\nu003,2\n"))
+    result = run("recommend", model, "--users", tmp_path / "u.csv.gz", "-k", "1")
+    assert [row[0] for row in rows_of(result.out)] == ["user_id", "u003"]
+
+
+def test_seen_items_come_only_when_asked_for(run: Run, model: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+    seen = set(loaded.items.ids_at(loaded.seen.indices[: loaded.seen.indptr[1]]).tolist())
+    k = loaded.n_items
+    left_out = {row[1] for row in rows_of(run("recommend", model, "--user", "u001", "-k", k).out)[1:]}
+    everything = {
+        row[1] for row in rows_of(run("recommend", model, "--user", "u001", "-k", k, "--include-seen").out)[1:]
+    }
+    assert everything - left_out == seen
+
+
+def test_only_and_without_bound_the_items(run: Run, model: Path, tmp_path: Path) -> None:
+    best = [row[1] for row in rows_of(run("recommend", model, "--user", "u001", "-k", "4").out)[1:]]
+    (tmp_path / "some.txt").write_text("item_id\n" + "\n".join(best[:3]))
+    (tmp_path / "not.txt").write_text(best[0] + "\n")
+    words = ["recommend", model, "--user", "u001", "-k", "4"]
+    assert [row[1] for row in rows_of(run(*words, "--only", tmp_path / "some.txt").out)[1:]] == best[:3]
+    assert [row[1] for row in rows_of(run(*words, "--without", tmp_path / "not.txt").out)[1:4]] == best[1:4]
+
+
+def test_unknown_users_are_an_error_or_skipped_and_told(run: Run, model: Path) -> None:
+    words = ["recommend", model, "--user", "nobody", "--user", "u001", "-k", "1"]
+    refused = run(*words)
+    assert (refused.code, refused.out) == (1, "")
+    assert "user id 'nobody' is unknown to the model" in refused.err
+    assert "give --skip-unknown to leave unknown ones out" in refused.err
+    skipped = run(*words, "--skip-unknown")
+    assert [row[0] for row in rows_of(skipped.out)] == ["user_id", "u001"]
+    assert skipped.err == "Skipped 1 user unknown to the model: 'nobody'\n"
+
+
+def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nestrec.cli.recommend._ANSWERS_AT_ONCE", 40)
+    (tmp_path / "i.txt").write_text("jam\n")
+    result = run("recommend", model, "--all-users", "--without", tmp_path / "i.txt", "--skip-unknown")
+    assert result.err == "Skipped 1 item unknown to the model: 'jam'\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "users are named by one of --user ID, --users FILE, --all-users; none is given"),
+        (["--user", "u001", "--all-users"], "--user and --all-users are given"),
+        (["--user", "u001", "--width", "3"], "width 3 was not trained; choose one of 2, 4, 8"),
+        (["--user", "u001", "-k", "0"], "k=0 returns nothing"),
+        (["--user", "u001", "--out", "a.xlsx"], "--out a.xlsx names no format; end it with one of .csv, .tsv, .jsonl"),
+        (["--user", "u001", "--out", "/proc/no/a.csv"], "nothing can be written into /proc/no"),
+        (["--user", "u001", "--threads", "0"], "0 threads cannot do any work"),
+        (["--users", "nothere.txt"], "nothere.txt does not exist"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(run: Run, model: Path, words: list[str], sentence: str) -> None:
+    result = run("recommend", model, *words)
+    assert (result.code, result.out) == (1, "")
+    assert sentence in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"\n\n", "holds no user ids"), (b"PAR1....", "is a Parquet file"), (b"a\xff\xfeb\n", "is no UTF-8 text")],
+)
+def test_a_file_of_users_that_cannot_be_used_is_told(
+    run: Run, model: Path, tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    (tmp_path / "u.txt").write_bytes(content)
+    result = run("recommend", model, "--users", tmp_path / "u.txt")
+    assert result.code == 1
+    assert sentence in result.err
+
+
+def test_a_failing_write_leaves_nothing(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "u.txt").write_text("u001\nnobody\n")
+    result = run("recommend", model, "--users", tmp_path / "u.txt", "--out", tmp_path / "a.csv")
+    assert result.code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["u.txt"]
+
+
+def test_a_damaged_model_is_told(run: Run, model: Path, tmp_path: Path) -> None:
+    NestedEmbeddings.load(model).save(tmp_path / "m")
+    file = tmp_path / "m" / "embeddings.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    result = run("recommend", tmp_path / "m", "--user", "u001")
+    assert result.code == 1
+    assert "is damaged" in result.err

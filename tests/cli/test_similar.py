@@ -1,0 +1,41 @@
+"""`nestrec similar`: neighbours of items and of users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nestrec.embeddings import NestedEmbeddings
+from tests.cli.conftest import Run
+from tests.cli.test_recommend import rows_of
+
+
+@pytest.mark.parametrize("noun", ["item", "user"])
+def test_it_gives_what_the_library_finds(run: Run, model: Path, noun: str) -> None:
+    loaded = NestedEmbeddings.load(model)
+    one, other = (loaded.items if noun == "item" else loaded.users).ids[:2].tolist()
+    result = run("similar", model, f"--{noun}", one, f"--{noun}", other, "-k", "2", "--width", "4")
+    rows = rows_of(result.out)
+    find = loaded.similar_items if noun == "item" else loaded.similar_users
+    assert rows[0] == [f"{noun}_id", f"similar_{noun}_id", "rank", "cosine"]
+    assert [row[1] for row in rows[1:]] == find([one, other], 2, 4).ids.ravel().tolist()
+
+
+def test_it_writes_a_file_too(run: Run, model: Path, tmp_path: Path) -> None:
+    item = NestedEmbeddings.load(model).items.ids[0]
+    assert run("similar", model, "--item", item, "-k", "2", "--out", tmp_path / "s.tsv").code == 0
+    assert (tmp_path / "s.tsv").read_text().startswith("item_id\tsimilar_item_id\trank\tcosine\n")
+
+
+@pytest.mark.parametrize("words", [[], ["--item", "a", "--user", "b"]])
+def test_one_kind_must_be_named(run: Run, model: Path, words: list[str]) -> None:
+    result = run("similar", model, *words)
+    assert result.code == 1
+    assert "--item ID or by --user ID, one of the two" in result.err
+
+
+def test_unknown_ids_are_an_error_or_skipped(run: Run, model: Path) -> None:
+    assert run("similar", model, "--item", "jam").code == 1
+    skipped = run("similar", model, "--item", "jam", "--skip-unknown")
+    assert (skipped.code, skipped.err) == (0, "Skipped 1 item unknown to the model: 'jam'\n")

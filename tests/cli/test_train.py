@@ -1,0 +1,173 @@
+"""`nestrec train`: what it writes, refuses, says; interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nestrec.cli.progress import TrainingProgress
+from nestrec.cli.train import checkpoint_of
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.training.listener import EpochReport
+from tests.cli.conftest import SMALL, Run
+
+
+def manifest(out: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    return result
+
+
+def test_it_writes_a_model_with_the_account_of_its_data(run: Run, interactions: Path, tmp_path: Path) -> None:
+    result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
+    assert result.code == 0, result.err
+    model = NestedEmbeddings.load(tmp_path / "m")
+    assert list(model.widths) == [2, 4, 8]
+    report = manifest(tmp_path / "m")["data"]["report"]
+    assert report["n_rows"] == report["n_kept"] + sum(report["rejected"].values())
+    assert report["source"] == str(interactions)
+
+
+def test_it_shows_the_metric_of_every_width_and_what_to_do_next(run: Run, interactions: Path, tmp_path: Path) -> None:
+    result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
+    assert [line.split()[0] for line in result.out.splitlines()[2:5]] == ["2", "4", "8"]
+    assert "rows read as csv" in result.err
+    assert "ndcg@20 by width  2: " in result.err
+    assert f"nestrec recommend {tmp_path / 'm'} --user u001" in result.err
+
+
+def test_no_checkpoint_and_no_partial_file_is_left(run: Run, interactions: Path, tmp_path: Path) -> None:
+    run("train", interactions, "--out", tmp_path / "m", *SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_given_validation_file_is_ranked_and_not_trained_on(run: Run, interactions: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "held.csv"
+    held_out.write_text("user_id,item_id\n" + "".join(f"u{n:03},topic1/sub1/item1\n" for n in range(1, 60)))
+    result = run("train", interactions, "--out", tmp_path / "m", "--validation", held_out, *SMALL)
+    assert result.code == 0, result.err
+    assert manifest(tmp_path / "m")["training"]["validation_metrics"] is not None
+    assert (
+        NestedEmbeddings.load(tmp_path / "m").seen.n_interactions == manifest(tmp_path / "m")["data"]["n_interactions"]
+    )
+
+
+@pytest.fixture
+def interrupted(run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a model that Ctrl-C cut short after the second epoch of three."""
+    heard = TrainingProgress.epoch_done
+
+    def interrupting(self: TrainingProgress, report: EpochReport) -> None:
+        heard(self, report)
+        if report.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(TrainingProgress, "epoch_done", interrupting)
+    result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
+    monkeypatch.setattr(TrainingProgress, "epoch_done", heard)
+    assert result.code == 130
+    assert f"is in {tmp_path / 'm'}; to go on, give the same command with --resume" in result.err
+    return tmp_path / "m"
+
+
+def test_ctrl_c_leaves_the_model_so_far_and_a_checkpoint(interrupted: Path) -> None:
+    assert manifest(interrupted)["training"]["interrupted"] is True
+    assert len(NestedEmbeddings.load(interrupted).recommend("u001", k=3).ids) == 3
+    assert checkpoint_of(interrupted).is_dir()
+
+
+def test_resume_ends_where_an_uninterrupted_run_does(run: Run, interactions: Path, interrupted: Path) -> None:
+    """It replaces the interrupted model without --overwrite, and removes the checkpoint."""
+    resumed = run("train", interactions, "--out", interrupted, "--resume", *SMALL)
+    assert resumed.code == 0, resumed.err
+    whole = interrupted.with_name("whole")
+    run("train", interactions, "--out", whole, *SMALL)
+    assert manifest(interrupted)["files"] == manifest(whole)["files"]
+    assert not checkpoint_of(interrupted).exists()
+
+
+def test_an_interrupted_model_is_not_replaced_without_resume(run: Run, interactions: Path, interrupted: Path) -> None:
+    result = run("train", interactions, "--out", interrupted, *SMALL)
+    assert result.code == 1
+    assert "already holds a model" in result.err
+
+
+def test_resume_without_a_checkpoint_says_so_and_starts(run: Run, interactions: Path, tmp_path: Path) -> None:
+    result = run("train", interactions, "--out", tmp_path / "m", "--resume", *SMALL)
+    assert result.code == 0
+    assert "no checkpoint in" in result.err
+
+
+def test_an_existing_model_is_refused_before_reading(run: Run, model: Path) -> None:
+    result = run("train", "nothere.csv", "--out", model)
+    assert result.code == 1
+    assert result.err == (
+        f"nestrec: {model} already holds a model; replace it with --overwrite, or name another path with --out\n"
+    )
+
+
+def test_overwrite_replaces_a_model(run: Run, interactions: Path, tmp_path: Path) -> None:
+    run("train", interactions, "--out", tmp_path / "m", *SMALL)
+    again = run("train", interactions, "--out", tmp_path / "m", "--overwrite", *SMALL, "--seed", "5")
+    assert again.code == 0
+    assert manifest(tmp_path / "m")["training"]["options"]["seed"] == 5
+
+
+def test_a_folder_of_something_else_is_never_replaced(run: Run, interactions: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    result = run("train", interactions, "--out", tmp_path, "--overwrite")
+    assert result.code == 1
+    assert "holds something else than a model" in result.err
+    assert (tmp_path / "precious").read_text() == "x"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_reading(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    result = run("train", "nothere.csv", "--out", tmp_path / "file" / "m")
+    assert result.code == 1
+    assert f"nothing can be written into {tmp_path / 'file'}" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--widths", "8,4"], "widths must be positive, ascending and unique; got 8,4"),
+        (["--widths", "4,x"], "--widths '4,x' is no list of whole numbers; separate them by commas, as in 4,8,16"),
+        (
+            ["--level-weights", "1,a"],
+            "--level-weights '1,a' is no list of numbers; separate them by commas, as in 1,1,2",
+        ),
+        (["--level-weights", "1,1"], "2 level weights do not fit 5 widths; give one per width"),
+        (["--sampler", "uniform", "--candidates", "4"], "--candidates 4 means nothing to --sampler uniform"),
+        (["--no-validation", "--patience", "2"], "--patience means nothing together with --no-validation"),
+        (["--no-validation", "--no-refit"], "--no-refit means nothing together with --no-validation"),
+        (
+            ["--validation", "v.csv", "--validation-fraction", "0.2"],
+            "--validation-fraction means nothing together with",
+        ),
+        (
+            ["--validation-split", "leave-last-out", "--validation-fraction", "0.2"],
+            "--validation-fraction means nothing",
+        ),
+        (["--validation-fraction", "1.5"], "fraction 1.5 is not between 0 and 1"),
+        (["--seed", "-1"], "seed -1 is"),
+        (["--threads", "0"], "threads"),
+        (["--user-column", "nobody"], "has no column 'nobody'; its columns are 'user_id', 'item_id'"),
+        (["--format", "xlsx"], "format 'xlsx' is unknown; choose one of csv"),
+        (["--min-user-interactions", "10000"], "lower --min-user-interactions or --min-item-interactions"),
+        (["--min-rating", "9"], "because the rating is below the minimum; lower --min-rating"),
+        (["--config", "nothere.toml"], "config nothere.toml cannot be read"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(
+    run: Run, interactions: Path, tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    result = run("train", interactions, "--out", tmp_path / "m", *words)
+    assert result.code == 1
+    assert result.err.startswith("nestrec: ")
+    assert sentence in result.err
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "m").exists()
