@@ -16,7 +16,7 @@ from nestrec.widths import Widths
 
 def plain_metrics(ranked: Sequence[int], relevant: Collection[int], k: int) -> dict[str, float]:
     """Return the six metrics of one user's list, by walking down it."""
-    hits = found = 0
+    hits = 0
     gain = precisions = first = 0.0
     for rank, item in enumerate(ranked[:k], start=1):
         if item in relevant:
@@ -24,13 +24,12 @@ def plain_metrics(ranked: Sequence[int], relevant: Collection[int], k: int) -> d
             gain += 1 / math.log2(rank + 1)
             precisions += hits / rank
             first = first or 1 / rank
-    found = min(hits, 1)
     ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(relevant)) + 1))
     return {
         f"recall@{k}": hits / len(relevant),
         f"ndcg@{k}": gain / ideal,
         f"precision@{k}": hits / k,
-        f"hit_rate@{k}": float(found),
+        f"hit_rate@{k}": float(hits > 0),
         f"mrr@{k}": first,
         f"map@{k}": precisions / len(relevant),
     }
