@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from nestrec.errors import TrainingError
+from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.training.engine import CpuEngine
 from nestrec.training.options import Run
-from nestrec.training.phase import PhaseState, Schedule
+from nestrec.training.phase import PhaseState, Schedule, slice_size
 from tests.training.worlds import Recorder, is_same, quick, tiny
 
 SCHEDULE = Schedule(epochs=11, stop_after=7, learning_rate=0.2, final_learning_rate=0.1, evaluate_every=3, patience=2)
@@ -28,6 +29,13 @@ def test_the_rate_falls_in_a_straight_line() -> None:
 
 def test_validation_is_ranked_now_and_then_and_at_the_end() -> None:
     assert [epoch for epoch in range(1, 8) if SCHEDULE.looks_at(epoch)] == [3, 6, 7]
+
+
+@pytest.mark.parametrize("embedding_size", [1, 64, 65, 100, 1024])
+def test_a_slice_is_about_equal_work_and_whole_blocks(embedding_size: int) -> None:
+    """Ctrl-C is heard as soon at embedding size 1024 as at 64."""
+    assert slice_size(embedding_size) % BLOCK == 0
+    assert slice_size(embedding_size) * max(64, embedding_size) == pytest.approx(slice_size(64) * 64, rel=0.01)
 
 
 @pytest.mark.parametrize("best_value", [-math.inf, 0.0, 0.1 + 0.2])

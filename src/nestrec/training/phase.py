@@ -20,7 +20,12 @@ from nestrec.training.listener import EpochReport, Listener, Phase, PhaseStart
 
 FloatMatrix = npt.NDArray[np.float32]
 
-_SLICE = BLOCK * 8192  # positives between two looks at the clock: some tenths of a second
+_SLICE = BLOCK * 8192  # positives between two looks at the clock: some tenths of a second at embedding size 64
+
+
+def slice_size(embedding_size: int) -> int:
+    """Return how many positives to train between two looks: fewer of the larger ones, a multiple of BLOCK."""
+    return max(1, _SLICE * 64 // max(64, embedding_size) // BLOCK) * BLOCK
 
 
 class Validator(Protocol):
@@ -121,7 +126,7 @@ class PhaseRun:
         begun_at = state.position
         rate = self.schedule.rate(state.epoch)
         while state.position < self.engine.n_positives and not self.stop.made:
-            end = min(state.position + _SLICE, self.engine.n_positives)
+            end = min(state.position + slice_size(self.engine.objective.widths.embedding_size), self.engine.n_positives)
             loss, n_trained = self.engine.train(state.epoch, state.position, end, rate)
             self.listener.advanced(end - state.position)
             state.position, state.loss, state.n_trained = end, state.loss + loss, state.n_trained + n_trained
