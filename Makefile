@@ -2,7 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types check-imports clean benchmarks
+.PHONY: help demo test format clean
+
+help:
+	@echo "make demo    train on a generated world, evaluate every width; model, picture and page go to demo/"
+	@echo "make test    linters, strict type check, import directions, all tests"
+	@echo "make format  let ruff correct and format what it can"
+	@echo "make clean   remove .venv and everything that was made"
 
 demo: .venv/.installed
 	$(BIN)/nestrec demo --out demo
@@ -13,6 +19,10 @@ test: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+format: .venv/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -27,4 +37,4 @@ test: .venv/.installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
