@@ -16,6 +16,7 @@ import typer
 from nestrec import Interactions, World
 from nestrec.cli.main import app, main
 from nestrec.data.read_options import FORMATS
+from nestrec.training import adaptive
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -177,3 +178,11 @@ def test_the_readme_names_every_command() -> None:
 def test_the_page_on_reading_names_every_format() -> None:
     page = text_of(ROOT / "docs" / "reading.md")
     assert [name for name in FORMATS if f"`{name}`" not in page] == []
+
+
+def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
+    page = text_of(ROOT / "docs" / "design.md")
+    least, most = adaptive._EPOCHS
+    assert f"{adaptive._STEPS_PER_USER} / n, between {least} and {most}" in page
+    assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
+    assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
