@@ -31,7 +31,7 @@ INLINE = re.compile(r"`(nestrec [^`]+)`")
 INDENTED = re.compile(r"^    (nestrec .+)$", re.MULTILINE)
 OPTION = re.compile(r"`(--[a-z-]+)[^`]*`")
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
-REPOSITORY_PATH = re.compile(r"`((?:src|tests|docs|benchmarks)/[\w./]+\.\w+)`")
+REPOSITORY_PATH = re.compile(r"(?<![\w/.])((?:src|tests|docs|benchmarks)/[\w/.]+\.(?:py|md))\b")
 LOCAL_PATH = re.compile(r"(?:^|[\s\"'(`=])(/(?:home|root|work|tmp|Users|mnt|opt)\b\S*|[A-Z]:\\\S+)", re.MULTILINE)
 
 
