@@ -36,8 +36,8 @@ def test_the_table_shows_every_width_with_intervals_and_what_is_unknown(run: Run
     assert result.code == 0
     assert result.out.count("per million items") == 3
     assert "±" in result.out
-    assert "1 users are unknown" in result.err or "1 user is unknown" in result.err
-    assert "unknown to the model" in result.err
+    assert "Users unknown to the model, which count as 0: 1." in result.err
+    assert "Items unknown to the model: 1; interactions with them, which count as misses: 1." in result.err
 
 
 def test_widths_and_cutoffs_choose_what_is_shown(run: Run, model: Path, held_out: Path) -> None:

@@ -13,7 +13,7 @@ from nestrec.cli.main import app
 from tests.cli.conftest import Run
 
 COMMANDS = ["demo", "train", "evaluate", "recommend", "similar", "info", "doctor", "datasets"]
-HEAVY = ("numpy", "numba", "duckdb", "scipy", "rich.console", "safetensors", "matplotlib")
+HEAVY = ("numpy", "numba", "duckdb", "scipy", "safetensors", "matplotlib")
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "datasets download"])

@@ -131,6 +131,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_reading(run: Run, tmp_
     assert f"nothing can be written into {tmp_path / 'file'}" in result.err
 
 
+def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Path) -> None:
+    """The library's word for it is none the user has given."""
+    (tmp_path / "a.txt").write_text("1 2 3\n2 3 4\n")
+    result = run("train", tmp_path / "a.txt", "--out", tmp_path / "m", "--validation-split", "time")
+    assert result.code == 1
+    assert result.err.startswith("nestrec: a split by time (--validation-split) has no meaning")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

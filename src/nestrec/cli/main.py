@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from nestrec.cli import datasets, demo, doctor, evaluate, info, recommend, similar, train
-from nestrec.cli.exit_codes import MISTAKE
+from nestrec.cli.exit_codes import MISTAKE, interruptible
 from nestrec.cli.option_groups import expanded
 from nestrec.cli.sentences import in_command_words
 from nestrec.errors import NestrecError
@@ -56,11 +56,11 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
 )
 
 for _command, _examples in _COMMANDS:
-    app.command(_command.__name__, epilog=_examples)(expanded(_command))
+    app.command(_command.__name__, epilog=_examples)(interruptible(expanded(_command)))
 
 _datasets = typer.Typer(rich_markup_mode=None, invoke_without_command=True, epilog=datasets.EXAMPLES)
-_datasets.callback()(datasets.datasets)
-_datasets.command("download", epilog=datasets.EXAMPLES)(datasets.download)
+_datasets.callback()(interruptible(datasets.datasets))
+_datasets.command("download", epilog=datasets.EXAMPLES)(interruptible(datasets.download))
 app.add_typer(_datasets, name="datasets")
 
 

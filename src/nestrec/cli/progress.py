@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nestrec.cli.console import messages
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
     from nestrec.training.listener import EpochReport, PhaseStart
 
@@ -25,39 +25,43 @@ class Advance(Protocol):
 @contextmanager
 def reading_bar(path: Path) -> Iterator[Advance]:
     """Show a bar while a file is read; it disappears at the end."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn
 
-    console = messages()
     columns = TextColumn("reading {task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%")
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(path.name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with _bar(path.name, *columns) as advance:
+        yield advance
 
 
 @contextmanager
 def counting_bar(noun: str) -> Iterator[Advance]:
     """Show a bar of things done, such as users; it disappears at the end."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-    console = messages()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(noun, total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+    with _bar(noun, TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as advance:
+        yield advance
 
 
 @contextmanager
 def byte_bar(name: str) -> Iterator[Advance]:
     """Show a bar of bytes that come over the network; it disappears at the end."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with _bar(name, *columns) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(description: str, *columns: ProgressColumn) -> Iterator[Advance]:
+    """Show a bar on a terminal; elsewhere nothing, not even the line end that rich would leave."""
+    from rich.progress import Progress, TimeRemainingColumn
 
     console = messages()
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    hidden = not console.is_terminal
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(name, total=None)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -83,15 +87,16 @@ class TrainingProgress:
             TextColumn("{task.percentage:3.0f}%  {task.fields[told]}"),
             TimeRemainingColumn(),
         )
-        hidden = not self._console.is_terminal
-        self._bar = Progress(*columns, console=self._console, transient=True, disable=hidden)
-        self._bar.start()
+        self._bar = Progress(*columns, console=self._console, transient=True)
+        if self._console.is_terminal:  # elsewhere rich would leave a line end
+            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Take the bar away."""
         assert self._bar is not None
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def phase_started(self, start: PhaseStart) -> None:
         """Begin a bar."""

@@ -10,6 +10,7 @@ _PHRASES = {
     "replace it with overwrite=True": "replace it with --overwrite",
     "give the delimiter": "give --delimiter",
     "name the format": "name it with --format",
+    "keep_timestamps True": "a split by time (--validation-split)",
     "quote=None": "--quote ''",
     "give format='parquet'": "give --format parquet",
     "an empty rating_column": "--rating-column ''",

@@ -110,7 +110,7 @@ def _finish(model: NestedEmbeddings, file: Path, out: Path) -> None:
     table = validation_table(training)
     if table is not None:
         show(table)
-    epochs = f"{training['epochs']} epochs on {training['trained_on']}"
+    epochs = f"{training['epochs'] or 'less than 1'} epochs on {training['trained_on']}"
     if training["interrupted"]:
         say(
             f"Interrupted. The best model so far ({epochs}) is in {out}; to go on, give the same command with --resume."

@@ -30,15 +30,15 @@ def unmatched_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield what of the held-out data the model could not have known."""
     unmatched = evaluation.unmatched
     if unmatched.users:
-        yield f"{unmatched.users:,} users are unknown to the model and count as 0."
+        yield f"Users unknown to the model, which count as 0: {unmatched.users:,}."
     if unmatched.items:
         yield (
-            f"{unmatched.items:,} items are unknown to the model: "
-            f"{unmatched.item_interactions:,} interactions with them count as misses."
+            f"Items unknown to the model: {unmatched.items:,}; "
+            f"interactions with them, which count as misses: {unmatched.item_interactions:,}."
         )
     if unmatched.seen_interactions:
         yield (
-            f"{unmatched.seen_interactions:,} interactions stand in the training data too and count as misses, "
+            f"Interactions that stand in the training data too: {unmatched.seen_interactions:,}; they count as misses, "
             "since what was seen is not ranked."
         )
 
