@@ -101,7 +101,7 @@ def peak_beyond_input(interactions: Interactions, validation: Split | None) -> i
 )
 def test_memory_is_bounded_by_interactions_and_embeddings(validation: Split | None, lists: int) -> None:
     """At most 12 bytes an interaction and three numbers for each of the embeddings; no users x items matrix."""
-    n_users, n_items, n_interactions = 100_000, 1_000, 1_000_000
+    n_users, n_items, n_interactions = 100_000, 1_000, 500_000
     interactions = generate_interactions(n_users, n_items, n_interactions, seed=1)
     bound = 12 * n_interactions + 3 * 4 * 32 * (n_users + n_items)
     peak = peak_beyond_input(interactions, validation)

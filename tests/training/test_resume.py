@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,11 @@ def whole() -> NestedEmbeddings:
     return fit(Run(deterministic=True))
 
 
+def told_by(model: NestedEmbeddings) -> dict[str, Any]:
+    """What the manifest says, losses and metrics of the search to the last bit, but for the time it took."""
+    return {**model.manifest["training"], "seconds": 0}
+
+
 def crash() -> None:
     raise CrashError
 
@@ -67,10 +73,13 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
 
 
 def test_where_an_epoch_is_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slices are for the clock, not for the result."""
+    """Slices are for the clock, not for the result: vectors keep their bits, the loss is of the whole epoch."""
     cut = whole()
     monkeypatch.setattr(phase_module, "_SLICE", BLOCK * 8192)
-    assert is_same(whole(), cut)
+    uncut = whole()
+    assert is_same(uncut, cut)
+    losses = [[entry["loss"] for entry in model.manifest["training"]["history"]] for model in (cut, uncut)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
 
 
 @pytest.mark.parametrize("at_slice", [1, 2, 4, 5, 7, 16, 17, 18, 21, 24])
@@ -83,6 +92,7 @@ def test_interrupted_at_a_slice_and_resumed(run: Run, at_slice: int) -> None:
     heard = Recorder()
     resumed = fit(replace(run, resume=True, listener=heard))
     assert is_same(resumed, whole())
+    assert told_by(resumed) == told_by(whole())
     assert heard.starts[0].position == sum(stopper.n_advanced) - (
         tiny_search_positives() if len(stopper.starts) == 2 else 0
     )
@@ -103,8 +113,19 @@ def test_cut_after_an_epoch_and_resumed(run: Run, moment: tuple[Phase, int], act
         fit(replace(run, listener=Interfering(after_epoch=moment, act=act)))
     resumed = fit(replace(run, resume=True))
     assert is_same(resumed, whole())
-    told, expected = resumed.manifest["training"], whole().manifest["training"]
-    assert {**told, "seconds": 0} == {**expected, "seconds": 0}
+    assert told_by(resumed) == told_by(whole())
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_the_best_of_the_search_outlives_an_interruption(run: Run, refit: bool) -> None:
+    """What ranked best before the cut is still what is returned when nothing better follows."""
+    trainer = Trainer(widths=(8, 64), epochs=60, evaluate_every=1, patience=2, regularization=0.0)
+    expected = trainer.fit(tiny(), refit=False, run=Run(deterministic=True))
+    best: int = expected.manifest["training"]["epochs"]
+    trainer.fit(tiny(), refit=refit, run=replace(run, listener=Interfering(after_epoch=("search", best + 1))))
+    again = Interfering(after_epoch=("final", 1))
+    resumed = trainer.fit(tiny(), refit=refit, run=replace(run, resume=True, listener=again))
+    assert is_same(resumed, expected)
 
 
 def test_interrupted_again_and_again(run: Run) -> None:
