@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import index as as_integer
 
 from nestrec.errors import OptionError
@@ -58,7 +59,7 @@ def _checked(values: Iterable[int]) -> tuple[int, ...]:
         raise OptionError(f"widths must be whole numbers, as in 4,8,16,32,64; got {values!r}") from error
     if not ladder:
         raise OptionError("no width was given; name at least one, as in 4,8,16,32,64")
-    if ladder[0] < 1 or any(a >= b for a, b in zip(ladder, ladder[1:], strict=False)):
+    if ladder[0] < 1 or any(a >= b for a, b in pairwise(ladder)):
         raise OptionError(f"widths must be positive, ascending and unique; got {','.join(map(str, ladder))}")
     if ladder[-1] > LARGEST_EMBEDDING_SIZE:
         raise OptionError(f"width {ladder[-1]} is too large; the widest is {LARGEST_EMBEDDING_SIZE}")

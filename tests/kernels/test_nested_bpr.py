@@ -29,7 +29,7 @@ class Case:
     n_items: int
     users: npt.NDArray[np.float32]
     items: npt.NDArray[np.float32]
-    regularization: float = 0.03
+    decays: npt.NDArray[np.float32]  # (stride,)
     rate: float = 0.1
 
     @property
@@ -57,7 +57,7 @@ class Case:
             self.stride,
             self.n_candidates,
             np.float32(self.rate),
-            np.float32(self.regularization),
+            self.decays,
             KEY,
             start,
             stop,
@@ -85,7 +85,10 @@ def case(
     indptr = np.concatenate([[0], matrix.sum(1).cumsum()]).astype(np.int64)
     indices = np.flatnonzero(matrix.ravel()) % n_items
     weights = weights or (1 / len(widths),) * len(widths)
-    return Case(widths, weights, n_candidates, indptr, indices.astype(np.int32), n_items, vectors[0], vectors[1])
+    decays = np.linspace(0.05, 0.01, stride, dtype=np.float32)
+    return Case(
+        widths, weights, n_candidates, indptr, indices.astype(np.int32), n_items, vectors[0], vectors[1], decays
+    )
 
 
 ANY_UNSEEN: Any = kernel.any_unseen
@@ -136,7 +139,7 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
         user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
         negatives = choose(world, users, items, tile, position)
         u, v = users[user].copy(), items[item].copy()
-        user_gradient, item_gradient = world.regularization * u, world.regularization * v
+        user_gradient, item_gradient = world.decays * u, world.decays * v
         updates = []
         for (negative, score), width, weight in zip(negatives, world.widths, world.weights, strict=True):
             margin = score - u[:width] @ v[:width]
@@ -148,11 +151,11 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
         for negative, width, weight, slope in updates:
             j = items[negative, :width]
             user_gradient[:width] += slope * j
-            gradient = slope * u[:width] + world.regularization * weight * j
+            gradient = slope * u[:width] + weight * world.decays[:width] * j
             squares[1][negative, :width] += gradient**2
             items[negative, :width] -= world.rate * gradient / np.sqrt(squares[1][negative, :width])
         # the positive's row may also be a negative's: its regulariser is taken at the step
-        item_gradient += world.regularization * (items[item] - v)
+        item_gradient += world.decays * (items[item] - v)
         squares[1][item] += item_gradient**2
         items[item] -= world.rate * item_gradient / np.sqrt(squares[1][item])
         squares[0][user] += user_gradient**2
@@ -213,7 +216,7 @@ def test_with_one_item_left_that_item_is_the_negative() -> None:
     world = case((4,), n_candidates=2, n_users=1, n_items=500, density=1.1)
     world.indices = np.delete(world.indices, 321).astype(np.int32)
     world.indptr = np.array([0, 499], dtype=np.int64)
-    world.regularization = 0.0
+    world.decays[:] = 0
     state, _, n_trained = world.run()
     assert n_trained == 499
     assert state["item_squares"][321, 0] == state["item_squares"][:, 0].max()

@@ -4,7 +4,8 @@ For a positive (u, i) and each level l of width d_l, the objective is
 
     w_l * softplus(score_l(u, j_l) - score_l(u, i)),   score_l(u, i) = <u[:d_l], v_i[:d_l]>
 
-plus regularization / 2 * (|u|^2 + |v_i|^2 + sum_l w_l |v_{j_l}[:d_l]|^2), and j_l is the highest-scoring item, by that
+plus half of the squared coordinates of u, v_i and w_l v_{j_l}[:d_l], each times its own weight (`decays`: a coordinate
+that fewer levels hold is held down less), and j_l is the highest-scoring item, by that
 level's own prefix, of n_candidates drawn uniformly, those that u has interacted with struck out (dynamic negative
 sampling per level: Lai et al. 2024, arXiv 2406.07432; BPR: Rendle et al. 2009). Each coordinate has its own adaptive
 step (Adagrad: Duchi et al. 2011).
@@ -27,9 +28,11 @@ from nestrec.kernels.lanes import (
     divide,
     largest,
     load,
+    lowest_bit,
     multiply,
     multiply_add,
     prefetch,
+    reaching,
     splat,
     square_root,
     store,
@@ -132,26 +135,37 @@ def any_unseen(indices: Indices, low: int, high: int, n_items: int, bits: int) -
 
 
 @compiled
+def first_reaching(scores: FloatVector, start: int, whole: int, n: int, threshold: Any) -> Any:
+    """Return the first lane of scores[start : start + n] that reaches the threshold; whole is n in whole vectors."""
+    for lane in range(0, whole, LANES):
+        bits = reaching(load(scores, start + lane), splat(threshold))
+        if bits:
+            return lane + lowest_bit(bits)
+    lane = whole
+    while lane < n - 1 and scores[start + lane] < threshold:
+        lane += 1
+    return lane
+
+
+@compiled
 def hardest_unseen(
     scores: FloatVector, start: int, n_candidates: int, pool: Rows, first: int, indices: Indices, low: int, high: int
-) -> int:
+) -> Any:
     """Return the lane of the highest of scores[start : start + n_candidates] whose item is unseen, -1 if none is.
 
     Only winners are looked up among the seen items; one that is seen is struck out and the next highest taken.
     """
     nothing = np.float32(-np.inf)
+    whole = n_candidates - n_candidates % LANES
     for _ in range(n_candidates):
         best = nothing
-        whole = n_candidates - n_candidates % LANES
         for lane in range(0, whole, LANES):
             best = max(best, largest(load(scores, start + lane)))
         for lane in range(whole, n_candidates):
             best = max(best, scores[start + lane])
         if not best > nothing:
             return -1
-        lane = 0
-        while lane < n_candidates - 1 and scores[start + lane] != best:
-            lane += 1
+        lane = first_reaching(scores, start, whole, n_candidates, best)
         if not is_seen(indices, low, high, pool[first + lane]):
             return lane
         scores[start + lane] = nothing
@@ -219,17 +233,19 @@ def step_negative(
     at: int,
     width: int,
     slope: float,
-    decay: float,
+    level_weight: float,
+    decays: FloatVector,
     rate: float,
     user_gradient: FloatVector,
 ) -> None:
     """Update a negative's prefix and add its share to user_gradient; inside[at + d] is 1 below the width, else 0."""
-    slopes, decays, rates = splat(slope), splat(decay), splat(rate)
+    slopes, weights, rates = splat(slope), splat(level_weight), splat(rate)
     for d in range(0, width, LANES):
         mask = load(inside, at + d)
         vector = load(items, item + d)
         store(user_gradient, d, multiply_add(multiply(slopes, mask), vector, load(user_gradient, d)))
-        gradient = multiply(mask, multiply_add(slopes, load(users, user + d), multiply(decays, vector)))
+        regular = multiply(multiply(weights, load(decays, d)), vector)
+        gradient = multiply(mask, multiply_add(slopes, load(users, user + d), regular))
         adaptive_step(items, item_squares, item + d, gradient, rates)
 
 
@@ -241,13 +257,12 @@ def start_user_gradient(
     item: int,
     pull: FloatVector,
     stride: int,
-    decay: float,
+    decays: FloatVector,
     user_gradient: FloatVector,
 ) -> None:
     """Set user_gradient to the regulariser's and the positive's share."""
-    decays = splat(decay)
     for d in range(0, stride, LANES):
-        regular = multiply(decays, load(users, user + d))
+        regular = multiply(load(decays, d), load(users, user + d))
         store(user_gradient, d, subtract(regular, multiply(load(pull, d), load(items, item + d))))
 
 
@@ -260,13 +275,13 @@ def step_positive(
     item: int,
     pull: FloatVector,
     stride: int,
-    decay: float,
+    decays: FloatVector,
     rate: float,
 ) -> None:
     """Update the positive item's vector; pull[d] is the sum of the slopes of the levels that hold coordinate d."""
-    decays, rates = splat(decay), splat(rate)
+    rates = splat(rate)
     for d in range(0, stride, LANES):
-        regular = multiply(decays, load(items, item + d))
+        regular = multiply(load(decays, d), load(items, item + d))
         gradient = subtract(regular, multiply(load(pull, d), load(users, user + d)))
         adaptive_step(items, item_squares, item + d, gradient, rates)
 
@@ -317,7 +332,7 @@ def train_slice(
     stride: int,  # embedding size rounded up to a multiple of LANES
     n_candidates: int,
     learning_rate: float,  # float32
-    regularization: float,  # float32
+    decays: FloatVector,  # (stride,) float32, weight of each squared coordinate
     key: int,  # uint64: the epoch's randomness
     start: int,  # first position of the slice in the epoch's order, a multiple of BLOCK
     stop: int,
@@ -377,14 +392,13 @@ def train_slice(
                 slopes[level] = level_weights[level] * slope
                 negatives[level] = negative * stride
             spread_slopes(slopes, widths, pull)
-            start_user_gradient(users, user, items, item, pull, stride, regularization, user_gradient)
+            start_user_gradient(users, user, items, item, pull, stride, decays, user_gradient)
             for level in range(n_levels):
-                decay = regularization * level_weights[level]
                 step_negative(
                     users, user, items, item_squares, negatives[level], inside, level * stride, widths[level],
-                    slopes[level], decay, learning_rate, user_gradient,
+                    slopes[level], level_weights[level], decays, learning_rate, user_gradient,
                 )  # fmt: skip
-            step_positive(users, user, items, item_squares, item, pull, stride, regularization, learning_rate)
+            step_positive(users, user, items, item_squares, item, pull, stride, decays, learning_rate)
             step_user(users, user_squares, user, user_gradient, stride, learning_rate)
             n_trained += 1
     return summed_loss, n_trained

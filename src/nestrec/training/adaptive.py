@@ -9,7 +9,7 @@ from __future__ import annotations
 from nestrec.data.interactions import Interactions
 
 _SMALL_CATALOGUE = 4000  # items
-_STRONGEST = 0.05  # regularization for users with few interactions, whose vectors are mostly prior
+_STRONGEST = 0.08  # regularization for users with few interactions, whose vectors are mostly prior
 _FEW = 6.0  # interactions per user up to which that holds
 _FALL = 0.2  # how fast it falls beyond
 _STEPS_PER_USER = 600

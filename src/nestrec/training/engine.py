@@ -21,6 +21,7 @@ from nestrec.widths import Widths
 
 FloatMatrix = npt.NDArray[np.float32]
 
+SHARE_POWER = 0.7
 _FIRST_SQUARE = 1e-8  # accumulators start above 0 so that a coordinate without gradient divides by something
 
 
@@ -31,8 +32,20 @@ class Objective:
     widths: Widths
     level_weights: tuple[float, ...]  # sum to 1
     n_candidates: int
-    regularization: float
+    regularization: float  # weight of a squared coordinate that every level holds
     starting_scale: float  # standard deviation of the starting values
+
+    def decays(self) -> npt.NDArray[np.float32]:
+        """Return the weight of each squared coordinate, (embedding_size,).
+
+        It falls with the share of the loss that holds the coordinate, to the power `SHARE_POWER`. With 0 (the paper)
+        the last coordinates, which one level of five holds, are held down to nothing; with 1 each level would be as if
+        regularised alone, and what is enough for the wide ones is too much for the narrow.
+        """
+        widths = np.array(self.widths.values)
+        held = np.arange(widths[-1]) < widths[:, None]  # (n_levels, embedding_size)
+        shares = np.array(self.level_weights) @ held
+        return (self.regularization * shares**SHARE_POWER).astype(np.float32)
 
 
 class CpuEngine:
@@ -58,6 +71,8 @@ class CpuEngine:
         self._widths = widths
         self._inside = (np.arange(self._stride) < widths[:, None]).astype(np.float32).ravel()
         self._level_weights = np.array(objective.level_weights, dtype=np.float32)
+        self._decays = np.zeros(self._stride, dtype=np.float32)
+        self._decays[: widths[-1]] = objective.decays()
         self.users = self._starting_values(n_users, 0)
         self.items = self._starting_values(n_items, 1)
         self.user_squares = np.full_like(self.users, _FIRST_SQUARE)
@@ -120,7 +135,7 @@ class CpuEngine:
             self._stride,
             self.objective.n_candidates,
             np.float32(learning_rate),
-            np.float32(self.objective.regularization),
+            self._decays,
             key,
             start,
             stop,

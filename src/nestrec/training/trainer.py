@@ -56,7 +56,7 @@ class Trainer:
     final_learning_rate: float = 0.02
     """Size of the steps of the last epoch."""
     regularization: float | None = None
-    """Weight of the squared lengths of the vectors a positive touches; None lets the density of the data decide."""
+    """Weight of the squared coordinates a positive touches, less for those that few widths hold; None: by density."""
     starting_scale: float = 0.0125
     """Standard deviation of the normal starting values."""
     metric: str = "ndcg@20"
