@@ -45,7 +45,8 @@ def show(table: TextTable) -> None:
         for row in part.rows:
             ruled.add_row(*row)
         console.print(ruled, markup=False, highlight=False)
-    console.print()
+    if not console.is_terminal:  # there, the frame ends with an empty line
+        console.print()
 
 
 def _frame(console: Console) -> Box | None:

@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,12 @@ def check_file_place(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Make the folder if need be; raise OptionError where nothing can be written into it."""
-    probe = folder / f".nestrec-{uuid.uuid4().hex[:12]}"
+    """Raise OptionError where nothing can be written into the folder, nor the folder be made; nothing is made yet."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    probe = existing / f".nestrec-{uuid.uuid4().hex[:12]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -54,10 +56,11 @@ def check_writable(folder: Path) -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a path to write to, which takes the place of `path` at the end; on an error nothing is left.
 
-    Raises OptionError where the file cannot be written, on a full disk too.
+    The folder is made if need be. Raises OptionError where the file cannot be written, on a full disk too.
     """
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
@@ -65,7 +68,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OptionError(f"{path} cannot be written ({error.strerror or error}); name another place") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder could not be made, there is nothing to remove
+            partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, document: Any) -> None:

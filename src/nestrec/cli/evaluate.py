@@ -62,6 +62,7 @@ def evaluate(
     with counting_bar("users ranked") as advance:
         found = rank(loaded, held_out, judged, wanted, threads, bootstrap, progress=advance)
     if per_user is not None:
+        per_user.parent.mkdir(parents=True, exist_ok=True)
         found.save_per_user(per_user)
         say(f"Wrote {per_user}.")
     _present(found, json_to)

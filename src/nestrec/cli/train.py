@@ -81,7 +81,8 @@ def train(
 
 def checkpoint_of(out: Path) -> Path:
     """Return where the state of training is kept while it goes on."""
-    return out.with_name(f"{out.name}.checkpoint")
+    place = out.resolve()  # which has a name where `out` is "."
+    return place.with_name(f"{place.name}.checkpoint")
 
 
 def _run(run: RunOptions, out: Path, listener: Any) -> Run:
