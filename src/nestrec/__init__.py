@@ -16,35 +16,50 @@ if TYPE_CHECKING:
     from nestrec.data.vocabulary import Vocabulary as Vocabulary
     from nestrec.data.world import World as World
     from nestrec.embeddings import NestedEmbeddings as NestedEmbeddings
+    from nestrec.evaluation.protocol import evaluate as evaluate
     from nestrec.retrieval.ranking import Ranking as Ranking
+    from nestrec.training.options import Run as Run
+    from nestrec.training.samplers import DynamicSampler as DynamicSampler
+    from nestrec.training.samplers import UniformSampler as UniformSampler
+    from nestrec.training.trainer import Trainer as Trainer
     from nestrec.widths import Widths as Widths
 
 _HOMES = {
+    "DynamicSampler": "nestrec.training.samplers",
     "Interactions": "nestrec.data.interactions",
     "LeaveLastOut": "nestrec.data.splitting",
     "NestedEmbeddings": "nestrec.embeddings",
     "RandomSplit": "nestrec.data.splitting",
     "Ranking": "nestrec.retrieval.ranking",
     "ReadOptions": "nestrec.data.read_options",
+    "Run": "nestrec.training.options",
     "TimeSplit": "nestrec.data.splitting",
+    "Trainer": "nestrec.training.trainer",
+    "UniformSampler": "nestrec.training.samplers",
     "Vocabulary": "nestrec.data.vocabulary",
     "Widths": "nestrec.widths",
     "World": "nestrec.data.world",
+    "evaluate": "nestrec.evaluation.protocol",
     "k_core": "nestrec.data.filters",
     "read_interactions": "nestrec.data.reading",
 }
 
 __all__ = [
+    "DynamicSampler",
     "Interactions",
     "LeaveLastOut",
     "NestedEmbeddings",
     "RandomSplit",
     "Ranking",
     "ReadOptions",
+    "Run",
     "TimeSplit",
+    "Trainer",
+    "UniformSampler",
     "Vocabulary",
     "Widths",
     "World",
+    "evaluate",
     "k_core",
     "read_interactions",
 ]

@@ -28,7 +28,10 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write float32, int64, int32 and uint8 arrays."""
     from safetensors.numpy import save_file
 
+    path.touch()
+    usual = path.stat().st_mode  # the library's own files can be read by their owner alone
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    path.chmod(usual)
 
 
 def map_arrays(path: Path, file: BufferedReader) -> Arrays:

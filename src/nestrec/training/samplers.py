@@ -42,7 +42,11 @@ class DynamicSampler:
 
 @dataclass(frozen=True)
 class UniformSampler:
-    """Per level, any one item, drawn uniformly."""
+    """Per level, any one item, drawn uniformly.
+
+    >>> UniformSampler().n_candidates
+    1
+    """
 
     @property
     def n_candidates(self) -> int:

@@ -37,10 +37,10 @@ class Trainer:
     """What model is wanted; `fit` trains it.
 
     >>> from nestrec import Trainer, World
-    >>> world = World(n_users=200, n_items=100).generate(seed=1)
+    >>> world = World(n_users=200, n_items=160).generate(seed=1)
     >>> model = Trainer(widths=(2, 4, 8), epochs=3).fit(world.interactions)
-    >>> model
-    <NestedEmbeddings: 200 users, 100 items, widths 2, 4, 8>
+    >>> model.widths, model.user_embeddings.shape
+    (Widths(values=(2, 4, 8)), (200, 8))
     """
 
     widths: Widths | Iterable[int] = DEFAULT_WIDTHS
