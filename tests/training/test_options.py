@@ -31,6 +31,8 @@ NAN = float("nan")
         ({"level_weights": (1, -1, 1, 1, 1)}, "level weights 1,-1,1,1,1 must be finite and not negative"),
         ({"level_weights": (1, NAN, 1, 1, 1)}, "level weights 1,nan,1,1,1 must be finite"),
         ({"epochs": 0}, "epochs 0 is not between 1 and 100000; give one that is"),
+        ({"epochs": 2.5}, "epochs 2.5 is no whole number; give one, as in 60"),
+        ({"patience": "3"}, "patience '3' is no whole number; give one, as in"),
         ({"learning_rate": 0}, "learning rate 0 is not between 1e-06 and 10; give one that is, as in 0.2"),
         ({"learning_rate": NAN}, "learning rate nan is not between"),
         ({"final_learning_rate": -0.1}, "final learning rate -0.1 is not between 0 and 10"),
@@ -54,6 +56,7 @@ def test_a_wrong_trainer_says_why(options: dict[str, Any], sentence: str) -> Non
     [
         ({"seed": -1}, r"seed -1 is out of range; give a whole number from 0 to 2\^63 - 1"),
         ({"seed": 2**63}, "seed 9223372036854775808 is out of range"),
+        ({"seed": 1.5}, "seed 1.5 is no whole number; give one, as in 7"),
         ({"resume": True}, "resume needs the checkpoint to go on from; name it with checkpoint="),
         ({"threads": 0}, "0 threads cannot do any work; give 1 or more"),
     ],

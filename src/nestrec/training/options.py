@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import index as as_integer
 from pathlib import Path
 
 from nestrec.data.splitting import LARGEST_SEED
@@ -32,7 +33,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Check what can be checked without the data."""
-        if not 0 <= self.seed <= LARGEST_SEED:
+        if not 0 <= whole("seed", self.seed, 7) <= LARGEST_SEED:
             raise OptionError(f"seed {self.seed} is out of range; give a whole number from 0 to 2^63 - 1")
         if self.resume and self.checkpoint is None:
             raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
@@ -55,3 +56,16 @@ def check_range(name: str, value: float, lowest: float, highest: float, example:
     """Raise OptionError where a number is not in [lowest, highest]."""
     if not lowest <= value <= highest:
         raise OptionError(f"{name} {value} is not between {lowest} and {highest}; give one that is, as in {example}")
+
+
+def check_count(name: str, value: int, highest: int, example: int) -> None:
+    """Raise OptionError where a number is no whole one from 1 to highest."""
+    check_range(name, whole(name, value, example), 1, highest, example)
+
+
+def whole(name: str, value: int, example: int) -> int:
+    """Return the value as an int; raise OptionError for what is no whole number, whatever its type promised."""
+    try:
+        return as_integer(value)
+    except TypeError as error:
+        raise OptionError(f"{name} {value!r} is no whole number; give one, as in {example}") from error

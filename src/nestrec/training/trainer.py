@@ -23,7 +23,7 @@ from nestrec.training.adaptive import candidates_for, epochs_for, regularization
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.engine import CpuEngine, Objective
 from nestrec.training.interrupts import StopRequest
-from nestrec.training.options import Run, check_range, checked_level_weights
+from nestrec.training.options import Run, check_count, check_range, checked_level_weights
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
 from nestrec.training.samplers import DynamicSampler, Sampler
 from nestrec.training.validation import Metric, Validation, carved, described, tell_unmatched
@@ -73,12 +73,12 @@ class Trainer:
         weights = None if self.level_weights is None else tuple(self.level_weights)
         checked_level_weights(weights, widths)
         object.__setattr__(self, "level_weights", weights)
-        check_range("epochs", 1 if self.epochs is None else self.epochs, 1, 100_000, 60)
+        check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 60)
         check_range("learning rate", self.learning_rate, 1e-6, 10, 0.2)
         check_range("final learning rate", self.final_learning_rate, 0, 10, 0.02)
         check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
-        check_range("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 1, 100_000, 5)
-        check_range("patience", self.patience, 1, 100_000, 8)
+        check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
+        check_count("patience", self.patience, 100_000, 8)
         if self.regularization is not None:
             check_range("regularization", self.regularization, 0, 100, 0.05)
         Metric.parse(self.metric)
