@@ -93,7 +93,6 @@ class ModelOptions:
             "sampler": self._sampler(),
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
-            "final_learning_rate": None if self.learning_rate is None else self.learning_rate / 10,
             "regularization": self.regularization,
             "metric": self.metric,
             "evaluate_every": self.evaluate_every,

@@ -1,6 +1,6 @@
 """The protocol on arrays: rank all unseen items for every user at every width, and reduce the lists to numbers at once.
 
-Users are taken some ten thousands at a time, so that the lists of all of them are never held together.
+Users are taken some thousands at a time, so that the lists of all of them are never held together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Indices = npt.NDArray[np.int32]
 Pointers = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]  # users ranked, users to rank
 
-_USERS_AT_ONCE = 32_768
+_USERS_AT_ONCE = 8192
 
 
 class Model(NamedTuple):

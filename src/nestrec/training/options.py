@@ -23,7 +23,7 @@ class Run:
     7
     """
 
-    seed: int = 0  # of starting values, order, negatives and the validation split
+    seed: int = 0  # of starting values, order and negatives; a split for validation has its own
     threads: int | None = None  # None: one per processor
     deterministic: bool = False  # same bits for the same seed: updates on one thread, evaluation on all
     checkpoint: Path | None = None  # directory for the state of training, written as it goes, removed at the end
@@ -38,6 +38,8 @@ class Run:
         if self.resume and self.checkpoint is None:
             raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
         checked_threads(self.threads)
+        if self.checkpoint is not None:  # a text is welcome too
+            object.__setattr__(self, "checkpoint", Path(self.checkpoint))
 
 
 def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tuple[float, ...]:

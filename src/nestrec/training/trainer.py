@@ -53,8 +53,8 @@ class Trainer:
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float = 0.2
     """Size of the first steps, before each coordinate's own adaptive scaling."""
-    final_learning_rate: float = 0.02
-    """Size of the steps of the last epoch."""
+    final_learning_rate: float | None = None
+    """Size of the steps of the last epoch; None: a tenth of the first ones."""
     regularization: float | None = None
     """Weight of the squared coordinates a positive touches, less for those that few widths hold; None: by density."""
     starting_scale: float = 0.0125
@@ -75,7 +75,7 @@ class Trainer:
         object.__setattr__(self, "level_weights", weights)
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 60)
         check_range("learning rate", self.learning_rate, 1e-6, 10, 0.2)
-        check_range("final learning rate", self.final_learning_rate, 0, 10, 0.02)
+        check_range("final learning rate", self._final_learning_rate(), 0, 10, 0.02)
         check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
         check_count("patience", self.patience, 100_000, 8)
@@ -121,11 +121,14 @@ class Trainer:
             self.starting_scale,
         )
 
+    def _final_learning_rate(self) -> float:
+        return self.learning_rate / 10 if self.final_learning_rate is None else self.final_learning_rate
+
     def schedule(self, interactions: Interactions) -> Schedule:
         """Return the schedule of a phase that runs all epochs."""
         epochs = epochs_for(interactions) if self.epochs is None else self.epochs
         every = max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every
-        return Schedule(epochs, epochs, self.learning_rate, self.final_learning_rate, every, self.patience)
+        return Schedule(epochs, epochs, self.learning_rate, self._final_learning_rate(), every, self.patience)
 
 
 def check_learnable(interactions: Interactions) -> None:
@@ -290,7 +293,7 @@ class _Fit:
             "starting_scale": objective.starting_scale,
             "epochs": self.schedule.epochs,
             "learning_rate": trainer.learning_rate,
-            "final_learning_rate": trainer.final_learning_rate,
+            "final_learning_rate": self.schedule.final_learning_rate,
             "metric": trainer.metric,
             "evaluate_every": self.schedule.evaluate_every,
             "patience": trainer.patience,
