@@ -1,0 +1,78 @@
+"""What the defaults were read off: validation figures for options around them. The test part is never opened.
+
+    python experiments/defaults.py FILE … [--seeds 0,1] [--only candidates]
+
+For each variant it trains the search phase (nine tenths of FILE, the rest held out) and prints ndcg@20 at the best
+epoch, by width and averaged. Outcomes are noted in docs/results/defaults.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nestrec import DynamicSampler, Interactions, RandomSplit, Run, Trainer, read_interactions
+from nestrec.training import engine
+
+Variant = dict[str, Any]
+
+VARIANTS: dict[str, list[Variant]] = {
+    "candidates": [{"sampler": DynamicSampler(n)} for n in (1, 8, 16, 32)],
+    "regularization": [{"regularization": weight} for weight in (0.02, 0.04, 0.06, 0.08, 0.12)],
+    "share power": [
+        {"share_power": 0.0, "regularization": 0.05},
+        {"share_power": 0.7, "regularization": 0.08},
+        {"share_power": 1.0, "regularization": 0.1},
+    ],
+    "learning rate": [{"learning_rate": rate} for rate in (0.05, 0.1, 0.2, 0.4)],
+    "final learning rate": [{"final_learning_rate": rate} for rate in (0.2, 0.02, 0.002)],
+    "epochs": [{"epochs": n} for n in (20, 60, 120)],
+    "level weights": [{"level_weights": weights} for weights in ((5, 4, 3, 2, 1), (1, 1, 1, 1, 1), (1, 2, 3, 4, 5))],
+}
+
+
+@contextmanager
+def share_power(value: float) -> Iterator[None]:
+    """Set how regularization falls with the share of the levels, for the time of a run."""
+    former, engine.SHARE_POWER = engine.SHARE_POWER, value
+    try:
+        yield
+    finally:
+        engine.SHARE_POWER = former
+
+
+def validated(interactions: Interactions, variant: Variant, seed: int) -> list[float]:
+    """Return ndcg@20 by width at the best epoch on validation."""
+    options = dict(variant)
+    with share_power(options.pop("share_power", engine.SHARE_POWER)):
+        model = Trainer(**options).fit(
+            interactions, validation=RandomSplit(0.1, seed), refit=False, run=Run(seed=seed, threads=1)
+        )
+    metrics = model.manifest["training"]["validation_metrics"]["metrics"]
+    return [of["ndcg@20"] for of in metrics.values()]
+
+
+def main() -> None:
+    """Print a line a variant."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--seeds", default="0,1", help="seeds, separated by commas")
+    parser.add_argument("--only", choices=VARIANTS, action="append", help="these variants; all by default")
+    options = parser.parse_args()
+    for path in options.files:
+        interactions, _ = read_interactions(path)
+        print(f"\n{path.parent.name}/{path.name}: {interactions!r}")
+        for group in options.only or VARIANTS:
+            for variant in VARIANTS[group]:
+                values = [validated(interactions, variant, int(seed)) for seed in options.seeds.split(",")]
+                cells = " ".join(f"{value:.4f}" for value in np.mean(values, axis=0))
+                print(f"  {variant!s:60s} {cells}  mean {np.mean(values):.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
