@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from nestrec.kernels import nested_bpr as kernel
+from nestrec.kernels.candidates import any_unseen
 from nestrec.kernels.shuffle import below, half_bits_of, shuffled
 from tests.kernels.test_shuffle import bits_of
 
@@ -91,7 +92,7 @@ def case(
     )
 
 
-ANY_UNSEEN: Any = kernel.any_unseen
+ANY_UNSEEN: Any = any_unseen
 SOFTPLUS: Any = kernel.softplus_and_slope
 
 

@@ -156,7 +156,7 @@ def test_what_comes_into_its_place_meanwhile_is_not_deleted(tmp_path: Path) -> N
     """The place is looked at again before anything is removed; the model is not lost for it."""
     place = tmp_path / "work"
     listener = Interfering(at_slice=1, act=lambda: a_directory(place))
-    model = quick().fit(tiny(), run=Run(checkpoint=place, listener=listener))
+    model = quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=1e9, listener=listener))
     assert model.manifest["training"]["interrupted"] is False
     assert (place / "letters.txt").is_file()
 

@@ -4,15 +4,14 @@ For a positive (u, i) and each level l of width d_l, the objective is
 
     w_l * softplus(score_l(u, j_l) - score_l(u, i)),   score_l(u, i) = <u[:d_l], v_i[:d_l]>
 
-plus half of the squared coordinates of u, v_i and w_l v_{j_l}[:d_l], each times its own weight (`decays`: a coordinate
-that fewer levels hold is held down less), and j_l is the highest-scoring item, by that
-level's own prefix, of n_candidates drawn uniformly, those that u has interacted with struck out (dynamic negative
-sampling per level: Lai et al. 2024, arXiv 2406.07432; BPR: Rendle et al. 2009). Each coordinate has its own adaptive
-step (Adagrad: Duchi et al. 2011).
+plus half of the squared coordinates of u, v_i and, times w_l, v_{j_l}[:d_l], each times its own weight (`decays`). j_l
+is the highest-scoring item, by that level's own prefix, of n_candidates drawn uniformly, those that u has interacted
+with struck out (dynamic negative sampling per level: Lai et al. 2024, arXiv 2406.07432; BPR: Rendle et al. 2009). Each
+coordinate has its own adaptive step (Adagrad: Duchi et al. 2011).
 
-What makes it fast: BLOCK consecutive positives share a tile of drawn items, stored transposed so that one pass over the
-coordinates scores all of them and leaves every narrower width's score on the way; each level of each positive reads its
-own window of the tile. A positive's candidates are thus uniform, and only neighbours in the random order share them.
+What makes it fast: BLOCK consecutive positives share a tile of drawn items (`candidates.py`), and each level of each
+positive reads its own window of it. A positive's candidates are thus uniform, and only neighbours in the random order
+share them.
 """
 
 from __future__ import annotations
@@ -22,17 +21,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.kernels.candidates import TILE, any_unseen, draw_pool, hardest_unseen, load_tile, score_tile
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.lanes import (
     LANES,
     divide,
-    largest,
     load,
-    lowest_bit,
     multiply,
     multiply_add,
     prefetch,
-    reaching,
     splat,
     square_root,
     store,
@@ -46,130 +43,7 @@ Rows = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 Lanes = Any  # eight float32 numbers, known to numba alone
 
-BLOCK = 32  # positives that share a tile; fewer cost more loading, more made neighbours' negatives too alike
-TILE = 64  # items in a tile are a multiple of this: eight vectors of scores stay in registers
-
-
-@compiled
-def draw_pool(pool: Rows, n_items: int, key: int, block: int) -> None:
-    """Fill pool (tile_size,) with item indices drawn uniformly."""
-    for lane in range(len(pool)):
-        pool[lane] = below(random_bits(key, block * len(pool) + lane), n_items)
-
-
-@compiled
-def load_tile(items: FloatVector, stride: int, embedding_size: int, pool: Rows, tile: FloatVector) -> None:
-    """Copy the pool's vectors into tile (embedding_size, tile_size), transposed."""
-    n = len(pool)
-    for lane in range(n):
-        base = pool[lane] * stride
-        for d in range(embedding_size):
-            tile[d * n + lane] = items[base + d]
-
-
-@compiled
-def score_tile(users: FloatVector, user: int, tile: FloatVector, widths: Rows, scores: FloatVector) -> None:
-    """Score every item of the tile at every level: scores (n_levels, tile_size); user is an offset into users."""
-    n = len(scores) // len(widths)
-    for start in range(0, n, TILE):
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat(np.float32(0))
-        d = 0
-        for level in range(len(widths)):
-            while d < widths[level]:
-                x = splat(users[user + d])
-                at = d * n + start
-                s0 = multiply_add(x, load(tile, at), s0)
-                s1 = multiply_add(x, load(tile, at + LANES), s1)
-                s2 = multiply_add(x, load(tile, at + 2 * LANES), s2)
-                s3 = multiply_add(x, load(tile, at + 3 * LANES), s3)
-                s4 = multiply_add(x, load(tile, at + 4 * LANES), s4)
-                s5 = multiply_add(x, load(tile, at + 5 * LANES), s5)
-                s6 = multiply_add(x, load(tile, at + 6 * LANES), s6)
-                s7 = multiply_add(x, load(tile, at + 7 * LANES), s7)
-                d += 1
-            at = level * n + start
-            store(scores, at, s0)
-            store(scores, at + LANES, s1)
-            store(scores, at + 2 * LANES, s2)
-            store(scores, at + 3 * LANES, s3)
-            store(scores, at + 4 * LANES, s4)
-            store(scores, at + 5 * LANES, s5)
-            store(scores, at + 6 * LANES, s6)
-            store(scores, at + 7 * LANES, s7)
-
-
-@compiled
-def first_not_below(indices: Indices, low: int, high: int, item: int) -> int:
-    """Return the first position of the ascending indices[low:high] whose item is not below the one given."""
-    while low < high:
-        middle = (low + high) >> 1
-        if indices[middle] < item:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def is_seen(indices: Indices, low: int, high: int, item: int) -> bool:
-    """Whether an item stands in the ascending indices[low:high]."""
-    at = first_not_below(indices, low, high, item)
-    return at < high and indices[at] == item
-
-
-@compiled
-def any_unseen(indices: Indices, low: int, high: int, n_items: int, bits: int) -> Any:
-    """Return an item drawn uniformly from those not in indices[low:high]; at least one must exist.
-
-    The r-th unseen item is r plus the number of seen ones before it, and that number ascends: bisect for it.
-    """
-    rank = below(bits, n_items - (high - low))
-    left, right = low, high
-    while left < right:
-        middle = (left + right) >> 1
-        if indices[middle] - (middle - low) <= rank:
-            left = middle + 1
-        else:
-            right = middle
-    return rank + (left - low)
-
-
-@compiled
-def first_reaching(scores: FloatVector, start: int, whole: int, n: int, threshold: Any) -> Any:
-    """Return the first lane of scores[start : start + n] that reaches the threshold; whole is n in whole vectors."""
-    for lane in range(0, whole, LANES):
-        bits = reaching(load(scores, start + lane), splat(threshold))
-        if bits:
-            return lane + lowest_bit(bits)
-    lane = whole
-    while lane < n - 1 and scores[start + lane] < threshold:
-        lane += 1
-    return lane
-
-
-@compiled
-def hardest_unseen(
-    scores: FloatVector, start: int, n_candidates: int, pool: Rows, first: int, indices: Indices, low: int, high: int
-) -> Any:
-    """Return the lane of the highest of scores[start : start + n_candidates] whose item is unseen, -1 if none is.
-
-    Only winners are looked up among the seen items; one that is seen is struck out and the next highest taken.
-    """
-    nothing = np.float32(-np.inf)
-    whole = n_candidates - n_candidates % LANES
-    for _ in range(n_candidates):
-        best = nothing
-        for lane in range(0, whole, LANES):
-            best = max(best, largest(load(scores, start + lane)))
-        for lane in range(whole, n_candidates):
-            best = max(best, scores[start + lane])
-        if not best > nothing:
-            return -1
-        lane = first_reaching(scores, start, whole, n_candidates, best)
-        if not is_seen(indices, low, high, pool[first + lane]):
-            return lane
-        scores[start + lane] = nothing
-    return -1
+BLOCK = 32  # positives that share a tile; fewer cost more loading, more make neighbours' negatives too alike
 
 
 @compiled

@@ -1,0 +1,185 @@
+"""One call of `Trainer.fit`: its phases in order, the checkpoint they share, and the model they leave."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import Split
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.kernels.threads import checked_threads
+from nestrec.training.checkpoint import Checkpoint
+from nestrec.training.engine import CpuEngine
+from nestrec.training.interrupts import StopRequest
+from nestrec.training.options import Run
+from nestrec.training.phase import PhaseRun, PhaseState
+from nestrec.training.validation import Metric, Validation, carved, described, tell_unmatched
+
+if TYPE_CHECKING:
+    from nestrec.training.trainer import Trainer
+
+
+def _is_from_search(phase: PhaseRun) -> bool:
+    """Whether the search, not the final phase, is what gives the model, if it has come to rank anything."""
+    return phase.state.phase == "search" or (phase.best is not None and not phase.is_finished)
+
+
+class Fit:
+    """What a trainer does with one set of interactions; call `result` once."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        interactions: Interactions,
+        validation: Split | Interactions | None,
+        refit: bool,
+        run: Run,
+        stop: StopRequest,
+    ) -> None:
+        self.trainer, self.interactions, self.run, self.stop = trainer, interactions, run, stop
+        self.objective = trainer.objective(interactions)
+        self.schedule = trainer.schedule(interactions)
+        self.validated_on = described(validation)
+        self.validation = self._validation(validation)
+        self.refit = refit and self.validation is not None and not isinstance(validation, Interactions)
+        self.checkpoint = self._checkpoint()
+        if self.checkpoint is not None:
+            self.checkpoint.refuse_foreign()
+        self.search: PhaseState | None = None
+        self.began = time.perf_counter()
+
+    def result(self) -> NestedEmbeddings:
+        """Run the phases and return the model."""
+        resumed = self.checkpoint.read() if self.checkpoint is not None and self.run.resume else None
+        if self.run.resume and resumed is None:
+            self.run.listener.note(f"no checkpoint in {self.run.checkpoint}: starting from the beginning")
+        model = self._phases(*(resumed or (None, {})))
+        if self.checkpoint is not None and not model.manifest["training"]["interrupted"]:
+            self.checkpoint.remove()
+        return model
+
+    def _validation(self, given: Split | Interactions | None) -> Validation | None:
+        if given is None:
+            return None
+        train, held_out = carved(given, self.interactions)
+        if isinstance(given, Interactions):
+            tell_unmatched(given, held_out, self.run.listener)
+        metric, widths = Metric.parse(self.trainer.metric), self.objective.widths
+        return Validation(train, held_out, metric, widths, self.run.threads)
+
+    def _phases(self, saved: dict[str, Any] | None, arrays: dict[str, Any]) -> NestedEmbeddings:
+        best = {
+            name.removeprefix("best_"): np.array(a) for name, a in arrays.items() if name.startswith("best_")
+        } or None
+        if saved is not None and saved["search"] is not None:
+            self.search = PhaseState.from_dict(saved["search"])
+        if self.validation is not None and self.search is None:
+            watched = self._phase("search", self.validation.train, self.schedule.epochs, best, saved, arrays)
+            best = watched.best
+            if self.stop.made or not self.refit:
+                return self._model(watched)
+            self.search, saved = watched.state, None
+            del watched
+        epochs = self.search.best_epoch if self.search is not None else self.schedule.epochs
+        return self._model(self._phase("final", self.interactions, epochs, best, saved, arrays))
+
+    def _phase(
+        self,
+        name: Any,
+        interactions: Interactions,
+        epochs: int,
+        best: dict[str, Any] | None,
+        saved: dict[str, Any] | None,
+        arrays: dict[str, Any],
+    ) -> PhaseRun:
+        threads = 1 if self.run.deterministic else checked_threads(self.run.threads)
+        engine = CpuEngine(
+            interactions.indptr, interactions.indices, interactions.n_items, self.objective, self.run.seed, threads
+        )
+        state = PhaseState(name)
+        if saved is not None:
+            state = PhaseState.from_dict(saved["current"])
+            engine.restore({key: arrays[key] for key in engine.state()})
+        validate = self.validation if name == "search" else None
+        schedule = replace(self.schedule, stop_after=epochs)
+        phase = PhaseRun(
+            engine, schedule, validate, state, best, self.checkpoint, self.run.listener, self.stop, self._kept
+        )
+        phase.run()
+        return phase
+
+    def _kept(self) -> dict[str, Any]:
+        return {"search": None if self.search is None else self.search.as_dict()}
+
+    def _model(self, phase: PhaseRun) -> NestedEmbeddings:
+        """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
+        size = self.objective.widths.embedding_size
+        if phase.best is not None and _is_from_search(phase):
+            users, items = phase.best["user_embeddings"], phase.best["item_embeddings"]
+        else:
+            users, items = phase.engine.users[:, :size], phase.engine.items[:, :size]
+        return NestedEmbeddings(
+            np.ascontiguousarray(users),
+            np.ascontiguousarray(items),
+            self.objective.widths,
+            self.interactions.users,
+            self.interactions.items,
+            self.interactions,
+            self._manifest(phase),
+        )
+
+    def _manifest(self, phase: PhaseRun) -> dict[str, Any]:
+        search = phase.state if phase.state.phase == "search" else self.search
+        is_best = phase.best is not None and _is_from_search(phase)
+        trained_on = self.validation.train if self.validation and _is_from_search(phase) else self.interactions
+        chosen = (
+            next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None) if search else None
+        )
+        return {
+            "data": {
+                "fingerprint": self.interactions.fingerprint(),
+                "n_users": self.interactions.n_users,
+                "n_items": self.interactions.n_items,
+                "n_interactions": self.interactions.n_interactions,
+            },
+            "training": {
+                "engine": "cpu",
+                "options": self._options(),
+                "validation": self.validated_on,
+                "validation_metrics": chosen,
+                "history": search.history if search else [],
+                "epochs": search.best_epoch if search and is_best else phase.state.epoch,
+                "trained_on": "all interactions" if trained_on is self.interactions else "all but the validation part",
+                "interrupted": not phase.is_finished or (self.refit and phase.state.phase == "search"),
+                "seconds": round(time.perf_counter() - self.began, 3),
+            },
+        }
+
+    def _options(self) -> dict[str, Any]:
+        trainer, objective = self.trainer, self.objective
+        return {
+            "widths": list(objective.widths),
+            "level_weights": list(objective.level_weights),
+            "sampler": type(trainer.sampler).__name__,
+            "n_candidates": objective.n_candidates,
+            "regularization": objective.regularization,
+            "starting_scale": objective.starting_scale,
+            "epochs": self.schedule.epochs,
+            "learning_rate": trainer.learning_rate,
+            "final_learning_rate": self.schedule.final_learning_rate,
+            "metric": trainer.metric,
+            "evaluate_every": self.schedule.evaluate_every,
+            "patience": trainer.patience,
+            "seed": self.run.seed,
+            "deterministic": self.run.deterministic,
+        }
+
+    def _checkpoint(self) -> Checkpoint | None:
+        if self.run.checkpoint is None:
+            return None
+        identity = {**self._options(), "data": self.interactions.fingerprint(), "validation": self.validated_on}
+        return Checkpoint(self.run.checkpoint, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)
