@@ -65,6 +65,7 @@ def _bar(description: str, *columns: ProgressColumn) -> Iterator[Advance]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+_PREPARING = "preparing; the first run on a machine compiles for some seconds"
 _PHASES = {"search": "searching for the best epoch", "final": "training on all interactions"}
 
 
@@ -105,13 +106,15 @@ class TrainingProgress:
             self._bar.remove_task(self._task)
         total = start.epochs * start.n_positives
         description = _PHASES[start.phase]
-        self._task = self._bar.add_task(description, total=total, completed=start.position, told="")
+        self._task = self._bar.add_task(description, total=total, completed=start.position, told=_PREPARING)
         self._line(f"{description}: at most {start.epochs} epochs of {start.n_positives:,} interactions")
 
     def advanced(self, n_positives: int) -> None:
         """Move the bar."""
         assert self._bar is not None
         assert self._task is not None
+        if self._bar.tasks[-1].fields["told"] == _PREPARING:
+            self._bar.update(self._task, told="")
         self._bar.advance(self._task, n_positives)
 
     def epoch_done(self, report: EpochReport) -> None:
