@@ -65,7 +65,7 @@ def _bar(description: str, *columns: ProgressColumn) -> Iterator[Advance]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-_PREPARING = "preparing; the first run on a machine compiles for some seconds"
+_PREPARING = "preparing"  # the first run on a machine compiles the kernels: some seconds
 _PHASES = {"search": "searching for the best epoch", "final": "training on all interactions"}
 
 
