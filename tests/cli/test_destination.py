@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,15 @@ def test_the_checkpoint_lies_beside_the_model_also_in_the_working_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert checkpoint_of(Path()) == tmp_path.with_name(f"{tmp_path.name}.checkpoint")
+
+
+def test_a_model_beside_foreign_files_is_refused_before_training(
+    run: Run, interactions: Path, model: Path, tmp_path: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(model, mixed)
+    (mixed / "notes.txt").write_text("mine")
+    result = run("train", interactions, "--out", mixed, "--overwrite", *SMALL)
+    assert result.code == 1
+    assert "holds files that are not the model's (notes.txt)" in result.stderr
+    assert "rows read" not in result.stderr

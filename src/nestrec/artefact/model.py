@@ -87,18 +87,23 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None) -> S
     raise AssertionError("the last attempt returns or raises")
 
 
+def check_only_a_model(directory: Path) -> None:
+    """Raise ModelFileError where a model's directory holds other files too: whoever replaces it would lose them."""
+    strangers = sorted({entry.name for entry in directory.iterdir()} - _OWN_FILES)
+    if strangers:
+        raise ModelFileError(
+            f"{directory} holds files that are not the model's ({', '.join(strangers[:5])}) and would be lost; "
+            "move them or name another path"
+        )
+
+
 def _check_target(target: Path, overwrite: bool) -> None:
     found = current(target)
     if not found.exists() or (found.is_dir() and not any(found.iterdir())):
         return
-    strangers = sorted({entry.name for entry in found.iterdir()} - _OWN_FILES) if found.is_dir() else []
     if not is_manifest(found / MANIFEST):
         raise ModelFileError(f"{target} exists and is no nestrec model, so it is not replaced; name another path")
-    if strangers:
-        raise ModelFileError(
-            f"{target} holds files that are not the model's ({', '.join(strangers[:5])}) and would be lost; "
-            "move them or name another path"
-        )
+    check_only_a_model(found)
     if not overwrite:
         raise OptionError(f"{target} already holds a model; name another path, or replace it with overwrite=True")
 

@@ -14,7 +14,7 @@ from nestrec.errors import OptionError
 
 
 def check_model_place(out: Path, *, overwrite: bool) -> None:
-    """Raise OptionError where a model could not be written to `out` later.
+    """Raise OptionError or ModelFileError where a model could not be written to `out` later.
 
     A model that an interrupted run left counts as overwritable where `overwrite` says so.
     """
@@ -29,6 +29,9 @@ def check_model_place(out: Path, *, overwrite: bool) -> None:
             raise OptionError(
                 f"{out} already holds a model; replace it with --overwrite, or name another path with --out"
             )
+        from nestrec.artefact.model import check_only_a_model
+
+        check_only_a_model(out)
     check_writable(out.parent)
 
 

@@ -30,7 +30,7 @@ class Blocks:
         self.buffer[:start] = np.frombuffer(kept, dtype=np.uint8)
         self.buffer[start : start + len(rest)] = rest
         self.end = start + len(rest)
-        view = memoryview(self.buffer)  # type: ignore[arg-type]
+        view = self.buffer.data
         while self.end < len(self.buffer):
             n_read = self._source.readinto(view[self.end :])
             if n_read == 0:
