@@ -67,5 +67,5 @@ def test_a_model_beside_foreign_files_is_refused_before_training(
     (mixed / "notes.txt").write_text("mine")
     result = run("train", interactions, "--out", mixed, "--overwrite", *SMALL)
     assert result.code == 1
-    assert "holds files that are not the model's (notes.txt)" in result.stderr
-    assert "rows read" not in result.stderr
+    assert "holds files that are not the model's (notes.txt)" in result.err
+    assert "rows read" not in result.err
