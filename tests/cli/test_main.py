@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nestrec.__main__ import main as entry
 from nestrec.cli.main import app
 from tests.cli.conftest import Run
 
@@ -102,3 +103,16 @@ def test_a_reader_that_stops_early_is_no_error(model: Path) -> None:
 def test_the_entry_point_is_the_tested_function() -> None:
     """`[project.scripts]` calls main, which calls this app."""
     assert app.info.name == "nestrec"
+
+
+def test_python_m_runs_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "nestrec", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("nestrec ")
+
+
+def test_ctrl_c_while_modules_load_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nestrec.cli.main.main", interrupt)
+    assert entry() == 130
