@@ -19,6 +19,11 @@ OPTIONS = ["user_column", "min_rating", "widths", "min_user_interactions"]
         ("widths must be positive", "widths must be positive"),
         ("column 'user_column' is missing", "column 'user_column' is missing"),
         ("data/user_column.csv is empty", "data/user_column.csv is empty"),
+        ("or train without validation", "or train without validation"),
+        (
+            "give a file of held-out interactions, or train without validation",
+            "give --validation FILE, or --no-validation",
+        ),
         ('correct the ids, or pass unknown="skip" to', "correct the ids, or give --skip-unknown to"),
     ],
 )

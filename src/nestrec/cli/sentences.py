@@ -15,6 +15,8 @@ _PHRASES = {
     "give format='parquet'": "give --format parquet",
     "an empty rating_column": "--rating-column ''",
     "leave out resume": "leave out --resume",
+    "name another place for the checkpoint": "name another path with --out",
+    "give a file of held-out interactions, or train without validation": "give --validation FILE, or --no-validation",
 }
 
 
