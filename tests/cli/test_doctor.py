@@ -16,7 +16,7 @@ def test_a_sound_installation_passes(run: Run) -> None:
     assert result.code == 0, result.out
     lines = result.out.splitlines()
     assert all(line.startswith(("PASS  ", "NOTE  ")) for line in lines)
-    assert any("kernels compile and are kept" in line for line in lines)
+    assert any("kernels compile" in line for line in lines)
     assert any("numba" in line for line in lines)
 
 
@@ -27,7 +27,7 @@ def test_a_failure_is_shown_with_its_reason_and_exits_with_1(run: Run, monkeypat
     monkeypatch.setattr(doctor, "_kernels", broken)
     result = run("doctor")
     assert result.code == 1
-    assert "FAIL  kernels compile and are kept: OSError: no compiler" in result.out
+    assert "FAIL  kernels compile: OSError: no compiler" in result.out
 
 
 def test_a_missing_package_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

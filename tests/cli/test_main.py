@@ -116,3 +116,23 @@ def test_ctrl_c_while_modules_load_is_no_traceback(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("nestrec.cli.main.main", interrupt)
     assert entry() == 130
+
+
+def test_a_full_disk_behind_stdout_is_one_sentence(model: Path) -> None:
+    command = [sys.executable, "-m", "nestrec", "recommend", str(model), "--all-users"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr == "nestrec: the output cannot be used (No space left on device); make room or name another place\n"
+    )
+
+
+def test_an_output_that_lacks_a_letter_is_one_sentence(model: Path, interactions: Path) -> None:
+    command = [sys.executable, "-m", "nestrec", "evaluate", str(model), str(interactions), "--widths", "4"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("its encoding ascii lacks; set PYTHONIOENCODING=utf-8")
+    assert "Traceback" not in done.stderr

@@ -195,3 +195,24 @@ def test_a_damaged_model_is_told(run: Run, model: Path, tmp_path: Path) -> None:
     result = run("recommend", tmp_path / "m", "--user", "u001")
     assert result.code == 1
     assert "is damaged" in result.err
+
+
+def test_a_user_with_nothing_left_is_told(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_text("nothing-like-it\n")
+    result = run("recommend", model, "--user", "u001", "--only", tmp_path / "none.txt", "--skip-unknown")
+    assert result.code == 0
+    assert "No item is left to recommend to 1 user; --include-seen allows those they met" in result.err
+
+
+def test_a_file_of_json_is_no_file_of_ids(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids.jsonl").write_text('{"user_id": "u001"}\n')
+    result = run("recommend", model, "--users", tmp_path / "ids.jsonl")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "is a file of JSON; give ids as text, one a line" in result.err
+
+
+def test_an_id_that_is_no_text_is_one_sentence(run: Run, model: Path) -> None:
+    """As bytes of a command line that are no UTF-8 arrive."""
+    result = run("recommend", model, "--user", "\udcff")
+    assert result.code == 1
+    assert "is no text that UTF-8 can hold; give ids as UTF-8" in result.err

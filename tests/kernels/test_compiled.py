@@ -6,6 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import numba
+import pytest
+
+from nestrec.kernels.compiled import compiled
 
 CALLEE = "from nestrec.kernels.compiled import compiled\n@compiled\ndef callee(x):\n    return x + {}\n"
 CALLER = (
@@ -37,3 +43,20 @@ def test_a_change_in_one_kernel_recompiles_those_that_call_it(tmp_path: Path) ->
     assert call(tmp_path) == 2
     (kernels / "callee.py").write_text(CALLEE.format(10))
     assert call(tmp_path) == 11
+
+
+def test_kernels_run_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba refuses to keep a kernel with a RuntimeError, as in a container with a read-only file system."""
+    njit = numba.njit
+
+    def refusing(*given: Any, cache: bool = False, **options: Any) -> Any:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(*given, **options)
+
+    monkeypatch.setattr(numba, "njit", refusing)
+    assert compiled(plus_one)(1) == 2
+
+
+def plus_one(x: int) -> int:
+    return x + 1

@@ -37,3 +37,9 @@ def test_a_skipped_query_has_neither(model: NestedEmbeddings) -> None:
     many = model.recommend(["eve"], k=2, unknown="skip")
     assert many.ids.shape == (0, 2)
     assert list(many.rows()) == []
+
+
+def test_queries_with_nothing_left_are_counted(model: NestedEmbeddings) -> None:
+    assert model.recommend(["bob", "ann"], k=3, only=[]).n_unanswered == 2
+    assert model.recommend("ann", k=3, only=[]).n_unanswered == 1
+    assert model.recommend(["bob", "ann"], k=3).n_unanswered == 0

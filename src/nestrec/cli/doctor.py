@@ -54,7 +54,7 @@ def _findings() -> Iterator[Finding]:
         yield _package(package)
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("threads", _threads),
-        ("kernels compile and are kept", _kernels),
+        ("kernels compile", _kernels),
         ("a small model trains and recommends", _small_model),
         ("temporary folder", lambda: _folder(Path(tempfile.gettempdir()))),
         ("working folder", lambda: _folder(Path.cwd())),
@@ -102,14 +102,15 @@ def _kernels() -> str:
 
     start = time.perf_counter()
     top_k(np.ones((1, 2), np.float32), np.ones((2, 2), np.float32), (2,), 1, rows=np.zeros(1, np.int32))
-    return f"{time.perf_counter() - start:.1f} s, kept in {_cache_folder()}"
+    return f"{time.perf_counter() - start:.1f} s, {_cache_folder()}"
 
 
 def _cache_folder() -> str:
-    """Return where numba keeps compiled kernels."""
+    """Tell where numba keeps compiled kernels."""
     loaded = [module for name, module in sys.modules.items() if name.startswith("nestrec.kernels.")]
     kernels = (value for module in loaded for value in vars(module).values() if hasattr(value, "py_func"))
-    return str(next(kernels).stats.cache_path)
+    folder = next(kernels).stats.cache_path
+    return f"kept in {folder}" if folder else "each time anew, since nothing can be kept; set NUMBA_CACHE_DIR"
 
 
 def _small_model() -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nestrec.data.vocabulary import Vocabulary
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_JSON = (".json", ".jsonl", ".ndjson")
 _PACKED = (".gz", ".zst")
 
 
@@ -31,6 +32,8 @@ def ids_in(path: Path, known: Vocabulary, role: str) -> Iterator[str]:
     with closing(ByteSource(path)) as source:
         if source.head(4) == b"PAR1":
             raise DataError(f"{path} is a Parquet file; give ids as text, one a line")
+        if _suffix(path) in _JSON:
+            raise DataError(f"{path} is a file of JSON; give ids as text, one a line")
         text = io.TextIOWrapper(io.BufferedReader(as_stream(source)), encoding="utf-8", newline="")
         ids = _without_header(_first_fields(text, path), known, role)
         yield from _not_empty(ids, path, role)

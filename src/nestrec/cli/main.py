@@ -5,6 +5,7 @@ Commands import what they need when they run: numpy, numba, duckdb and scipy cos
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from inspect import signature
@@ -73,12 +74,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         app(args=None if argv is None else list(argv), prog_name="nestrec")
+        sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except NestrecError as mistake:
         sys.stderr.write(f"nestrec: {in_command_words(str(mistake), _option_names())}\n")
         return MISTAKE
+    except (OSError, UnicodeEncodeError) as error:
+        return _output_failed(error)
     return 0
+
+
+def _output_failed(error: OSError | UnicodeEncodeError) -> int:
+    """Tell that a file or stdout cannot be used; what was for stdout is dropped, or Python would fail at its end."""
+    if isinstance(error, UnicodeEncodeError):
+        told = (
+            f"the output holds {error.object[error.start : error.end]!a}, which its encoding {error.encoding} lacks; "
+            "set PYTHONIOENCODING=utf-8"
+        )
+    else:
+        told = f"{error.filename or 'the output'} cannot be used ({error.strerror}); make room or name another place"
+    sys.stderr.write(f"nestrec: {told}\n")
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - open until Python ends
+    return MISTAKE
 
 
 def _option_names() -> set[str]:

@@ -77,19 +77,42 @@ def recommend(
     skipped = Skipped()
     size = max(1, min(65_536, _ANSWERS_AT_ONCE // max(1, k)))
     blocks = _blocks(user, users, loaded.users, size)
-    write_answers(Answers(NAMES, _rankings(loaded, blocks, options, skipped)), out)
+    unanswered = _Unanswered()
+    write_answers(Answers(NAMES, _rankings(loaded, blocks, options, skipped, unanswered)), out)
     skipped.tell()
+    unanswered.tell()
     if out is not None:
         say(f"Wrote {out}.")
 
 
+class _Unanswered:
+    """Counts users with nothing left to recommend, who have no row in the answers."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, ranking: Ranking) -> None:
+        self._count += ranking.n_unanswered
+
+    def tell(self) -> None:
+        """Say on stderr how many there are."""
+        if self._count:
+            plural = "s" if self._count > 1 else ""
+            say(f"No item is left to recommend to {self._count:,} user{plural}; --include-seen allows those they met")
+
+
 def _rankings(
-    model: NestedEmbeddings, blocks: Iterable[Any], options: dict[str, Any], skipped: Skipped
+    model: NestedEmbeddings,
+    blocks: Iterable[Any],
+    options: dict[str, Any],
+    skipped: Skipped,
+    unanswered: _Unanswered,
 ) -> Iterator[Ranking]:
     for block in blocks:
         ranking = model.recommend(block, **options)
         skipped.add("user", ranking.skipped)
         skipped.once("item", ranking.skipped_items)
+        unanswered.add(ranking)
         yield ranking
 
 

@@ -101,7 +101,14 @@ def _from_objects(array: IdArray) -> IdArray:
             return array.astype(np.int64)
         except OverflowError:
             pass
-    return numbers_if_whole(array.astype(TEXT))
+    return numbers_if_whole(_text_of(array))
+
+
+def _text_of(array: IdArray) -> IdArray:
+    try:
+        return array.astype(TEXT)
+    except UnicodeEncodeError as error:  # half of a surrogate pair, or bytes of a command line that are no UTF-8
+        raise DataError(f"id {error.object!a} is no text that UTF-8 can hold; give ids as UTF-8") from error
 
 
 def _from_uniform_objects(array: IdArray, kinds: set[type]) -> IdArray:

@@ -21,9 +21,12 @@ _FAST_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
 
 def compiled(function: Function) -> Function:
-    """Compile on first call, keep on disk, release the interpreter lock while running."""
-    options: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": _FAST_SUMS, "error_model": "numpy"}
-    dispatcher = numba.njit(**options)(function)
+    """Compile on first call, keep on disk where that can be, release the interpreter lock while running."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST_SUMS, "error_model": "numpy"}
+    try:
+        dispatcher = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the folder of this file nor the user's cache can be written to
+        dispatcher = numba.njit(**options)(function)
     _stamp(dispatcher)
     return cast("Function", dispatcher)
 

@@ -46,6 +46,11 @@ class Ranking:
         query, place = np.nonzero(left)
         return self.queries[query], self._by_query(self.ids)[left], place + 1, scores[left]
 
+    @property
+    def n_unanswered(self) -> int:
+        """How many queries nothing is left to return for, as for a user who has met every item."""
+        return int((self._scores() == -np.inf).all(axis=1).sum())
+
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
         """Unpack to ids and scores."""
         return iter((self.ids, self.scores))
