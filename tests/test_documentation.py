@@ -64,7 +64,8 @@ def words(line: str) -> list[str]:
 def parse(command: Any, given: list[str], parent: Any = None) -> None:
     """Parse a command line down to the last subcommand and run nothing; typer raises where it does not fit."""
     context = command.make_context(command.name or "nestrec", list(given), parent=parent)
-    rest = [*getattr(context, "_protected_args", ()), *context.args]
+    kept = "_protected_args" if hasattr(context, "_protected_args") else "protected_args"  # the latter before click 8.2
+    rest = [*getattr(context, kept, ()), *context.args]
     if hasattr(command, "commands") and rest:
         _, found, left = command.resolve_command(context, rest)
         parse(found, left, context)
