@@ -84,7 +84,10 @@ def test_limits_themselves_are_allowed() -> None:
 def test_level_weights_become_shares() -> None:
     """Equal by default; otherwise as given, summing to 1."""
     ladder = Widths((4, 8))
-    assert checked_level_weights(None, ladder) == (0.5, 0.5)
+    assert checked_level_weights(None, ladder) == pytest.approx(
+        (0.44249, 0.55751), abs=1e-5
+    )  # 1 and the cube root of 2
+    assert checked_level_weights(None, Widths((16,))) == (1.0,)
     assert checked_level_weights((3, 1), ladder) == (0.75, 0.25)
     assert checked_level_weights((0, 2), ladder) == (0.0, 1.0)
 

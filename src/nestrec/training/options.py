@@ -43,9 +43,13 @@ class Run:
 
 
 def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tuple[float, ...]:
-    """Return weights that sum to 1, equal ones for None; raise OptionError where they do not fit the widths."""
+    """Return weights that sum to 1; raise OptionError where they do not fit the widths.
+
+    None gives the l-th narrowest width the share l^(1/3): the first coordinates serve every level, so the narrow widths
+    need less of their own.
+    """
     if weights is None:
-        return (1 / len(widths),) * len(widths)
+        weights = [float(level) ** (1 / 3) for level in range(1, len(widths) + 1)]
     if len(weights) != len(widths):
         raise OptionError(f"{len(weights)} level weights do not fit {len(widths)} widths; give one per width")
     if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or weights[-1] <= 0:

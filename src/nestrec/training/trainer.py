@@ -43,7 +43,7 @@ class Trainer:
     widths: Widths | Iterable[int] = DEFAULT_WIDTHS
     """Prefix lengths that must each be a good recommender: ascending, unique, at most 1024."""
     level_weights: Sequence[float] | None = None
-    """Share of each width in the loss; scaled to sum to 1, equal by default."""
+    """Share of each width in the loss, scaled to sum to 1; None: the l-th narrowest has l^(1/3)."""
     sampler: Sampler = field(default_factory=DynamicSampler)
     """How negatives are chosen."""
     epochs: int | None = None
