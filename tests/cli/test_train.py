@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 from nestrec.cli.progress import TrainingProgress
 from nestrec.cli.train import checkpoint_of
@@ -178,4 +180,26 @@ def test_mistakes_are_told_in_one_sentence(
     assert result.err.startswith("nestrec: ")
     assert sentence in result.err
     assert result.err.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_trained_model_outlives_a_full_disk(
+    run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors.numpy
+
+    save_file, elsewhere = safetensors.numpy.save_file, tmp_path / "elsewhere"
+
+    def full(arrays: Any, path: Path) -> None:
+        if elsewhere not in path.parents:
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        save_file(arrays, path)
+
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
+    assert result.code == 1
+    assert "(No space left on device); make room or name another path; it is kept in " in result.err
+    assert NestedEmbeddings.load(result.err.split()[-1]).widths.values == (2, 4, 8)
     assert not (tmp_path / "m").exists()

@@ -63,7 +63,9 @@ def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: 
         _check_target(target, overwrite)
         replace_directory(target, lambda directory: _fill(directory, model))
     except OSError as error:
-        raise ModelFileError(f"the model cannot be written to {path} ({error.strerror or error})") from error
+        raise ModelFileError(
+            f"the model cannot be written to {path} ({error.strerror or error}); make room or name another path"
+        ) from error
 
 
 def read_model(path: str | os.PathLike[str], *, verify: bool | None = None) -> StoredModel:
@@ -83,7 +85,9 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None) -> S
                 continue
             if isinstance(error, ModelFileError):
                 raise
-            raise ModelFileError(f"the model at {path} cannot be read ({error.strerror or error})") from error
+            raise ModelFileError(
+                f"the model at {path} cannot be read ({error.strerror or error}); check its files' permissions"
+            ) from error
     raise AssertionError("the last attempt returns or raises")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
+import re
 from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
@@ -25,13 +27,25 @@ _PREAMBLE = 8  # bytes: the header's length, little-endian
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write float32, int64, int32 and uint8 arrays."""
+    """Write float32, int64, int32 and uint8 arrays. Raises OSError, as on a full disk."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     path.touch()
     usual = path.stat().st_mode  # the library's own files can be read by their owner alone
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    except SafetensorError as error:
+        raise _as_os_error(error, path) from error
     path.chmod(usual)
+
+
+def _as_os_error(error: Exception, path: Path) -> OSError:
+    """Return the library's error as Python's own; the number stands in its text alone."""
+    number = re.search(r"os error (\d+)", str(error))
+    if number is None:
+        return OSError(str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])), str(path))
 
 
 def map_arrays(path: Path, file: BufferedReader) -> Arrays:

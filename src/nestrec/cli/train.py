@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from nestrec.cli.destination import check_model_place, was_interrupted
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.reading import Reading, read_with_progress
 from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
+from nestrec.errors import ModelFileError
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
@@ -106,7 +108,7 @@ def _with_report(model: NestedEmbeddings, report: ReadReport) -> NestedEmbedding
 def _finish(model: NestedEmbeddings, file: Path, out: Path) -> None:
     from nestrec.report.training import validation_table
 
-    model.save(out, overwrite=True)  # what may be replaced was decided before training
+    _save(model, out)
     training = model.manifest["training"]
     table = validation_table(training)
     if table is not None:
@@ -121,6 +123,16 @@ def _finish(model: NestedEmbeddings, file: Path, out: Path) -> None:
     say("Next:")
     for line in _next_steps(model, out):
         say(f"  {line}")
+
+
+def _save(model: NestedEmbeddings, out: Path) -> None:
+    """Write the model; where that fails, as on a full disk, keep it in the temporary folder and raise ModelFileError."""
+    try:
+        model.save(out, overwrite=True)  # what may be replaced was decided before training
+    except ModelFileError as error:
+        rescued = Path(tempfile.mkdtemp(prefix="nestrec-")) / "model"
+        model.save(rescued)
+        raise ModelFileError(f"{error}; it is kept in {rescued}") from error
 
 
 def _next_steps(model: NestedEmbeddings, out: Path) -> list[str]:

@@ -41,7 +41,7 @@ class Checkpoint:
         return time.monotonic() - self._written >= self.least_seconds
 
     def write(self, state: dict[str, Any], arrays: Arrays) -> None:
-        """Replace what is there."""
+        """Replace what is there. Raises TrainingError where it cannot be written."""
         document = {"format": _FORMAT, "version": _VERSION, "identity": self.identity, "state": state}
 
         def fill(directory: Path) -> None:
@@ -50,7 +50,13 @@ class Checkpoint:
             (directory / _STATE).write_text(json.dumps(whole, allow_nan=False), encoding="utf-8")
 
         self.refuse_foreign()
-        replace_directory(self.directory, fill)
+        try:
+            replace_directory(self.directory, fill)
+        except OSError as error:
+            raise TrainingError(
+                f"checkpoint {self.directory} cannot be written ({error.strerror or error}); "
+                "make room or name another place for the checkpoint"
+            ) from error
         self._written = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], Arrays] | None:
