@@ -12,6 +12,7 @@ help:
 
 demo: .venv/.installed
 	$(BIN)/nestrec demo --out demo
+	@echo "(source $(BIN)/activate puts the command nestrec on the path.)"
 
 test: .venv/.installed-dev
 	$(BIN)/ruff check .

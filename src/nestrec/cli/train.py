@@ -126,7 +126,7 @@ def _finish(model: NestedEmbeddings, file: Path, out: Path) -> None:
 
 
 def _save(model: NestedEmbeddings, out: Path) -> None:
-    """Write the model; where that fails, as on a full disk, keep it in the temporary folder and raise ModelFileError."""
+    """Write the model; where that fails, as on a full disk, keep it in a temporary folder, raise ModelFileError."""
     try:
         model.save(out, overwrite=True)  # what may be replaced was decided before training
     except ModelFileError as error:
