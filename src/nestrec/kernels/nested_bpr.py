@@ -47,6 +47,14 @@ BLOCK = 32  # positives that share a tile; fewer cost more loading, more make ne
 
 
 @compiled
+def prefetch_row(vectors: FloatVector, squares: FloatVector, row: int, stride: int) -> None:
+    """Ask for a vector and its squares, which will be read and mostly written soon; row is an offset."""
+    for d in range(0, stride, 2 * LANES):
+        prefetch(vectors, row + d)
+        prefetch(squares, row + d)
+
+
+@compiled
 def prefix_score(users: FloatVector, user: int, items: FloatVector, item: int, width: int) -> Any:
     """Return the inner product of two prefixes; user and item are offsets."""
     result = np.float32(0)
@@ -236,12 +244,15 @@ def train_slice(
         block_size = min(BLOCK, stop - block_start)
         for k in range(block_size):
             order[k] = shuffled(block_start + k, n, half_bits, key)
-            for d in range(0, stride, 2 * LANES):
-                prefetch(users, user_of[order[k]] * stride + d)
-                prefetch(items, indices[order[k]] * stride + d)
-                prefetch(user_squares, user_of[order[k]] * stride + d)
-                prefetch(item_squares, indices[order[k]] * stride + d)
+            prefetch(user_of, order[k])
+            prefetch(indices, order[k])
         draw_pool(pool, n_items, key, block_start // BLOCK)
+        for lane in range(tile_size):
+            prefetch_row(items, item_squares, pool[lane] * stride, stride)
+        for k in range(block_size):
+            prefetch(indptr, user_of[order[k]])
+            prefetch_row(users, user_squares, user_of[order[k]] * stride, stride)
+            prefetch_row(items, item_squares, indices[order[k]] * stride, stride)
         load_tile(items, stride, embedding_size, pool, tile)
         for k in range(block_size):
             user_index, item_index = user_of[order[k]], indices[order[k]]
