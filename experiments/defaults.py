@@ -22,8 +22,8 @@ from nestrec.training import engine
 Variant = dict[str, Any]
 
 VARIANTS: dict[str, list[Variant]] = {
-    "candidates": [{"sampler": DynamicSampler(n)} for n in (1, 8, 16, 32)],
-    "regularization": [{"regularization": weight} for weight in (0.02, 0.04, 0.06, 0.08, 0.12)],
+    "candidates": [{"sampler": DynamicSampler(n)} for n in (1, 8, 16, 24, 32)],
+    "regularization": [{"regularization": weight} for weight in (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)],
     "share power": [
         {"share_power": 0.0, "regularization": 0.05},
         {"share_power": 0.7, "regularization": 0.08},
@@ -31,8 +31,19 @@ VARIANTS: dict[str, list[Variant]] = {
     ],
     "learning rate": [{"learning_rate": rate} for rate in (0.05, 0.1, 0.2, 0.4)],
     "final learning rate": [{"final_learning_rate": rate} for rate in (0.2, 0.02, 0.002)],
-    "epochs": [{"epochs": n} for n in (20, 60, 120)],
-    "level weights": [{"level_weights": weights} for weights in ((5, 4, 3, 2, 1), (1, 1, 1, 1, 1), (1, 2, 3, 4, 5))],
+    "epochs": [{"epochs": n} for n in (20, 60, 120, 160)],
+    "level weights": [
+        {"level_weights": weights}
+        for weights in (
+            (5, 4, 3, 2, 1),
+            (1, 1, 1, 1, 1),
+            (0.14, 0.18, 0.24, 0.22, 0.22),
+            (0.1, 0.15, 0.25, 0.25, 0.25),
+            (0.08, 0.12, 0.3, 0.25, 0.25),
+            (1, 2, 3, 4, 5),
+            None,
+        )
+    ],
 }
 
 
