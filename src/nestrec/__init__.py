@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nestrec.data.vocabulary import Vocabulary as Vocabulary
     from nestrec.data.world import World as World
     from nestrec.embeddings import NestedEmbeddings as NestedEmbeddings
+    from nestrec.errors import NestrecError as NestrecError
     from nestrec.evaluation.protocol import evaluate as evaluate
     from nestrec.retrieval.ranking import Ranking as Ranking
     from nestrec.training.options import Run as Run
@@ -29,6 +30,7 @@ _HOMES = {
     "Interactions": "nestrec.data.interactions",
     "LeaveLastOut": "nestrec.data.splitting",
     "NestedEmbeddings": "nestrec.embeddings",
+    "NestrecError": "nestrec.errors",
     "RandomSplit": "nestrec.data.splitting",
     "Ranking": "nestrec.retrieval.ranking",
     "ReadOptions": "nestrec.data.read_options",
@@ -49,6 +51,7 @@ __all__ = [
     "Interactions",
     "LeaveLastOut",
     "NestedEmbeddings",
+    "NestrecError",
     "RandomSplit",
     "Ranking",
     "ReadOptions",

@@ -14,7 +14,15 @@ Every message gives the value, the rule and the way out.
 
 
 class NestrecError(Exception):
-    """The root: whatever nestrec raises on purpose for a mistake outside its own code."""
+    """The root: whatever nestrec raises on purpose for a mistake outside its own code.
+
+    >>> from nestrec import NestrecError, Widths
+    >>> try:
+    ...     Widths([8, 4])
+    ... except NestrecError as error:
+    ...     print(error)
+    widths must be positive, ascending and unique; got 8,4
+    """
 
 
 class OptionError(NestrecError, ValueError):
