@@ -28,6 +28,7 @@ FloatVector = npt.NDArray[np.float32]  # flat matrices too: row r of a matrix be
 Rows = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 
+_SHORT = 8  # seen items compared one by one
 TILE = 64  # items in a tile are a multiple of this: eight vectors of scores stay in registers
 
 
@@ -80,22 +81,21 @@ def score_tile(users: FloatVector, user: int, tile: FloatVector, widths: Rows, s
 
 
 @compiled
-def first_not_below(indices: Indices, low: int, high: int, item: int) -> int:
-    """Return the first position of the ascending indices[low:high] whose item is not below the one given."""
-    while low < high:
+def is_seen(indices: Indices, low: int, high: int, item: int) -> bool:
+    """Whether an item stands in the ascending indices[low:high].
+
+    Halved while long, then compared one by one: a short run has no branch to guess wrong but its end.
+    """
+    while high - low > _SHORT:
         middle = (low + high) >> 1
-        if indices[middle] < item:
-            low = middle + 1
+        if indices[middle] <= item:
+            low = middle
         else:
             high = middle
-    return low
-
-
-@compiled
-def is_seen(indices: Indices, low: int, high: int, item: int) -> bool:
-    """Whether an item stands in the ascending indices[low:high]."""
-    at = first_not_below(indices, low, high, item)
-    return at < high and indices[at] == item
+    found = False
+    for at in range(low, high):
+        found |= indices[at] == item
+    return found
 
 
 @compiled
