@@ -43,6 +43,7 @@ Rows = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 Lanes = Any  # eight float32 numbers, known to numba alone
 
+AHEAD = 2  # positives between asking for their rows and using them
 BLOCK = 32  # positives that share a tile; fewer cost more loading, more make neighbours' negatives too alike
 
 
@@ -251,11 +252,12 @@ def train_slice(
             prefetch_row(items, item_squares, pool[lane] * stride, stride)
         for k in range(block_size):
             prefetch(indptr, user_of[order[k]])
-            prefetch_row(users, user_squares, user_of[order[k]] * stride, stride)
-            prefetch_row(items, item_squares, indices[order[k]] * stride, stride)
         load_tile(items, stride, embedding_size, pool, tile)
         for k in range(block_size):
             user_index, item_index = user_of[order[k]], indices[order[k]]
+            if k + AHEAD < block_size:
+                prefetch_row(users, user_squares, user_of[order[k + AHEAD]] * stride, stride)
+                prefetch_row(items, item_squares, indices[order[k + AHEAD]] * stride, stride)
             low, high = indptr[user_index], indptr[user_index + 1]
             if high - low >= n_items:
                 continue
