@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nestrec.kernels.hits import count_common, find_hits, holds
+from nestrec.kernels.hits import count_common, find_hits
 
 
 def test_hits_come_row_by_row_best_first() -> None:
@@ -25,9 +25,3 @@ def test_common_entries_are_counted_and_rows_without_a_partner_are_not() -> None
     indptr, indices = np.array([0, 2, 4, 5], dtype=np.int64), np.array([1, 2, 1, 3, 0], dtype=np.int32)
     other_indptr, other = np.array([0, 2, 3], dtype=np.int64), np.array([1, 3, 2], dtype=np.int32)
     assert count_common(indptr, indices, np.array([1, 0, -1]), other_indptr, other) == 3
-
-
-def test_holds_agrees_with_membership() -> None:
-    values = np.array([1, 4, 6, 9], dtype=np.int32)
-    assert [number for number in range(-1, 12) if holds(values, number)] == [1, 4, 6, 9]
-    assert not holds(values[:0], 0)

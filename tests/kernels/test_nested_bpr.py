@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from nestrec.kernels import nested_bpr as kernel
-from nestrec.kernels.candidates import any_unseen, is_seen
+from nestrec.kernels.candidates import any_unseen
 from nestrec.kernels.shuffle import below, half_bits_of, shuffled
 from tests.kernels.test_shuffle import bits_of
 
@@ -93,7 +93,6 @@ def case(
 
 
 ANY_UNSEEN: Any = any_unseen
-IS_SEEN: Any = is_seen
 SOFTPLUS: Any = kernel.softplus_and_slope
 
 
@@ -241,12 +240,3 @@ def test_loss_is_finite_at_any_margin(margin: float) -> None:
     loss, slope = SOFTPLUS(np.float32(margin))
     assert loss == pytest.approx(np.logaddexp(0, margin), rel=1e-5, abs=1e-30)
     assert slope == pytest.approx(1 / (1 + np.exp(-np.float64(margin))) if margin > -700 else 0.0, rel=1e-5, abs=1e-30)
-
-
-@pytest.mark.parametrize("n_seen", [0, 1, 7, 8, 9, 40, 100])
-def test_seen_items_are_told_from_the_others(n_seen: int) -> None:
-    """Whether the list is short enough to be walked or is halved first, at every place of a longer array."""
-    items = np.sort(np.random.default_rng(n_seen).choice(200, n_seen, replace=False)).astype(np.int32)
-    indices = np.concatenate([np.arange(5), items, np.arange(5)]).astype(np.int32)
-    found = [item for item in range(200) if IS_SEEN(indices, 5, 5 + n_seen, item)]
-    assert found == items.tolist()

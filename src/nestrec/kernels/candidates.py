@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.kernels.ascending import holds
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.lanes import (
     LANES,
@@ -28,7 +29,6 @@ FloatVector = npt.NDArray[np.float32]  # flat matrices too: row r of a matrix be
 Rows = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 
-_SHORT = 8  # seen items compared one by one
 TILE = 64  # items in a tile are a multiple of this: eight vectors of scores stay in registers
 
 
@@ -81,24 +81,6 @@ def score_tile(users: FloatVector, user: int, tile: FloatVector, widths: Rows, s
 
 
 @compiled
-def is_seen(indices: Indices, low: int, high: int, item: int) -> bool:
-    """Whether an item stands in the ascending indices[low:high].
-
-    Halved while long, then compared one by one: a short run has no branch to guess wrong but its end.
-    """
-    while high - low > _SHORT:
-        middle = (low + high) >> 1
-        if indices[middle] <= item:
-            low = middle
-        else:
-            high = middle
-    found = False
-    for at in range(low, high):
-        found |= indices[at] == item
-    return found
-
-
-@compiled
 def any_unseen(indices: Indices, low: int, high: int, n_items: int, bits: int) -> Any:
     """Return an item drawn uniformly from those not in indices[low:high]; at least one must exist.
 
@@ -147,7 +129,7 @@ def hardest_unseen(
         if not best > nothing:
             return -1
         lane = first_reaching(scores, start, whole, n_candidates, best)
-        if not is_seen(indices, low, high, pool[first + lane]):
+        if not holds(indices, low, high, pool[first + lane]):
             return lane
         scores[start + lane] = nothing
     return -1

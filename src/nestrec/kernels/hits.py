@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.kernels.ascending import holds
 from nestrec.kernels.compiled import compiled
 
 Indices = npt.NDArray[np.int32]
@@ -24,9 +25,8 @@ def find_hits(
     rows, positions = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
     count = 0
     for row in range(ranked.shape[0]):
-        relevant = indices[indptr[row] : indptr[row + 1]]
         for position in range(ranked.shape[1]):
-            if holds(relevant, ranked[row, position]):
+            if holds(indices, indptr[row], indptr[row + 1], ranked[row, position]):
                 rows[count], positions[count] = row, position
                 count += 1
     return rows[:count], positions[:count]
@@ -45,20 +45,7 @@ def count_common(
     for row in range(len(rows)):
         if rows[row] < 0:
             continue
-        others = other_indices[other_indptr[rows[row]] : other_indptr[rows[row] + 1]]
+        low, high = other_indptr[rows[row]], other_indptr[rows[row] + 1]
         for place in range(indptr[row], indptr[row + 1]):
-            count += int(holds(others, indices[place]))
+            count += int(holds(other_indices, low, high, indices[place]))
     return count
-
-
-@compiled
-def holds(ascending: Indices, wanted: int) -> bool:
-    """Say whether a value stands in an ascending array."""
-    low, high = 0, len(ascending)
-    while low < high:
-        middle = (low + high) >> 1
-        if ascending[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(ascending) and bool(ascending[low] == wanted)
