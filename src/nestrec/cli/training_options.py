@@ -46,7 +46,8 @@ class ModelOptions:
         ),
     ] = None
     level_weights: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Share of each width in the loss.", show_default="equal")
+        str | None,
+        typer.Option(metavar="LIST", help="Share of each width in the loss.", show_default="rising with the width"),
     ] = None
     sampler: Annotated[
         SamplerName,

@@ -96,7 +96,7 @@ class CpuEngine:
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.
 
-        An interrupt is raised only after the threads have finished, so the state is that after `stop`.
+        Returns when all threads have finished: the state is that after `stop`.
         """
         key = np.uint64(random_bits(np.uint64(self.seed), epoch))
         bounds = _shares(start, stop, self.threads)
