@@ -3,16 +3,19 @@
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
 from nestrec.evaluation.full_ranking import evaluate_arrays
 from nestrec.evaluation.held_out import Unmatched
+from nestrec.evaluation.item_similarities import ItemSimilarities
 from nestrec.evaluation.protocol import evaluate
-from nestrec.evaluation.significance import Difference, bootstrap_intervals, paired_difference
+from nestrec.evaluation.significance import Difference, bootstrap_intervals, paired_difference, paired_differences
 
 __all__ = [
     "Difference",
     "Evaluation",
+    "ItemSimilarities",
     "Unmatched",
     "WidthEvaluation",
     "bootstrap_intervals",
     "evaluate",
     "evaluate_arrays",
     "paired_difference",
+    "paired_differences",
 ]

@@ -6,7 +6,7 @@ Users are taken some thousands at a time, so that the lists of all of them are n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,21 @@ Progress = Callable[[int, int], None]  # users ranked, users to rank
 _USERS_AT_ONCE = 8192
 
 
+class Ranked(Protocol):
+    """What can be ranked: it says how many lists a user has, and makes them."""
+
+    @property
+    def n_items(self) -> int:
+        """Items to rank."""
+
+    @property
+    def n_widths(self) -> int:
+        """Lists of each user."""
+
+    def lists(self, held: HeldOut, k: int, threads: int | None) -> Iterator[tuple[slice, Indices]]:
+        """Yield users (places in held.known) and their lists of unseen items, (n_widths, n, k), -1 at the end."""
+
+
 class Model(NamedTuple):
     """The arrays of a model that ranking needs."""
 
@@ -32,6 +47,16 @@ class Model(NamedTuple):
     widths: tuple[int, ...]  # ascending; those to evaluate
     seen_indptr: Pointers  # (n_users + 1,)
     seen_indices: Indices
+
+    @property
+    def n_items(self) -> int:
+        """Rows of the item matrix."""
+        return len(self.item_embeddings)
+
+    @property
+    def n_widths(self) -> int:
+        """Lists of each user."""
+        return len(self.widths)
 
     def lists(self, held: HeldOut, k: int, threads: int | None) -> Iterator[tuple[slice, Indices]]:
         """Yield users (places in held.known) and their lists, (n_widths, n, k)."""
@@ -48,12 +73,12 @@ class Results(NamedTuple):
 
 
 def ranked_results(
-    model: Model, held: HeldOut, cutoffs: tuple[int, ...], threads: int | None, progress: Progress | None
+    model: Ranked, held: HeldOut, cutoffs: tuple[int, ...], threads: int | None, progress: Progress | None
 ) -> Results:
     """Rank, compare with what was held out, and keep values by user and counts by item."""
-    n_items = len(model.item_embeddings)
-    per_user = np.zeros((len(model.widths), len(held.n_relevant), len(labels(cutoffs))), dtype=np.float32)
-    n_lists = np.zeros((len(model.widths), len(cutoffs), n_items), dtype=np.int64)
+    n_items, n_widths = model.n_items, model.n_widths
+    per_user = np.zeros((n_widths, len(held.n_relevant), len(labels(cutoffs))), dtype=np.float32)
+    n_lists = np.zeros((n_widths, len(cutoffs), n_items), dtype=np.int64)
     for block, lists in model.lists(held, max(cutoffs), threads):
         for level, ranked in enumerate(lists):
             per_user[level, held.known[block]] = user_values(_hits(held, block, ranked), cutoffs)

@@ -19,6 +19,7 @@ from nestrec.kernels.hits import count_common
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.embeddings import NestedEmbeddings
+    from nestrec.evaluation.item_similarities import ItemSimilarities
 
 Indices = npt.NDArray[np.int32]
 Pointers = npt.NDArray[np.int64]
@@ -59,7 +60,9 @@ class HeldOut:
         return cls(n_relevant[users], np.arange(len(users)), users, starts, indices)
 
 
-def matched(model: NestedEmbeddings, held_out: Interactions) -> tuple[HeldOut, npt.NDArray[np.int64], Unmatched]:
+def matched(
+    model: NestedEmbeddings | ItemSimilarities, held_out: Interactions
+) -> tuple[HeldOut, npt.NDArray[np.int64], Unmatched]:
     """Find held-out ids in the model; also return the rows of `held_out` that are evaluated, and what has no match.
 
     Raises DataError without held-out interactions, or where the model knows none of the users.

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from nestrec.errors import OptionError
 from nestrec.evaluation.beyond_accuracy import CatalogueFigures
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
-from nestrec.evaluation.full_ranking import Model, Progress, Results, ranked_results
+from nestrec.evaluation.full_ranking import Model, Progress, Ranked, Results, ranked_results
 from nestrec.evaluation.held_out import matched
+from nestrec.evaluation.item_similarities import ItemSimilarities
 from nestrec.evaluation.metrics import labels
 from nestrec.evaluation.significance import bootstrap_intervals
 from nestrec.kernels.threads import checked_threads
@@ -26,7 +27,7 @@ Intervals = npt.NDArray[np.float64]
 
 
 def evaluate(
-    model: NestedEmbeddings,
+    model: NestedEmbeddings | ItemSimilarities,
     held_out: Interactions,
     cutoffs: Iterable[int] = (10, 20, 50),
     widths: Iterable[int] | None = None,
@@ -38,7 +39,7 @@ def evaluate(
     """Rank all items each user has not met in training, at every width, and compare with what was held out.
 
     Args:
-        model: what to evaluate; `model.seen` is what is not ranked.
+        model: what to evaluate; `model.seen` is what is not ranked. `ItemSimilarities` are evaluated under width 1.
         held_out: interactions with ids of their own. Users and items unknown to the model stay in the denominators,
             and so do interactions that stand in the training data too; `Evaluation.unmatched` counts them.
         cutoffs: lengths at which lists are judged.
@@ -66,8 +67,7 @@ def evaluate(
     cutoffs, chosen = _checked_cutoffs(cutoffs), _checked_widths(model, widths)
     threads, samples = checked_threads(threads), _checked_samples(bootstrap_samples)
     held, rows, unmatched = matched(model, held_out)
-    arrays = Model(model.user_embeddings, model.item_embeddings, chosen, model.seen.indptr, model.seen.indices)
-    results = ranked_results(arrays, held, cutoffs, threads, progress)
+    results = ranked_results(_ranked(model, chosen), held, cutoffs, threads, progress)
     return Evaluation(
         user_ids=held_out.users.ids[rows],
         n_items=model.n_items,
@@ -77,6 +77,12 @@ def evaluate(
         bootstrap_samples=samples,
         seed=seed,
     )
+
+
+def _ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...]) -> Ranked:
+    if isinstance(model, ItemSimilarities):
+        return model
+    return Model(model.user_embeddings, model.item_embeddings, widths, model.seen.indptr, model.seen.indices)
 
 
 def _checked_cutoffs(cutoffs: Iterable[int]) -> tuple[int, ...]:
@@ -90,7 +96,7 @@ def _checked_cutoffs(cutoffs: Iterable[int]) -> tuple[int, ...]:
     return ascending
 
 
-def _checked_widths(model: NestedEmbeddings, widths: Iterable[int] | None) -> tuple[int, ...]:
+def _checked_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable[int] | None) -> tuple[int, ...]:
     chosen = tuple(model.widths if widths is None else sorted(set(widths)))
     if not chosen:
         raise OptionError("no width was given to evaluate; name at least one, or leave the option out for all")
@@ -115,7 +121,7 @@ def _intervals(results: Results, samples: int, seed: int) -> Intervals | None:
 
 
 def _width_figures(
-    model: NestedEmbeddings,
+    model: NestedEmbeddings | ItemSimilarities,
     widths: tuple[int, ...],
     cutoffs: tuple[int, ...],
     results: Results,

@@ -67,13 +67,32 @@ def paired_difference(
             f"values of shapes {first.shape} and {second.shape} cannot be paired; "
             "give one value a user, for the same users in the same order"
         )
-    gaps = first - second
-    means = _resampled_means([gaps], samples, seed)[:, 0]
-    seen = float(gaps.mean())
-    low, high = _interval(means)
+    return paired_differences([first - second], samples, seed)[0]
+
+
+def paired_differences(
+    gaps: Sequence[npt.NDArray[np.floating]],  # each (n_users,): a metric of one model less that of another, by user
+    samples: int = 10_000,
+    seed: int = 0,
+) -> list[Difference]:
+    """Return `paired_difference` of each column of gaps, all from the same draws of users.
+
+    Raises OptionError where samples is below 1.
+    """
+    if not gaps:
+        return []
+    draws = _resampled_means(gaps, samples, seed)  # (samples, n_columns)
+    bounds = _interval(draws).T
+    return [
+        _difference(float(gap.mean(dtype=np.float64)), means, low, high)
+        for gap, means, (low, high) in zip(gaps, draws.T, bounds.tolist(), strict=True)
+    ]
+
+
+def _difference(seen: float, means: npt.NDArray[np.float64], low: float, high: float) -> Difference:
     # As far, but for rounding: where all gaps are equal every draw is the mean itself.
     as_far = np.count_nonzero(np.abs(means - seen) >= abs(seen) * (1 - 1e-9))
-    return Difference(seen, float(low), float(high), float((as_far + 1) / (samples + 1)))
+    return Difference(seen, low, high, float((as_far + 1) / (len(means) + 1)))
 
 
 def _interval(means: FloatMatrix) -> FloatMatrix:
