@@ -64,7 +64,7 @@ def evaluate(
     1.0
 
     """
-    cutoffs, chosen = _checked_cutoffs(cutoffs), _checked_widths(model, widths)
+    cutoffs, chosen = checked_cutoffs(cutoffs), _checked_widths(model, widths)
     threads, samples = checked_threads(threads), _checked_samples(bootstrap_samples)
     held, rows, unmatched = matched(model, held_out)
     results = ranked_results(_ranked(model, chosen), held, cutoffs, threads, progress)
@@ -85,7 +85,8 @@ def _ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...])
     return Model(model.user_embeddings, model.item_embeddings, widths, model.seen.indptr, model.seen.indices)
 
 
-def _checked_cutoffs(cutoffs: Iterable[int]) -> tuple[int, ...]:
+def checked_cutoffs(cutoffs: Iterable[int]) -> tuple[int, ...]:
+    """Return cutoffs ascending, each once; raise OptionError for anything but whole numbers from 1."""
     values = tuple(cutoffs)
     try:
         ascending = tuple(sorted({as_integer(k) for k in values}))

@@ -1,0 +1,110 @@
+"""The process in which models are fitted: requests come as JSON lines on stdin, answers go as JSON lines to stdout.
+
+A process of its own has a memory of its own, so what a fit takes can be told, and a fit that dies takes nothing along.
+Before the first fit of a model it is fitted on a few generated interactions: libraries are then loaded and kernels
+compiled, and neither counts as time or memory of the fit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from nestrec.artefact.tensors import Arrays, write_arrays
+from nestrec.baselines import baseline
+from nestrec.comparison.job import PAIRED, Job, Outcome, WidthFigures
+from nestrec.comparison.peak_memory import PeakMemory
+from nestrec.comparison.stored_interactions import stored_interactions
+from nestrec.data.world import World
+from nestrec.errors import NestrecError
+from nestrec.evaluation import Evaluation, evaluate
+from nestrec.training.options import Run
+from nestrec.widths import Widths
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    answers = _answers()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    warm: set[str] = set()
+    for line in sys.stdin:
+        request = json.loads(line)
+        job = Job.from_dict(request["job"])
+        if job.model not in warm:
+            _warm_up(job)
+            warm.add(job.model)
+        answers.write(json.dumps(asdict(_outcome(job, request))) + "\n")
+        answers.flush()
+
+
+def _outcome(job: Job, request: dict[str, Any]) -> Outcome:
+    began = time.perf_counter()
+    try:
+        return _fitted(job, request)
+    except NestrecError as error:
+        told = str(error)
+    except MemoryError:
+        told = "memory ran out; give it smaller data or a machine with more memory"
+    except Exception as error:  # another library's mistake ends this fit, not the comparison
+        traceback.print_exc()
+        told = f"{type(error).__name__}: {error}"
+    return Outcome.failed(told, time.perf_counter() - began)
+
+
+def _fitted(job: Job, request: dict[str, Any]) -> Outcome:
+    memory = PeakMemory()
+    train = stored_interactions(Path(request["train"]))
+    began = time.perf_counter()
+    model = baseline(job.model, **job.options).fit(train, Widths(job.widths), _run(job))
+    seconds, peak = time.perf_counter() - began, memory.bytes()
+    held_out = stored_interactions(Path(request["held_out"]))
+    found = evaluate(model, held_out, job.cutoffs, threads=job.threads, bootstrap_samples=0)
+    if request["per_user"] is not None:
+        write_arrays(Path(request["per_user"]), per_user(found))
+    figures = tuple(WidthFigures(at.width, at.means, at.beyond_accuracy) for at in found.widths)
+    return Outcome(seconds, peak, figures)
+
+
+def per_user(found: Evaluation) -> Arrays:
+    """Return `WIDTH LABEL` -> (n_users,) float32 for what is compared user by user, in the order of the test users."""
+    labels = [f"{name}@{k}" for k in found.cutoffs for name in PAIRED]
+    return {f"{at.width} {label}": np.ascontiguousarray(at.of_users(label)) for at in found.widths for label in labels}
+
+
+def _run(job: Job) -> Run:
+    return Run(seed=job.seed, threads=job.threads)
+
+
+def _warm_up(job: Job) -> None:
+    world = World(n_users=60, n_items=40, interactions_per_user=5).generate(seed=0).interactions
+    with suppress(Exception):  # too few data for some, and what is wrong shows in the fit itself
+        model = baseline(job.model).fit(world, Widths(job.widths), _run(job))
+        evaluate(model, world, (1,), threads=job.threads, bootstrap_samples=0)
+
+
+def _answers() -> TextIO:
+    """Return a stdout that only answers go to: what libraries print goes to stderr."""
+    kept = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return kept
+
+
+def _end_with(parent: int) -> None:
+    """End when the process that asked is gone, rather than fit for nobody."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""`compare`: every model at every width, tuned on one budget, fitted with several seeds, judged once on the test."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from nestrec.comparison.choosing import REFERENCE, chosen
+from nestrec.comparison.laboratory import VALIDATION, Laboratory
+from nestrec.comparison.procedure import Procedure
+from nestrec.comparison.result import Comparison, DataSummary, Protocol
+from nestrec.comparison.run_log import RunLog
+from nestrec.comparison.search import check_optuna
+from nestrec.comparison.tuning import check_seconds
+from nestrec.comparison.watcher import Unwatched, Watcher
+from nestrec.data.interactions import Interactions
+from nestrec.errors import DataError, OptionError
+from nestrec.evaluation.protocol import checked_cutoffs
+from nestrec.kernels.threads import checked_threads
+from nestrec.training.options import Run, check_range, whole
+from nestrec.training.trainer import DEFAULT_WIDTHS, check_learnable
+from nestrec.training.validation import Metric
+from nestrec.widths import Widths
+
+
+def compare(
+    train: Interactions,
+    test: Interactions,
+    *,
+    models: Sequence[str] | None = None,
+    widths: Widths | Iterable[int] = DEFAULT_WIDTHS,
+    cutoffs: Iterable[int] = (20,),
+    seeds: Iterable[int] = (0, 1, 2),
+    trials: int = 10,
+    seconds: float | None = None,
+    metric: str = "ndcg@20",
+    tune_nestrec: bool = False,
+    threads: int | None = None,
+    out: str | PathLike[str] | None = None,
+    watcher: Watcher = Unwatched(),  # noqa: B008 - it has no state
+) -> Comparison:
+    """Compare nestrec with other models at every width, each tuned on the same budget.
+
+    Tuning sees the training interactions alone: a random tenth of them is the validation part of every model. Then the
+    options chosen are fitted on all of them, once for each seed in a process of its own, and judged once on the test
+    part. Differences to nestrec are paired over users; `nestrec.comparison.gaps` says what is tested.
+
+    Args:
+        train: what to train and tune on.
+        test: held-out interactions under the same ids; takes part in no choice.
+        models: names in `nestrec.baselines.BASELINES`; None is all that are installed. nestrec always takes part.
+        widths: where models are compared.
+        cutoffs: lengths at which lists are judged.
+        seeds: of the fits, one each; the search uses the first one.
+        trials: fits for each width that tuning may spend on a model, its defaults among them; 0 compares defaults. A
+            model whose one fit serves all widths has trials * len(widths) of them, and so has one without width.
+        seconds: a search begins no further fit after as many seconds of fitting for each width; None is no limit.
+        metric: what tuning maximises, averaged over widths.
+        tune_nestrec: tune nestrec too; otherwise it runs with its defaults.
+        threads: None uses all processors.
+        out: folder for the log of fits, `runs.jsonl`: the same call with the same folder goes on from there. None
+            keeps nothing.
+        watcher: told how it goes.
+
+    Interrupted by Ctrl-C it raises KeyboardInterrupt, with every finished fit in the log. A model that fails, or whose
+    process dies, is marked (`Cell.error`) and the others go on.
+
+    Raises:
+        OptionError: a value breaks its rule, or the folder cannot be used.
+        DataError: the interactions hold nothing to learn from or to judge on, or the folder's log is of other data.
+        MissingExtraError: a model that was named, or Optuna, is not installed.
+
+    >>> from nestrec import RandomSplit, World, compare
+    >>> train, test = RandomSplit(0.2).split(World(n_users=80, n_items=60).generate(seed=0).interactions)
+    >>> found = compare(train, test, models=["popularity"], widths=[2, 4], seeds=[0], trials=0, threads=1)
+    >>> [(result.name, len(result.cells)) for result in found.models]
+    [('nestrec', 2), ('popularity', 1)]
+    >>> [gap.label for gap in found.model("popularity").at(4).gaps if gap.width == 4]
+    ['recall@20', 'ndcg@20']
+
+    """
+    names, skipped = chosen(models)
+    check_range("trials", whole("trials", trials, 10), 0, 100_000, 10)
+    check_seconds(seconds)
+    Metric.parse(metric)
+    protocol = Protocol(
+        widths=(widths if isinstance(widths, Widths) else Widths(widths)).values,
+        cutoffs=checked_cutoffs(cutoffs),
+        seeds=_checked_seeds(seeds),
+        trials=trials,
+        seconds=seconds,
+        metric=metric,
+        validation_fraction=VALIDATION.fraction,
+        tuned_reference=tune_nestrec,
+        threads=checked_threads(threads),
+    )
+    if trials > 0:
+        check_optuna()
+    data = _summary(train, test)
+    parts = {"training": data.train_fingerprint, "test": data.test_fingerprint}
+    with _folder(out) as folder, RunLog(folder, parts) as log, Laboratory(train, test, log) as laboratory:
+        results = Procedure(protocol, names, laboratory, log, watcher).results()
+    return Comparison(data, protocol, results, REFERENCE, skipped)
+
+
+@contextmanager
+def _folder(out: str | PathLike[str] | None) -> Iterator[Path]:
+    """Give the folder named, or one that is gone afterwards."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="nestrec-") as folder:
+        yield Path(folder)
+
+
+def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    given = tuple(seeds)
+    if not given or len(set(given)) < len(given):
+        told = ",".join(map(str, given)) or "none"
+        raise OptionError(f"seeds {told} must be at least one and none twice; give some, as in 0,1,2")
+    return tuple(Run(seed=seed).seed for seed in given)
+
+
+def _summary(train: Interactions, test: Interactions) -> DataSummary:
+    """Check the data before hours are spent on them, and describe them."""
+    check_learnable(train)
+    VALIDATION.split(train)
+    users = test.users.ids[np.diff(test.indptr) > 0]
+    if not bool((train.users.index_of(users) >= 0).any()):
+        raise DataError(
+            f"none of the {len(users)} users with test interactions stands in the training data; give a test part of "
+            "the same users, under the same ids"
+        )
+    return DataSummary(
+        train_fingerprint=train.fingerprint(),
+        test_fingerprint=test.fingerprint(),
+        users=train.n_users,
+        items=train.n_items,
+        train_interactions=train.n_interactions,
+        test_interactions=test.n_interactions,
+        test_users=len(users),
+    )

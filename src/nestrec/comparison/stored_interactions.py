@@ -1,0 +1,29 @@
+"""Interactions in a folder, so that another process can read them: safetensors, as a model's are; without times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nestrec.artefact.ids import packed_ids, unpacked_ids
+from nestrec.artefact.tensors import map_arrays, write_arrays
+from nestrec.data.interactions import Interactions
+
+_FILE = "interactions.safetensors"
+
+
+def write_interactions(folder: Path, interactions: Interactions) -> None:
+    """Write ids and pairs. Raises OSError, as on a full disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = {**packed_ids("users", interactions.users), **packed_ids("items", interactions.items)}
+    write_arrays(folder / _FILE, {**ids, "indptr": interactions.indptr, "indices": interactions.indices})
+
+
+def stored_interactions(folder: Path) -> Interactions:
+    """Return what was written, in memory of its own. Raises ModelFileError where the file is damaged."""
+    path = folder / _FILE
+    with path.open("rb") as file:
+        arrays = {name: np.array(array) for name, array in map_arrays(path, file).items()}
+    users, items = unpacked_ids("users", arrays), unpacked_ids("items", arrays)
+    return Interactions(users, items, arrays["indptr"], arrays["indices"])
