@@ -12,7 +12,19 @@ from nestrec.errors import OptionError
 if TYPE_CHECKING:
     from nestrec.baselines.baseline import Baseline
 
-_HOMES: dict[str, tuple[str, str]] = {}  # name -> file, class; in the order of a table: plain to elaborate
+_HOMES: dict[str, tuple[str, str]] = {  # name -> file, class; in the order of a table: plain to elaborate
+    "popularity": ("popularity", "Popularity"),
+    "itemknn-cosine": ("item_knn", "CosineKnn"),
+    "itemknn-tfidf": ("item_knn", "TfidfKnn"),
+    "itemknn-bm25": ("item_knn", "Bm25Knn"),
+    "ease": ("ease", "Ease"),
+    "puresvd": ("puresvd", "PureSvd"),
+    "ials": ("ials", "Ials"),
+    "ials-rotated": ("ials", "IalsRotated"),
+    "implicit-bpr": ("implicit_bpr", "ImplicitBpr"),
+    "nestrec-alone": ("nested", "NestrecAlone"),
+    "nestrec": ("nested", "Nestrec"),
+}
 
 
 class _Classes(Mapping[str, "type[Baseline]"]):

@@ -1,0 +1,76 @@
+"""Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009), by implicit: one uniform negative a pair.
+
+One number of each vector is the item's bias (the user's is 1), so that width d costs d numbers here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nestrec.baselines.baseline import Choice, Kind, Range
+from nestrec.baselines.fitting import check_fit, embeddings, only_width
+from nestrec.baselines.implicit_library import implicit_module, told, user_items
+from nestrec.data.interactions import Interactions
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import OptionError
+from nestrec.kernels.threads import checked_threads
+from nestrec.training.options import Run, check_count, check_range
+from nestrec.widths import Widths
+
+
+@dataclass(frozen=True)
+class ImplicitBpr:
+    """implicit's BPR at one width of 2 or more.
+
+    Threads race; `Run(deterministic=True)` trains on one thread and repeats to the bit.
+
+    >>> from nestrec import Run, Widths, World
+    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> ImplicitBpr(iterations=2).fit(interactions, Widths([8]), Run())
+    <NestedEmbeddings: 200 users, 160 items, widths 8>
+    """
+
+    learning_rate: float = 0.02
+    """Size of the steps."""
+    regularization: float = 0.03
+    """Weight of the squared numbers of the vectors a step touches."""
+    iterations: int = 150
+    """Passes: as many steps as there are interactions."""
+
+    name: ClassVar[str] = "implicit-bpr"
+    kind: ClassVar[Kind] = Kind.SINGLE
+    space: ClassVar[dict[str, Range | Choice]] = {
+        "learning_rate": Range(0.003, 0.3, log=True),
+        "regularization": Range(0.0003, 0.3, log=True),
+        "iterations": Range(20, 300, log=True, integer=True),
+    }
+    extra: ClassVar[str | None] = "baselines"
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_range("learning_rate", self.learning_rate, 1e-6, 10, 0.02)
+        check_range("regularization", self.regularization, 0, 100, 0.03)
+        check_count("iterations", self.iterations, 100_000, 150)
+
+    def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
+        """Train at the one width; raise OptionError for more, and for width 1, which leaves nothing beside the bias."""
+        check_fit(self, interactions, run)
+        width = only_width(self, widths)
+        if width < 2:
+            raise OptionError(
+                f"{self.name} keeps one number of a vector for the item's bias, so width {width} leaves none; "
+                "give 2 or more"
+            )
+        with implicit_module("bpr") as library:
+            model = library.BayesianPersonalizedRanking(
+                width - 1,
+                learning_rate=self.learning_rate,
+                regularization=self.regularization,
+                iterations=self.iterations,
+                use_gpu=False,
+                num_threads=1 if run.deterministic else checked_threads(run.threads),
+                random_state=run.seed,
+            )
+            model.fit(user_items(interactions), show_progress=False, callback=told(run, interactions, self.iterations))
+        return embeddings(self, interactions, widths, model.user_factors, model.item_factors, run)

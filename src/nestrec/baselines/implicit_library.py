@@ -1,0 +1,54 @@
+"""The one door to implicit (Frederickson, github.com/benfred/implicit; extra `baselines`), which is imported late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nestrec.baselines.blas import blas_threads
+from nestrec.data.interactions import Interactions
+from nestrec.errors import MissingExtraError, TrainingError
+from nestrec.training.listener import PhaseStart
+from nestrec.training.options import Run
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+
+@contextmanager
+def implicit_module(name: str) -> Iterator[Any]:
+    """Give `implicit.name` while BLAS runs on one thread, as implicit asks: each of its threads would start more.
+
+    Raises MissingExtraError without implicit, TrainingError where its numbers leave the range of floats.
+    """
+    try:
+        module, base = import_module(f"implicit.{name}"), import_module("implicit.recommender_base")
+    except ImportError as error:
+        raise MissingExtraError(
+            'this baseline needs implicit, which is not installed; get it with pip install "nestrec[baselines]"'
+        ) from error
+    with blas_threads(1):
+        try:
+            yield module
+        except base.ModelFitError as error:
+            raise TrainingError(f"implicit gave up ({error}); choose other values of the options") from error
+
+
+def user_items(interactions: Interactions) -> csr_matrix:
+    """Return the ones, (n_users, n_items) float32, in the class that implicit takes."""
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(interactions.to_scipy())
+
+
+def told(run: Run, interactions: Interactions, iterations: int) -> Callable[..., None]:
+    """Tell the run's listener that training begins; return what implicit calls after each iteration."""
+    n = interactions.n_interactions
+    run.listener.phase_started(PhaseStart("final", iterations, n, 0))
+
+    def after_iteration(*_: object) -> None:
+        run.listener.advanced(n)
+
+    return after_iteration

@@ -1,0 +1,91 @@
+"""PureSVD on the degree-normalised matrix: nested by nature, since prefixes of singular vectors are the best there are.
+
+PureSVD: Cremonesi, Koren and Turrin 2010. Dividing interactions by powers of the users' and items' numbers of
+interactions before: Nikolakopoulos et al. 2019 (EigenRec); with both powers 1/2 these are the singular vectors that
+graph filters keep (Shen et al. 2021, GF-CF).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.baselines.baseline import Choice, Kind, Range
+from nestrec.baselines.blas import blas_threads
+from nestrec.baselines.fitting import check_fit, embeddings
+from nestrec.data.interactions import Interactions
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.kernels.threads import checked_threads
+from nestrec.training.options import Run, check_range
+from nestrec.widths import Widths
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+FloatMatrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PureSvd:
+    """With n_u and n_i the interactions of user and item, X_ui / (n_u^user_power n_i^item_power) = U S V'.
+
+    The user's vector is U S, the item's V times n_i^popularity_power. Singular vectors by ARPACK, in float64, started
+    from the seed: the same seed gives the same vectors on the same machine.
+
+    >>> from nestrec import Run, Widths, World
+    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> PureSvd().fit(interactions, Widths([4, 8]), Run())
+    <NestedEmbeddings: 200 users, 160 items, widths 4, 8>
+    """
+
+    user_power: float = 0.5
+    """How far users with many interactions are held down; 0 not at all."""
+    item_power: float = 0.5
+    """How far items with many interactions are held down; 0 not at all."""
+    popularity_power: float = 0.5
+    """How far items with many interactions are raised again in the scores; item_power restores the counts."""
+
+    name: ClassVar[str] = "puresvd"
+    kind: ClassVar[Kind] = Kind.NESTED
+    space: ClassVar[dict[str, Range | Choice]] = {
+        "user_power": Range(0, 1),
+        "item_power": Range(0, 1),
+        "popularity_power": Range(0, 1),
+    }
+    extra: ClassVar[str | None] = "baselines"
+
+    def __post_init__(self) -> None:
+        """Check the powers."""
+        for field in ("user_power", "item_power", "popularity_power"):
+            check_range(field, getattr(self, field), 0, 2, 0.5)
+
+    def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
+        """Decompose. Widths beyond the rank of the matrix add zeros."""
+        check_fit(self, interactions, run)
+        matrix = interactions.to_scipy().astype(np.float64)
+        n_user = np.maximum(np.diff(interactions.indptr), 1.0)
+        n_item = np.maximum(np.bincount(interactions.indices, minlength=interactions.n_items), 1.0)
+        per_user, per_item = n_user**-self.user_power, n_item**-self.item_power
+        matrix.data *= np.repeat(per_user, np.diff(interactions.indptr)) * per_item[interactions.indices]
+        with blas_threads(checked_threads(run.threads)):
+            users, items = _decomposed(matrix, widths.embedding_size, run.seed)
+        items *= n_item[:, np.newaxis] ** self.popularity_power
+        return embeddings(self, interactions, widths, users, items, run)
+
+
+def _decomposed(matrix: csr_array, n: int, seed: int) -> tuple[FloatMatrix, FloatMatrix]:
+    """Return U S and V of the n largest singular values, largest first; zeros beyond the matrix's smaller side."""
+    smaller = min(matrix.shape)
+    if n < smaller:
+        from scipy.sparse.linalg import svds
+
+        start = np.random.default_rng(seed).standard_normal(smaller)
+        left, values, right = svds(matrix, n, v0=start)
+    else:  # ARPACK finds fewer than all; a side this small can be decomposed whole
+        left, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    order = np.argsort(-values, kind="stable")
+    more = ((0, 0), (0, n - len(order)))
+    return np.pad((left * values)[:, order], more), np.pad(right[order].T, more)
