@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nestrec.comparison.compare import compare as compare
+    from nestrec.comparison.tuning import tune as tune
     from nestrec.data.filters import k_core as k_core
     from nestrec.data.interactions import Interactions as Interactions
     from nestrec.data.read_options import ReadOptions as ReadOptions
@@ -41,9 +43,11 @@ _HOMES = {
     "Vocabulary": "nestrec.data.vocabulary",
     "Widths": "nestrec.widths",
     "World": "nestrec.data.world",
+    "compare": "nestrec.comparison.compare",
     "evaluate": "nestrec.evaluation.protocol",
     "k_core": "nestrec.data.filters",
     "read_interactions": "nestrec.data.reading",
+    "tune": "nestrec.comparison.tuning",
 }
 
 __all__ = [
@@ -62,9 +66,11 @@ __all__ = [
     "Vocabulary",
     "Widths",
     "World",
+    "compare",
     "evaluate",
     "k_core",
     "read_interactions",
+    "tune",
 ]
 
 

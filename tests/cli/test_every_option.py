@@ -91,6 +91,34 @@ TESTED_ELSEWHERE = {
         "--skip-unknown": "test_unknown_ids_are_an_error_or_skipped",
         "--out": "test_it_writes_a_file_too",
     },
+    "tune": {
+        "--model": "test_another_model_is_tuned_at_each_width",
+        "--widths": "test_the_best_options_are_shown_and_taken_by_train",
+        "--trials": "test_the_best_options_are_shown_and_taken_by_train",
+        "--seconds": "test_mistakes_are_told_in_one_sentence",
+        "--metric": "test_the_best_options_are_shown_and_taken_by_train",
+        "--seed": "test_mistakes_are_told_in_one_sentence",
+        "--threads": "test_mistakes_are_told_in_one_sentence",
+        "--out": "test_the_best_options_are_shown_and_taken_by_train",
+    },
+    "compare": {
+        **dict.fromkeys(
+            (
+                "--models",
+                "--widths",
+                "--cutoffs",
+                "--seeds",
+                "--trials",
+                "--seconds",
+                "--metric",
+                "--tune-nestrec",
+                "--threads",
+                "--json",
+            ),
+            "test_every_option_reaches_the_comparison",
+        ),
+        "--out": "test_interrupted_it_says_how_to_go_on_and_does",
+    },
     "info": {"--json": "test_json_is_the_manifest_with_the_memory_of_each_width"},
     "demo": {
         "--out": "test_it_writes_model_data_figures_page_and_picture",
@@ -123,7 +151,7 @@ def test_every_option_of_every_command_is_tested() -> None:
         tested = set(TESTED_ELSEWHERE[name])
         if name == "train":
             tested |= set(CHANGING)
-        if name == "evaluate":
+        if name in {"evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
         assert options_of(command) == tested, name
 

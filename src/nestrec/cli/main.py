@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from nestrec.cli import datasets, demo, doctor, evaluate, info, recommend, similar, train
+from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, recommend, similar, train, tune
 from nestrec.cli.exit_codes import MISTAKE, interruptible
 from nestrec.cli.option_groups import expanded
 from nestrec.cli.sentences import in_command_words
@@ -52,6 +52,8 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (evaluate.evaluate, evaluate.EXAMPLES),
     (recommend.recommend, recommend.EXAMPLES),
     (similar.similar, similar.EXAMPLES),
+    (tune.tune, tune.EXAMPLES),
+    (compare.compare, compare.EXAMPLES),
     (info.info, info.EXAMPLES),
     (doctor.doctor, doctor.EXAMPLES),
 )

@@ -14,6 +14,7 @@ _PHRASES = {
     "quote=None": "--quote ''",
     "give format='parquet'": "give --format parquet",
     "an empty rating_column": "--rating-column ''",
+    "compare defaults with trials=0": "compare defaults with --trials 0",
     "leave out resume": "leave out --resume",
     "name another place for the checkpoint": "name another path with --out",
     "give a file of held-out interactions, or train without validation": "give --validation FILE, or --no-validation",

@@ -19,7 +19,7 @@ from nestrec.comparison.search import check_optuna
 from nestrec.comparison.tuning import check_seconds
 from nestrec.comparison.watcher import Unwatched, Watcher
 from nestrec.data.interactions import Interactions
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError, MissingExtraError, OptionError
 from nestrec.evaluation.protocol import checked_cutoffs
 from nestrec.kernels.threads import checked_threads
 from nestrec.training.options import Run, check_range, whole
@@ -76,7 +76,7 @@ def compare(
         MissingExtraError: a model that was named, or Optuna, is not installed.
 
     >>> from nestrec import RandomSplit, World, compare
-    >>> train, test = RandomSplit(0.2).split(World(n_users=80, n_items=60).generate(seed=0).interactions)
+    >>> train, test = RandomSplit(0.2).split(World(n_users=100, n_items=120).generate(seed=0).interactions)
     >>> found = compare(train, test, models=["popularity"], widths=[2, 4], seeds=[0], trials=0, threads=1)
     >>> [(result.name, len(result.cells)) for result in found.models]
     [('nestrec', 2), ('popularity', 1)]
@@ -99,13 +99,20 @@ def compare(
         tuned_reference=tune_nestrec,
         threads=checked_threads(threads),
     )
-    if trials > 0:
-        check_optuna()
+    _check_tuning(trials)
     data = _summary(train, test)
     parts = {"training": data.train_fingerprint, "test": data.test_fingerprint}
     with _folder(out) as folder, RunLog(folder, parts) as log, Laboratory(train, test, log) as laboratory:
         results = Procedure(protocol, names, laboratory, log, watcher).results()
     return Comparison(data, protocol, results, REFERENCE, skipped)
+
+
+def _check_tuning(trials: int) -> None:
+    try:
+        if trials > 0:
+            check_optuna()
+    except MissingExtraError as error:
+        raise MissingExtraError(f"{error}, or compare defaults with trials=0") from error
 
 
 @contextmanager

@@ -71,7 +71,13 @@ class Procedure:
         if search is not None and search.best is None:
             self.watcher.fitted(len(seeds))
             return FittedUnit(unit, options, search, ())
-        return FittedUnit(unit, options, search, tuple(self._run(name, unit, options, seed) for seed in seeds))
+        runs: list[SeedRun] = []
+        for seed in seeds:
+            if runs and runs[-1].outcome.error is not None:  # what ran out of memory once will do so again
+                break
+            runs.append(self._run(name, unit, options, seed))
+        self.watcher.fitted(len(seeds) - len(runs))
+        return FittedUnit(unit, options, search, tuple(runs))
 
     def _run(self, name: str, unit: Unit, options: Options, seed: int) -> SeedRun:
         at = "" if len(unit) > 1 or len(self.protocol.widths) == 1 else f" at width {unit[0]}"

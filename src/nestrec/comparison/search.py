@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Space = dict[str, Range | Choice]
 
-_FAILURES = 3  # as many from the start, and the search is given up
+_FAILURES = 5  # as many from the start, and the search is given up
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,7 @@ def check_optuna() -> None:
         import optuna
     except ImportError as error:
         raise MissingExtraError(
-            'tuning needs optuna, which is not installed; get it with pip install "nestrec[tune]", or give trials=1 '
-            "to compare defaults"
+            'tuning needs optuna, which is not installed; get it with pip install "nestrec[tune]"'
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -113,7 +112,7 @@ def _study(seed: int, trials: int) -> Study:
     import optuna
 
     # A quarter of a small budget at random, ten trials of a large one, before the estimator is believed.
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(1, min(10, trials // 4)))
+    sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=max(1, min(10, trials // 4)))
     return optuna.create_study(direction="maximize", sampler=sampler)
 
 

@@ -25,7 +25,7 @@ from nestrec.comparison.watcher import Unwatched, Watcher
 from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError, TrainingError
 from nestrec.kernels.threads import checked_threads
-from nestrec.training.options import check_count
+from nestrec.training.options import Run, check_count
 from nestrec.training.trainer import DEFAULT_WIDTHS
 from nestrec.training.validation import Metric
 from nestrec.widths import Widths
@@ -114,7 +114,7 @@ def tune(
         TrainingError: every fit failed.
 
     >>> from nestrec import World, tune
-    >>> world = World(n_users=80, n_items=60).generate(seed=0)
+    >>> world = World(n_users=100, n_items=120).generate(seed=0)
     >>> found = tune(world.interactions, "ease", widths=[4], trials=2, threads=1)
     >>> len(found.at(4).search.trials), found.at(4).best.value >= found.at(4).defaults.value
     (2, True)
@@ -158,8 +158,9 @@ class Tuner:
     watcher: Watcher
 
     def __post_init__(self) -> None:
-        """Check the metric."""
+        """Check the metric and the seed."""
         Metric.parse(self.metric)
+        Run(seed=self.seed)
 
     def units(self, model: str) -> list[Unit]:
         """Return the widths of each fit that the model needs to be had at all widths."""

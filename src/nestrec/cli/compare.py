@@ -1,0 +1,139 @@
+"""`nestrec compare`: nestrec beside other models, every width, one budget of tuning, several seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nestrec.cli.console import say, show
+from nestrec.cli.destination import check_file_place, check_writable, write_json, written_whole
+from nestrec.cli.exit_codes import INTERRUPTED
+from nestrec.cli.lists import whole_numbers
+from nestrec.cli.reading import Reading, read_with_progress
+from nestrec.errors import OptionError
+
+if TYPE_CHECKING:
+    from nestrec.comparison.result import Comparison
+
+EXAMPLES = """\b
+Examples:
+  nestrec compare train.csv test.csv
+  nestrec compare train.csv test.csv --models popularity,ease,ials --trials 20 --out study
+  nestrec compare train.csv test.csv --widths 8,64 --seeds 0 --trials 0 --json - | jq '.models[].name'
+
+Every model is tuned on a tenth of TRAIN with the same number of fits; TEST takes part in no choice. nestrec itself runs
+with its defaults. Interrupted, the same command goes on from the fits in OUT.
+"""
+
+_SLOW = {"lightgcn": "passes over the whole graph for every batch"}
+
+
+def compare(
+    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Interactions to train on.", show_default=False)],
+    test: Annotated[Path, typer.Argument(metavar="TEST", help="Held-out interactions.", show_default=False)],
+    reading: Reading,
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Models beside nestrec, by name.", show_default="all that are installed"),
+    ] = None,
+    widths: Annotated[str, typer.Option(metavar="LIST", help="Widths to compare at.")] = "4,8,16,32,64",
+    cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Lengths at which lists are judged.")] = "20",
+    seeds: Annotated[str, typer.Option(metavar="LIST", help="One fit on all of TRAIN for each.")] = "0,1,2",
+    trials: Annotated[
+        int, typer.Option(metavar="N", help="Fits per width to tune a model with, its defaults first; 0: no tuning.")
+    ] = 10,
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Most seconds per width to tune a model for.", show_default="no limit"),
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(metavar="NAME@K", help="What tuning maximises, averaged over widths.")
+    ] = "ndcg@20",
+    tune_nestrec: Annotated[bool, typer.Option("--tune-nestrec", help="Tune nestrec like the others.")] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for the fits done so far, the figures and the page.")
+    ] = Path("nestrec-comparison"),
+    json_to: Annotated[
+        str | None, typer.Option("--json", metavar="PATH|-", help="Write all figures as JSON; - is stdout.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
+    ] = None,
+) -> None:
+    """Compare nestrec with other models at every width, each tuned on the same budget."""
+    _check_places(out, json_to)
+    names = None if models is None else tuple(name.strip() for name in models.split(","))
+    at, judged, run_with = (
+        whole_numbers(option, text)
+        for option, text in (("--widths", widths), ("--cutoffs", cutoffs), ("--seeds", seeds))
+    )
+    from nestrec.cli.comparison_progress import ComparisonProgress
+    from nestrec.comparison import chosen
+    from nestrec.comparison import compare as run
+
+    taking_part, absent = chosen(names)
+    _announce(taking_part, absent)
+    options = reading.options(threads=threads)
+    trained_on, _ = read_with_progress(train, options)
+    held_out, _ = read_with_progress(test, options)
+    try:
+        with ComparisonProgress() as progress:
+            found = run(
+                trained_on,
+                held_out,
+                models=names,
+                widths=at,
+                cutoffs=judged,
+                seeds=run_with,
+                trials=trials,
+                seconds=seconds,
+                metric=metric,
+                tune_nestrec=tune_nestrec,
+                threads=threads,
+                out=out,
+                watcher=progress,
+            )
+    except KeyboardInterrupt:
+        say(f"Interrupted. The fits done so far are in {out}; to go on, give the same command again.")
+        raise typer.Exit(INTERRUPTED) from None
+    _present(found, out, json_to)
+
+
+def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
+    for name, told in absent.items():
+        say(f"Left out: {name} {told}.")
+    for name, why in _SLOW.items():
+        if name in taking_part:
+            others = ",".join(other for other in taking_part if other not in _SLOW)
+            say(f"{name} is slow: it {why}. To do without it: --models {others}")
+
+
+def _present(found: Comparison, out: Path, json_to: str | None) -> None:
+    from nestrec.report.comparison import comparison_tables
+    from nestrec.report.comparison_page import comparison_page
+    from nestrec.report.comparison_words import conclusion
+
+    write_json(out / "comparison.json", found.as_dict())
+    with written_whole(out / "comparison.html") as partial:
+        partial.write_text(comparison_page(found), encoding="utf-8")
+    if json_to == "-":
+        typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
+    else:
+        for table in comparison_tables(found):
+            show(table)
+        for sentence in conclusion(found):
+            typer.echo(sentence)
+        if json_to is not None:
+            write_json(Path(json_to), found.as_dict())
+    say(f"All figures: {out / 'comparison.json'}; as a page: {out / 'comparison.html'}.")
+
+
+def _check_places(out: Path, json_to: str | None) -> None:
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"{out} is a file; the fits are kept in a folder, so name another path with --out")
+    check_writable(out)
+    if json_to not in (None, "-"):
+        check_file_place(Path(str(json_to)))

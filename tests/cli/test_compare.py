@@ -1,0 +1,109 @@
+"""`nestrec compare`: table, page, JSON, a folder to go on from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nestrec.comparison import procedure
+from nestrec.comparison.result import Comparison
+from tests.cli.conftest import Run
+
+FEW = ("--models", "popularity", "--widths", "2,4", "--seeds", "0", "--trials", "0", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def parts(interactions: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the parts of the interactions: every fifth row is held out."""
+    folder = tmp_path_factory.mktemp("parts")
+    header, *rows = interactions.read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "train.csv").write_text(header + "".join(row for n, row in enumerate(rows) if n % 5), encoding="utf-8")
+    (folder / "test.csv").write_text(header + "".join(rows[::5]), encoding="utf-8")
+    return folder / "train.csv", folder / "test.csv"
+
+
+def test_it_shows_tables_and_writes_figures_and_page(run: Run, parts: tuple[Path, Path], tmp_path: Path) -> None:
+    result = run("compare", *parts, *FEW, "--out", tmp_path / "study", "--json", tmp_path / "copy.json")
+    assert result.code == 0, result.err
+    for word in ("nestrec", "popularity", "ndcg@20", "recall@20"):
+        assert word in result.out
+    document = json.loads((tmp_path / "study" / "comparison.json").read_text(encoding="utf-8"))
+    assert document == json.loads((tmp_path / "copy.json").read_text(encoding="utf-8"))
+    assert [model.name for model in Comparison.from_dict(document).models] == ["nestrec", "popularity"]
+    assert (tmp_path / "study" / "comparison.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "comparison.html" in result.err
+
+
+def test_every_option_reaches_the_comparison(run: Run, parts: tuple[Path, Path], tmp_path: Path) -> None:
+    words: tuple[Any, ...] = (
+        "--models", "ease", "--widths", "2,4", "--cutoffs", "5,10", "--seeds", "3,4", "--trials", "1", "--seconds",
+        "60", "--metric", "recall@10", "--tune-nestrec", "--threads", "1", "--out", tmp_path / "study", "--json", "-",
+    )  # fmt: skip
+    result = run("compare", *parts, *words)
+    assert result.code == 0, result.err
+    found = Comparison.from_dict(json.loads(result.out))
+    rules = found.protocol
+    assert (rules.widths, rules.cutoffs, rules.seeds, rules.trials) == ((2, 4), (5, 10), (3, 4), 1)
+    assert (rules.seconds, rules.metric, rules.tuned_reference, rules.threads) == (60.0, "recall@10", True, 1)
+    assert [model.name for model in found.models] == ["nestrec", "ease"]
+    assert found.model("nestrec").at(2).trials == found.model("ease").at(2).trials == 2
+    assert "tuned ease: recall@10" in result.err
+
+
+def test_interrupted_it_says_how_to_go_on_and_does(
+    run: Run, parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "study"
+    fitted = procedure.Procedure._fitted
+
+    def interrupted(self: procedure.Procedure, name: str, *rest: Any) -> Any:
+        if name == "popularity":
+            raise KeyboardInterrupt
+        return fitted(self, name, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(procedure.Procedure, "_fitted", interrupted)
+        result = run("compare", *parts, *FEW, "--out", out)
+    assert result.code == 130
+    assert f"The fits done so far are in {out}; to go on, give the same command again." in result.err
+    assert len((out / "runs.jsonl").read_text().splitlines()) == 2
+    assert run("compare", *parts, *FEW, "--out", out).code == 0
+    assert len((out / "runs.jsonl").read_text().splitlines()) == 3
+    result = run("compare", parts[0], parts[0], *FEW, "--out", out)
+    assert result.code == 1
+    assert "holds runs on other data: its test part" in result.err
+
+
+def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nestrec.comparison.compare", nothing)
+    result = run("compare", *parts, "--models", "popularity,lightgcn")
+    assert "lightgcn is slow" in result.err
+    assert "--models nestrec,popularity" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--models", "magic"], "'magic' is no model to compare"),
+        (["--widths", "4,x"], "--widths '4,x' is no list of whole numbers"),
+        (["--seeds", "0,0"], "seeds 0,0 must be at least one and none twice"),
+        (["--trials", "-1"], "trials -1 is not between 0"),
+        (["--seconds", "0"], "seconds 0.0 leave no time"),
+        (["--out", "/proc/no/study"], "nothing can be written into /proc/no"),
+        (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),
+        (["--item-column", "thing"], "has no column 'thing'"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(
+    run: Run, parts: tuple[Path, Path], tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    result = run("compare", *parts, *FEW, "--out", tmp_path / "study", *words)
+    assert result.code == 1
+    assert sentence in result.err.splitlines()[-1]
+    assert "Traceback" not in result.err

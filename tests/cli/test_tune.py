@@ -1,0 +1,57 @@
+"""`nestrec tune`: the best options beside the defaults, in a file that `nestrec train` takes."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def test_the_best_options_are_shown_and_taken_by_train(run: Run, interactions: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    words = ("--widths", "2,4", "--trials", "4", "--seconds", "300", "--seed", "5", "--threads", "1")
+    result = run("tune", interactions, *words, "--metric", "recall@10", "--out", settings)
+    assert result.code == 0, result.err
+    assert "recall@10 on the validation part" in result.out
+    assert "nestrec at width 2, 4: the best of 4 fits" in result.out
+    values = tomllib.loads(settings.read_text(encoding="utf-8"))
+    assert values["widths"] == [2, 4]
+    assert f"--config {settings}" in result.err
+    result = run("train", interactions, "--out", tmp_path / "model", "--config", settings, "--threads", "1")
+    assert result.code == 0, result.err
+    training = json.loads((tmp_path / "model" / "manifest.json").read_text())["training"]
+    assert training["options"]["widths"] == [2, 4]
+    if "learning_rate" in values:
+        assert training["options"]["learning_rate"] == values["learning_rate"]
+
+
+def test_another_model_is_tuned_at_each_width(run: Run, interactions: Path) -> None:
+    words = ("--model", "ials", "--widths", "2,4", "--trials", "2", "--threads", "1", "--metric", "ndcg@5")
+    result = run("tune", interactions, *words)
+    assert result.code == 0, result.err
+    assert "ials at width 2: the best of 2 fits" in result.out
+    assert "ials at width 4: the best of 2 fits" in result.out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--model", "ease", "--out", "x.toml"], "--out holds options for nestrec train, which does not train ease"),
+        (["--model", "popularity"], "popularity has no options to tune"),
+        (["--model", "magic"], "'magic' is no model"),
+        (["--trials", "0"], "trials 0 is not between 1"),
+        (["--seconds", "-1"], "seconds -1.0 leave no time"),
+        (["--widths", "2,2"], "widths must be positive, ascending and unique"),
+        (["--threads", "0"], "threads 0 is too small"),
+        (["--seed", "-1"], "seed -1 is out of range"),
+        (["--out", "/proc/no/x.toml"], "nothing can be written into /proc/no"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(run: Run, interactions: Path, words: list[str], sentence: str) -> None:
+    result = run("tune", interactions, *words)
+    assert result.code == 1
+    assert sentence in result.err.splitlines()[-1]

@@ -1,0 +1,286 @@
+"""A whole comparison: the same rules for all, the test part at the end, nothing done twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nestrec import compare
+from nestrec.comparison import laboratory, stored_interactions
+from nestrec.comparison.job import Job, Outcome
+from nestrec.comparison.laboratory import Laboratory
+from nestrec.comparison.result import Comparison
+from nestrec.comparison.watcher import Unwatched
+from nestrec.comparison.worker import Worker
+from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import RandomSplit
+from nestrec.data.vocabulary import Vocabulary
+from nestrec.data.world import World
+from nestrec.errors import DataError, MissingExtraError, OptionError
+from nestrec.evaluation import evaluate
+
+TRAIN, TEST = RandomSplit(0.2).split(
+    World(n_users=120, n_items=80, interactions_per_user=12).generate(seed=0).interactions
+)
+SMALL: dict[str, Any] = {
+    "models": ["popularity", "ease", "ials"],
+    "widths": [2, 4],
+    "seeds": [0, 1],
+    "trials": 2,
+    "threads": 1,
+}
+
+
+class Heard(Unwatched):
+    def __init__(self) -> None:
+        self.n_planned = self.n_fitted = 0
+        self.doing: list[str] = []
+        self.notes: list[str] = []
+
+    def planned(self, fits: int) -> None:
+        self.n_planned = fits
+
+    def began(self, doing: str) -> None:
+        self.doing.append(doing)
+
+    def fitted(self, fits: int) -> None:
+        self.n_fitted += fits
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("comparison")
+
+
+@pytest.fixture(scope="module")
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path, heard: Heard) -> Comparison:
+    return compare(TRAIN, TEST, **SMALL, out=folder, watcher=heard)
+
+
+def jobs(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line)["job"] for line in (folder / "runs.jsonl").read_text().splitlines()[1:]]
+
+
+def test_nestrec_comes_first_and_each_kind_has_its_cells(found: Comparison) -> None:
+    assert [(model.name, model.kind, [cell.width for cell in model.cells]) for model in found.models] == [
+        ("nestrec", "nested", [2, 4]),
+        ("popularity", "whole", [None]),
+        ("ease", "whole", [None]),
+        ("ials", "single", [2, 4]),
+    ]
+    assert [model.error for model in found.models] == [None] * 4
+
+
+def test_every_model_has_the_same_number_of_fits_to_be_tuned_with(found: Comparison, folder: Path) -> None:
+    spent = {(cell.width, model.name): cell.trials for model in found.models for cell in model.cells}
+    assert spent == {
+        (2, "nestrec"): 0, (4, "nestrec"): 0, (None, "popularity"): 0, (None, "ease"): 4, (2, "ials"): 2, (4, "ials"): 2
+    }  # fmt: skip
+    tuned = [job for job in jobs(folder) if job["part"] == "validation"]
+    assert sorted(job["model"] for job in tuned) == ["ease"] * 4 + ["ials"] * 4
+
+
+def test_tuning_is_over_before_the_test_part_is_used(found: Comparison, folder: Path) -> None:
+    parts = [job["part"] for job in jobs(folder)]
+    assert parts == ["validation"] * 8 + ["test"] * (2 * 5)
+    assert found.protocol.validation_fraction == 0.1
+
+
+def test_tuning_never_sees_the_test_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, Interactions]] = []
+    write = stored_interactions.write_interactions
+
+    def noted(place: Path, interactions: Interactions) -> None:
+        written.append((place.name, interactions))
+        write(place, interactions)
+
+    monkeypatch.setattr(laboratory, "write_interactions", noted)
+    compare(TRAIN, TEST, **{**SMALL, "models": ["ease"], "widths": [2], "seeds": [0]})
+    assert [name for name, _ in written] == ["search", "validation", "train", "test"]
+    search, validation = (interactions for _, interactions in written[:2])
+    assert search.n_interactions + validation.n_interactions == TRAIN.n_interactions
+
+
+def test_all_fits_planned_are_told_as_done(found: Comparison, heard: Heard) -> None:
+    assert found is not None
+    assert heard.n_planned == heard.n_fitted == 18
+    assert "tuning ials at width 4" in heard.doing
+
+
+def test_means_are_over_seeds_and_figures_are_those_of_evaluate(found: Comparison) -> None:
+    cell = found.model("nestrec").at(4)
+    for label in ("recall@20", "ndcg@20"):
+        assert cell.metrics[label] == pytest.approx(np.mean([seed.metrics[label] for seed in cell.seeds]))
+        low, high = cell.intervals[label]
+        assert low < cell.metrics[label] < high
+    from nestrec import Run, Widths
+    from nestrec.baselines import baseline
+
+    here = evaluate(baseline("popularity").fit(TRAIN, Widths([2]), Run()), TEST, [20], bootstrap_samples=0).widths[0]
+    popular = found.model("popularity").at(4)
+    assert popular.metrics == pytest.approx(here.means)
+    assert popular.beyond_accuracy == pytest.approx(here.beyond_accuracy)
+
+
+def test_a_gap_is_nestrecs_mean_less_the_others(found: Comparison) -> None:
+    nestrec = found.model("nestrec")
+    for model in found.models[1:]:
+        for width in (2, 4):
+            gap = model.at(width).gap("ndcg@20", width)
+            assert gap is not None
+            lead = nestrec.at(width).metrics["ndcg@20"] - model.at(width).metrics["ndcg@20"]
+            assert gap.mean == pytest.approx(lead, abs=1e-6)
+            assert gap.low <= gap.mean <= gap.high
+            assert gap.p_value <= gap.corrected_p_value <= 1
+    assert nestrec.at(4).gaps == ()
+
+
+def test_costs_stand_beside_quality(found: Comparison) -> None:
+    for model in found.models:
+        assert model.training_seconds > 0
+        assert model.peak_memory_bytes > 0
+    ials = found.model("ials")
+    assert ials.training_seconds == pytest.approx(sum(cell.training_seconds for cell in ials.cells))
+    assert ials.tuning_seconds > 0
+    nestrec = found.model("nestrec")
+    assert nestrec.training_seconds == nestrec.at(2).training_seconds == nestrec.at(4).training_seconds
+
+
+def test_it_is_json_and_back(found: Comparison) -> None:
+    document = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert Comparison.from_dict(document).as_dict() == found.as_dict()
+    with pytest.raises(DataError, match="this is no comparison of version 1"):
+        Comparison.from_dict({**document, "version": 2})
+    with pytest.raises(DataError, match="this comparison is incomplete"):
+        Comparison.from_dict({**document, "data": {}})
+
+
+def test_a_second_run_fits_nothing_and_finds_the_same(
+    found: Comparison, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> Worker:
+        raise AssertionError("nothing is left to fit")
+
+    monkeypatch.setattr(laboratory, "Worker", refused)
+    again = compare(TRAIN, TEST, **SMALL, out=folder)
+    assert again.as_dict() == found.as_dict()
+
+
+def test_an_interrupted_run_goes_on_where_it_was(found: Comparison, folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "runs.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "runs.jsonl").write_bytes(b"".join(lines[:6]) + lines[6][:50])
+
+    class Impatient(Unwatched):
+        def began(self, doing: str) -> None:
+            if doing.startswith("fitting ease"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(TRAIN, TEST, **SMALL, out=tmp_path, watcher=Impatient())
+    n_done = len(jobs(tmp_path))
+    again = compare(TRAIN, TEST, **SMALL, out=tmp_path)
+    assert jobs(tmp_path)[:n_done] == jobs(folder)[:n_done]
+    assert len(jobs(tmp_path)) == len(jobs(folder))
+    assert again.model("ease").at(4).metrics == found.model("ease").at(4).metrics
+
+
+def failing(model: str, part: str) -> Callable[..., Outcome]:
+    done = {"test": Laboratory._judged_on_test, "validation": Laboratory._validated}[part]
+
+    def outcome(self: Laboratory, job: Job) -> Outcome:
+        return Outcome.failed("its process was ended by SIGKILL") if job.model == model else done(self, job)
+
+    return outcome
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_a_model_that_fails_is_marked_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    monkeypatch.setattr(
+        Laboratory, {"test": "_judged_on_test", "validation": "_validated"}[part], failing("ease", part)
+    )
+    heard = Heard()
+    found = compare(TRAIN, TEST, **{**SMALL, "models": ["ease", "popularity"]}, watcher=heard)
+    failed, other = found.model("ease").cells[0], found.model("popularity").cells[0]
+    assert failed.error == "its process was ended by SIGKILL"
+    assert (failed.metrics, failed.seeds, failed.gaps) == ({}, (), ())
+    assert other.error is None
+    assert len(other.gaps) == 4
+    assert heard.n_planned == heard.n_fitted
+    assert any("SIGKILL" in note for note in heard.notes)
+    assert Comparison.from_dict(json.loads(json.dumps(found.as_dict()))).as_dict() == found.as_dict()
+
+
+def test_where_nestrec_itself_fails_nothing_is_compared_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Laboratory, "_judged_on_test", failing("nestrec", "test"))
+    found = compare(TRAIN, TEST, **{**SMALL, "models": ["popularity"], "trials": 0})
+    assert found.model("nestrec").error is not None
+    assert found.model("popularity").at(2).gaps == ()
+
+
+def test_nestrec_is_tuned_where_that_is_asked_for() -> None:
+    words = {**SMALL, "models": ["popularity"], "widths": [2], "seeds": [0], "trials": 1}
+    found = compare(TRAIN, TEST, **words, tune_nestrec=True)
+    cell = found.model("nestrec").at(2)
+    assert cell.trials == 1
+    assert cell.validation_value is not None
+    assert found.protocol.tuned_reference
+
+
+def test_a_log_of_other_data_is_refused(found: Comparison, folder: Path) -> None:
+    assert found is not None
+    with pytest.raises(DataError, match="holds runs on other data: its test part"):
+        compare(TRAIN, TRAIN, **SMALL, out=folder)
+
+
+def test_other_users_are_refused_before_anything_is_fitted() -> None:
+    strangers = Interactions(
+        Vocabulary.from_ids([f"stranger{n}" for n in range(TEST.n_users)]), TEST.items, TEST.indptr, TEST.indices
+    )
+    with pytest.raises(DataError, match="users with test interactions stands in the training data"):
+        compare(TRAIN, strangers, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"models": ["magic"]}, "'magic' is no model to compare; choose from popularity, "),
+        ({"models": ["ease", "ease"]}, "models ease,ease name one twice"),
+        ({"widths": [4, 2]}, "widths must be positive, ascending and unique"),
+        ({"cutoffs": [0]}, "cutoffs must be 1 or more"),
+        ({"seeds": []}, "seeds none must be at least one and none twice"),
+        ({"seeds": [1, 1]}, "seeds 1,1 must be at least one and none twice"),
+        ({"seeds": [-1]}, "seed -1 is out of range"),
+        ({"trials": -1}, "trials -1 is not between 0 and"),
+        ({"seconds": 0.0}, "seconds 0.0 leave no time"),
+        ({"metric": "accuracy@5"}, "metric 'accuracy@5' is not known"),
+        ({"threads": 0}, "0 threads cannot do any work"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(words: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        compare(TRAIN, TEST, **{**SMALL, **words})
+
+
+def test_what_is_not_installed_is_left_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nestrec.comparison.choosing.find_spec", lambda _: None)
+    from nestrec.comparison import chosen
+
+    names, absent = chosen(None)
+    assert names[0] == "nestrec"
+    assert "popularity" in names
+    assert 'pip install "nestrec[baselines]"' in absent["ials"]
+    with pytest.raises(MissingExtraError, match="ials needs implicit, which is not installed"):
+        chosen(["ials"])

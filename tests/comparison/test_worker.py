@@ -1,0 +1,97 @@
+"""Fits in a process of their own: the same figures as here, and a death that is told in a sentence."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestrec.artefact.tensors import map_arrays
+from nestrec.baselines import baseline
+from nestrec.comparison.job import Job
+from nestrec.comparison.stored_interactions import stored_interactions, write_interactions
+from nestrec.comparison.worker import Worker
+from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import RandomSplit
+from nestrec.data.world import World
+from nestrec.evaluation import evaluate
+from nestrec.training.options import Run
+from nestrec.widths import Widths
+
+JOB = Job("popularity", {}, (2, 4), "test", 0, 1, (5, 20))
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[Interactions, Interactions]:
+    return RandomSplit(0.2).split(World(n_users=60, n_items=40, interactions_per_user=8).generate(seed=0).interactions)
+
+
+@pytest.fixture(scope="module")
+def places(parts: tuple[Interactions, Interactions], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("parts")
+    for name, part in zip(("train", "test"), parts, strict=True):
+        write_interactions(folder / name, part)
+    return folder / "train", folder / "test"
+
+
+def test_interactions_come_back_as_they_were(
+    parts: tuple[Interactions, Interactions], places: tuple[Path, Path]
+) -> None:
+    assert [stored_interactions(place).fingerprint() for place in places] == [part.fingerprint() for part in parts]
+
+
+def test_the_figures_are_those_of_a_fit_in_this_process(
+    parts: tuple[Interactions, Interactions], places: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, test = parts
+    model = baseline("popularity").fit(train, Widths(JOB.widths), Run())
+    here = evaluate(model, test, JOB.cutoffs, bootstrap_samples=0).widths[0]
+    with Worker(threads=1) as worker:
+        found = worker.outcome(JOB, *places, tmp_path / "users.safetensors")
+        again = worker.outcome(JOB, *places)
+    assert found.error is None
+    assert found.figures == again.figures
+    assert found.figures[0].metrics == here.means
+    assert found.figures[0].beyond_accuracy == here.beyond_accuracy
+    assert found.seconds > 0
+    assert found.peak_memory_bytes > 0
+    with (tmp_path / "users.safetensors").open("rb") as file:
+        users = map_arrays(tmp_path / "users.safetensors", file)
+        assert sorted(users) == ["1 ndcg@20", "1 ndcg@5", "1 recall@20", "1 recall@5"]
+        assert np.array_equal(users["1 ndcg@5"], here.of_users("ndcg@5"))
+
+
+def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, Path]) -> None:
+    job = Job("popularity", {"depth": 3}, (2,), "test", 0, 1, (5,))
+    with Worker(threads=1) as worker:
+        found = worker.outcome(job, *places)
+        assert worker.is_alive
+    assert found.error == "popularity has no option 'depth'; leave it out: there is nothing to set"
+    assert found.figures == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "its process was ended by SIGKILL, as happens where memory runs out"),
+        ("import os; os.kill(os.getpid(), 11)", "its process was ended by SIGSEGV"),
+        ("raise SystemExit('no such library')", r"its process ended with exit code 1 (no such library)"),
+    ],
+)
+def test_a_process_that_dies_is_told(places: tuple[Path, Path], code: str, sentence: str) -> None:
+    with Worker(threads=1, command=(sys.executable, "-c", code)) as worker:
+        found = worker.outcome(JOB, *places)
+        assert not worker.is_alive
+    assert found.error is not None
+    assert found.error.startswith(sentence)
+
+
+def test_what_libraries_print_is_no_answer(places: tuple[Path, Path]) -> None:
+    noisy = (
+        "import os; from nestrec.comparison import child; out = child._answers(); os.write(1, b'noise\\n');"
+        "print('more noise', flush=True); child._answers = lambda: out; child.main()"
+    )
+    with Worker(threads=1, command=(sys.executable, "-c", noisy)) as worker:
+        assert worker.outcome(JOB, *places).error is None
