@@ -35,7 +35,7 @@ class Ials:
     <NestedEmbeddings: 200 users, 160 items, widths 8>
     """
 
-    regularization: float = 10.0
+    regularization: float = 30.0
     """Weight of the squared lengths."""
     alpha: float = 10.0
     """Weight of a seen pair; an unseen one has 1."""
@@ -53,7 +53,7 @@ class Ials:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        check_range("regularization", self.regularization, 1e-6, 1e6, 10)
+        check_range("regularization", self.regularization, 1e-6, 1e6, 30)
         check_range("alpha", self.alpha, 1, 1e6, 10)
         check_count("iterations", self.iterations, 10_000, 20)
 

@@ -36,7 +36,7 @@ class CosineKnn:
     <ItemSimilarities: 200 users, 160 items>
     """
 
-    n_neighbours: int = 100
+    n_neighbours: int = 200
     """Items that each item keeps, itself among them."""
 
     name: ClassVar[str] = "itemknn-cosine"
@@ -46,7 +46,7 @@ class CosineKnn:
 
     def __post_init__(self) -> None:
         """Check the number."""
-        check_count("n_neighbours", self.n_neighbours, _MOST, 100)
+        check_count("n_neighbours", self.n_neighbours, _MOST, 200)
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> ItemSimilarities:
         """Find the neighbours. Involves no chance."""

@@ -40,4 +40,4 @@ def _named(path: Path, name: str) -> int | None:
         lines = path.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}")), None)
+    return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), None)

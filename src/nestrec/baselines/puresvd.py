@@ -41,7 +41,7 @@ class PureSvd:
     <NestedEmbeddings: 200 users, 160 items, widths 4, 8>
     """
 
-    user_power: float = 0.5
+    user_power: float = 0.3
     """How far users with many interactions are held down; 0 not at all."""
     item_power: float = 0.5
     """How far items with many interactions are held down; 0 not at all."""
