@@ -37,7 +37,7 @@ HILL = cast("type[Baseline]", Hill)
 
 def height(options: Options) -> float:
     away: float = abs(options["x"] - 0.3) + abs(math.log10(options["n"] / 20))
-    return 1.0 - away - 0.2 * (options["kind"] != "b")
+    return 1.0 - away - (0.0 if options["kind"] == "b" else 0.2)
 
 
 def outcome(value: float, seconds: float = 1.0) -> Outcome:
