@@ -22,6 +22,7 @@ _HOMES: dict[str, tuple[str, str]] = {  # name -> file, class; in the order of a
     "ials": ("ials", "Ials"),
     "ials-rotated": ("ials", "IalsRotated"),
     "implicit-bpr": ("implicit_bpr", "ImplicitBpr"),
+    "lightgcn": ("lightgcn", "LightGCN"),
     "nestrec-alone": ("nested", "NestrecAlone"),
     "nestrec": ("nested", "Nestrec"),
 }
