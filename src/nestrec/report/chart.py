@@ -1,16 +1,22 @@
-"""A line chart over widths as SVG text: log2 across, 95% bands, values at the points; colours come from the page."""
+"""A line chart over widths as SVG text: log2 across, 95% bands, values at the points; colours come from the page.
+
+Few lines are told apart by a legend; many by names beside their ends, `named_at_end`.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 380, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 22, 44, 50
-_LEAST_GAP = 26  # pixels between labels
-_STEPS = (1, 2, 2.5, 5, 10)
+from nestrec.report.label_places import in_column
+from nestrec.report.scales import SMALL, Frame, Scale, spaced
+from nestrec.report.svg import Marker, across, dot, grid, leader, name_text, opened
+
+_LEAST_GAP = 26  # pixels between labels across
+_NAME_GAP = 15  # pixels between names up and down
+_TO_NAMES = 26  # pixels from the plot to the names beside it
+LARGE = Frame(580, 480, right=162)  # with room for names
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,9 @@ class Line:
     name: str
     points: tuple[Point, ...]
     tone: int = 0
+    marker: Marker = Marker.CIRCLE
+    level: bool = False  # a value that has no width: a dashed line across
+    banded: bool = True  # whether its intervals are drawn
 
 
 @dataclass(frozen=True)
@@ -40,17 +49,24 @@ class Chart:
     y_label: str
     lines: tuple[Line, ...]
     percent: bool = False
+    named_at_end: bool = False
+
+    @property
+    def scale(self) -> Scale:
+        """The scale that shows all points and bands."""
+        points = [(p.width, p.high if line.banded else p.value) for line in self.lines for p in line.points]
+        return Scale.over(points, LARGE if self.named_at_end else SMALL)
 
     def svg(self) -> str:
         """Return the chart as an `<svg>` element."""
-        scale = Scale.over(self.lines)
+        scale = self.scale
+        widths = [(scale.x(width), str(width)) for width in spaced(scale.widths, scale, _LEAST_GAP)]
         parts = [
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.title)}">',
-            f'<text class="title" x="10" y="20">{escape(self.title)}</text>',
-            *self._grid(scale),
-            *self._widths(scale),
-            *(part for line in self.lines for part in self._line(line, scale)),
-            *self._legend(),
+            *opened(scale.frame, self.title, self._description()),
+            *grid(scale.frame, self.y_label, scale.ticks, lambda tick: self.shown(tick, 2)),
+            *across(scale.frame, "width: numbers per vector (log2 scale)", widths),
+            *(part for line in reversed(self.lines) for part in self._line(line, scale)),  # the first one on top
+            *(self._names(scale) if self.named_at_end else self._legend(scale.frame)),
             "</svg>",
         ]
         return "\n".join(parts)
@@ -61,112 +77,64 @@ class Chart:
             return f"{100 * value:.{max(0, digits - 2)}f}%"
         return f"{value:.{digits}f}"
 
-    def _grid(self, scale: Scale) -> list[str]:
-        middle = (_TOP + HEIGHT - _BOTTOM) / 2
-        parts = [f'<text class="label" transform="translate(14 {middle}) rotate(-90)">{escape(self.y_label)}</text>']
-        for tick in scale.ticks:
-            y = scale.y(tick)
-            parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            parts.append(f'<text class="tick right" x="{_LEFT - 7}" y="{y + 4:.1f}">{self.shown(tick, 2)}</text>')
-        return parts
+    def _line(self, line: Line, scale: Scale) -> Iterator[str]:
+        tone, frame = f"line-{line.tone}", scale.frame
+        if line.banded:
+            upper = [f"{scale.x(p.width):.1f},{scale.y(p.high):.1f}" for p in line.points]
+            lower = [f"{scale.x(p.width):.1f},{scale.y(p.low):.1f}" for p in reversed(line.points)]
+            yield f'<polygon class="band {tone}" points="{" ".join(upper + lower)}"/>'
+        if line.level:
+            y = scale.y(line.points[0].value)
+            yield f'<line class="curve level {tone}" x1="{frame.left}" x2="{frame.plot_right}" y1="{y:.1f}" y2="{y:.1f}"/>'  # noqa: E501
+            yield dot(frame.plot_right, y, line.tone, line.marker, self._tip(line, line.points[0]))
+            return
+        path = " ".join(f"{scale.x(p.width):.1f},{scale.y(p.value):.1f}" for p in line.points)
+        yield f'<polyline class="curve {tone}" points="{path}"/>'
+        for point in line.points:
+            yield dot(scale.x(point.width), scale.y(point.value), line.tone, line.marker, self._tip(line, point))
+        if len(self.lines) == 1 and not self.named_at_end:
+            yield from self._values(line, scale)
 
-    def _widths(self, scale: Scale) -> list[str]:
-        y = HEIGHT - _BOTTOM + 18
-        shown = _spaced(scale.widths, scale)
-        ticks = [f'<text class="tick" x="{scale.x(width):.1f}" y="{y}">{width}</text>' for width in shown]
-        middle = (_LEFT + WIDTH - _RIGHT) / 2
-        return [
-            *ticks,
-            f'<text class="label" x="{middle}" y="{HEIGHT - 10}">width: numbers per vector (log2 scale)</text>',
-        ]
+    def _values(self, line: Line, scale: Scale) -> Iterator[str]:
+        shown = set(spaced([point.width for point in line.points], scale, _LEAST_GAP))
+        for p in line.points:
+            if p.width in shown:
+                at = f'x="{scale.x(p.width):.1f}" y="{scale.y(p.high) - 9:.1f}"'
+                yield f'<text class="value" {at}>{self.shown(p.value, 3)}</text>'
 
-    def _line(self, line: Line, scale: Scale) -> list[str]:
-        places = [(scale.x(point.width), scale.y(point.value)) for point in line.points]
-        upper = [f"{scale.x(p.width):.1f},{scale.y(p.high):.1f}" for p in line.points]
-        lower = [f"{scale.x(p.width):.1f},{scale.y(p.low):.1f}" for p in reversed(line.points)]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        tone = f"line-{line.tone}"
-        dots = [
-            f'<circle class="dot {tone}" cx="{x:.1f}" cy="{y:.1f}" r="3.5">'
-            f"<title>{self._tip(line, point)}</title></circle>"
-            for (x, y), point in zip(places, line.points, strict=True)
-        ]
-        return [
-            f'<polygon class="band {tone}" points="{" ".join(upper + lower)}"/>',
-            f'<polyline class="curve {tone}" points="{path}"/>',
-            *dots,
-            *(self._values(line, scale) if len(self.lines) == 1 else ()),
-        ]
-
-    def _values(self, line: Line, scale: Scale) -> list[str]:
-        shown = set(_spaced([point.width for point in line.points], scale))
-        return [
-            f'<text class="value" x="{scale.x(p.width):.1f}" y="{scale.y(p.high) - 9:.1f}">'
-            f"{self.shown(p.value, 3)}</text>"
-            for p in line.points
-            if p.width in shown
-        ]
-
-    def _legend(self) -> list[str]:
+    def _legend(self, frame: Frame) -> Iterator[str]:
         if len(self.lines) == 1:
-            return []
-        parts, x, y = [], WIDTH - _RIGHT - 96, HEIGHT - _BOTTOM - 12 - 18 * (len(self.lines) - 1)
+            return
+        x, y = frame.plot_right - 96, frame.plot_bottom - 12 - 18 * (len(self.lines) - 1)
         for place, line in enumerate(self.lines):
             at = y + 18 * place
-            parts.append(f'<line class="curve line-{line.tone}" x1="{x}" x2="{x + 18}" y1="{at}" y2="{at}"/>')
-            parts.append(f'<text class="tick left" x="{x + 24}" y="{at + 4}">{escape(line.name)}</text>')
-        return parts
+            yield f'<line class="curve line-{line.tone}" x1="{x}" x2="{x + 18}" y1="{at}" y2="{at}"/>'
+            yield f'<text class="tick left" x="{x + 24}" y="{at + 4}">{escape(line.name)}</text>'
+
+    def _names(self, scale: Scale) -> Iterator[str]:
+        """Yield each line's name and last value beside its end, none over another."""
+        frame = scale.frame
+        heights = [scale.y(line.points[-1].value) for line in self.lines]
+        places = in_column(heights, _NAME_GAP, frame.top, frame.plot_bottom)
+        x = frame.plot_right + _TO_NAMES
+        for line, height, place in zip(self.lines, heights, places, strict=True):
+            end = frame.plot_right if line.level else scale.x(line.points[-1].width)
+            yield leader([(end + 6, height), (frame.plot_right + 7, height), (x - 10, place)], line.tone)
+            yield dot(x - 4, place, line.tone, line.marker)
+            yield name_text(x + 5, place, f"{line.name} {self.shown(line.points[-1].value, 3)}", line.tone)
+
+    def _description(self) -> str:
+        ends = (
+            f"{line.name} {self.shown(line.points[0].value, 3)}"
+            + ("" if line.level else f" to {self.shown(line.points[-1].value, 3)}")
+            for line in self.lines
+        )
+        widths = self.scale.widths
+        return f"{self.y_label} from width {widths[0]} to width {widths[-1]}: {'; '.join(ends)}."
 
     def _tip(self, line: Line, point: Point) -> str:
         interval = (
             f" (95%: {self.shown(point.low, 4)} to {self.shown(point.high, 4)})" if point.low < point.high else ""
         )
-        return escape(f"{line.name} at width {point.width}: {self.shown(point.value, 4)}{interval}")
-
-
-@dataclass(frozen=True)
-class Scale:
-    """From widths and values to pixels."""
-
-    widths: tuple[int, ...]
-    ticks: tuple[float, ...]
-
-    @classmethod
-    def over(cls, lines: Sequence[Line]) -> Scale:
-        """Return the scale that shows all points of the lines."""
-        widths = tuple(sorted({point.width for line in lines for point in line.points}))
-        return cls(widths, ticks_to(max(point.high for line in lines for point in line.points)))
-
-    def x(self, width: int) -> float:
-        """Return the distance from the left; a single width stands in the middle."""
-        first, last = math.log2(self.widths[0]), math.log2(self.widths[-1])
-        share = (math.log2(width) - first) / (last - first) if last > first else 0.5
-        inset = 22  # the first and last points keep clear of the frame
-        return _LEFT + inset + share * (WIDTH - _LEFT - _RIGHT - 2 * inset)
-
-    def y(self, value: float) -> float:
-        """Return the distance from the top."""
-        return HEIGHT - _BOTTOM - value / self.ticks[-1] * (HEIGHT - _TOP - _BOTTOM)
-
-
-def ticks_to(highest: float) -> tuple[float, ...]:
-    """Return round numbers from 0 to the first that is not below the highest; 4 to 6 of them as a rule.
-
-    >>> ticks_to(0.37)
-    (0.0, 0.1, 0.2, 0.3, 0.4)
-    """
-    if highest <= 0:
-        return (0.0, 1.0)
-    power = 10.0 ** math.floor(math.log10(highest / 4))
-    step = next(size * power for size in _STEPS if highest / (size * power) <= 5)
-    n = math.ceil(highest / step - 1e-9)
-    return tuple(round(place * step, 12) for place in range(n + 1))
-
-
-def _spaced(widths: Sequence[int], scale: Scale) -> list[int]:
-    """Return the widths whose labels do not touch, from the widest down."""
-    shown: list[int] = []
-    for width in sorted(widths, reverse=True):
-        if not shown or scale.x(shown[-1]) - scale.x(width) >= _LEAST_GAP:
-            shown.append(width)
-    return shown
+        where = "at every width" if line.level else f"at width {point.width}"
+        return f"{line.name} {where}: {self.shown(point.value, 4)}{interval}"

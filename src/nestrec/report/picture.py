@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nestrec.errors import MissingExtraError
-from nestrec.report.chart import Chart, Scale
+from nestrec.report.chart import Chart
+from nestrec.report.scales import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ def write_picture(path: Path, title: str, charts: Sequence[Chart]) -> None:
 
 
 def _draw(axes: Axes, chart: Chart) -> None:
-    scale = Scale.over(chart.lines)
+    scale = chart.scale
     for line in chart.lines:
         tone = _TONES[line.tone % len(_TONES)]
         widths = [point.width for point in line.points]
