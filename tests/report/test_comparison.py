@@ -1,0 +1,111 @@
+"""Tables and words on a comparison: marks by the corrected p-value, the best other model, what failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nestrec.report.comparison import best_table, comparison_tables, cost_table, metric_table
+from nestrec.report.comparison_details import figures_table, options_table, seeds_table
+from nestrec.report.comparison_words import conclusion, measured
+from nestrec.report.table import TextTable
+from tests.report.comparisons import MODELS, WIDTHS, comparison, with_failure
+
+
+def row(table: TextTable, name: str) -> tuple[str, ...]:
+    return next(row for row in table.rows if row[0] == name)
+
+
+def test_a_mark_stands_where_the_corrected_p_value_is_small_and_says_which_way() -> None:
+    table = metric_table(comparison(), "ndcg@20")
+    assert row(table, "ease")[1:6] == ("0.2390 ▲",) * 4 + ("0.2390  ",)
+    assert row(table, "nestrec-alone")[5] == "0.2390  "
+    assert row(table, "popularity")[1:6] == ("0.0610 ▼",) * 5
+    assert not any("▲" in cell or "▼" in cell for cell in row(table, "nestrec"))
+
+
+def test_a_small_p_value_that_correction_makes_large_gives_no_mark() -> None:
+    found = comparison("nestrec", "ease")
+    cell = found.models[1].cells[0]
+    unsure = replace(cell, gaps=tuple(replace(gap, corrected_p_value=0.05) for gap in cell.gaps))
+    found = replace(found, models=(found.models[0], replace(found.models[1], cells=(unsure,))))
+    assert row(metric_table(found, "ndcg@20"), "ease")[1] == "0.2390  "
+
+
+def test_seconds_are_those_of_every_width() -> None:
+    alone = row(cost_table(comparison()), "nestrec-alone")
+    assert alone[2:4] == ("15.9 s", "4.2 s")
+    assert alone[5] == "50"
+    assert row(cost_table(comparison()), "puresvd")[2:6] == ("0.8 s", "0.8 s", "9.6 s", "10")
+
+
+def test_the_best_other_model_may_be_another_at_each_width() -> None:
+    rows = best_table(comparison("nestrec", "itemknn-bm25", "ials"), "ndcg@20").rows
+    assert [cells[3] for cells in rows] == ["itemknn-bm25"] * 4 + ["ials"]
+    assert rows[-1][4] == "+0.0040"
+
+
+def test_there_is_a_table_a_metric_and_cutoff() -> None:
+    titles = [str(table.title).split()[0] for table in comparison_tables(comparison())]
+    assert titles[:2] == ["ndcg@20", "recall@20"]
+
+
+def test_a_model_that_failed_is_a_dash_and_its_error_is_told() -> None:
+    found = with_failure("lightgcn")
+    assert row(metric_table(found, "ndcg@20"), "lightgcn")[1:] == ("–  ",) * 5 + ("–", "–")
+    assert row(cost_table(found), "lightgcn")[2:4] == ("–", "–")
+    assert "lightgcn failed at every width: memory ran out" in conclusion(found)
+
+
+def test_a_model_that_failed_at_one_width_keeps_the_others() -> None:
+    found = with_failure("ials", 64)
+    assert row(metric_table(found, "ndcg@20"), "ials")[4:6] == ("0.2196 ▼", "–  ")
+    assert "ials failed at width 64: memory ran out" in conclusion(found)
+
+
+def test_without_the_reference_s_figures_nothing_is_claimed() -> None:
+    assert conclusion(with_failure("nestrec"))[0].startswith("Nothing can be said of ndcg@20")
+
+
+def test_winning_everywhere_is_one_plain_sentence() -> None:
+    assert conclusion(comparison("nestrec", "popularity", "puresvd"))[0] == (
+        "In ndcg@20, nestrec is better than all 2 other models at every one of 5 widths."
+    )
+
+
+def test_who_is_better_is_named_first_and_with_widths() -> None:
+    first, second, third, *_ = conclusion(comparison("nestrec", "ease", "popularity"))
+    assert first == (
+        "In ndcg@20, beside all 2 other models at every one of 5 widths, nestrec is worse in 4, better in 5, and not "
+        "told apart in 1 of 10 comparisons."
+    )
+    assert second == "Better than nestrec: ease at widths 4, 8, 16, 32."
+    assert third == "Not told apart from nestrec: ease at width 64."
+
+
+def test_times_and_what_was_left_out_are_told() -> None:
+    found = replace(comparison("nestrec", "ease", "popularity"), skipped={"lightgcn": "needs torch"})
+    assert conclusion(found)[-2:] == (
+        "Training at every width took nestrec 9 s, the others' from <0.001 s (popularity) to 1.9 s (ease).",
+        "lightgcn was left out: it needs torch.",
+    )
+
+
+def test_how_it_was_measured_names_the_rules() -> None:
+    text = " ".join(measured(comparison()))
+    for part in ("6,038 users", "10 fits a width", "seeds 0, 1, 2", "Holm", "nestrec was not tuned", "10% of the"):
+        assert part in text
+
+
+def test_the_figures_hold_every_model_at_every_width() -> None:
+    table = figures_table(comparison(), "ndcg@20")
+    assert len(table.rows) == len(MODELS) * len(WIDTHS)
+    assert table.rows[5] == (
+        *("popularity", "4", "0.0610", "0.0560 to 0.0660"),
+        *("+0.1070", "+0.1030 to +0.1110", "<0.001", "▼ worse"),
+    )
+
+
+def test_fits_and_options_are_listed() -> None:
+    found = comparison("nestrec", "ease")
+    assert len(seeds_table(found).rows) == 3 * (len(WIDTHS) + 1)
+    assert row(options_table(found), "ease")[1:4] == ("any", "regularization 0.01235, n_epochs 30", "10")
