@@ -16,7 +16,7 @@ from nestrec.report.svg import Marker, across, dot, grid, leader, name_text, ope
 _LEAST_GAP = 26  # pixels between labels across
 _NAME_GAP = 15  # pixels between names up and down
 _TO_NAMES = 26  # pixels from the plot to the names beside it
-LARGE = Frame(580, 480, right=162)  # with room for names
+LARGE = Frame(580, 480, right=172)  # with room for names
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nestrec.report.durations import readable_seconds
 from nestrec.report.sizes import readable_bytes
-from nestrec.report.standing import ALPHA, Standing, labels_of, rivals, standing
+from nestrec.report.standing import Standing, labels_of, rivals, standing
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -29,11 +29,7 @@ def comparison_tables(found: Comparison) -> Iterator[TextTable]:
 
 def metric_table(found: Comparison, label: str) -> TextTable:
     """Return model by width, with seconds and memory beside; a mark where a model surely differs from nestrec."""
-    n_seeds = len(found.protocol.seeds)
-    title = (
-        f"{label} by width, mean of {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}; {Standing.WORSE.mark} worse, "
-        f"{Standing.BETTER.mark} better than {found.reference} (corrected p < {ALPHA})"
-    )
+    title = f"{label} by width; {Standing.WORSE.mark} worse, {Standing.BETTER.mark} better than {found.reference}"
     widths = found.protocol.widths
     rows = tuple(
         (model.name, *(_marked(model.at(width), label, width) for width in widths), *_costs(model))

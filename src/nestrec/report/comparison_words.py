@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def conclusion(found: Comparison) -> tuple[str, ...]:
     """Return the conclusion, one sentence or two an entry, the most important first."""
     label = labels_of(found)[0]
-    return (headline(found, label), *_details(found, label), *_other_metrics(found), *_time(found), *_absent(found))
+    told = (*_details(found, label), *_other_metrics(found), *_time(found), *_absent(found))
+    return (headline(found, label), *told, _rule(found))
 
 
 def headline(found: Comparison, label: str) -> str:
@@ -29,15 +30,16 @@ def headline(found: Comparison, label: str) -> str:
         return f"Nothing can be said of {label}: there are no figures of {found.reference} and another model."
     n_better, n_worse, n_unclear = (_count(told, wanted) for wanted in (Standing.BETTER, Standing.WORSE, Standing.UNCLEAR))  # fmt: skip # noqa: E501
     if n_worse == len(told):
-        return f"In {label}, {found.reference} is better than {_all_others(told)}."
+        return f"In {label}, {found.reference} is better than {_others(told, every=True)}."
     counts = f"worse in {n_better}, better in {n_worse}, and not told apart in {n_unclear}"
-    return f"In {label}, beside {_all_others(told)}, {found.reference} is {counts} of {len(told)} comparisons."
+    return f"In {label}, beside {_others(told, every=False)}, {found.reference} is {counts} of {len(told)} comparisons."
 
 
-def _all_others(told: Sequence[Rival]) -> str:
+def _others(told: Sequence[Rival], *, every: bool) -> str:
     names, widths = {rival.name for rival in told}, {rival.width for rival in told}
-    models = f"all {len(names)} other models" if len(names) > 1 else next(iter(names))
-    return f"{models} at {f'every one of {len(widths)} widths' if len(widths) > 1 else f'width {min(widths)}'}"
+    models = f"{'all ' if every else ''}{len(names)} other models" if len(names) > 1 else next(iter(names))
+    several = f"{'every one of ' if every else ''}{len(widths)} widths"
+    return f"{models} at {several if len(widths) > 1 else f'width {min(widths)}'}"
 
 
 def _details(found: Comparison, label: str) -> Iterator[str]:
@@ -85,6 +87,14 @@ def _time(found: Comparison) -> Iterator[str]:
         else f"that of {quickest} {readable_seconds(least)}"
     )
     yield f"Training at every width took {found.reference} {readable_seconds(own)}, {span}."
+
+
+def _rule(found: Comparison) -> str:
+    n_seeds = len(found.protocol.seeds)
+    return (
+        f"Figures are means over users and {n_seeds} {_plural('seed', n_seeds)}; better and worse: p below {ALPHA}, "
+        "paired over users and corrected for the number of comparisons."
+    )
 
 
 def _absent(found: Comparison) -> Iterator[str]:
