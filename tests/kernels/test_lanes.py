@@ -187,3 +187,21 @@ def test_prefetch_changes_nothing() -> None:
     touch(values, OFFSET)
     touch(values, 10**9)
     np.testing.assert_array_equal(values, before)
+
+
+def test_exponential_is_numpys_to_a_few_units_of_the_last_place() -> None:
+    """Beyond its range the ends', so that nothing becomes infinite or too small to be fast."""
+    exponential: Any = lanes.exponential
+
+    @numba.njit
+    def run(values: Any, out: Any) -> None:
+        for at in range(0, len(values), LANES):
+            store(out, at, exponential(load(values, at)))
+
+    values = np.concatenate([np.linspace(-60, 88, 4000), [0, -0.0, 1e-8, -1e-8], [-1e30, -61, 90, 1e30]])
+    values = values.astype(np.float32)
+    out = np.empty_like(values)
+    run(values, out)
+    np.testing.assert_allclose(out[:-4], np.exp(values[:-4].astype(float)), rtol=1e-5)
+    np.testing.assert_allclose(out[4000:4004], 1, rtol=1e-6)
+    np.testing.assert_allclose(out[-4:], np.exp([-60.0, -60, 88, 88]), rtol=1e-5)

@@ -7,6 +7,7 @@ half of one of sixteen). `load` and `store` take a flat array and an offset; no 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,10 @@ def _call(builder: Any, name: str, returns: Any, arguments: list[Any]) -> Any:
     function_type = ir.FunctionType(returns, [argument.type for argument in arguments])
     function = _insert_function(builder.module, function_type, name)
     return builder.call(function, arguments, fastmath=() if isinstance(returns, ir.VoidType) else _FAST)
+
+
+def _everywhere(of: Any, number: float) -> Any:
+    return ir.Constant(ir.VectorType(of, LANES), [of(number)] * LANES)
 
 
 @intrinsic
@@ -127,6 +132,34 @@ def square_root(_context: Any, value: Any) -> tuple[Signature, Codegen]:
 
     def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return _call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, list(arguments))
+
+    return lanes(lanes), generate
+
+
+@intrinsic
+def exponential(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+    """Return e^value to some 1e-6 of it; values outside [-60, 88] count as the nearer end.
+
+    e^-60 is 9e-27: nothing beside 1, and its products stay above the numbers that processors are slow with.
+
+    value = n ln 2 + r with whole n, so that e^r is a short series and 2^n a float's exponent bits.
+    """
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        low, high = _everywhere(_FLOAT, -60.0), _everywhere(_FLOAT, 88.0)
+        x = _call(builder, f"llvm.maxnum.v{LANES}f32", _VECTOR, [arguments[0], low])
+        x = _call(builder, f"llvm.minnum.v{LANES}f32", _VECTOR, [x, high])
+        scaled = builder.fmul(x, _everywhere(_FLOAT, 1 / math.log(2)), flags=_FAST)
+        whole = _call(builder, f"llvm.rint.v{LANES}f32", _VECTOR, [scaled])
+        fused = f"llvm.fmuladd.v{LANES}f32"
+        rest = _call(builder, fused, _VECTOR, [whole, _everywhere(_FLOAT, -math.log(2)), x])
+        series = _everywhere(_FLOAT, 1 / math.factorial(6))
+        for power in range(5, -1, -1):
+            series = _call(builder, fused, _VECTOR, [series, rest, _everywhere(_FLOAT, 1 / math.factorial(power))])
+        integers = ir.VectorType(_INT32, LANES)
+        biased = builder.add(builder.fptosi(whole, integers), _everywhere(_INT32, 127))
+        power_of_two = builder.bitcast(builder.shl(biased, _everywhere(_INT32, 23)), _VECTOR)
+        return builder.fmul(series, power_of_two, flags=_FAST)
 
     return lanes(lanes), generate
 

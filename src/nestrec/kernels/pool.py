@@ -1,0 +1,52 @@
+"""Negatives that a block of positives shares: one item drawn from each of as many equal stretches of the catalogue.
+
+Every item is as likely as any other, and the pool ascends by itself: the items a user has seen are struck out by
+looking where in the pool they would stand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.kernels.compiled import compiled
+from nestrec.kernels.shuffle import below, random_bits
+
+FloatVector = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]
+
+STRUCK = np.float32(-1e30)  # a score whose exponential is nothing beside any other
+
+
+@compiled
+def draw_ascending(pool: Rows, n_items: int, key: int, block: int) -> None:
+    """Fill pool (pool_size,): lane l is uniform over the stretch from l * n_items / pool_size to one lane on.
+
+    An item that two stretches share can stand twice, and in a catalogue smaller than the pool each must.
+    """
+    n = len(pool)
+    for lane in range(n):
+        pool[lane] = (lane * n_items + below(random_bits(key, block * n + lane), n_items)) // n
+
+
+@compiled
+def strike_seen(
+    scores: FloatVector, n_levels: int, pool: Rows, n_items: int, indices: Indices, low: int, high: int
+) -> Any:
+    """Set the scores (n_levels * pool_size,) of items in indices[low:high] to STRUCK; return how many lanes were."""
+    n = len(pool)
+    per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
+    n_struck = 0
+    for at in range(low, high):
+        seen = indices[at]
+        lane = np.int64((np.uint64(seen) * per_item) >> np.uint64(32))  # the first that can hold it
+        while lane < n and pool[lane] <= seen:
+            if pool[lane] == seen:
+                n_struck += 1
+                for level in range(n_levels):
+                    scores[level * n + lane] = STRUCK
+            lane += 1
+    return n_struck

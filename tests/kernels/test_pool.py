@@ -1,0 +1,56 @@
+"""The pool a block shares: uniform, ascending, and without what a user has seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nestrec.kernels import pool as kernel
+
+DRAW: Any = kernel.draw_ascending
+STRIKE: Any = kernel.strike_seen
+KEY: Any = np.uint64(7)
+
+
+def drawn(size: int, n_items: int, block: int = 0) -> Any:
+    pool = np.empty(size, np.int64)
+    DRAW(pool, n_items, KEY, block)
+    return pool
+
+
+@pytest.mark.parametrize(
+    ("size", "n_items"), [(64, 64), (64, 65), (128, 1000), (128, 100), (64, 3), (64, 1), (64, 10**6)]
+)
+def test_the_pool_ascends_inside_the_catalogue(size: int, n_items: int) -> None:
+    """An item stands as often as the sizes say, or once more where two stretches share it."""
+    pool = drawn(size, n_items)
+    assert pool[0] >= 0
+    assert pool[-1] < n_items
+    assert (np.diff(pool) >= 0).all()
+    counts = np.bincount(pool, minlength=1)
+    assert counts.max() <= -(-size // n_items) + 1
+
+
+def test_every_item_is_as_likely_as_any_other() -> None:
+    counts = sum(np.bincount(drawn(64, 200, block), minlength=200) for block in range(4000))
+    np.testing.assert_allclose(counts, 4000 * 64 / 200, rtol=0.12)
+
+
+@pytest.mark.parametrize(("size", "n_items"), [(64, 64), (64, 97), (128, 1000), (128, 50), (64, 5), (64, 123_457)])
+def test_seen_items_are_struck_at_every_level(size: int, n_items: int) -> None:
+    """Exactly the lanes whose item stands in the stretch, whatever the stretch; nothing else is touched."""
+    rng = np.random.default_rng(n_items)
+    for block in range(50):
+        pool = drawn(size, n_items, block)
+        others = rng.integers(0, n_items, 20)
+        seen = np.unique(np.concatenate([others, rng.choice(pool, 5)])).astype(np.int32)
+        indices = np.concatenate([[0], seen, [n_items - 1]]).astype(np.int32)  # neighbours' items around the stretch
+        scores = np.ones(2 * size, np.float32)
+        n_struck = STRIKE(scores, 2, pool, n_items, indices, 1, 1 + len(seen))
+        expected = np.isin(pool, seen)
+        assert n_struck == expected.sum()
+        for level in (scores[:size], scores[size:]):
+            np.testing.assert_array_equal(level == kernel.STRUCK, expected)
+            assert (level[~expected] == 1).all()
