@@ -86,7 +86,7 @@ def test_times_and_what_was_left_out_are_told() -> None:
     found = replace(comparison("nestrec", "ease", "popularity"), skipped={"lightgcn": "needs torch"})
     assert conclusion(found)[-3:-1] == (
         "Training at every width took nestrec 9 s, the others' from <0.001 s (popularity) to 1.9 s (ease).",
-        "lightgcn was left out: it needs torch.",
+        "Left out: lightgcn; it needs torch.",
     )
 
 

@@ -104,8 +104,9 @@ def _absent(found: Comparison) -> Iterator[str]:
             widths = [cell.width for cell in failed if cell.width is not None]
             where = f" at {_widths(widths, len(found.protocol.widths))}" if widths else ""
             yield f"{model.name} failed{where}: {failed[0].error}"
-    for name, reason in found.skipped.items():
-        yield f"{name} was left out: it {reason}."
+    for reason in dict.fromkeys(found.skipped.values()):
+        names = [name for name, told in found.skipped.items() if told == reason]
+        yield f"Left out: {', '.join(names)}; {'it' if len(names) == 1 else 'each'} {reason}."
 
 
 def measured(found: Comparison) -> tuple[str, ...]:
