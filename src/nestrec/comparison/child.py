@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from nestrec.artefact.tensors import Arrays, write_arrays
-from nestrec.baselines import baseline
+from nestrec.baselines import BASELINES, baseline
 from nestrec.comparison.job import PAIRED, Job, Outcome, WidthFigures
 from nestrec.comparison.peak_memory import PeakMemory
 from nestrec.comparison.stored_interactions import stored_interactions
@@ -88,8 +88,14 @@ def _run(job: Job) -> Run:
 def _warm_up(job: Job) -> None:
     world = World(n_users=60, n_items=40, interactions_per_user=5).generate(seed=0).interactions
     with suppress(Exception):  # too few data for some, and what is wrong shows in the fit itself
-        model = baseline(job.model).fit(world, Widths(job.widths), _run(job))
+        model = baseline(job.model, **_once(job.model)).fit(world, Widths(job.widths), _run(job))
         evaluate(model, world, (1,), threads=job.threads, bootstrap_samples=0)
+
+
+def _once(name: str) -> dict[str, int]:
+    """Return the options with which a model that passes over the data again and again does so once."""
+    fields: dict[str, Any] = getattr(BASELINES[name], "__dataclass_fields__", {})
+    return {field: 1 for field in ("epochs", "iterations") if field in fields}
 
 
 def _answers() -> TextIO:
