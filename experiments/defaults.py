@@ -10,30 +10,45 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
-from nestrec import DynamicSampler, Interactions, RandomSplit, Run, Trainer, read_interactions
-from nestrec.training import engine
+from nestrec import DynamicSampler, Interactions, RandomSplit, Run, SoftmaxSampler, Trainer, read_interactions
+from nestrec.training import engine, samplers
+from nestrec.training.adaptive import PAIRWISE as PAIRWISE_RULES
+from nestrec.training.adaptive import SOFTMAX as SOFTMAX_RULES
 
 Variant = dict[str, Any]
 
+PAIRWISE: Variant = {"sampler": DynamicSampler()}
+SOFTMAX: Variant = {"sampler": SoftmaxSampler()}
+
 VARIANTS: dict[str, list[Variant]] = {
-    "candidates": [{"sampler": DynamicSampler(n)} for n in (1, 8, 16, 24, 32)],
-    "regularization": [{"regularization": weight} for weight in (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)],
-    "share power": [
-        {"share_power": 0.0, "regularization": 0.05},
-        {"share_power": 0.7, "regularization": 0.08},
-        {"share_power": 1.0, "regularization": 0.1},
+    "loss": [PAIRWISE, SOFTMAX],
+    "softmax candidates": [{"sampler": SoftmaxSampler(n)} for n in (64, 128, 256)],
+    "softmax regularization": [SOFTMAX | {"regularization": w} for w in (0.1, 0.125, 0.15, 0.2, 0.3, 0.35, 0.4)],
+    "softmax share power": [SOFTMAX | {"share_power": power} for power in (0.4, 0.7, 0.85, 1.0)],
+    "softmax sharpness": [
+        SOFTMAX | {"sharpness": pair} for pair in ((1, 0), (1, 0.5), (1, 0.7), (1.5, 0.5), (1.5, 0.7), (2, 0.7), (1, 1))
     ],
-    "learning rate": [{"learning_rate": rate} for rate in (0.05, 0.1, 0.2, 0.4)],
-    "final learning rate": [{"final_learning_rate": rate} for rate in (0.2, 0.02, 0.002)],
-    "epochs": [{"epochs": n} for n in (20, 60, 120, 160)],
+    "softmax epochs": [SOFTMAX | {"epochs": n} for n in (24, 40, 60)],
+    "candidates": [{"sampler": DynamicSampler(n)} for n in (1, 8, 16, 24, 32)],
+    "regularization": [PAIRWISE | {"regularization": w} for w in (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)],
+    "share power": [
+        PAIRWISE | {"share_power": 0.0, "regularization": 0.05},
+        PAIRWISE | {"share_power": 0.7, "regularization": 0.08},
+        PAIRWISE | {"share_power": 1.0, "regularization": 0.1},
+    ],
+    "learning rate": [PAIRWISE | {"learning_rate": rate} for rate in (0.05, 0.1, 0.2, 0.4)],
+    "final learning rate": [PAIRWISE | {"final_learning_rate": rate} for rate in (0.2, 0.02, 0.002)],
+    "epochs": [PAIRWISE | {"epochs": n} for n in (20, 60, 120, 160)],
     "level weights": [
-        {"level_weights": weights}
+        PAIRWISE | {"level_weights": weights}
         for weights in (
             (5, 4, 3, 2, 1),
             (1, 1, 1, 1, 1),
@@ -47,20 +62,23 @@ VARIANTS: dict[str, list[Variant]] = {
 }
 
 
-@contextmanager
-def share_power(value: float) -> Iterator[None]:
-    """Set how regularization falls with the share of the levels, for the time of a run."""
-    former, engine.SHARE_POWER = engine.SHARE_POWER, value
-    try:
-        yield
-    finally:
-        engine.SHARE_POWER = former
+def patches(options: Variant) -> Iterator[Any]:
+    """Yield what sets the constants among the options, which are taken out, for the time of a run."""
+    if "share_power" in options:
+        power = options.pop("share_power")
+        for name, rules in (("PAIRWISE", PAIRWISE_RULES), ("SOFTMAX", SOFTMAX_RULES)):
+            yield patch.object(samplers, name, replace(rules, share_power=power))
+    if "sharpness" in options:
+        for name, value in zip(("SHARPNESS", "SHARPNESS_POWER"), options.pop("sharpness"), strict=True):
+            yield patch.object(engine, name, value)
 
 
 def validated(interactions: Interactions, variant: Variant, seed: int) -> list[float]:
     """Return ndcg@20 by width at the best epoch on validation."""
     options = dict(variant)
-    with share_power(options.pop("share_power", engine.SHARE_POWER)):
+    with ExitStack() as patched:
+        for each in patches(options):
+            patched.enter_context(each)
         model = Trainer(**options).fit(
             interactions, validation=RandomSplit(0.1, seed), refit=False, run=Run(seed=seed, threads=1)
         )

@@ -16,7 +16,7 @@ import typer
 from nestrec import Interactions, World
 from nestrec.cli.main import app, main
 from nestrec.data.read_options import FORMATS
-from nestrec.training import adaptive
+from nestrec.training import adaptive, engine
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -183,7 +183,10 @@ def test_the_page_on_reading_names_every_format() -> None:
 
 def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
     page = text_of(ROOT / "docs" / "design.md")
-    least, most = adaptive._EPOCHS
-    assert f"{adaptive._STEPS_PER_USER} / n, between {least} and {most}" in page
+    for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
+        assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
+    assert f"{adaptive._NOISE_SHARE} * (1 / sqrt(n) + 1 / sqrt(m))" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
+    assert f"fewer than {adaptive._MANY_PER_USER} interactions" in page
+    assert f"{engine.SHARPNESS} * (64 / width)^{engine.SHARPNESS_POWER}" in page

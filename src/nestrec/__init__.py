@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nestrec.retrieval.ranking import Ranking as Ranking
     from nestrec.training.options import Run as Run
     from nestrec.training.samplers import DynamicSampler as DynamicSampler
+    from nestrec.training.samplers import SoftmaxSampler as SoftmaxSampler
     from nestrec.training.samplers import UniformSampler as UniformSampler
     from nestrec.training.trainer import Trainer as Trainer
     from nestrec.widths import Widths as Widths
@@ -37,6 +38,7 @@ _HOMES = {
     "Ranking": "nestrec.retrieval.ranking",
     "ReadOptions": "nestrec.data.read_options",
     "Run": "nestrec.training.options",
+    "SoftmaxSampler": "nestrec.training.samplers",
     "TimeSplit": "nestrec.data.splitting",
     "Trainer": "nestrec.training.trainer",
     "UniformSampler": "nestrec.training.samplers",
@@ -60,6 +62,7 @@ __all__ = [
     "Ranking",
     "ReadOptions",
     "Run",
+    "SoftmaxSampler",
     "TimeSplit",
     "Trainer",
     "UniformSampler",

@@ -22,7 +22,7 @@ from tests.training.worlds import tiny
 
 def engine(widths: tuple[int, ...] = (3, 5), seed: int = 0, threads: int = 1, scale: float = 0.1) -> CpuEngine:
     data = tiny()
-    objective = Objective(Widths(widths), (1 / len(widths),) * len(widths), 8, 0.01, scale)
+    objective = Objective(Widths(widths), (1 / len(widths),) * len(widths), 8, 0.01, scale, 0.7, False)
     return CpuEngine(data.indptr, data.indices, data.n_items, objective, seed, threads)
 
 

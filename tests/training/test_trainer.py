@@ -227,7 +227,7 @@ def test_the_manifest_tells_what_was_done() -> None:
     told: Any = trained.manifest["training"]
     assert told["options"]["widths"] == [3, 8]
     assert told["options"]["seed"] == 7
-    assert told["options"]["sampler"] == "DynamicSampler"
+    assert told["options"]["sampler"] == "SoftmaxSampler"
     assert [entry["epoch"] for entry in told["history"]] == [2, 4]
     assert told["validation_metrics"] in told["history"]
     assert told["validation"]["kind"] == "RandomSplit"

@@ -13,7 +13,7 @@ from nestrec.baselines.fitting import only_width
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.training.options import Run
-from nestrec.training.samplers import DynamicSampler
+from nestrec.training.samplers import SoftmaxSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
 
@@ -33,7 +33,7 @@ class Nestrec:
     regularization: float | None = None
     """Weight of the squared coordinates; None: by density."""
     n_candidates: int | None = None
-    """Candidates per level, of which the hardest is the negative; None: by the size of the catalogue."""
+    """Items in the pool whose softmax every level takes, a multiple of 64; None: the data decide, for pairs too."""
     learning_rate: float = 0.2
     """Size of the first steps; it falls to a tenth."""
     epochs: int | None = None
@@ -42,8 +42,8 @@ class Nestrec:
     name: ClassVar[str] = "nestrec"
     kind: ClassVar[Kind] = Kind.NESTED
     space: ClassVar[dict[str, Range | Choice]] = {
-        "regularization": Range(0.01, 0.3, log=True),
-        "n_candidates": Choice((2, 4, 8, 16, 32)),
+        "regularization": Range(0.03, 1, log=True),
+        "n_candidates": Choice((64, 128, 256)),
         "learning_rate": Range(0.05, 0.5, log=True),
     }
     extra: ClassVar[str | None] = None
@@ -59,7 +59,7 @@ class Nestrec:
     def _trainer(self, widths: Widths) -> Trainer:
         return Trainer(
             widths,
-            sampler=DynamicSampler(self.n_candidates),
+            sampler=None if self.n_candidates is None else SoftmaxSampler(self.n_candidates),
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             regularization=self.regularization,

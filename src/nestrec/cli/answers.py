@@ -104,6 +104,7 @@ def _write_parquet(answers: Answers, path: Path) -> None:
                 "threads": "1",
             }
             with duckdb.connect(str(Path(folder) / "answers.duckdb"), config=settings) as database:
+                database.execute("SET enable_progress_bar = false")  # standard output is for answers
                 _fill(database, answers)
                 database.table("answers").write_parquet(str(path))
     except duckdb.Error as error:

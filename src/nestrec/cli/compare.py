@@ -63,7 +63,7 @@ def compare(
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
     ] = None,
 ) -> None:
-    """Compare nestrec with other models at every width, each tuned on the same budget."""
+    """Compare nestrec with other models, tuned alike, at every width."""
     _check_places(out, json_to)
     names = None if models is None else tuple(name.strip() for name in models.split(","))
     at, judged, run_with = (

@@ -23,6 +23,7 @@ _DEFAULT_FRACTION = 0.1
 class SamplerName(StrEnum):
     """Samplers, by name."""
 
+    softmax = "softmax"
     dynamic = "dynamic"
     uniform = "uniform"
 
@@ -50,9 +51,12 @@ class ModelOptions:
         typer.Option(metavar="LIST", help="Share of each width in the loss.", show_default="rising with the width"),
     ] = None
     sampler: Annotated[
-        SamplerName,
-        typer.Option(help="How negatives are chosen: the hardest of the candidates per width, or any item."),
-    ] = SamplerName.dynamic
+        SamplerName | None,
+        typer.Option(
+            help="How negatives are chosen: all candidates by their softmax per width, the hardest, or any item.",
+            show_default="by the data",
+        ),
+    ] = None
     candidates: Annotated[
         int | None,
         typer.Option(metavar="N", help="Candidates drawn per width and interaction.", show_default="by the data"),
@@ -101,9 +105,17 @@ class ModelOptions:
         }
         return Trainer(**{name: value for name, value in given.items() if value is not None})
 
-    def _sampler(self) -> Sampler:
-        from nestrec.training.samplers import DynamicSampler, UniformSampler
+    def _sampler(self) -> Sampler | None:
+        from nestrec.training.samplers import DynamicSampler, SoftmaxSampler, UniformSampler
 
+        if self.sampler is None:
+            if self.candidates is not None:
+                raise OptionError(
+                    f"--candidates {self.candidates} needs --sampler softmax or --sampler dynamic beside it; name one"
+                )
+            return None
+        if self.sampler is SamplerName.softmax:
+            return SoftmaxSampler(self.candidates)
         if self.sampler is SamplerName.dynamic:
             return DynamicSampler(self.candidates)
         if self.candidates is not None:

@@ -35,6 +35,7 @@ def write_per_user(path: str | PathLike[str], user_ids: IdArray, tables: Mapping
 def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table]) -> None:
     ids = user_ids.astype(object) if user_ids.dtype.kind == "T" else user_ids
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")  # it would be drawn on standard output
         for width, (labels, values) in tables.items():
             columns: dict[str, Any] = {"user_id": ids, "width": np.full(len(ids), width, dtype=np.int32)}
             columns |= {label: np.ascontiguousarray(values[:, place]) for place, label in enumerate(labels)}

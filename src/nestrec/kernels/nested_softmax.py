@@ -58,7 +58,7 @@ Lanes = Any  # eight float32 numbers, known to numba alone
 
 
 @compiled
-def softmax_shares(scores: FloatVector, start: int, n: int, positive: float, sharpness: float, each: float) -> Any:
+def softmax_shares(scores: FloatVector, start: int, n: int, positive: float, sharpness: float, each: Any) -> Any:
     """Turn scores[start : start + n] into their shares of the softmax; return (loss, share of all of them).
 
     A share is each * exp(sharpness * score) / (exp(sharpness * positive) + each * sum of exp(sharpness * score)):

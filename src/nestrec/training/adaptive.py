@@ -1,41 +1,80 @@
 """Options that the data decide where the user does not: functions of two sizes, no search.
 
 They were read off validation parts (never test parts) of data sets of different density and catalogue; see
-docs/results/defaults.md.
+docs/results/defaults.md. Each loss has rules of its own: a softmax pulls at every positive, a pair of items only as
+long as the wrong one comes near, so they bear different regularization and need different numbers of epochs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
 from nestrec.data.interactions import Interactions
 
 _SMALL_CATALOGUE = 4000  # items
-_STRONGEST = 0.08  # regularization for users with few interactions, whose vectors are mostly prior
+_MANY_PER_USER = 50  # interactions
+_NOISE_SHARE = 0.5  # of the largest singular value that is chance, taken as regularization of the softmax
+_STRONGEST = 0.08  # regularization of pairs for users with few interactions, whose vectors are mostly prior
 _FEW = 6.0  # interactions per user up to which that holds
 _FALL = 0.2  # how fast it falls beyond
-_STEPS_PER_USER = 600
-_EPOCHS = (50, 120)  # least and most
 
 
-def candidates_for(interactions: Interactions) -> int:
-    """Return how many candidates to draw per level: 16, or 8 in a small catalogue.
+@dataclass(frozen=True)
+class Rules:
+    """What a loss makes of the data's sizes."""
 
-    Where items are few, the hardest of many candidates is too often one that the user would like.
+    softmax: bool  # over all candidates; or pairwise, against the hardest of them
+    candidates: int  # per level
+    candidates_of_few: int  # the same in a small catalogue
+    regularization_for: Callable[[Interactions], float]  # the weight of the squared lengths
+    share_power: float  # how it falls with the share of the loss that holds a coordinate
+    steps_per_user: int
+    epochs_least: int
+    epochs_most: int
+
+    def candidates_for(self, interactions: Interactions) -> int:
+        """Return how many candidates to draw per level.
+
+        Where items are few, the hardest of many candidates is too often one that the user would like.
+        """
+        return self.candidates_of_few if interactions.n_items < _SMALL_CATALOGUE else self.candidates
+
+    def epochs_for(self, interactions: Interactions) -> int:
+        """Return the number of epochs that gives a typical user's vector a fixed number of steps, within bounds."""
+        wanted = round(self.steps_per_user / _per_user(interactions))
+        return min(self.epochs_most, max(self.epochs_least, wanted))
+
+
+def below_noise(interactions: Interactions) -> float:
+    """Return half of 1 / sqrt(interactions per user) + 1 / sqrt(interactions per item).
+
+    At small scores the softmax acts on a coordinate as the interactions divided by the roots of their degrees do: what
+    is held down is what has a singular value below the regularization. That sum is the largest one that chance alone
+    gives (Marchenko & Pastur 1967), and half of it was best in data of every density that was tried.
     """
-    return 8 if interactions.n_items < _SMALL_CATALOGUE else 16
-
-
-def regularization_for(interactions: Interactions) -> float:
-    """Return the weight of the squared lengths: the more interactions a user has, the less is needed."""
-    weight: float = _STRONGEST * min(1.0, (_FEW / _per_user(interactions)) ** _FALL)
+    per_item = interactions.n_interactions / max(1, len(np.unique(interactions.indices)))
+    weight: float = _NOISE_SHARE * (max(1.0, _per_user(interactions)) ** -0.5 + max(1.0, per_item) ** -0.5)
     return weight
 
 
-def epochs_for(interactions: Interactions) -> int:
-    """Return the number of epochs that gives a typical user's vector a fixed number of steps, within bounds."""
-    least, most = _EPOCHS
-    return min(most, max(least, round(_STEPS_PER_USER / _per_user(interactions))))
+def by_user_degree(interactions: Interactions) -> float:
+    """Return a weight that falls slowly with the interactions per user, from 6 on."""
+    weight: float = _STRONGEST * min(1.0, (_FEW / max(1.0, _per_user(interactions))) ** _FALL)
+    return weight
+
+
+def are_few_per_user(interactions: Interactions) -> bool:
+    """Say whether the softmax is the better loss: below some interactions per user."""
+    return _per_user(interactions) < _MANY_PER_USER
 
 
 def _per_user(interactions: Interactions) -> float:
     active = int((interactions.indptr[1:] > interactions.indptr[:-1]).sum())
     return interactions.n_interactions / max(1, active)
+
+
+PAIRWISE = Rules(False, 16, 8, by_user_degree, 0.7, 600, 50, 120)
+SOFTMAX = Rules(True, 128, 128, below_noise, 0.85, 240, 24, 40)

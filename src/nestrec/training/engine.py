@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.kernels import nested_bpr, nested_softmax
 from nestrec.kernels.lanes import LANES
-from nestrec.kernels.nested_bpr import BLOCK, train_slice
+from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.shuffle import random_bits
 from nestrec.widths import Widths
 
 FloatMatrix = npt.NDArray[np.float32]
 
-SHARE_POWER = 0.7
+SHARPNESS = 1.5  # of the softmax at width 64
+SHARPNESS_POWER = 0.7  # how it rises as the width falls
 _FIRST_SQUARE = 1e-8  # accumulators start above 0 so that a coordinate without gradient divides by something
 
 
@@ -34,22 +36,33 @@ class Objective:
     n_candidates: int
     regularization: float  # weight of a squared coordinate that every level holds
     starting_scale: float  # standard deviation of the starting values
+    share_power: float  # how a coordinate's regularization falls with the share of the loss that holds it
+    softmax: bool  # over all candidates; or pairwise, against the hardest of them
 
     def decays(self) -> npt.NDArray[np.float32]:
         """Return the weight of each squared coordinate, (embedding_size,).
 
-        It falls with the share of the loss that holds the coordinate, to the power `SHARE_POWER`. With 0 (the paper)
+        It falls with the share of the loss that holds the coordinate, to the power `share_power`. With 0 (the paper)
         the last coordinates, which one level of five holds, are held down to nothing; with 1 each level would be as if
         regularised alone, and what is enough for the wide ones is too much for the narrow.
         """
         widths = np.array(self.widths.values)
         held = np.arange(widths[-1]) < widths[:, None]  # (n_levels, embedding_size)
         shares = np.array(self.level_weights) @ held
-        return (self.regularization * shares**SHARE_POWER).astype(np.float32)
+        return (self.regularization * shares**self.share_power).astype(np.float32)
+
+    def sharpness(self) -> npt.NDArray[np.float32]:
+        """Return the factor of the scores in each level's softmax, (n_levels,).
+
+        Narrow prefixes have small scores and can tell few items apart; a sharper softmax makes them spend what they
+        have on the items that come near the top.
+        """
+        narrowness = 64 / np.array(self.widths.values)
+        return (SHARPNESS * narrowness**SHARPNESS_POWER).astype(np.float32)
 
 
 class CpuEngine:
-    """Nested BPR over one CSR matrix."""
+    """A nested loss over one CSR matrix."""
 
     def __init__(
         self,
@@ -120,8 +133,10 @@ class CpuEngine:
             np.copyto(array, state[name])
 
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
-        run: Any = train_slice  # its numbers are numpy's: the kernel is compiled for their types
-        result: tuple[float, int] = run(
+        objective = self.objective
+        kernel: Any = nested_softmax.train_slice if objective.softmax else nested_bpr.train_slice
+        by_level = objective.sharpness() if objective.softmax else self._inside
+        result: tuple[float, int] = kernel(  # its numbers are numpy's: the kernel is compiled for their types
             self.users.reshape(-1),
             self.items.reshape(-1),
             self.user_squares.reshape(-1),
@@ -131,9 +146,9 @@ class CpuEngine:
             self._user_of,
             self._widths,
             self._level_weights,
-            self._inside,
+            by_level,
             self._stride,
-            self.objective.n_candidates,
+            objective.n_candidates,
             np.float32(learning_rate),
             self._decays,
             key,

@@ -164,7 +164,7 @@ class Fit:
         return {
             "widths": list(objective.widths),
             "level_weights": list(objective.level_weights),
-            "sampler": type(trainer.sampler).__name__,
+            "sampler": type(trainer.sampler_for(self.interactions)).__name__,
             "n_candidates": objective.n_candidates,
             "regularization": objective.regularization,
             "starting_scale": objective.starting_scale,

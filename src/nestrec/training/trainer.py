@@ -8,7 +8,7 @@ epochs, so that no interaction is wasted on validation in the model that ships.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,13 +16,12 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError
-from nestrec.training.adaptive import candidates_for, epochs_for, regularization_for
 from nestrec.training.engine import Objective
 from nestrec.training.fit import Fit
 from nestrec.training.interrupts import StopRequest
 from nestrec.training.options import Run, check_count, check_range, checked_level_weights
 from nestrec.training.phase import Schedule
-from nestrec.training.samplers import DynamicSampler, Sampler
+from nestrec.training.samplers import Sampler, sampler_for
 from nestrec.training.validation import Metric
 from nestrec.widths import Widths
 
@@ -44,8 +43,8 @@ class Trainer:
     """Prefix lengths that must each be a good recommender: ascending, unique, at most 1024."""
     level_weights: Sequence[float] | None = None
     """Share of each width in the loss, scaled to sum to 1; None: the l-th narrowest has l^(1/3)."""
-    sampler: Sampler = field(default_factory=DynamicSampler)
-    """How negatives are chosen."""
+    sampler: Sampler | None = None
+    """How negatives are chosen, and with it the loss; None: `SoftmaxSampler`, or `DynamicSampler` in dense data."""
     epochs: int | None = None
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float = 0.2
@@ -106,16 +105,23 @@ class Trainer:
         with StopRequest() as stop:
             return Fit(self, interactions, validation, refit, run, stop).result()
 
+    def sampler_for(self, interactions: Interactions) -> Sampler:
+        """Return the sampler, chosen by the data where none is given."""
+        return sampler_for(interactions) if self.sampler is None else self.sampler
+
     def objective(self, interactions: Interactions) -> Objective:
         """Return the objective with what the data decide filled in."""
         assert isinstance(self.widths, Widths)
-        n_candidates, regularization = self.sampler.n_candidates, self.regularization
+        sampler = self.sampler_for(interactions)
+        n_candidates, regularization, rules = sampler.n_candidates, self.regularization, sampler.rules
         return Objective(
             self.widths,
             checked_level_weights(self.level_weights, self.widths),
-            candidates_for(interactions) if n_candidates is None else n_candidates,
-            regularization_for(interactions) if regularization is None else regularization,
+            rules.candidates_for(interactions) if n_candidates is None else n_candidates,
+            rules.regularization_for(interactions) if regularization is None else regularization,
             self.starting_scale,
+            rules.share_power,
+            rules.softmax,
         )
 
     def _final_learning_rate(self) -> float:
@@ -123,7 +129,7 @@ class Trainer:
 
     def schedule(self, interactions: Interactions) -> Schedule:
         """Return the schedule of a phase that runs all epochs."""
-        epochs = epochs_for(interactions) if self.epochs is None else self.epochs
+        epochs = self.sampler_for(interactions).rules.epochs_for(interactions) if self.epochs is None else self.epochs
         every = max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every
         return Schedule(epochs, epochs, self.learning_rate, self._final_learning_rate(), every, self.patience)
 

@@ -169,7 +169,8 @@ def _connect(options: ReadOptions, folder: str) -> duckdb.DuckDBPyConnection:
         "TimeZone": "UTC",
         "autoinstall_known_extensions": "false",
     }
-    return duckdb.connect(config=config)
+    # its progress would be drawn among the answers on standard output
+    return duckdb.connect(config=config).execute("SET enable_progress_bar = false")
 
 
 def _reject(
