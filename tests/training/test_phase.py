@@ -16,6 +16,7 @@ from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.training.engine import CpuEngine
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseState, Schedule, slice_size
+from nestrec.training.validation import Validation
 from tests.training.worlds import Recorder, is_same, quick, tiny
 
 SCHEDULE = Schedule(epochs=11, stop_after=7, learning_rate=0.2, final_learning_rate=0.1, evaluate_every=3, patience=2)
@@ -100,3 +101,22 @@ def test_wild_options_either_train_or_say_so() -> None:
     model = wild.fit(tiny(), validation=None, run=Run(deterministic=True))
     assert np.isfinite(model.user_embeddings).all()
     assert np.isfinite(model.item_embeddings).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen"),
+    [
+        ((0.50, 0.60, 0.55), 2),
+        ((0.50, 0.60, 0.595), 3),  # within a hundredth of the best: as good, and later
+        ((0.600, 0.595, 0.590), 2),  # measured from the best, not from the one before
+        ((0.0, 0.0, 0.0), 3),
+    ],
+)
+def test_of_epochs_as_good_as_the_best_the_latest_is_kept(
+    monkeypatch: pytest.MonkeyPatch, values: tuple[float, ...], chosen: int
+) -> None:
+    """Which of two nearly equal values is higher is chance; the later epoch had the smaller steps."""
+    coming = iter(values)
+    monkeypatch.setattr(Validation, "__call__", lambda *_: ({3: {"ndcg@20": 0.0}, 8: {"ndcg@20": 0.0}}, next(coming)))
+    model = quick(epochs=3, evaluate_every=1).fit(tiny(), refit=False, run=Run(deterministic=True))
+    assert model.manifest["training"]["epochs"] == chosen

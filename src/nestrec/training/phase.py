@@ -21,6 +21,7 @@ from nestrec.training.listener import EpochReport, Listener, Phase, PhaseStart
 FloatMatrix = npt.NDArray[np.float32]
 
 _SLICE = BLOCK * 8192  # positives between two looks at the clock: some tenths of a second at embedding size 64
+AS_GOOD = 0.99  # of the best value: within it, which epoch is higher is chance
 
 
 def slice_size(embedding_size: int) -> int:
@@ -149,9 +150,10 @@ class PhaseRun:
         self.listener.epoch_done(EpochReport(state.phase, state.epoch, loss, rate, metrics, value, best))
 
     def _keep_best(self, value: float) -> None:
-        if value <= self.state.best_value:
+        """Keep the latest of the epochs that are as good as the best: a longer run ends with smaller steps."""
+        if value < AS_GOOD * self.state.best_value:
             return
-        self.state.best_epoch, self.state.best_value = self.state.epoch, value
+        self.state.best_epoch, self.state.best_value = self.state.epoch, max(value, self.state.best_value)
         now = {"user_embeddings": self.engine.user_embeddings, "item_embeddings": self.engine.item_embeddings}
         if self.best is None:
             self.best = {name: array.copy() for name, array in now.items()}
