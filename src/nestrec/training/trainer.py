@@ -60,7 +60,7 @@ class Trainer:
     evaluate_every: int | None = None
     """Epochs between two rankings of the validation part; None: a twelfth of the epochs."""
     patience: int = 8
-    """Rankings without one as good as the best before the search ends; values still rise late, as the learning rate falls."""
+    """Rankings without one as good as the best before the search ends; late ones still rise, as the steps shrink."""
 
     def __post_init__(self) -> None:
         """Check every value once; raise OptionError with the rule and the way out."""
