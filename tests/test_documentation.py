@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from nestrec import Interactions, World
+from nestrec import Interactions, SoftmaxSampler, World
 from nestrec.cli.main import app, main
 from nestrec.data.read_options import FORMATS
 from nestrec.training import adaptive, engine
@@ -183,10 +183,12 @@ def test_the_page_on_reading_names_every_format() -> None:
 
 def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
     page = text_of(ROOT / "docs" / "design.md")
-    for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
-        assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
+    pairs = adaptive.PAIRWISE
+    assert f"{pairs.steps_per_user} / n, between {pairs.epochs_least} and {pairs.epochs_most}" in page
+    assert f"| {adaptive.SOFTMAX.epochs_most} |" in page
+    assert f"| {adaptive.SOFTMAX.candidates} |" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
-    assert f"{adaptive._NOISE_SHARE} * (1 / sqrt(n) + 1 / sqrt(m))" in page
+    assert f"{adaptive._NOISE_SHARE} * the mean over interactions" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
-    assert f"fewer than {adaptive._MANY_PER_USER} interactions" in page
-    assert f"{engine.SHARPNESS} * (64 / width)^{engine.SHARPNESS_POWER}" in page
+    assert f"{engine.SHARPNESS:g} * (64 / width)^{engine.SHARPNESS_POWER}" in page
+    assert f"c = {SoftmaxSampler().coupling}" in page

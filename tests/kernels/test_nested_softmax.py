@@ -26,6 +26,12 @@ def sharpness_of(world: Case) -> npt.NDArray[np.float32]:
     return np.linspace(3, 1, len(world.widths)).astype(np.float32)
 
 
+def pulls_of(world: Case) -> npt.NDArray[np.float32]:
+    """Some pull of every level on the blocks of narrower ones, none of it the same: (n_levels, n_levels)."""
+    n = len(world.widths)
+    return np.triu(np.random.default_rng(8).uniform(0.2, 1, (n, n))).astype(np.float32)
+
+
 def run(
     world: Case, start: int = 0, stop: int | None = None, state: dict[str, Any] | None = None
 ) -> tuple[dict[str, Any], float, int]:
@@ -39,6 +45,7 @@ def run(
         np.repeat(np.arange(len(world.indptr) - 1, dtype=np.int32), np.diff(world.indptr)),
         np.array(world.widths),
         np.array(world.weights, np.float32),
+        pulls_of(world).ravel(),
         sharpness_of(world),
         world.stride,
         world.n_candidates,
@@ -72,15 +79,19 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
             unseen = ~np.isin(pool, world.indices[world.indptr[user] : world.indptr[user + 1]])
             u, v = users[user].copy(), items[item].copy()
             user_gradient, item_gradient = world.decays * u, world.decays * v
-            for width, weight, sharp in zip(world.widths, world.weights, sharpness_of(world), strict=True):
+            for level, (width, weight, sharp) in enumerate(
+                zip(world.widths, world.weights, sharpness_of(world), strict=True)
+            ):
+                pull = np.zeros(world.stride)  # of this level on each coordinate that it has
+                pull[:width] = np.repeat(pulls_of(world)[: level + 1, level], np.diff((0, *world.widths[: level + 1])))
                 margins = sharp * (tile[:, :width] @ u[:width] - v[:width] @ u[:width])
                 terms = each * np.exp(margins) * unseen
                 total += weight * np.log1p(terms.sum()) / sharp
-                shares = weight * terms / (1 + terms.sum())
-                user_gradient[:width] += shares @ tile[:, :width] - shares.sum() * v[:width]
-                item_gradient[:width] -= shares.sum() * u[:width]
-                pool_gradient[:, :width] += shares[:, None] * u[:width]
-                mass[:, :width] += shares[:, None]
+                shares = terms / (1 + terms.sum())
+                user_gradient += pull * (shares @ tile - shares.sum() * v)
+                item_gradient -= pull * shares.sum() * u
+                pool_gradient += pull * shares[:, None] * u
+                mass += pull * shares[:, None]
             take(items, item_squares, item, item_gradient, world.rate)
             take(users, user_squares, user, user_gradient, world.rate)
         for lane, row in enumerate(pool):

@@ -30,7 +30,7 @@ def test_samplers_do_not_change() -> None:
 
 @pytest.mark.parametrize("n_candidates", [0, -64, 32, 100, LARGEST_POOL + 64])
 def test_a_softmax_needs_whole_vectors_of_candidates(n_candidates: int) -> None:
-    sentence = f"{n_candidates} candidates cannot share a softmax; give a multiple of 64 up to 1024, as in 128"
+    sentence = f"{n_candidates} candidates cannot share a softmax; give a multiple of 64 up to 1024, as in 64"
     with pytest.raises(OptionError, match=sentence):
         SoftmaxSampler(n_candidates)
 
@@ -42,14 +42,14 @@ def test_each_loss_has_rules_of_its_own() -> None:
     assert not DynamicSampler().rules.softmax
 
 
-def test_the_data_choose_the_loss() -> None:
-    """Few interactions per user: the softmax; 50 and more: pairs. A sampler that is given is the one that is used."""
-    few = World(n_users=200, n_items=400).generate(seed=1).interactions
-    many = World(n_users=60, n_items=360, interactions_per_user=90).generate(seed=1).interactions
-    assert few.n_interactions < 50 * few.n_users
-    assert many.n_interactions >= 50 * many.n_users
-    assert isinstance(Trainer().sampler_for(few), SoftmaxSampler)
-    assert isinstance(Trainer().sampler_for(many), DynamicSampler)
-    assert isinstance(Trainer(sampler=UniformSampler()).sampler_for(few), UniformSampler)
-    assert Trainer().objective(few).softmax
-    assert not Trainer().objective(many).softmax
+@pytest.mark.parametrize("coupling", [-0.1, 1.1, float("nan")])
+def test_a_coupling_out_of_range_says_why(coupling: float) -> None:
+    with pytest.raises(OptionError, match=f"coupling {coupling} is not between 0 and 1; give a number that is"):
+        SoftmaxSampler(coupling=coupling)
+
+
+def test_the_softmax_is_the_default_and_pairs_one_option_away() -> None:
+    world = World(n_users=200, n_items=400).generate(seed=1).interactions
+    assert Trainer().objective(world).softmax
+    assert not Trainer(sampler=DynamicSampler()).objective(world).softmax
+    assert Trainer(sampler=DynamicSampler()).objective(world).coupling == 1

@@ -14,7 +14,7 @@ from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError
 from nestrec.training.options import Run
-from nestrec.training.samplers import DynamicSampler, UniformSampler
+from nestrec.training.samplers import DynamicSampler, Sampler, SoftmaxSampler, UniformSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
 from tests.training.worlds import Interfering, Recorder, from_sets, is_same, quality, quick, tiny, world
@@ -103,15 +103,27 @@ def test_negatives_that_are_hard_teach_more_than_any(
     assert uniform.manifest["training"]["options"]["n_candidates"] == 1
 
 
+def weighted(
+    parts: tuple[Interactions, Interactions], sampler: Sampler, weights: tuple[float, float]
+) -> dict[int, float]:
+    trainer = Trainer(widths=(4, 32), sampler=sampler, level_weights=weights, epochs=20)
+    return quality(trainer.fit(parts[0], validation=None, run=EXACT), parts[1])
+
+
 def test_level_weights_say_which_width_matters(parts: tuple[Interactions, Interactions]) -> None:
     """A level of weight 0 is not trained for: its narrow prefix is worse than where it is all that counts."""
-    run, epochs = EXACT, 20
-    narrow, wide = (
-        Trainer(widths=(4, 32), level_weights=weights, epochs=epochs).fit(parts[0], validation=None, run=run)
-        for weights in ((0.99, 0.01), (0.0, 1.0))
-    )
-    assert quality(narrow, parts[1])[4] > 1.1 * quality(wide, parts[1])[4]
-    assert quality(wide, parts[1])[32] > 1.1 * quality(narrow, parts[1])[32]
+    narrow, wide = (weighted(parts, DynamicSampler(), weights) for weights in ((0.99, 0.01), (0.0, 1.0)))
+    assert narrow[4] > 1.1 * wide[4]
+    assert wide[32] > 1.1 * narrow[32]
+
+
+def test_coordinates_of_their_own_serve_a_wide_width_of_little_weight(
+    parts: tuple[Interactions, Interactions],
+) -> None:
+    """In the softmax weights only say whom narrow coordinates heed: the wide width keeps what the narrow one leaves."""
+    narrow, wide = (weighted(parts, SoftmaxSampler(), weights) for weights in ((0.99, 0.01), (0.0, 1.0)))
+    assert narrow[4] > 1.1 * wide[4]
+    assert narrow[32] > 0.95 * wide[32]
 
 
 @pytest.mark.parametrize("widths", [(1,), (3, 7), (5,), (8, 1024), (1, 2, 3, 4, 5, 6, 7, 8, 9)])

@@ -33,7 +33,7 @@ class Nestrec:
     regularization: float | None = None
     """Weight of the squared coordinates; None: by density."""
     n_candidates: int | None = None
-    """Items in the pool whose softmax every level takes, a multiple of 64; None: the data decide, for pairs too."""
+    """Items in the pool whose softmax every level takes, a multiple of 64; None: 64."""
     learning_rate: float = 0.2
     """Size of the first steps; it falls to a tenth."""
     epochs: int | None = None
@@ -59,7 +59,7 @@ class Nestrec:
     def _trainer(self, widths: Widths) -> Trainer:
         return Trainer(
             widths,
-            sampler=None if self.n_candidates is None else SoftmaxSampler(self.n_candidates),
+            sampler=SoftmaxSampler(self.n_candidates),
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             regularization=self.regularization,

@@ -54,12 +54,20 @@ class ModelOptions:
         SamplerName | None,
         typer.Option(
             help="How negatives are chosen: all candidates by their softmax per width, the hardest, or any item.",
-            show_default="by the data",
+            show_default="softmax",
         ),
     ] = None
     candidates: Annotated[
         int | None,
         typer.Option(metavar="N", help="Candidates drawn per width and interaction.", show_default="by the data"),
+    ] = None
+    coupling: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="How much a width's coordinates heed the next wider one, 0 to 1; for --sampler softmax.",
+            show_default="0.3",
+        ),
     ] = None
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Passes over the data, at most.", show_default="by the data")
@@ -108,14 +116,17 @@ class ModelOptions:
     def _sampler(self) -> Sampler | None:
         from nestrec.training.samplers import DynamicSampler, SoftmaxSampler, UniformSampler
 
-        if self.sampler is None:
-            if self.candidates is not None:
-                raise OptionError(
-                    f"--candidates {self.candidates} needs --sampler softmax or --sampler dynamic beside it; name one"
-                )
+        softmax: dict[str, Any] = {"n_candidates": self.candidates, "coupling": self.coupling}
+        given = {name: value for name, value in softmax.items() if value is not None}
+        if self.sampler is None and not given:
             return None
-        if self.sampler is SamplerName.softmax:
-            return SoftmaxSampler(self.candidates)
+        if self.sampler in (None, SamplerName.softmax):
+            return SoftmaxSampler(**given)
+        if self.coupling is not None:
+            raise OptionError(
+                f"--coupling {self.coupling} means nothing to --sampler {self.sampler}, whose pairs have one loss for "
+                "all coordinates; leave one of the two out"
+            )
         if self.sampler is SamplerName.dynamic:
             return DynamicSampler(self.candidates)
         if self.candidates is not None:

@@ -86,8 +86,6 @@ def _write(path: Path, found: Tuning) -> None:
     """Write what `--config` reads; options left to the data are left out."""
     unit = found.units[0]
     values = {"widths": list(unit.widths), **unit.best.options}
-    if values.get("n_candidates") is not None:
-        values["sampler"] = "softmax"  # what its candidates are for
     lines = [f"{_OPTION_OF.get(name, name)} = {_toml(value)}\n" for name, value in values.items() if value is not None]
     with written_whole(path) as partial:
         partial.write_text("".join(lines), encoding="utf-8")

@@ -1,14 +1,19 @@
 """One pass of nested sampled softmax over shuffled positives, updated in place.
 
-For a positive (u, i) and each level l of width d_l, the objective is
+For a positive (u, i) and each level l of width d_l, the loss is
 
-    w_l * log(1 + sum over items j of exp(t_l * (score_l(u, j) - score_l(u, i)))) / t_l
+    L_l = log(1 + sum over items j of exp(t_l * (score_l(u, j) - score_l(u, i)))) / t_l
 
-over the items that u has not interacted with, plus half of the squared coordinates of u, v_i and, by the share that
-j has in the sum, v_j, each times its own weight (`decays`). It is the softmax over the whole catalogue; t_l is the
-level's sharpness, the inverse of a temperature. The sum is estimated from a pool of items drawn uniformly (sampled
-softmax: Jean et al. 2015), which every level weighs by its own scores. Each coordinate has its own adaptive step
-(Adagrad: Duchi et al. 2011).
+over the items that u has not interacted with: the softmax over the whole catalogue; t_l is the level's sharpness, the
+inverse of a temperature. The sum is estimated from a pool of items drawn uniformly (sampled softmax: Jean et al. 2015),
+which every level weighs by its own scores. The coordinates that level b adds to the one before it go down the gradient
+of
+
+    sum over levels l from b on of pulls[b, l] * L_l
+
+plus half of the squared coordinates of u, v_i and, by the share that j has in the sums, v_j, each times its own weight
+(`decays`). Where a level pulls all blocks alike, that is one nested loss; where it pulls those of narrower levels less,
+every level is first served by its own. Each coordinate has its own adaptive step (Adagrad: Duchi et al. 2011).
 
 What makes it fast: BLOCK consecutive positives share a pool (`pool.py`), copied once and transposed. A positive's
 gradients of the pool's items are added up beside it and taken as one step at the end of the block; the positive's own
@@ -43,7 +48,6 @@ from nestrec.kernels.nested_bpr import (
     adaptive_step,
     positive_scores,
     prefetch_row,
-    spread_slopes,
     start_user_gradient,
     step_positive,
     step_user,
@@ -82,15 +86,27 @@ def softmax_shares(scores: FloatVector, start: int, n: int, positive: float, sha
 
 
 @compiled
-def add_wider_levels(shares: FloatVector, n: int, level_weights: FloatVector) -> None:
-    """Weigh shares (n_levels, n) and add to each level what the wider ones have: the pull on its own coordinates."""
-    n_levels = len(level_weights)
+def mix_shares(shares: FloatVector, n: int, n_levels: int, pulls: FloatVector) -> None:
+    """Turn shares (n_levels, n) of each level's softmax into the pull on each level's own coordinates."""
     for lane in range(0, n, LANES):
-        pulled = splat(np.float32(0))
-        for level in range(n_levels - 1, -1, -1):
-            at = level * n + lane
-            pulled = multiply_add(splat(level_weights[level]), load(shares, at), pulled)
-            store(shares, at, pulled)
+        for own in range(n_levels):
+            pulled = splat(np.float32(0))
+            for level in range(own, n_levels):
+                pulled = multiply_add(splat(pulls[own * n_levels + level]), load(shares, level * n + lane), pulled)
+            store(shares, own * n + lane, pulled)
+
+
+@compiled
+def mix_slopes(slopes: FloatVector, widths: Rows, pulls: FloatVector, pull: FloatVector) -> None:
+    """Fill pull (stride,) with that of the positive: the same mixture, for each coordinate."""
+    n_levels, d = len(widths), 0
+    for own in range(n_levels):
+        summed = np.float32(0)
+        for level in range(own, n_levels):
+            summed += pulls[own * n_levels + level] * slopes[level]
+        while d < widths[own]:
+            pull[d] = summed
+            d += 1
 
 
 @compiled
@@ -189,7 +205,8 @@ def train_slice(
     indices: Indices,  # (n_interactions,) int32, ascending per user
     user_of: Indices,  # (n_interactions,) int32
     widths: Rows,  # (n_levels,) int64
-    level_weights: FloatVector,  # (n_levels,) float32
+    level_weights: FloatVector,  # (n_levels,) float32, of the loss that is returned
+    pulls: FloatVector,  # (n_levels * n_levels,) float32, of each level's loss (column) on each block of coordinates
     sharpness: FloatVector,  # (n_levels,) float32
     stride: int,  # embedding size rounded up to a multiple of LANES
     pool_size: int,  # a multiple of TILE
@@ -246,9 +263,9 @@ def train_slice(
                     shares, level * pool_size, pool_size, scores_positive[level], sharpness[level], each
                 )
                 summed_loss += level_weights[level] * loss
-                slopes[level] = level_weights[level] * share
-            add_wider_levels(shares, pool_size, level_weights)
-            spread_slopes(slopes, widths, pull)
+                slopes[level] = share
+            mix_shares(shares, pool_size, n_levels, pulls)
+            mix_slopes(slopes, widths, pulls, pull)
             start_user_gradient(users, user, items, item, pull, stride, decays, gradient)
             add_pool_gradients(users, user, tile, widths, shares, gradient, tile_gradient)
             add_to(mass, shares)

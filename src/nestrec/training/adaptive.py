@@ -15,8 +15,7 @@ import numpy as np
 from nestrec.data.interactions import Interactions
 
 _SMALL_CATALOGUE = 4000  # items
-_MANY_PER_USER = 50  # interactions
-_NOISE_SHARE = 0.5  # of the largest singular value that is chance, taken as regularization of the softmax
+_NOISE_SHARE = 0.55  # of the singular values that are chance, taken as regularization of the softmax
 _STRONGEST = 0.08  # regularization of pairs for users with few interactions, whose vectors are mostly prior
 _FEW = 6.0  # interactions per user up to which that holds
 _FALL = 0.2  # how fast it falls beyond
@@ -49,15 +48,16 @@ class Rules:
 
 
 def below_noise(interactions: Interactions) -> float:
-    """Return half of 1 / sqrt(interactions per user) + 1 / sqrt(interactions per item).
+    """Return 0.55 of the mean over interactions of 1 / sqrt(those of its user) + 1 / sqrt(those of its item).
 
     At small scores the softmax acts on a coordinate as the interactions divided by the roots of their degrees do: what
-    is held down is what has a singular value below the regularization. That sum is the largest one that chance alone
-    gives (Marchenko & Pastur 1967), and half of it was best in data of every density that was tried.
+    is held down is what has a singular value below the regularization. Were all degrees alike, that sum would be the
+    largest one that chance alone gives (Marchenko & Pastur 1967); a little more than half of it was best in data of
+    every density that was tried.
     """
-    per_item = interactions.n_interactions / max(1, len(np.unique(interactions.indices)))
-    weight: float = _NOISE_SHARE * (max(1.0, _per_user(interactions)) ** -0.5 + max(1.0, per_item) ** -0.5)
-    return weight
+    per_user, per_item = np.diff(interactions.indptr), np.bincount(interactions.indices)
+    summed = float(np.sqrt(per_user).sum() + np.sqrt(per_item).sum())  # d interactions of 1 / sqrt(d) each are sqrt(d)
+    return _NOISE_SHARE * summed / max(1, interactions.n_interactions)
 
 
 def by_user_degree(interactions: Interactions) -> float:
@@ -66,15 +66,10 @@ def by_user_degree(interactions: Interactions) -> float:
     return weight
 
 
-def are_few_per_user(interactions: Interactions) -> bool:
-    """Say whether the softmax is the better loss: below some interactions per user."""
-    return _per_user(interactions) < _MANY_PER_USER
-
-
 def _per_user(interactions: Interactions) -> float:
     active = int((interactions.indptr[1:] > interactions.indptr[:-1]).sum())
     return interactions.n_interactions / max(1, active)
 
 
 PAIRWISE = Rules(False, 16, 8, by_user_degree, 0.7, 600, 50, 120)
-SOFTMAX = Rules(True, 128, 128, below_noise, 0.85, 240, 24, 40)
+SOFTMAX = Rules(True, 64, 64, below_noise, 0.0, 40, 40, 40)

@@ -22,8 +22,8 @@ from nestrec.widths import Widths
 
 FloatMatrix = npt.NDArray[np.float32]
 
-SHARPNESS = 1.5  # of the softmax at width 64
-SHARPNESS_POWER = 0.7  # how it rises as the width falls
+SHARPNESS = 3.0  # of the softmax at width 64
+SHARPNESS_POWER = 0.6  # how it rises as the width falls
 _FIRST_SQUARE = 1e-8  # accumulators start above 0 so that a coordinate without gradient divides by something
 
 
@@ -38,18 +38,33 @@ class Objective:
     starting_scale: float  # standard deviation of the starting values
     share_power: float  # how a coordinate's regularization falls with the share of the loss that holds it
     softmax: bool  # over all candidates; or pairwise, against the hardest of them
+    coupling: float  # what a level's loss weighs for a narrower block of coordinates, for each level between them
 
     def decays(self) -> npt.NDArray[np.float32]:
         """Return the weight of each squared coordinate, (embedding_size,).
 
-        It falls with the share of the loss that holds the coordinate, to the power `share_power`. With 0 (the paper)
-        the last coordinates, which one level of five holds, are held down to nothing; with 1 each level would be as if
-        regularised alone, and what is enough for the wide ones is too much for the narrow.
+        It falls with the share of the loss that holds the coordinate, to the power `share_power`. With 0 and one loss
+        for all (the paper) the last coordinates, which one level of five holds, are held down to nothing; with 1 each
+        level would be as if regularised alone, and what is enough for the wide ones is too much for the narrow. The
+        softmax needs none of it: there the pull on all coordinates is the same (`pulls`).
         """
         widths = np.array(self.widths.values)
         held = np.arange(widths[-1]) < widths[:, None]  # (n_levels, embedding_size)
         shares = np.array(self.level_weights) @ held
         return (self.regularization * shares**self.share_power).astype(np.float32)
+
+    def pulls(self) -> FloatMatrix:
+        """Return what each level's loss (column) weighs for the coordinates that each level adds (row).
+
+        (n_levels, n_levels). A row sums to 1, so that all coordinates are pulled, and held back, alike. A level has its
+        weight, times `coupling` for each level that it is wider: with 1 the narrow prefixes become what serves the wide
+        widths best, with 0 each level's coordinates are trained for that width alone, given the narrower ones.
+        """
+        levels = np.arange(len(self.widths))
+        apart = levels - levels[:, None]
+        weights = np.where(apart >= 0, self.coupling ** np.maximum(apart, 0.0) * np.array(self.level_weights), 0.0)
+        pulls: FloatMatrix = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return pulls
 
     def sharpness(self) -> npt.NDArray[np.float32]:
         """Return the factor of the scores in each level's softmax, (n_levels,).
@@ -84,6 +99,7 @@ class CpuEngine:
         self._widths = widths
         self._inside = (np.arange(self._stride) < widths[:, None]).astype(np.float32).ravel()
         self._level_weights = np.array(objective.level_weights, dtype=np.float32)
+        self._pulls = objective.pulls().ravel()
         self._decays = np.zeros(self._stride, dtype=np.float32)
         self._decays[: widths[-1]] = objective.decays()
         self.users = self._starting_values(n_users, 0)
@@ -135,7 +151,7 @@ class CpuEngine:
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         objective = self.objective
         kernel: Any = nested_softmax.train_slice if objective.softmax else nested_bpr.train_slice
-        by_level = objective.sharpness() if objective.softmax else self._inside
+        by_level = (self._pulls, objective.sharpness()) if objective.softmax else (self._inside,)
         result: tuple[float, int] = kernel(  # its numbers are numpy's: the kernel is compiled for their types
             self.users.reshape(-1),
             self.items.reshape(-1),
@@ -146,7 +162,7 @@ class CpuEngine:
             self._user_of,
             self._widths,
             self._level_weights,
-            by_level,
+            *by_level,
             self._stride,
             objective.n_candidates,
             np.float32(learning_rate),

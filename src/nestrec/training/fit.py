@@ -164,8 +164,9 @@ class Fit:
         return {
             "widths": list(objective.widths),
             "level_weights": list(objective.level_weights),
-            "sampler": type(trainer.sampler_for(self.interactions)).__name__,
+            "sampler": type(trainer.sampler).__name__,
             "n_candidates": objective.n_candidates,
+            "coupling": objective.coupling,
             "regularization": objective.regularization,
             "starting_scale": objective.starting_scale,
             "epochs": self.schedule.epochs,

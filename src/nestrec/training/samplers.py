@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError
 from nestrec.kernels.candidates import TILE
-from nestrec.training.adaptive import PAIRWISE, SOFTMAX, Rules, are_few_per_user
+from nestrec.training.adaptive import PAIRWISE, SOFTMAX, Rules
 
 LARGEST_POOL = 1024
 
 
 class Sampler(Protocol):
-    """A rule for negatives that the CPU engine can run."""
+    """A rule for negatives that the CPU engine can run, and the loss they stand in."""
+
+    @property
+    def coupling(self) -> float:
+        """What the loss of the next wider level weighs for a block of coordinates beside the narrower one's."""
 
     @property
     def n_candidates(self) -> int | None:
@@ -35,19 +38,26 @@ class SoftmaxSampler:
 
     Every level weighs the same items by its own prefix, so a level's negatives are its own.
 
+    With `coupling` 1 all coordinates minimise one loss, the weighted sum over the levels, and narrow prefixes serve the
+    wide widths first. Below 1 the coordinates that a level adds heed a wider level less, by this factor for each level
+    between; with 0 they heed their own alone. In between, narrow widths gain more than wide ones lose.
+
     >>> SoftmaxSampler(n_candidates=64).rules.softmax
     True
     """
 
-    n_candidates: int | None = None  # a multiple of 64; None: 128
+    n_candidates: int | None = None  # a multiple of 64; None: 64
+    coupling: float = 0.3  # 0 to 1
 
     def __post_init__(self) -> None:
-        """Check the number."""
+        """Check the numbers."""
         n = self.n_candidates
         if n is not None and not (1 <= n <= LARGEST_POOL and n % TILE == 0):
             raise OptionError(
-                f"{n} candidates cannot share a softmax; give a multiple of {TILE} up to {LARGEST_POOL}, as in 128"
+                f"{n} candidates cannot share a softmax; give a multiple of {TILE} up to {LARGEST_POOL}, as in 64"
             )
+        if not 0 <= self.coupling <= 1:
+            raise OptionError(f"coupling {self.coupling} is not between 0 and 1; give a number that is, as in 0.3")
 
     @property
     def rules(self) -> Rules:
@@ -74,6 +84,11 @@ class DynamicSampler:
             )
 
     @property
+    def coupling(self) -> float:
+        """1: pairs have one loss for all coordinates, as in the paper."""
+        return 1.0
+
+    @property
     def rules(self) -> Rules:
         """Those of the pairwise loss."""
         return PAIRWISE
@@ -93,15 +108,11 @@ class UniformSampler:
         return 1
 
     @property
+    def coupling(self) -> float:
+        """1: pairs have one loss for all coordinates, as in the paper."""
+        return 1.0
+
+    @property
     def rules(self) -> Rules:
         """Those of the pairwise loss."""
         return PAIRWISE
-
-
-def sampler_for(interactions: Interactions) -> Sampler:
-    """Return the sampler the data decide for: the softmax where users have few interactions.
-
-    A softmax spends its pull on all items and places those of users with few interactions better; where users have
-    many, the hardest of a handful of candidates does as well or better.
-    """
-    return SoftmaxSampler() if are_few_per_user(interactions) else DynamicSampler()

@@ -21,7 +21,7 @@ from nestrec.training.fit import Fit
 from nestrec.training.interrupts import StopRequest
 from nestrec.training.options import Run, check_count, check_range, checked_level_weights
 from nestrec.training.phase import Schedule
-from nestrec.training.samplers import Sampler, sampler_for
+from nestrec.training.samplers import Sampler, SoftmaxSampler
 from nestrec.training.validation import Metric
 from nestrec.widths import Widths
 
@@ -43,8 +43,8 @@ class Trainer:
     """Prefix lengths that must each be a good recommender: ascending, unique, at most 1024."""
     level_weights: Sequence[float] | None = None
     """Share of each width in the loss, scaled to sum to 1; None: the l-th narrowest has l^(1/3)."""
-    sampler: Sampler | None = None
-    """How negatives are chosen, and with it the loss; None: `SoftmaxSampler`, or `DynamicSampler` in dense data."""
+    sampler: Sampler = SoftmaxSampler()  # noqa: RUF009 - a frozen value
+    """How negatives are chosen, and with it the loss: a softmax over many, or pairs as in the paper."""
     epochs: int | None = None
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float = 0.2
@@ -105,15 +105,10 @@ class Trainer:
         with StopRequest() as stop:
             return Fit(self, interactions, validation, refit, run, stop).result()
 
-    def sampler_for(self, interactions: Interactions) -> Sampler:
-        """Return the sampler, chosen by the data where none is given."""
-        return sampler_for(interactions) if self.sampler is None else self.sampler
-
     def objective(self, interactions: Interactions) -> Objective:
         """Return the objective with what the data decide filled in."""
         assert isinstance(self.widths, Widths)
-        sampler = self.sampler_for(interactions)
-        n_candidates, regularization, rules = sampler.n_candidates, self.regularization, sampler.rules
+        n_candidates, regularization, rules = self.sampler.n_candidates, self.regularization, self.sampler.rules
         return Objective(
             self.widths,
             checked_level_weights(self.level_weights, self.widths),
@@ -122,6 +117,7 @@ class Trainer:
             self.starting_scale,
             rules.share_power,
             rules.softmax,
+            self.sampler.coupling,
         )
 
     def _final_learning_rate(self) -> float:
@@ -129,7 +125,7 @@ class Trainer:
 
     def schedule(self, interactions: Interactions) -> Schedule:
         """Return the schedule of a phase that runs all epochs."""
-        epochs = self.sampler_for(interactions).rules.epochs_for(interactions) if self.epochs is None else self.epochs
+        epochs = self.sampler.rules.epochs_for(interactions) if self.epochs is None else self.epochs
         every = max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every
         return Schedule(epochs, epochs, self.learning_rate, self._final_learning_rate(), every, self.patience)
 
