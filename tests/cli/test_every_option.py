@@ -19,6 +19,7 @@ from nestrec.cli.reading import FORMATS
 from nestrec.cli.training_options import ModelOptions
 from nestrec.data.read_options import FORMATS as KNOWN_FORMATS
 from nestrec.training.options import Run
+from nestrec.training.samplers import SoftmaxSampler
 from nestrec.training.trainer import Trainer
 
 # Words that, added to a small run, must change the manifest: the options used, the data, or the bytes of the model.
@@ -27,9 +28,11 @@ CHANGING = {
     "--level-weights": ["--level-weights", "1,1,6"],
     "--sampler": ["--sampler", "uniform"],
     "--candidates": ["--sampler", "dynamic", "--candidates", "3"],
+    "--coupling": ["--coupling", "0.9"],
     "--epochs": ["--epochs", "4"],
     "--learning-rate": ["--learning-rate", "0.05"],
     "--regularization": ["--regularization", "0.5"],
+    "--tune-seconds": ["--tune-seconds", "600"],
     "--metric": ["--metric", "recall@5"],
     "--evaluate-every": ["--evaluate-every", "2"],
     "--patience": ["--patience", "1"],
@@ -249,11 +252,13 @@ def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]
     main(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
     trainer = Trainer()
+    assert trainer.sampler == SoftmaxSampler()
+    of_sampler = {"sampler": "softmax", "candidates": None, "coupling": SoftmaxSampler().coupling}
     for name in ModelOptions.__dataclass_fields__:
         option = "--" + name.replace("_", "-")
         shown = re.search(rf"{option} .*?\[default: \(?(.*?)\)?\]", text)
         assert shown is not None, option
-        value: Any = None if name == "candidates" else getattr(trainer, name)
+        value: Any = of_sampler[name] if name in of_sampler else getattr(trainer, name)
         if value is None:
             assert not re.match(r"[\d.]", shown[1]), option
         elif name == "widths":

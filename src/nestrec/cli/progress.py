@@ -66,7 +66,11 @@ def _bar(description: str, *columns: ProgressColumn) -> Iterator[Advance]:
 
 
 _PREPARING = "preparing"  # the first run on a machine compiles the kernels: some seconds
-_PHASES = {"search": "searching for the best epoch", "final": "training on all interactions"}
+_PHASES = {
+    "tuning": "trying a regularization",
+    "search": "searching for the best epoch",
+    "final": "training on all interactions",
+}
 
 
 class TrainingProgress:

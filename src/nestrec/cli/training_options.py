@@ -82,6 +82,14 @@ class ModelOptions:
         float | None,
         typer.Option(metavar="NUMBER", help="Weight of the vectors' squared lengths.", show_default="by the data"),
     ] = None
+    tune_seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="Begin no further trial of a regularization after so long; 0: none.",
+            show_default="by the data",
+        ),
+    ] = None
     metric: Annotated[
         str | None,
         typer.Option(metavar="NAME@K", help="What chooses the epoch, averaged over widths.", show_default="ndcg@20"),
@@ -107,6 +115,7 @@ class ModelOptions:
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
             "regularization": self.regularization,
+            "tune_seconds": self.tune_seconds,
             "metric": self.metric,
             "evaluate_every": self.evaluate_every,
             "patience": self.patience,
@@ -166,7 +175,8 @@ class ValidationOptions:
         split = {"--validation-fraction": self.validation_fraction, "--validation-split": self.validation_split}
         refit = {"--no-refit": self.no_refit or None}
         if self.no_validation:
-            _refuse("--no-validation", {"--validation": self.validation, **split, **refit, **watching})
+            tuning = {"--tune-seconds": model.tune_seconds}
+            _refuse("--no-validation", {"--validation": self.validation, **split, **refit, **watching, **tuning})
         elif self.validation is not None:
             _refuse("--validation FILE", {**split, **refit})
         elif self.validation_split is SplitName.leave_last_out:

@@ -7,6 +7,7 @@ long as the wrong one comes near, so they bear different regularization and need
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import numpy as np
 from nestrec.data.interactions import Interactions
 
 _SMALL_CATALOGUE = 4000  # items
+_MANY_PER_USER = 20  # interactions
 _NOISE_SHARE = 0.55  # of the singular values that are chance, taken as regularization of the softmax
 _STRONGEST = 0.08  # regularization of pairs for users with few interactions, whose vectors are mostly prior
 _FEW = 6.0  # interactions per user up to which that holds
@@ -33,6 +35,11 @@ class Rules:
     steps_per_user: int
     epochs_least: int
     epochs_most: int
+    unsure_from: float  # interactions per user from which the regularization is tuned
+
+    def is_unsure(self, interactions: Interactions) -> bool:
+        """Say whether data are so dense that the rule for the regularization misses what some of them want."""
+        return _per_user(interactions) >= self.unsure_from
 
     def candidates_for(self, interactions: Interactions) -> int:
         """Return how many candidates to draw per level.
@@ -71,5 +78,5 @@ def _per_user(interactions: Interactions) -> float:
     return interactions.n_interactions / max(1, active)
 
 
-PAIRWISE = Rules(False, 16, 8, by_user_degree, 0.7, 600, 50, 120)
-SOFTMAX = Rules(True, 64, 64, below_noise, 0.0, 40, 40, 40)
+PAIRWISE = Rules(False, 16, 8, by_user_degree, 0.7, 600, 50, 120, math.inf)
+SOFTMAX = Rules(True, 64, 64, below_noise, 0.0, 400, 20, 40, _MANY_PER_USER)

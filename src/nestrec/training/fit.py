@@ -11,12 +11,14 @@ import numpy as np
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import OptionError
 from nestrec.kernels.threads import checked_threads
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.engine import CpuEngine
 from nestrec.training.interrupts import StopRequest
 from nestrec.training.options import Run
-from nestrec.training.phase import PhaseRun, PhaseState
+from nestrec.training.phase import PhaseRun, PhaseState, Schedule
+from nestrec.training.strength import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
 from nestrec.training.validation import Metric, Validation, carved, described, tell_unmatched
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 def _is_from_search(phase: PhaseRun) -> bool:
     """Whether the search, not the final phase, is what gives the model, if it has come to rank anything."""
-    return phase.state.phase == "search" or (phase.best is not None and not phase.is_finished)
+    return phase.state.phase != "final" or (phase.best is not None and not phase.is_finished)
 
 
 class Fit:
@@ -41,11 +43,14 @@ class Fit:
         stop: StopRequest,
     ) -> None:
         self.trainer, self.interactions, self.run, self.stop = trainer, interactions, run, stop
+        self.multiple = 1.0  # of the regularization that is the rule
+        self.tried: dict[int, float] = {}
         self.objective = trainer.objective(interactions)
         self.schedule = trainer.schedule(interactions)
         self.validated_on = described(validation)
         self.validation = self._validation(validation)
         self.refit = refit and self.validation is not None and not isinstance(validation, Interactions)
+        self.tunes = self._tunes()
         self.checkpoint = self._checkpoint()
         if self.checkpoint is not None:
             self.checkpoint.refuse_foreign()
@@ -75,37 +80,74 @@ class Fit:
         best = {
             name.removeprefix("best_"): np.array(a) for name, a in arrays.items() if name.startswith("best_")
         } or None
-        if saved is not None and saved["search"] is not None:
-            self.search = PhaseState.from_dict(saved["search"])
+        if saved is not None:
+            self.tried = dict(saved["tried"])
+            self.search = None if saved["search"] is None else PhaseState.from_dict(saved["search"])
+        if self.tunes and (saved is None or saved["current"]["phase"] == "tuning"):
+            cut_off = self._tune(saved, arrays)
+            if cut_off is not None:
+                return self._model(cut_off)
+            saved, best = None, None
+        self.multiple = best_multiple(self.tried)
+        self.objective = self.trainer.objective(self.interactions, self.multiple)
         if self.validation is not None and self.search is None:
-            watched = self._phase("search", self.validation.train, self.schedule.epochs, best, saved, arrays)
+            watched = self._phase("search", self.validation.train, self._schedule(), best, saved, arrays)
             best = watched.best
             if self.stop.made or not self.refit:
                 return self._model(watched)
             self.search, saved = watched.state, None
             del watched
         epochs = self.search.best_epoch if self.search is not None else self.schedule.epochs
-        return self._model(self._phase("final", self.interactions, epochs, best, saved, arrays))
+        return self._model(self._phase("final", self.interactions, self._schedule(epochs), best, saved, arrays))
+
+    def _tunes(self) -> bool:
+        if self.trainer.tune_seconds and self.validation is None:
+            raise OptionError(
+                f"{self.trainer.tune_seconds:g} seconds of tuning mean nothing without a validation part; "
+                "give one, or leave tune_seconds out"
+            )
+        return self.validation is not None and self.trainer.tunes(self.interactions)
+
+    def _tune(self, saved: dict[str, Any] | None, arrays: dict[str, Any]) -> PhaseRun | None:
+        """Try regularizations on the validation part; return the trial that a stop has cut off, if any."""
+        assert self.validation is not None
+        began, seconds = time.perf_counter(), self.trainer.tune_seconds
+        while (step := next_step(self.tried)) is not None:
+            self.multiple = multiple_of(step)
+            trial = self._phase("tuning", self.validation.train, self._trial_schedule(), None, saved, arrays)
+            if self.stop.made:
+                return trial
+            self.tried[step], saved = trial.state.best_value, None
+            if seconds is not None and time.perf_counter() - began >= seconds:
+                break
+        return None
+
+    def _schedule(self, epochs: int | None = None) -> Schedule:
+        return self.schedule if epochs is None else replace(self.schedule, stop_after=epochs)
+
+    def _trial_schedule(self) -> Schedule:
+        epochs = min(TRIAL_EPOCHS, self.schedule.epochs)
+        return replace(self.schedule, epochs=epochs, stop_after=epochs, evaluate_every=epochs)
 
     def _phase(
         self,
         name: Any,
         interactions: Interactions,
-        epochs: int,
+        schedule: Schedule,
         best: dict[str, Any] | None,
         saved: dict[str, Any] | None,
         arrays: dict[str, Any],
     ) -> PhaseRun:
         threads = 1 if self.run.deterministic else checked_threads(self.run.threads)
+        objective = self.trainer.objective(interactions, self.multiple)
         engine = CpuEngine(
-            interactions.indptr, interactions.indices, interactions.n_items, self.objective, self.run.seed, threads
+            interactions.indptr, interactions.indices, interactions.n_items, objective, self.run.seed, threads
         )
         state = PhaseState(name)
         if saved is not None:
             state = PhaseState.from_dict(saved["current"])
             engine.restore({key: arrays[key] for key in engine.state()})
-        validate = self.validation if name == "search" else None
-        schedule = replace(self.schedule, stop_after=epochs)
+        validate = None if name == "final" else self.validation
         phase = PhaseRun(
             engine, schedule, validate, state, best, self.checkpoint, self.run.listener, self.stop, self._kept
         )
@@ -113,7 +155,8 @@ class Fit:
         return phase
 
     def _kept(self) -> dict[str, Any]:
-        return {"search": None if self.search is None else self.search.as_dict()}
+        search = None if self.search is None else self.search.as_dict()
+        return {"search": search, "tried": list(self.tried.items())}  # pairs: JSON's names are texts
 
     def _model(self, phase: PhaseRun) -> NestedEmbeddings:
         """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
@@ -133,7 +176,7 @@ class Fit:
         )
 
     def _manifest(self, phase: PhaseRun) -> dict[str, Any]:
-        search = phase.state if phase.state.phase == "search" else self.search
+        search = self.search if phase.state.phase == "final" else phase.state
         is_best = phase.best is not None and _is_from_search(phase)
         trained_on = self.validation.train if self.validation and _is_from_search(phase) else self.interactions
         chosen = (
@@ -154,10 +197,16 @@ class Fit:
                 "history": search.history if search else [],
                 "epochs": search.best_epoch if search and is_best else phase.state.epoch,
                 "trained_on": "all interactions" if trained_on is self.interactions else "all but the validation part",
-                "interrupted": not phase.is_finished or (self.refit and phase.state.phase == "search"),
+                "interrupted": not phase.is_finished or self._is_before_the_last(phase),
+                "tuning": [
+                    {"regularization_multiple": multiple_of(step), "value": value} for step, value in self.tried.items()
+                ],
                 "seconds": round(time.perf_counter() - self.began, 3),
             },
         }
+
+    def _is_before_the_last(self, phase: PhaseRun) -> bool:
+        return phase.state.phase == "tuning" or (self.refit and phase.state.phase == "search")
 
     def _options(self) -> dict[str, Any]:
         trainer, objective = self.trainer, self.objective
@@ -172,6 +221,7 @@ class Fit:
             "epochs": self.schedule.epochs,
             "learning_rate": trainer.learning_rate,
             "final_learning_rate": self.schedule.final_learning_rate,
+            "tune_seconds": trainer.tune_seconds,
             "metric": trainer.metric,
             "evaluate_every": self.schedule.evaluate_every,
             "patience": trainer.patience,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Phase = Literal["search", "final"]
+Phase = Literal["tuning", "search", "final"]
 
 
 @dataclass(frozen=True)
 class PhaseStart:
-    """Training begins: `search` finds the epoch on validation data, `final` trains on all data up to it."""
+    """Training begins.
+
+    `tuning` tries a regularization, `search` finds the epoch on validation data, `final` trains on all data up to it.
+    """
 
     phase: Phase
     epochs: int  # at most

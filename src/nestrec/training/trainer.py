@@ -1,8 +1,9 @@
 """`Trainer`: from interactions to embeddings that nest.
 
 Two phases. `search` trains on part of the interactions, ranks the rest now and then, and finds the epoch with the best
-metric averaged over the widths. `final` starts again from the same values on all interactions and stops after that many
-epochs, so that no interaction is wasted on validation in the model that ships.
+metric averaged over the widths; in dense data a few short runs find the regularization first. `final` starts again from
+the same values on all interactions and stops after that many epochs, so that no interaction is wasted on validation in
+the model that ships.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.errors import DataError
+from nestrec.errors import DataError, OptionError
 from nestrec.training.engine import Objective
 from nestrec.training.fit import Fit
 from nestrec.training.interrupts import StopRequest
@@ -52,7 +53,11 @@ class Trainer:
     final_learning_rate: float | None = None
     """Size of the steps of the last epoch; None: a tenth of the first ones."""
     regularization: float | None = None
-    """Weight of the squared coordinates a positive touches, less for those that few widths hold; None: by density."""
+    """Weight of the squared coordinates a positive touches; None: by the data's degrees and, where it is tuned, times
+    what the validation part likes best."""
+    tune_seconds: float | None = None
+    """Trials of regularizations begin for so long; 0: none; None: all, in data with 20 and more interactions per user,
+    where the rule is less sure, and none in sparser data."""
     starting_scale: float = 0.0125
     """Standard deviation of the normal starting values."""
     metric: str = "ndcg@20"
@@ -75,8 +80,14 @@ class Trainer:
         check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
         check_count("patience", self.patience, 100_000, 8)
+        check_range("tune_seconds", self.tune_seconds or 0, 0, 1e9, 60)
         if self.regularization is not None:
             check_range("regularization", self.regularization, 0, 100, 0.05)
+            if self.tune_seconds:
+                raise OptionError(
+                    f"{self.tune_seconds:g} seconds of tuning mean nothing beside regularization {self.regularization},"
+                    " which is what they would find; leave one of the two out"
+                )
         Metric.parse(self.metric)
 
     def fit(
@@ -105,15 +116,21 @@ class Trainer:
         with StopRequest() as stop:
             return Fit(self, interactions, validation, refit, run, stop).result()
 
-    def objective(self, interactions: Interactions) -> Objective:
-        """Return the objective with what the data decide filled in."""
+    def tunes(self, interactions: Interactions) -> bool:
+        """Say whether regularizations are tried on the validation part before the search."""
+        if self.regularization is not None:
+            return False
+        return self.sampler.rules.is_unsure(interactions) if self.tune_seconds is None else self.tune_seconds > 0
+
+    def objective(self, interactions: Interactions, multiple: float = 1.0) -> Objective:
+        """Return the objective with what the data decide filled in: `multiple` times the rule's regularization."""
         assert isinstance(self.widths, Widths)
         n_candidates, regularization, rules = self.sampler.n_candidates, self.regularization, self.sampler.rules
         return Objective(
             self.widths,
             checked_level_weights(self.level_weights, self.widths),
             rules.candidates_for(interactions) if n_candidates is None else n_candidates,
-            rules.regularization_for(interactions) if regularization is None else regularization,
+            multiple * rules.regularization_for(interactions) if regularization is None else regularization,
             self.starting_scale,
             rules.share_power,
             rules.softmax,
