@@ -21,22 +21,27 @@ import numpy as np
 from nestrec import DynamicSampler, Interactions, RandomSplit, Run, SoftmaxSampler, Trainer, read_interactions
 from nestrec.training import engine, samplers
 from nestrec.training.adaptive import PAIRWISE as PAIRWISE_RULES
-from nestrec.training.adaptive import SOFTMAX as SOFTMAX_RULES
 
 Variant = dict[str, Any]
 
 PAIRWISE: Variant = {"sampler": DynamicSampler()}
-SOFTMAX: Variant = {"sampler": SoftmaxSampler()}
+SOFTMAX: Variant = {"sampler": SoftmaxSampler(), "tune_seconds": 0}
 
 VARIANTS: dict[str, list[Variant]] = {
     "loss": [PAIRWISE, SOFTMAX],
-    "softmax candidates": [{"sampler": SoftmaxSampler(n)} for n in (64, 128, 256)],
-    "softmax regularization": [SOFTMAX | {"regularization": w} for w in (0.1, 0.125, 0.15, 0.2, 0.3, 0.35, 0.4)],
-    "softmax share power": [SOFTMAX | {"share_power": power} for power in (0.4, 0.7, 0.85, 1.0)],
+    "coupling": [SOFTMAX | {"sampler": SoftmaxSampler(coupling=c)} for c in (1.0, 0.7, 0.4, 0.3, 0.2, 0.0)],
+    "softmax candidates": [SOFTMAX | {"sampler": SoftmaxSampler(n)} for n in (64, 128, 256)],
+    "softmax regularization": [SOFTMAX | {"multiple": m} for m in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25)],
+    "tuning": [{"tune_seconds": 0}, {"tune_seconds": 600}],
     "softmax sharpness": [
-        SOFTMAX | {"sharpness": pair} for pair in ((1, 0), (1, 0.5), (1, 0.7), (1.5, 0.5), (1.5, 0.7), (2, 0.7), (1, 1))
+        SOFTMAX | {"sharpness": pair} for pair in ((1.5, 0.0), (1.5, 0.7), (1.5, 1.0), (3, 0.3), (3, 0.6), (6, 0.6))
     ],
-    "softmax epochs": [SOFTMAX | {"epochs": n} for n in (24, 40, 60)],
+    "softmax epochs": [SOFTMAX | {"epochs": n} for n in (10, 20, 40, 70)],
+    "softmax level weights": [
+        SOFTMAX | {"level_weights": weights} for weights in ((1, 1, 1, 1, 1), (5, 4, 3, 2, 1), None)
+    ],
+    "wider": [SOFTMAX | {"widths": (4, 8, 16, 32, 64, 128, 256)}],
+    "alone": [SOFTMAX | {"widths": (width,)} for width in (4, 8, 16, 32, 64)],
     "candidates": [{"sampler": DynamicSampler(n)} for n in (1, 8, 16, 24, 32)],
     "regularization": [PAIRWISE | {"regularization": w} for w in (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)],
     "share power": [
@@ -62,12 +67,13 @@ VARIANTS: dict[str, list[Variant]] = {
 }
 
 
-def patches(options: Variant) -> Iterator[Any]:
+def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
     """Yield what sets the constants among the options, which are taken out, for the time of a run."""
+    if "multiple" in options:  # given as a value, it is that of the search's part too
+        options.pop("tune_seconds")
+        options["regularization"] = options.pop("multiple") * Trainer().objective(interactions).regularization
     if "share_power" in options:
-        power = options.pop("share_power")
-        for name, rules in (("PAIRWISE", PAIRWISE_RULES), ("SOFTMAX", SOFTMAX_RULES)):
-            yield patch.object(samplers, name, replace(rules, share_power=power))
+        yield patch.object(samplers, "PAIRWISE", replace(PAIRWISE_RULES, share_power=options.pop("share_power")))
     if "sharpness" in options:
         for name, value in zip(("SHARPNESS", "SHARPNESS_POWER"), options.pop("sharpness"), strict=True):
             yield patch.object(engine, name, value)
@@ -77,7 +83,7 @@ def validated(interactions: Interactions, variant: Variant, seed: int) -> list[f
     """Return ndcg@20 by width at the best epoch on validation."""
     options = dict(variant)
     with ExitStack() as patched:
-        for each in patches(options):
+        for each in patches(options, interactions):
             patched.enter_context(each)
         model = Trainer(**options).fit(
             interactions, validation=RandomSplit(0.1, seed), refit=False, run=Run(seed=seed, threads=1)
@@ -100,7 +106,7 @@ def main() -> None:
             for variant in VARIANTS[group]:
                 values = [validated(interactions, variant, int(seed)) for seed in options.seeds.split(",")]
                 cells = " ".join(f"{value:.4f}" for value in np.mean(values, axis=0))
-                print(f"  {variant!s:60s} {cells}  mean {np.mean(values):.4f}", flush=True)
+                print(f"  {variant!s:100s} {cells}  mean {np.mean(values):.4f}", flush=True)
 
 
 if __name__ == "__main__":
