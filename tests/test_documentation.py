@@ -16,7 +16,7 @@ import typer
 from nestrec import Interactions, SoftmaxSampler, World
 from nestrec.cli.main import app, main
 from nestrec.data.read_options import FORMATS
-from nestrec.training import adaptive, engine
+from nestrec.training import adaptive, engine, strength
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -183,10 +183,12 @@ def test_the_page_on_reading_names_every_format() -> None:
 
 def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
     page = text_of(ROOT / "docs" / "design.md")
-    pairs = adaptive.PAIRWISE
-    assert f"{pairs.steps_per_user} / n, between {pairs.epochs_least} and {pairs.epochs_most}" in page
-    assert f"| {adaptive.SOFTMAX.epochs_most} |" in page
-    assert f"| {adaptive.SOFTMAX.candidates} |" in page
+    for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
+        assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
+    assert f"candidates per level | {adaptive.SOFTMAX.candidates} |" in page
+    assert f"tuned from n = {adaptive._MANY_PER_USER} on" in page
+    assert f"powers of {strength.STEP}:" in page
+    assert f"runs of {strength.TRIAL_EPOCHS} epochs" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
     assert f"{adaptive._NOISE_SHARE} * the mean over interactions" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
