@@ -13,6 +13,7 @@ from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.kernels.threads import checked_threads
+from nestrec.training.account import data_of, options_of
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.engine import CpuEngine
 from nestrec.training.interrupts import StopRequest
@@ -183,15 +184,10 @@ class Fit:
             next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None) if search else None
         )
         return {
-            "data": {
-                "fingerprint": self.interactions.fingerprint(),
-                "n_users": self.interactions.n_users,
-                "n_items": self.interactions.n_items,
-                "n_interactions": self.interactions.n_interactions,
-            },
+            "data": data_of(self.interactions),
             "training": {
                 "engine": "cpu",
-                "options": self._options(),
+                "options": options_of(self.trainer, self.objective, self.schedule, self.run),
                 "validation": self.validated_on,
                 "validation_metrics": chosen,
                 "history": search.history if search else [],
@@ -208,29 +204,12 @@ class Fit:
     def _is_before_the_last(self, phase: PhaseRun) -> bool:
         return phase.state.phase == "tuning" or (self.refit and phase.state.phase == "search")
 
-    def _options(self) -> dict[str, Any]:
-        trainer, objective = self.trainer, self.objective
-        return {
-            "widths": list(objective.widths),
-            "level_weights": list(objective.level_weights),
-            "sampler": type(trainer.sampler).__name__,
-            "n_candidates": objective.n_candidates,
-            "coupling": objective.coupling,
-            "regularization": objective.regularization,
-            "starting_scale": objective.starting_scale,
-            "epochs": self.schedule.epochs,
-            "learning_rate": trainer.learning_rate,
-            "final_learning_rate": self.schedule.final_learning_rate,
-            "tune_seconds": trainer.tune_seconds,
-            "metric": trainer.metric,
-            "evaluate_every": self.schedule.evaluate_every,
-            "patience": trainer.patience,
-            "seed": self.run.seed,
-            "deterministic": self.run.deterministic,
-        }
-
     def _checkpoint(self) -> Checkpoint | None:
         if self.run.checkpoint is None:
             return None
-        identity = {**self._options(), "data": self.interactions.fingerprint(), "validation": self.validated_on}
+        identity = {
+            **options_of(self.trainer, self.objective, self.schedule, self.run),
+            "data": self.interactions.fingerprint(),
+            "validation": self.validated_on,
+        }
         return Checkpoint(self.run.checkpoint, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)
