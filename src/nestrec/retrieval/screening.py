@@ -1,0 +1,174 @@
+"""Walking a screen for a request: blocks of queries for threads, or one query's cells shared out among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.kernels.ranking_buffers import GROUP, Buffers, empty_buffers, room
+from nestrec.kernels.screen import screen_many, screen_one
+from nestrec.kernels.selection import Keys
+from nestrec.kernels.shelves import SHELF, Barred
+from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.request import Request
+from nestrec.retrieval.screen import Asked, Screen, relative_error
+
+_FEW = 2 * GROUP  # up to so many queries are answered one by one
+_BLOCK = 512  # queries a thread takes at once
+_BUFFER_BYTES = 1 << 25  # per thread; fewer queries a block where many are kept
+_WORTH_SHARING = 1 << 21  # codes: below, a second thread costs one query more than it saves
+_ALL = np.iinfo(np.int32).max
+
+Words = npt.NDArray[np.int64]
+
+
+class Kept(NamedTuple):
+    """What a screen keeps of some queries."""
+
+    keys: Keys  # (n, room) bounds or estimates, and items
+    counts: npt.NDArray[np.int64]  # (n,) how many of them
+    floors: Keys  # (n,) no item left out has as great a key
+
+
+class Walk(NamedTuple):
+    """How a screen is walked."""
+
+    n_kept: int  # items kept of each query, at least
+    exact: bool  # by upper bounds, not by estimates
+    share: float = 1.0  # of the shelves visited at most, best cells first
+
+
+Finish = Callable[[slice, Kept], None]
+
+
+def walked(screen: Screen, asked: Request, walk: Walk, finish: Finish, threads: int) -> int:
+    """Screen every query and give what is kept to `finish`, some queries at a time; return how many pairs were scored.
+
+    `finish` is called by several threads at once, for different queries.
+    """
+    allowed = _words(screen, asked.allowed)
+    one_by_one = screen.cells.clustered or len(asked) <= _FEW
+    if one_by_one and len(asked) < threads and len(screen.shelves.codes) >= _WORTH_SHARING:
+        return sum(_one(screen, asked, row, walk, allowed, finish, threads) for row in range(len(asked)))
+    step = _step(len(asked), walk.n_kept, threads)
+
+    def answer(block: slice) -> int:
+        if one_by_one:
+            return sum(_one(screen, asked, row, walk, allowed, finish, 1) for row in range(block.start, block.stop))
+        return _many(screen, asked, block, walk, allowed, finish)
+
+    blocks = [slice(start, min(start + step, len(asked))) for start in range(0, len(asked), step)]
+    return sum(each(answer, blocks, threads))
+
+
+def each(answer: Callable[[slice], int], blocks: list[slice], threads: int) -> Iterator[int]:
+    """Yield what is returned for each block."""
+    if len(blocks) < 2 or threads < 2:
+        yield from map(answer, blocks)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(answer, blocks)
+
+
+def _step(n_queries: int, n_kept: int, threads: int) -> int:
+    evenly = -(-n_queries // threads)
+    most = min(_BLOCK, max(GROUP, _BUFFER_BYTES // (8 * room(n_kept))))
+    n_blocks = -(-evenly // most)  # a thread's share in equal parts, each of whole groups
+    return max(1, -(-evenly // (n_blocks * GROUP)) * GROUP) if n_blocks else 1
+
+
+def _many(screen: Screen, asked: Request, block: slice, walk: Walk, allowed: Words, finish: Finish) -> int:
+    some = asked.of(block)
+    prepared = screen.asked(some.queries, exact=walk.exact, side_by_side=GROUP)
+    buffers = empty_buffers(len(some), 1, walk.n_kept)
+    barred = _barred(screen, some.excluded, len(some), allowed)
+    n_scored: int = screen_many(
+        prepared.codes,
+        prepared.weights,
+        screen.shelves,
+        screen.n_steps,
+        screen.storage.per_step,
+        barred,
+        walk.n_kept,
+        buffers,
+    )
+    finish(block, Kept(buffers.keys[: len(some)], buffers.counts[: len(some)], buffers.floors[: len(some)]))
+    return n_scored
+
+
+def _one(screen: Screen, asked: Request, row: int, walk: Walk, allowed: Words, finish: Finish, threads: int) -> int:
+    some = asked.of(slice(row, row + 1))
+    prepared = screen.asked(some.queries, exact=walk.exact, side_by_side=1)
+    barred = _barred(screen, some.excluded, 1, allowed)
+    bounds = _cell_bounds(screen, some)
+    order = np.argsort(-bounds, kind="stable")
+    parts = [(order[first::threads], empty_buffers(1, 1, walk.n_kept)) for first in range(threads)]
+    most = _ALL if walk.share >= 1.0 else max(1, round(walk.share * len(screen.shelves.scales) / threads))
+
+    def answer(part: slice) -> int:
+        cells, buffers = parts[part.start]
+        return _visit(screen, prepared, barred, walk.n_kept, cells, bounds, most, buffers)
+
+    n_scored = sum(each(answer, [slice(place, place + 1) for place in range(threads)], threads))
+    finish(slice(row, row + 1), _merged([buffers for _, buffers in parts]))
+    return n_scored
+
+
+def _visit(
+    screen: Screen,
+    prepared: Asked,
+    barred: Barred,
+    n_kept: int,
+    cells: npt.NDArray[np.int64],
+    bounds: npt.NDArray[np.float32],
+    most: int,
+    buffers: Buffers,
+) -> int:
+    found: int = screen_one(
+        prepared.codes,
+        prepared.weights,
+        screen.shelves,
+        screen.n_steps,
+        screen.storage.per_step,
+        barred,
+        n_kept,
+        buffers,
+        screen.cells.begins[cells],
+        screen.cells.ends[cells],
+        bounds[cells],
+        most,
+    )
+    return found
+
+
+def _cell_bounds(screen: Screen, asked: Request) -> npt.NDArray[np.float32]:
+    length = float(np.linalg.norm(asked.queries[0].astype(np.float64)))
+    bounds = screen.cells.bounds(screen.turned(asked.queries)[0], length)
+    slack = 2.0 * relative_error(screen.full_width) * length * screen.cells.longest
+    return (bounds + slack).astype(np.float32)
+
+
+def _merged(parts: list[Buffers]) -> Kept:
+    """Return what the threads kept of one query as one."""
+    keys = np.concatenate([part.keys[0, : part.counts[0]] for part in parts])[np.newaxis]
+    floors = np.array([max(part.floors[0] for part in parts)])
+    return Kept(keys, np.array([keys.shape[1]]), floors)
+
+
+def _barred(screen: Screen, excluded: Exclusions | None, n_queries: int, allowed: Words) -> Barred:
+    if excluded is None:
+        return Barred(allowed, np.zeros(n_queries + 1, dtype=np.int64), np.zeros(0, dtype=np.int32))
+    places = screen.places[excluded.indices]
+    rows = np.repeat(np.arange(n_queries), np.diff(excluded.indptr))
+    return Barred(allowed, excluded.indptr, places[np.lexsort((places, rows))])
+
+
+def _words(screen: Screen, allowed: npt.NDArray[np.bool_] | None) -> Words:
+    """Return a bit for each place, 1 where an item stands that may be returned."""
+    names = screen.shelves.names
+    may = names >= 0 if allowed is None else (names >= 0) & allowed[names]
+    return np.packbits(may.reshape(-1, SHELF), axis=1, bitorder="little").view(np.int64).ravel()
