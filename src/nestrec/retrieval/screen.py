@@ -93,12 +93,31 @@ class Screen:
         """Return the screen that these came from. Raises KeyError, ValueError for what is none."""
         shelves = Shelves(*(arrays[name] for name in Shelves._fields))
         axes = Axes(arrays["of_queries"], arrays["of_items"]) if "of_queries" in arrays else None
-        storage, width = Storage(described["storage"]), int(described["width"])
-        n_shelves = len(shelves.scales)
-        if len(shelves.codes) != n_shelves * storage.steps(width) * SHELF * storage.per_step:
-            raise ValueError(f"{len(shelves.codes)} codes do not fill {n_shelves} shelves of width {width}")
-        cells = Cells.restored(arrays)
-        return cls(shelves, storage, width, int(described["full_width"]), cells, axes, arrays["places"])
+        storage, width, full_width = Storage(described["storage"]), int(described["width"]), described["full_width"]
+        screen = cls(shelves, storage, width, int(full_width), Cells.restored(arrays), axes, arrays["places"])
+        screen._check()
+        return screen
+
+    def _check(self) -> None:
+        """Raise ValueError where an array's size or an index in it would lead a kernel out of an array."""
+        shelves, n_shelves = self.shelves, len(self.shelves.scales)
+        n_codes, n_places = n_shelves * self.n_steps * SHELF * self.storage.per_step, n_shelves * SHELF
+        if len(shelves.codes) != n_codes or shelves.codes.dtype != self.storage.dtype:
+            raise ValueError(f"{len(shelves.codes)} codes do not fill {n_shelves} shelves of width {self.width}")
+        if any(len(part) != n_shelves for part in (shelves.errors, shelves.reaches, shelves.lengths)):
+            raise ValueError("the bounds of shelves are not as many as the shelves")
+        if len(shelves.tails) != (n_places if self.width < self.full_width else 0):
+            raise ValueError(f"{len(shelves.tails)} tails do not fit {n_places} places")
+        for indices, end in (
+            (shelves.names[shelves.names != -1], self.n_items),
+            (self.places, n_places),
+            (self.cells.begins, n_shelves),
+            (self.cells.ends, n_shelves + 1),
+        ):
+            if len(indices) and not 0 <= indices.min() <= indices.max() < end:
+                raise ValueError(f"indices from {indices.min()} to {indices.max()} lead out of {end}")
+        if len(shelves.names) != n_places:
+            raise ValueError(f"{len(shelves.names)} names do not fit {n_places} places")
 
 
 def _lengths(rows: npt.NDArray[Any]) -> Doubles:
