@@ -10,11 +10,11 @@ import pytest
 
 import nestrec
 from nestrec.errors import ModelFileError, OptionError
-from nestrec.planning.plan import Planning, plan
+from nestrec.planning.plan import Planning, _cheapest, plan
 from nestrec.planning.trial import Sample, recall
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.funnel import Funnel, Stage
-from nestrec.retrieval.plan import Plan, ScreenOptions
+from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
 from nestrec.retrieval.retriever import FullScan
 from nestrec.retrieval.storage import Storage
 from tests.retrieval.worlds import falling_spectrum
@@ -44,11 +44,22 @@ def by_shortlist(model: nestrec.NestedEmbeddings, shortlist: int) -> nestrec.Nes
     return model.planned(Plan(SIZE, options, shortlist, k=K), screen)
 
 
-def test_the_chosen_plan_is_the_fastest_of_those_that_reach_the_recall(planning: Planning) -> None:
+def test_the_chosen_plan_is_about_as_fast_as_any_that_reaches_the_recall(planning: Planning) -> None:
     reaching = [tried for tried in planning.tried if tried.measured and tried.measured.recall >= 0.95]
     assert planning.chosen.measured is not None
     assert planning.chosen in reaching
-    assert planning.chosen.measured.p50_ms == min(tried.measured.p50_ms for tried in reaching if tried.measured)
+    fastest = min(tried.measured.p50_ms for tried in reaching if tried.measured)
+    assert planning.chosen.measured.p50_ms <= 1.25 * fastest
+
+
+def test_of_plans_as_fast_a_proven_one_is_taken_then_the_smaller() -> None:
+    def measured(plan: Plan, p50_ms: float, size: float) -> Plan:
+        return plan.with_measured(K, Measured(0.99, p50_ms, 1.0, 1.0, size, 0.9, 1))
+
+    quick, proven = measured(Plan(8, shortlist=9), 1.0, 8.0), measured(Plan(8), 1.2, 32.0)
+    large, slow = measured(Plan(8), 1.2, 64.0), measured(Plan(8), 1.3, 1.0)
+    assert _cheapest([quick, large, proven, slow]) == proven
+    assert _cheapest([quick, slow]) == quick
 
 
 def test_what_is_measured_is_what_a_full_scan_says(model: nestrec.NestedEmbeddings, planning: Planning) -> None:

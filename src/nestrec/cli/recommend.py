@@ -27,6 +27,7 @@ Examples:
   nestrec recommend model --user 42
   nestrec recommend model --user 42 --user 7 -k 5 --width 8
   nestrec recommend model --users users.txt --skip-unknown --out answers.parquet
+  nestrec recommend model --user 42 --exact
   nestrec recommend model --all-users -k 20 --without sold_out.txt --out answers.csv
 
 The columns are user_id, item_id, rank, score. Piped, the output is CSV.
@@ -49,6 +50,7 @@ def recommend(
     ] = False,
     only: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of the items to choose from.")] = None,
     without: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of items never to return.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Miss none of the best, whatever the model's plan.")] = False,
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave out ids that the model does not know, and count them.")
     ] = False,
@@ -71,9 +73,11 @@ def recommend(
         "exclude_seen": not include_seen,
         "only": None if only is None else list(ids_in(only, loaded.items, "item")),
         "without": None if without is None else list(ids_in(without, loaded.items, "item")),
+        "exact": exact,
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
     }
+    _tell_plan(loaded, width, k, exact)
     skipped = Skipped()
     size = max(1, min(65_536, _ANSWERS_AT_ONCE // max(1, k)))
     blocks = _blocks(user, users, loaded.users, size)
@@ -83,6 +87,16 @@ def recommend(
     unanswered.tell()
     if out is not None:
         say(f"Wrote {out}.")
+
+
+def _tell_plan(model: NestedEmbeddings, width: int | None, k: int, exact: bool) -> None:
+    """Say on stderr where answers may miss some of the best."""
+    from nestrec.retrieval.funnel import Funnel
+
+    plan = model.plan
+    if plan is not None and plan.measured is not None and isinstance(model.retriever(width, k=k, exact=exact), Funnel):
+        found = f"{plan.measured.recall:.4f} of the best {plan.k}"
+        say(f"By the model's plan, {plan.name}, which found {found} where it was measured; --exact misses none")
 
 
 class _Unanswered:

@@ -26,8 +26,11 @@ class Work(NamedTuple):
 
     @property
     def pruned(self) -> float:
-        """Share of the pairs that never needed all numbers of the item; divides by all pairs."""
-        return 1.0 - self.rescored / self.possible if self.possible else 0.0
+        """Share of the pairs that never needed all numbers of the item; divides by all pairs.
+
+        Never below 0, though a proof that took several attempts has scored some pairs more than once.
+        """
+        return max(0.0, 1.0 - self.rescored / self.possible) if self.possible else 0.0
 
 
 class Retrieved(NamedTuple):
@@ -55,11 +58,20 @@ class Request:
         """Item indices of what may be returned to anyone, ascending; None: everything."""
         return None if self.allowed is None else np.flatnonzero(self.allowed).astype(np.int32)
 
-    def of(self, rows: npt.NDArray[np.integer] | slice) -> Request:
-        """Return the request of some of the queries."""
-        wanted = np.arange(len(self))[rows]
-        excluded = None if self.excluded is None else Exclusions(*self.excluded.of(wanted))
-        return Request(self.queries[wanted], self.k, excluded, self.allowed)
+    def of(self, rows: npt.NDArray[np.integer]) -> Request:
+        """Return the request of some of the queries, in this order."""
+        excluded = None if self.excluded is None else Exclusions(*self.excluded.of(rows))
+        return Request(self.queries[rows], self.k, excluded, self.allowed)
+
+    def part(self, rows: slice) -> Request:
+        """Return the request of queries that follow each other; nothing is copied."""
+        if len(self) == rows.stop - rows.start:
+            return self
+        excluded = self.excluded
+        if excluded is not None:
+            indptr = excluded.indptr[rows.start : rows.stop + 1]
+            excluded = Exclusions(indptr - indptr[0], excluded.indices[indptr[0] : indptr[-1]])
+        return Request(self.queries[rows], self.k, excluded, self.allowed)
 
 
 def request(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,16 @@ class Screen:
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(array.nbytes for array in self.arrays().values())
+
+    @cached_property
+    def standing(self) -> npt.NDArray[np.int64]:
+        """A bit for each place, (n_shelves,), 1 where an item stands."""
+        return _packed(self.shelves.names >= 0)
+
+    def words(self, allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Return a bit for each place, (n_shelves,), 1 where an item stands that may be returned."""
+        names = self.shelves.names
+        return _packed((names >= 0) & allowed[names])
 
     def turned(self, queries: Matrix) -> Doubles:
         """Return queries along the axes of the screen, float64."""
@@ -118,6 +129,10 @@ class Screen:
                 raise ValueError(f"indices from {indices.min()} to {indices.max()} lead out of {end}")
         if len(shelves.names) != n_places:
             raise ValueError(f"{len(shelves.names)} names do not fit {n_places} places")
+
+
+def _packed(places: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    return np.packbits(places.reshape(-1, SHELF), axis=1, bitorder="little").view(np.int64).ravel()
 
 
 def _lengths(rows: npt.NDArray[Any]) -> Doubles:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nestrec.kernels.ranking_buffers import GROUP, Buffers, empty_buffers, room
 from nestrec.kernels.screen import screen_many, screen_one
 from nestrec.kernels.selection import Keys
-from nestrec.kernels.shelves import SHELF, Barred
+from nestrec.kernels.shelves import Barred
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Request
 from nestrec.retrieval.screen import Asked, Screen, relative_error
@@ -20,7 +20,7 @@ from nestrec.retrieval.screen import Asked, Screen, relative_error
 _FEW = 2 * GROUP  # up to so many queries are answered one by one
 _BLOCK = 512  # queries a thread takes at once
 _BUFFER_BYTES = 1 << 25  # per thread; fewer queries a block where many are kept
-_WORTH_SHARING = 1 << 21  # codes: below, a second thread costs one query more than it saves
+_WORTH_SHARING = 1 << 24  # codes: below, a second thread costs one query more than it saves
 _ALL = np.iinfo(np.int32).max
 
 Words = npt.NDArray[np.int64]
@@ -50,7 +50,7 @@ def walked(screen: Screen, asked: Request, walk: Walk, finish: Finish, threads: 
 
     `finish` is called by several threads at once, for different queries.
     """
-    allowed = _words(screen, asked.allowed)
+    allowed = screen.standing if asked.allowed is None else screen.words(asked.allowed)
     one_by_one = screen.cells.clustered or len(asked) <= _FEW
     if one_by_one and len(asked) < threads and len(screen.shelves.codes) >= _WORTH_SHARING:
         return sum(_one(screen, asked, row, walk, allowed, finish, threads) for row in range(len(asked)))
@@ -82,7 +82,7 @@ def _step(n_queries: int, n_kept: int, threads: int) -> int:
 
 
 def _many(screen: Screen, asked: Request, block: slice, walk: Walk, allowed: Words, finish: Finish) -> int:
-    some = asked.of(block)
+    some = asked.part(block)
     prepared = screen.asked(some.queries, exact=walk.exact, side_by_side=GROUP)
     buffers = empty_buffers(len(some), 1, walk.n_kept)
     barred = _barred(screen, some.excluded, len(some), allowed)
@@ -101,7 +101,7 @@ def _many(screen: Screen, asked: Request, block: slice, walk: Walk, allowed: Wor
 
 
 def _one(screen: Screen, asked: Request, row: int, walk: Walk, allowed: Words, finish: Finish, threads: int) -> int:
-    some = asked.of(slice(row, row + 1))
+    some = asked.part(slice(row, row + 1))
     prepared = screen.asked(some.queries, exact=walk.exact, side_by_side=1)
     barred = _barred(screen, some.excluded, 1, allowed)
     bounds = _cell_bounds(screen, some)
@@ -163,12 +163,7 @@ def _barred(screen: Screen, excluded: Exclusions | None, n_queries: int, allowed
     if excluded is None:
         return Barred(allowed, np.zeros(n_queries + 1, dtype=np.int64), np.zeros(0, dtype=np.int32))
     places = screen.places[excluded.indices]
+    if n_queries == 1:
+        return Barred(allowed, excluded.indptr, np.sort(places))
     rows = np.repeat(np.arange(n_queries), np.diff(excluded.indptr))
     return Barred(allowed, excluded.indptr, places[np.lexsort((places, rows))])
-
-
-def _words(screen: Screen, allowed: npt.NDArray[np.bool_] | None) -> Words:
-    """Return a bit for each place, 1 where an item stands that may be returned."""
-    names = screen.shelves.names
-    may = names >= 0 if allowed is None else (names >= 0) & allowed[names]
-    return np.packbits(may.reshape(-1, SHELF), axis=1, bitorder="little").view(np.int64).ravel()
