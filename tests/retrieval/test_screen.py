@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels.selection import items_of, scores_of
 from nestrec.kernels.shelves import SHELF
+from nestrec.retrieval import screening
 from nestrec.retrieval.axes import Axes, principal_axes
 from nestrec.retrieval.building import build_screen
 from nestrec.retrieval.clusters import Clusters
@@ -18,7 +22,7 @@ from nestrec.retrieval.screen import Screen
 from nestrec.retrieval.screening import Kept, Walk, walked
 from nestrec.retrieval.storage import Storage
 
-from .worlds import Matrix, Vectors, falling_spectrum, whole_numbers
+from .worlds import Matrix, Vectors, exclusions, falling_spectrum, full_sort, rows_of, whole_numbers
 
 SIZE = 24
 
@@ -32,7 +36,7 @@ def estimates(screen: Screen, queries: Matrix, *, exact: bool) -> Matrix:
         for row, keys, count in zip(range(some.start, some.stop), kept.keys, kept.counts, strict=True):
             said[row, items_of(keys[:count])] = scores_of(keys[:count])
 
-    walked(screen, asked, Walk(screen.n_items, exact), finish, threads=1)
+    walked(screen, asked, Walk(screen.n_items, exact, 1), finish, threads=1)
     return said
 
 
@@ -199,3 +203,53 @@ def test_a_screen_is_restored_from_its_arrays(clusters: Clusters | None, turned:
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match="do not fill"):
         Screen.restored(screen.arrays(), {**screen.described(), "width": 9})
+
+
+@pytest.mark.parametrize("n_queries", [1, 30])
+@pytest.mark.parametrize("width", [6, SIZE])
+def test_beginning_above_a_sample_changes_no_answer(
+    monkeypatch: pytest.MonkeyPatch, n_queries: int, width: int
+) -> None:
+    """Large catalogues begin above what a sample shows; here small ones do too."""
+    monkeypatch.setattr(screening, "_LEAST_SAMPLE", 1)
+    vectors = whole_numbers(n_queries, 5_000, SIZE)
+    rows = rows_of(np.random.default_rng(3), max(2, n_queries), 5_000)[:n_queries]
+    screen = build_screen(vectors.items, SIZE, width)
+    expected = full_sort(vectors, 20, rows)
+    found = Exact(vectors.items, screen).search(vectors.queries, 20, exclusions(rows))
+    np.testing.assert_array_equal(found.items, expected.items)
+    everything = Funnel(vectors.items, screen, 5_000).search(vectors.queries, 20, exclusions(rows))
+    np.testing.assert_array_equal(everything.items, expected.items)
+
+
+@pytest.mark.parametrize("n_queries", [1, 30])
+def test_a_sample_that_misleads_leaves_nobody_with_too_little(monkeypatch: pytest.MonkeyPatch, n_queries: int) -> None:
+    """The good items all stand on the sampled shelf, so the threshold is too much to ask of the others."""
+    monkeypatch.setattr(screening, "_LEAST_SAMPLE", 1)
+    items = np.ones((SHELF * 16, SIZE), dtype=np.float32)
+    items[:, 1:] = 0.0
+    screen = build_screen(items, SIZE, SIZE)  # all of one length: in the order of their indices
+    good = slice(SHELF * (screening._SAMPLED // 2), SHELF * (screening._SAMPLED // 2 + 1))
+    items[:, 1], items[good, 1] = -np.arange(len(items)) / 1e4, 0.1
+    queries = np.zeros((n_queries, SIZE), dtype=np.float32)
+    queries[:, :2] = 1.0
+    places = np.arange(len(items), dtype=np.int32)
+    shelves = build_screen(items, SIZE, SIZE).shelves
+    standing = shelves._replace(names=places, codes=_in_order(items), scales=np.full_like(shelves.scales, 1.0))
+    misled = dataclasses.replace(screen, shelves=standing, storage=Storage.FLOAT32)
+    found = Funnel(items, misled, 100).search(queries, 100).items
+    assert (found >= 0).all()
+
+
+def _in_order(items: Matrix) -> npt.NDArray[np.float32]:
+    return np.ascontiguousarray(items.reshape(-1, SHELF, SIZE).transpose(0, 2, 1)).ravel()
+
+
+def test_a_sample_saves_offers() -> None:
+    vectors = falling_spectrum(16, 40_000, SIZE)
+    screen = build_screen(vectors.items, SIZE, SIZE)
+    asked = request(vectors.queries, 10, None, None, None, n_items=40_000, width=SIZE)
+    counts: list[int] = []
+    walked(screen, asked, Walk(200, True, 10), lambda _, kept: counts.extend(kept.counts.tolist()), threads=1)
+    assert min(counts) >= 10
+    assert np.mean(counts) < 500

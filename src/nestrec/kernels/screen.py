@@ -38,6 +38,7 @@ def screen_many(
     barred: Barred,
     k: int,
     buffers: Buffers,  # of one width
+    every: int,  # 1: walk all shelves; else a sample of them, this far apart
 ) -> int:
     """Offer every item that is not barred; return how many pairs of query and item were scored."""
     keys, counts, floors, thresholds, cursors = buffers
@@ -46,7 +47,7 @@ def screen_many(
     allowed, indptr, places = barred
     scores, terms = np.empty(GROUP * PART, dtype=np.float32), np.empty(3 * GROUP, dtype=np.float32)
     size, n_scored = n_steps * per_step, 0
-    for shelf in range(len(scales)):
+    for shelf in range(every // 2, len(scales), every):
         for first in range(0, len(thresholds), GROUP):
             if not _may_reach(query_lengths, first, lengths[shelf], thresholds):
                 continue
@@ -68,6 +69,19 @@ def screen_many(
                         thresholds, cursors,
                     )  # fmt: skip
     return n_scored
+
+
+@compiled
+def begin_above(sample: Buffers, k: int, buffers: Buffers) -> None:
+    """Let buffers refuse from the start what is worse than the k-th best of a sample."""
+    keys, counts, _, _, _ = sample
+    _, _, floors, thresholds, _ = buffers
+    bits = thresholds.view(np.int32)
+    for query in range(len(counts)):
+        if counts[query] > k:
+            _, floor = keep_best(keys[query], counts[query], k, 0)
+            floors[query] = (floor >> 32) << 32
+            bits[query] = score_bits_of(floor)
 
 
 @compiled

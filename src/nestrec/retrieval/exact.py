@@ -101,5 +101,5 @@ class Exact:
             )
             best[rows[some]] = own
 
-        screened = walked(self.screen, asked, Walk(kept, exact=True), finish, threads)
+        screened = walked(self.screen, asked, Walk(kept, exact=True, least=best.shape[1]), finish, threads)
         return certain, screened, sum(rescored)

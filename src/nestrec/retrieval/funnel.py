@@ -80,7 +80,7 @@ class Funnel:
         shown = min(asked.k, self.n_items)
         best, rescored = no_keys(len(asked), shown), [0]
         narrowings = [*self.stages, Stage(width, shown)]
-        walk = Walk(min(self.n_items, max(self.shortlist, shown)), exact=False, share=self.share)
+        walk = Walk(min(self.n_items, max(self.shortlist, shown)), exact=False, least=shown, share=self.share)
 
         def finish(some: slice, found: Kept) -> None:
             trim(found.keys, found.counts, walk.n_kept)
