@@ -194,10 +194,10 @@ def curve(vectors: Vectors, threads: int, rounds: int) -> None:
             way = partial(items_of, Funnel(items, screen, shortlist), queries, threads)
             points.append((f"int8 {options.width}, shortlist {shortlist}", took, screen.nbytes, way))
     points.append(("exact", 0.0, exact.nbytes, partial(items_of, exact, queries, threads)))
-    seconds = in_turns({name: way for name, _, _, way in points}, rounds)
-    for name, took, size, way in points:
+    seconds = in_turns({name: search for name, _, _, search in points}, rounds)
+    for name, took, size, search in points:
         rate = len(queries) / median(seconds[name])
-        found = recall(way().astype(np.int32), best)
+        found = recall(search().astype(np.int32), best)
         print(f"  {name:34} recall {found:.4f} {rate:9,.0f}/s  build {took:7.1f} s  {size / 1e6:7.1f} MB", flush=True)
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, OptionError
+from nestrec.export.faiss_index import FaissIndex
+from nestrec.export.faiss_kinds import FaissKind, Flat, Hnsw, Ivf
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.axes import principal_axes
 from nestrec.retrieval.building import build_screen
@@ -45,6 +48,17 @@ def funnel(storage: Storage, clusters: int = 0, turned: bool = False) -> Callabl
     return build
 
 
+def by_faiss(kind: FaissKind, width: int) -> Callable[[Vectors], Retriever]:
+    """An index that proposes everything."""
+
+    def build(vectors: Vectors) -> Retriever:
+        nobody = np.zeros((1, SIZE), dtype=np.float32)
+        model = NestedEmbeddings.from_arrays(nobody, vectors.items, (width, SIZE) if width < SIZE else (SIZE,))
+        return FaissIndex.of(model, kind, width=width, shortlist=len(vectors.items))
+
+    return build
+
+
 RETRIEVERS: dict[str, Callable[[Vectors], Retriever]] = {
     "full scan": lambda vectors: FullScan(vectors.items, SIZE),
     "exact, int8": screened(Storage.INT8, SIZE),
@@ -60,6 +74,9 @@ RETRIEVERS: dict[str, Callable[[Vectors], Retriever]] = {
     "funnel, int8": funnel(Storage.INT8),
     "funnel, bf16, turned": funnel(Storage.BF16, turned=True),
     "funnel, int8, clusters": funnel(Storage.INT8, clusters=9),
+    "faiss, prefix and refine": by_faiss(Flat(), 5),
+    "faiss, IVF": by_faiss(Ivf(n_lists=7, n_probes=7), SIZE),
+    "faiss, HNSW": by_faiss(Hnsw(neighbours=48, build_effort=300), SIZE),
 }
 FEW_AND_MANY = (1, 30)  # queries that are answered one by one, and in groups
 

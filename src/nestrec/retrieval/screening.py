@@ -135,7 +135,7 @@ def _one(screen: Screen, asked: Request, row: int, walk: Walk, allowed: Words, f
         return found
 
     def all_visited(begun: Buffers) -> tuple[int, Kept]:
-        parts = [(cells, Buffers(*(part.copy() for part in begun))) for cells in _visits(screen, some, walk, threads)]
+        parts = [(cells, _copied(begun)) for cells in _visits(screen, some, walk, threads)]
         taken = [slice(place, place + 1) for place in range(threads)]
         n = sum(each(lambda part: visited(walk.n_kept, parts[part.start][1], parts[part.start][0]), taken, threads))
         return n, _merged([buffers for _, buffers in parts])
@@ -149,6 +149,11 @@ def _one(screen: Screen, asked: Request, row: int, walk: Walk, allowed: Words, f
         n_visited += n
     finish(slice(row, row + 1), kept)
     return n_scored + n_visited
+
+
+def _copied(buffers: Buffers) -> Buffers:
+    keys, counts, floors, thresholds, cursors = buffers
+    return Buffers(keys.copy(), counts.copy(), floors.copy(), thresholds.copy(), cursors.copy())
 
 
 class _Visits(NamedTuple):
