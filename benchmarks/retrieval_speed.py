@@ -130,7 +130,7 @@ def funnels(vectors: Vectors, best: npt.NDArray[np.int32], threads: int) -> Iter
     _, items, queries, users = vectors
     size, half = items.shape[1], len(queries) // 2
     for turned in (False, True):
-        for width in (width for width in (8, 16, 32, 48, 64, 96, 128) if width <= size):
+        for width in (width for width in (16, 32, 48, 64, 128) if width <= size):
             screen = ScreenOptions(width, Storage.INT8, turned).build(users, items, size)
             name = f"int8 {width}{' turned' if turned else ''}"
             if width < size:

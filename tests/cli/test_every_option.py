@@ -83,6 +83,7 @@ TESTED_ELSEWHERE = {
         "--skip-unknown": "test_unknown_users_are_an_error_or_skipped_and_told",
         "--threads": "test_mistakes_are_told_in_one_sentence",
         "--out": "test_every_format_holds_the_same_rows",
+        "--resume": "test_an_interrupted_file_of_all_users_goes_on",
     },
     "plan": {
         "--recall": "test_the_target_k_and_width_are_taken",
