@@ -253,3 +253,10 @@ def test_a_sample_saves_offers() -> None:
     walked(screen, asked, Walk(200, True, 10), lambda _, kept: counts.extend(kept.counts.tolist()), threads=1)
     assert min(counts) >= 10
     assert np.mean(counts) < 500
+
+
+def test_products_beyond_float32_are_refused() -> None:
+    items = np.full((4_000, 2), 1e20, dtype=np.float32)  # so many that a screen is worth walking
+    exact = Exact(items, build_screen(items, 2, 2))
+    with pytest.raises(DataError, match="beyond the range of 32-bit floats"):
+        exact.search(np.full((1, 2), 1e20, dtype=np.float32), 3)

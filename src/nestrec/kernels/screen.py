@@ -23,6 +23,7 @@ from nestrec.kernels.selection import Keys, keep_best, key_of, score_bits_of
 from nestrec.kernels.shelves import SHELF, Barred, FloatVector, Indices, Shelves, Weights
 
 PART = 2 * LANES  # items scored together
+_PART_BITS, _SHELF_BITS = 4, 6  # log2 of 16 and of 64
 _SLACK, _TAIL = GROUP, 2 * GROUP  # where a group's terms begin, after its scales
 
 Codes = npt.NDArray[Any]
@@ -65,8 +66,8 @@ def screen_many(
                 reached = _bound_part(scores, terms, tails, place, thresholds, first)
                 if reached != 0:
                     _offer(
-                        reached, PART, scores, place, names, allowed, places, indptr, first, k, keys, counts, floors,
-                        thresholds, cursors,
+                        reached, _PART_BITS, scores, place, names, allowed, places, indptr, first, k, keys, counts,
+                        floors, thresholds, cursors,
                     )  # fmt: skip
     return n_scored
 
@@ -157,7 +158,7 @@ def _bound_part(
 @compiled
 def _offer(
     reached: int,  # bit i is 1 where scores[i] reaches the threshold of its query
-    per_query: int,  # bits: 16, of four queries, or 64, of one
+    per_query: int,  # log2 of the bits of a query: 4, of four queries, or 6, of one
     scores: FloatVector,
     place: int,  # of the first item
     names: Indices,
@@ -177,8 +178,8 @@ def _offer(
     while reached != 0:
         at = lowest_bit(reached)
         reached &= reached - 1
-        query, item = first + at // per_query, place + at % per_query
-        if (allowed[item // SHELF] >> (item % SHELF)) & 1 == 0:
+        query, item = first + (at >> per_query), place + (at & ((1 << per_query) - 1))
+        if (allowed[item >> _SHELF_BITS] >> (item & (SHELF - 1))) & 1 == 0:
             continue
         cursor, end = indptr[query] + cursors[query], indptr[query + 1]
         while cursor < end and places[cursor] < item:
@@ -234,7 +235,7 @@ def screen_one(
             reached = _reached(scores, thresholds[0])
             if reached != 0:
                 _offer(
-                    reached, SHELF, scores, shelf * SHELF, names, allowed, places, indptr, 0, k, keys, counts, floors,
+                    reached, _SHELF_BITS, scores, shelf * SHELF, names, allowed, places, indptr, 0, k, keys, counts, floors,
                     thresholds, cursors,
                 )  # fmt: skip
     return n_visited * SHELF

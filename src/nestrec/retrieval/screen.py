@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.errors import DataError
 from nestrec.kernels.shelves import SHELF, Shelves, Weights
 from nestrec.retrieval.axes import Axes
 from nestrec.retrieval.cells import Cells
@@ -21,6 +22,7 @@ from nestrec.retrieval.storage import Storage, coded_queries
 
 ROUNDING = float(2.0**-23)  # twice the relative error of one operation in float32
 _OPERATIONS = 8  # beside those of a sum itself
+_LARGEST_SCORE = float(np.finfo(np.float32).max) / 4
 _UPWARDS = 1.0 + 4 * ROUNDING  # what is rounded to float32 must not become less
 
 Matrix = npt.NDArray[np.float32]
@@ -78,11 +80,15 @@ class Screen:
         return doubles if self.axes is None else doubles @ self.axes.of_queries
 
     def asked(self, queries: Matrix, *, exact: bool, side_by_side: int) -> Asked:
-        """Return queries with the weights of upper bounds (`exact`) or of plain estimates."""
+        """Return queries with the weights of upper bounds (`exact`) or of plain estimates.
+
+        Raises DataError where a product may be beyond the range of float32.
+        """
         turned = self.turned(queries)
         prefixes = turned[:, : self.width]
         found = coded_queries(self.storage, prefixes, side_by_side)
         lengths = _lengths(queries[:, : self.full_width])
+        _check_range(lengths, self.cells.longest)
         rounding = relative_error(self.full_width)
         parts = [_lengths(turned[:, self.width :]), _lengths(prefixes), found.rests, rounding * lengths]
         slack = [_UPWARDS * part if exact else np.zeros(len(queries)) for part in parts]
@@ -129,6 +135,15 @@ class Screen:
                 raise ValueError(f"indices from {indices.min()} to {indices.max()} lead out of {end}")
         if len(shelves.names) != n_places:
             raise ValueError(f"{len(shelves.names)} names do not fit {n_places} places")
+
+
+def _check_range(queries: Doubles, items: Doubles) -> None:
+    query, item = float(queries.max(initial=0.0)), float(items.max(initial=0.0))
+    if query * item > _LARGEST_SCORE:
+        raise DataError(
+            f"a query of length {query:.3g} and an item vector of length {item:.3g} have products beyond the range of "
+            "32-bit floats; scale the vectors down"
+        )
 
 
 def _packed(places: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
