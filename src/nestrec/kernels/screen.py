@@ -235,8 +235,8 @@ def screen_one(
             reached = _reached(scores, thresholds[0])
             if reached != 0:
                 _offer(
-                    reached, _SHELF_BITS, scores, shelf * SHELF, names, allowed, places, indptr, 0, k, keys, counts, floors,
-                    thresholds, cursors,
+                    reached, _SHELF_BITS, scores, shelf * SHELF, names, allowed, places, indptr, 0, k, keys, counts,
+                    floors, thresholds, cursors,
                 )  # fmt: skip
     return n_visited * SHELF
 

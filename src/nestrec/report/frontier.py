@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
 
 _LOWEST = 0.5  # recall from which shortlists are drawn
+_NAMED_BELOW = 0.95  # recall: lines that begin higher run into each other's names
 _LIFT = 0.012  # of the picture, from a point to its name
 
 
@@ -55,10 +56,7 @@ def write_frontier(path: Path, title: str, plans: Sequence[Plan], chosen: Plan, 
     if chosen.measured is not None:
         at = chosen.measured.p50_ms, chosen.measured.recall
         axes.plot(*at, marker="o", ms=15, mfc="none", mec=INK, mew=1.4)
-        axes.annotate(
-            f"chosen: {chosen.name}", at, xytext=(0.5, 0.1), textcoords="axes fraction", ha="center", color=INK,
-            fontsize=9.5, arrowprops={"arrowstyle": "-", "color": SOFT, "lw": 0.8, "shrinkB": 8},
-        )  # fmt: skip
+    axes.set_title(f"chosen (ringed): {chosen.name}", loc="left", fontsize=11, color=INK)
     _finish(axes, chosen.k)
     figure.savefig(path, format="png", dpi=150, facecolor="white")
 
@@ -71,7 +69,8 @@ def _draw_screen(axes: Axes, options: ScreenOptions, plans: Sequence[Plan]) -> N
     if points:
         style = "--" if options.turned else "-"
         axes.plot(*zip(*points, strict=True), color=tone, ls=style, marker="o", ms=4, lw=1.4)
-        _write(axes, str(options.width), points[0], (-7, -9), tone)
+        if points[0][1] < _NAMED_BELOW:
+            _write(axes, str(options.width), points[0], (-7, -9), tone)
     proven = [plan for plan in plans if plan.exact]
     _draw_points(axes, proven, f"{options.width}", "s", tone)
 
@@ -99,7 +98,7 @@ def _finish(axes: Axes, k: int) -> None:
     axes.legend(handles=handles, frameon=False, loc="lower right", labelcolor=SOFT, fontsize=9)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "2357" else "")
     axes.set_ylim(top=1.0 + 2 * _LIFT)
     axes.set_xlabel(
         "milliseconds for one question, median (log10 scale); beside the lines, the screen's width", color=SOFT
