@@ -47,7 +47,7 @@ def plan(
     picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw recall against time.")] = None,
     json_to: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
 ) -> None:
-    """Measure ways to find items and keep the cheapest with the model."""
+    """Find the cheapest way to recommend; keep it with the model."""
     kinds = _storages(storages)
     for place in (picture, json_to):
         if place is not None:
