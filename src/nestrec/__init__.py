@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings as NestedEmbeddings
     from nestrec.errors import NestrecError as NestrecError
     from nestrec.evaluation.protocol import evaluate as evaluate
+    from nestrec.planning.plan import plan as plan
     from nestrec.retrieval.ranking import Ranking as Ranking
     from nestrec.training.options import Run as Run
     from nestrec.training.samplers import DynamicSampler as DynamicSampler
@@ -48,6 +49,7 @@ _HOMES = {
     "compare": "nestrec.comparison.compare",
     "evaluate": "nestrec.evaluation.protocol",
     "k_core": "nestrec.data.filters",
+    "plan": "nestrec.planning.plan",
     "read_interactions": "nestrec.data.reading",
     "tune": "nestrec.comparison.tuning",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "compare",
     "evaluate",
     "k_core",
+    "plan",
     "read_interactions",
     "tune",
 ]

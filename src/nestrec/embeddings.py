@@ -8,7 +8,8 @@ never scaled to length 1, since its length carries popularity. Only similarity (
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -22,12 +23,19 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, ModelFileError, OptionError
 from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.lookup import Found, Ids, Unknown, allowed_rows, find
+from nestrec.retrieval.plan import Plan
 from nestrec.retrieval.ranking import Ranking
-from nestrec.retrieval.search import Side, best, each_itself, pair_scores
+from nestrec.retrieval.request import checked_k
+from nestrec.retrieval.retriever import FullScan, Retriever
+from nestrec.retrieval.screen import Screen
+from nestrec.retrieval.search import Side, best, each_itself, found_by, pair_scores
 from nestrec.widths import Widths
 
 FloatMatrix = npt.NDArray[np.float32]
+
+_PLAN, _SCREEN = "plan", "screen"  # sections of the manifest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,6 +69,7 @@ class NestedEmbeddings:
         default_factory=dict
     )  # options, metrics, fingerprints: what `save` keeps beside
     check: InitVar[bool] = True  # False: the numbers are known to be finite and are not read
+    screen: Screen | None = None  # what the plan in the manifest walks
 
     def __post_init__(self, check: bool) -> None:
         """Check that the parts fit each other."""
@@ -112,7 +121,41 @@ class NestedEmbeddings:
         ladder = self.widths.up_to(width)
         size = ladder.embedding_size
         narrow = self.user_embeddings[:, :size], self.item_embeddings[:, :size]
-        return NestedEmbeddings(*narrow, ladder, self.users, self.items, self.seen, self.manifest, check=False)
+        kept = self if self.plan is None or self.plan.width <= size else self.planned(None, None)
+        return replace(kept, user_embeddings=narrow[0], item_embeddings=narrow[1], widths=ladder, check=False)
+
+    @property
+    def plan(self) -> Plan | None:
+        """How `recommend` finds items, if `nestrec.plan` was asked; None: it scores all of them."""
+        values = self.manifest.get(_PLAN)
+        return None if values is None else Plan.from_manifest(values)
+
+    def planned(self, plan: Plan | None, screen: Screen | None) -> NestedEmbeddings:
+        """Return the same model with this plan and the screen it names; None for both takes them away."""
+        kept = {name: value for name, value in self.manifest.items() if name not in (_PLAN, _SCREEN)}
+        if plan is not None:
+            kept[_PLAN] = plan.as_manifest()
+        if screen is not None:
+            kept[_SCREEN] = screen.described()
+        return replace(self, manifest=kept, screen=screen, check=False)
+
+    @cached_property
+    def _by_plan(self) -> Retriever:
+        if self.plan is None:
+            return FullScan(self.item_embeddings, self.embedding_size)
+        return self.plan.retriever(self.item_embeddings, self.screen)
+
+    def retriever(self, width: int | None = None, *, k: int = 1, exact: bool = False) -> Retriever:
+        """Return what finds the best k items of a width: by the plan, where there is one for it.
+
+        A plan is used at its own width and up to the k it was measured for. `exact` takes its screen with a proof.
+        """
+        size, plan = self._width(width), self.plan
+        if plan is None or plan.width != size or (k > plan.k and not plan.exact):
+            return FullScan(self.item_embeddings, size)
+        if exact and not plan.exact and self.screen is not None:
+            return Exact(self.item_embeddings, self.screen)
+        return self._by_plan
 
     def recommend(
         self,
@@ -123,10 +166,13 @@ class NestedEmbeddings:
         exclude_seen: bool = True,
         only: Ids | None = None,
         without: Ids | None = None,
+        exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
     ) -> Ranking:
         """Return the k items of highest score for each user, best first; equal scores by item index.
+
+        A model that was planned (`nestrec.plan`) finds them by its plan, which may miss a few of the best.
 
         Args:
             user_ids: one id (1-D result) or many (2-D result, one row a user).
@@ -135,17 +181,18 @@ class NestedEmbeddings:
             exclude_seen: leave out each user's training interactions.
             only: item ids that may be returned, to any user.
             without: item ids that must not be returned, to any user.
+            exact: miss none of the best, whatever the plan.
             unknown: "raise" UnknownIdError for an id the model does not know, or "skip" it and report it in the result.
             threads: None uses all processors.
 
         """
-        asked = find(self.users, user_ids, "user", unknown)
-        return best(
+        asked, wanted = find(self.users, user_ids, "user", unknown), checked_k(k)
+        return found_by(
+            self.retriever(width, k=wanted, exact=exact),
             asked,
             self.user_embeddings,
-            Side(self.item_embeddings, self.items),
-            self._width(width),
-            k,
+            self.items,
+            wanted,
             excluded=Exclusions(self.seen.indptr, self.seen.indices) if exclude_seen else None,
             allowed=allowed_rows(self.items, only, without, unknown),
             threads=threads,
@@ -216,14 +263,16 @@ class NestedEmbeddings:
         """
         stored = read_model(path, verify=verify)
         try:
-            return cls(*stored, check=False)
-        except DataError as error:
+            described = stored.manifest.get(_SCREEN)
+            screen = None if described is None else Screen.restored(stored.screen, described)
+            return cls(*stored[:-1], check=False, screen=screen)
+        except (DataError, KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
 
     def _stored(self) -> StoredModel:
-        return StoredModel(
-            self.user_embeddings, self.item_embeddings, self.widths, self.users, self.items, self.seen, self.manifest
-        )
+        screen = {} if self.screen is None else self.screen.arrays()
+        matrices = self.user_embeddings, self.item_embeddings
+        return StoredModel(*matrices, self.widths, self.users, self.items, self.seen, self.manifest, screen)
 
     def _width(self, width: int | None) -> int:
         if width is None:

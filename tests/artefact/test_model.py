@@ -280,7 +280,7 @@ def replace_tensors(saved: Path, name: str, **changes: Any) -> None:
     [
         ("embeddings", {"user_embeddings": np.full((3, 4), np.nan, np.float32)}, "user_embeddings .* NaN"),
         ("embeddings", {"user_embeddings": np.zeros((2, 4), np.float32)}, "do not fit 3 users"),
-        ("embeddings", {"user_embeddings": np.zeros((3, 4))}, "F64"),
+        ("embeddings", {"user_embeddings": np.zeros((3, 4))}, "float64"),
         ("interactions", {"indptr": np.array([0, 2, 1, 2])}, "indptr does not ascend"),
         ("interactions", {"indptr": np.array([0, 2])}, "do not fit"),
         ("interactions", {"indices": np.array([1.5], np.float32)}, "do not fit"),

@@ -6,13 +6,19 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
 
+from nestrec.cli import progress
 from nestrec.embeddings import NestedEmbeddings
+from nestrec.export import batch
 from tests.cli.conftest import Run
 
 HEADER = ["user_id", "item_id", "rank", "score"]
@@ -47,7 +53,8 @@ def test_on_a_terminal_it_is_a_table(run: Run, model: Path, monkeypatch: pytest.
 def test_every_format_holds_the_same_rows(run: Run, model: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"answers.{suffix}"
     result = run("recommend", model, "--all-users", "-k", "2", "--out", path)
-    assert (result.code, result.out, result.err) == (0, "", f"Wrote {path}.\n")
+    assert (result.code, result.out) == (0, "")
+    assert result.err.startswith(f"Wrote {path}: 150 users, 300 rows; " if suffix == "parquet" else f"Wrote {path}.\n")
     users = NestedEmbeddings.load(model).users.ids.tolist()
     read = _read(path)
     assert len(read) == 2 * len(users)
@@ -216,3 +223,35 @@ def test_an_id_that_is_no_text_is_one_sentence(run: Run, model: Path) -> None:
     result = run("recommend", model, "--user", "\udcff")
     assert result.code == 1
     assert "is no text that UTF-8 can hold; give ids as UTF-8" in result.err
+
+
+def test_an_interrupted_file_of_all_users_goes_on(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "answers.parquet"
+    words = ("recommend", model, "--all-users", "-k", "2", "--out", path)
+    monkeypatch.setattr(batch, "recommend_all", partial(batch.recommend_all, rows_per_part=100))
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(progress, "counting_bar", _interrupting)
+        stopped = run(*words)
+    assert stopped.code == 130
+    assert f"are in {path}.parts; the same command with --resume goes on" in stopped.err
+    result = run(*words, "--resume")
+    assert result.code == 0
+    assert "150 users, 50 of them by an earlier run, 300 rows" in result.err
+    assert len(_read(path)) == 300
+
+
+@contextmanager
+def _interrupting(_: str) -> Iterator[Any]:
+    def advance(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    yield advance
+
+
+def test_only_a_parquet_file_of_all_users_goes_on(run: Run, model: Path, tmp_path: Path) -> None:
+    for words in (("--user", "u001"), ("--all-users", "--out", tmp_path / "a.csv"), ("--all-users",)):
+        result = run("recommend", model, *words, "--resume")
+        assert result.code == 1
+        assert "--resume goes on with a file of all users" in result.err

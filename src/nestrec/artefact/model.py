@@ -1,9 +1,10 @@
-"""Save and load the parts of a model: one directory, three safetensors files and a manifest.
+"""Save and load the parts of a model: one directory, safetensors files and a manifest.
 
     MODEL/manifest.json              format, versions, widths, sizes, options, metrics, checksums
     MODEL/embeddings.safetensors     user_embeddings, item_embeddings: float32
     MODEL/vocabularies.safetensors   users, items: int64, or UTF-8 bytes and offsets
     MODEL/interactions.safetensors   indptr int64, indices int32: what was seen in training, without times
+    MODEL/screen.safetensors         where the model was planned: a compact copy of the items, see retrieval/screen.py
 
 Loading maps the files, so that processes share a large model's memory and opening it reads little. Sizes and structure
 are always checked; contents (SHA-256, no NaN) in files up to 32 MiB, or in all with `verify=True`.
@@ -32,8 +33,9 @@ from nestrec.widths import Widths
 EMBEDDINGS = "embeddings.safetensors"
 VOCABULARIES = "vocabularies.safetensors"
 INTERACTIONS = "interactions.safetensors"
+SCREEN = "screen.safetensors"
 
-_OWN_FILES = {MANIFEST, EMBEDDINGS, VOCABULARIES, INTERACTIONS}
+_OWN_FILES = {MANIFEST, EMBEDDINGS, VOCABULARIES, INTERACTIONS, SCREEN}
 _ATTEMPTS = 20  # a directory replaced while it is being read is read again
 
 
@@ -47,6 +49,7 @@ class StoredModel(NamedTuple):
     items: Vocabulary
     seen: Interactions
     manifest: Mapping[str, Any]  # the caller's sections; once read, with the artefact's own
+    screen: Mapping[str, npt.NDArray[Any]]  # arrays by name; empty where the model was not planned
 
 
 def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: bool = False) -> None:
@@ -118,6 +121,8 @@ def _fill(directory: Path, model: StoredModel) -> None:
     ids = {**packed_ids("users", model.users), **packed_ids("items", model.items)}
     write_arrays(directory / VOCABULARIES, ids)
     write_arrays(directory / INTERACTIONS, {"indptr": model.seen.indptr, "indices": model.seen.indices})
+    if model.screen:
+        write_arrays(directory / SCREEN, model.screen)
     sizes = {
         "widths": list(model.widths),
         "embedding_size": model.widths.embedding_size,
@@ -136,13 +141,14 @@ def _read(directory: Path, verify: bool | None) -> StoredModel:
         embeddings = opened.arrays(EMBEDDINGS, manifest, verify)
         ids = opened.arrays(VOCABULARIES, manifest, verify)
         pairs = opened.arrays(INTERACTIONS, manifest, verify)
+        screen = opened.arrays(SCREEN, manifest, verify) if SCREEN in manifest.get("files", ()) else {}
     try:
-        return _assembled(embeddings, ids, pairs, manifest)
+        return _assembled(embeddings, ids, pairs, manifest, screen)
     except (KeyError, IndexError, TypeError, ValueError, DataError, OptionError) as error:
         raise ModelFileError(f"the files of {directory} do not fit each other ({error}); train it again") from error
 
 
-def _assembled(embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any]) -> StoredModel:
+def _assembled(embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any], screen: Arrays) -> StoredModel:
     users, items = unpacked_ids("users", ids), unpacked_ids("items", ids)
     indptr = pairs["indptr"]
     if (indptr[1:] < indptr[:-1]).any():
@@ -155,4 +161,5 @@ def _assembled(embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[st
         items,
         Interactions(users, items, indptr, pairs["indices"]),
         manifest,
+        screen,
     )

@@ -22,12 +22,12 @@ from nestrec.errors import ModelFileError
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-_DTYPES = {"F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "u1"}
+_DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U16": "<u2", "I8": "i1", "U8": "u1"}
 _PREAMBLE = 8  # bytes: the header's length, little-endian
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write float32, int64, int32 and uint8 arrays. Raises OSError, as on a full disk."""
+    """Write arrays of the types that can be mapped. Raises OSError, as on a full disk."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 

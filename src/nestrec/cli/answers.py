@@ -112,18 +112,15 @@ def _write_parquet(answers: Answers, path: Path) -> None:
 
 
 def _fill(database: Any, answers: Answers) -> None:
+    from nestrec.export.batch import plain_column
+
     made = False
     for ranking in answers.rankings:
-        columns = dict(zip(answers.names, map(_plain, ranking.columns()), strict=True))
+        columns = dict(zip(answers.names, map(plain_column, ranking.columns()), strict=True))
         database.register("block", columns)
         database.execute("INSERT INTO answers SELECT * FROM block" if made else "CREATE TABLE answers AS FROM block")
         database.unregister("block")
         made = True
-
-
-def _plain(column: Any) -> Any:
-    """Return text as Python strings, which duckdb takes; it knows nothing of numpy's StringDType."""
-    return column.astype(object) if column.dtype.kind == "T" else column
 
 
 _WRITERS: dict[str, Callable[[Answers, Path], None]] = {

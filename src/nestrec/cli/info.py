@@ -15,6 +15,7 @@ from nestrec.report.training import validation_table
 
 if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
+    from nestrec.retrieval.plan import Plan
 
 EXAMPLES = """\b
 Examples:
@@ -38,6 +39,8 @@ def info(
     results().print(f"{model}: a model of nestrec {manifest.get('nestrec_version')}, {_size(manifest)} on disk")
     show(_sizes(loaded))
     show(_widths(loaded))
+    if loaded.plan is not None:
+        results().print(f"Plan: {loaded.plan.name} ({_measured(loaded.plan)})")
     training = manifest.get("training")
     if training is not None:
         _show_training(training)
@@ -49,6 +52,14 @@ def described(model: NestedEmbeddings) -> dict[str, Any]:
     """Return the manifest with the memory of each width."""
     memory = [{"width": width, "bytes_per_million_items": bytes_per_million_items(width)} for width in model.widths]
     return {**model.manifest, "memory": memory}
+
+
+def _measured(plan: Plan) -> str:
+    found = plan.measured
+    if found is None:
+        return "not measured"
+    cost = f"{found.p50_ms:.3g} ms, {found.bytes_per_item:.1f} bytes per item"
+    return f"recall {found.recall:.4f} of the best {plan.k}, {cost}"
 
 
 def _sizes(model: NestedEmbeddings) -> TextTable:

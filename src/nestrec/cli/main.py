@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, recommend, similar, train, tune
+from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, plan, recommend, similar, train, tune
 from nestrec.cli.exit_codes import MISTAKE, interruptible
 from nestrec.cli.option_groups import expanded
 from nestrec.cli.sentences import in_command_words
@@ -50,6 +50,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (demo.demo, demo.EXAMPLES),
     (train.train, train.EXAMPLES),
     (evaluate.evaluate, evaluate.EXAMPLES),
+    (plan.plan, plan.EXAMPLES),
     (recommend.recommend, recommend.EXAMPLES),
     (similar.similar, similar.EXAMPLES),
     (tune.tune, tune.EXAMPLES),

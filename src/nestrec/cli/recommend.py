@@ -27,7 +27,9 @@ Examples:
   nestrec recommend model --user 42
   nestrec recommend model --user 42 --user 7 -k 5 --width 8
   nestrec recommend model --users users.txt --skip-unknown --out answers.parquet
+  nestrec recommend model --user 42 --exact
   nestrec recommend model --all-users -k 20 --without sold_out.txt --out answers.csv
+  nestrec recommend model --all-users --out answers.parquet --resume
 
 The columns are user_id, item_id, rank, score. Piped, the output is CSV.
 """
@@ -49,6 +51,7 @@ def recommend(
     ] = False,
     only: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of the items to choose from.")] = None,
     without: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of items never to return.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Miss none of the best, whatever the model's plan.")] = False,
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave out ids that the model does not know, and count them.")
     ] = False,
@@ -58,10 +61,16 @@ def recommend(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="A .csv, .tsv, .jsonl or .parquet file to write.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the .parquet file of all users that was interrupted.")
+    ] = False,
 ) -> None:
     """Recommend items to users."""
     _check_one_of(user, users, all_users)
     check_answers_place(out)
+    in_parts = all_users and out is not None and out.suffix.lower() == ".parquet"
+    if resume and not in_parts:
+        raise OptionError("--resume goes on with a file of all users; give --all-users and --out FILE.parquet")
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
@@ -71,9 +80,14 @@ def recommend(
         "exclude_seen": not include_seen,
         "only": None if only is None else list(ids_in(only, loaded.items, "item")),
         "without": None if without is None else list(ids_in(without, loaded.items, "item")),
+        "exact": exact,
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
     }
+    _tell_plan(loaded, width, k, exact)
+    if in_parts and out is not None:
+        _write_in_parts(loaded, out, options, resume)
+        return
     skipped = Skipped()
     size = max(1, min(65_536, _ANSWERS_AT_ONCE // max(1, k)))
     blocks = _blocks(user, users, loaded.users, size)
@@ -85,11 +99,43 @@ def recommend(
         say(f"Wrote {out}.")
 
 
+def _tell_plan(model: NestedEmbeddings, width: int | None, k: int, exact: bool) -> None:
+    """Say on stderr where answers may miss some of the best."""
+    from nestrec.retrieval.funnel import Funnel
+
+    plan = model.plan
+    if plan is not None and plan.measured is not None and isinstance(model.retriever(width, k=k, exact=exact), Funnel):
+        found = f"{plan.measured.recall:.4f} of the best {plan.k}"
+        say(f"By the model's plan, {plan.name}, which found {found} where it was measured; --exact misses none")
+
+
+def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any], resume: bool) -> None:
+    """Write the answers of all users part by part, and tell the rates."""
+    from nestrec.cli.progress import counting_bar
+    from nestrec.export.batch import Question, parts_folder, recommend_all
+
+    asked = {name: value for name, value in options.items() if name not in ("unknown", "threads")}
+    question = Question(**asked, unknown_items=options["unknown"])
+    try:
+        with counting_bar("users") as advance:
+            done = recommend_all(model, out, question, resume=resume, threads=options["threads"], heard=advance)
+    except KeyboardInterrupt:
+        say(f"The answers so far are in {parts_folder(out)}; the same command with --resume goes on from them.")
+        raise
+    skipped, unanswered = Skipped(), _Unanswered(done.n_unanswered)
+    skipped.once("item", done.skipped_items)
+    skipped.tell()
+    unanswered.tell()
+    kept = f", {done.n_kept:,} of them by an earlier run" if done.n_kept else ""
+    rate = f"{done.users_per_second:,.0f} users/s, {done.finding_seconds:.1f} of {done.seconds:.1f} s to find items"
+    say(f"Wrote {out}: {done.n_users:,} users{kept}, {done.n_rows:,} rows; {rate}.")
+
+
 class _Unanswered:
     """Counts users with nothing left to recommend, who have no row in the answers."""
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, count: int = 0) -> None:
+        self._count = count
 
     def add(self, ranking: Ranking) -> None:
         self._count += ranking.n_unanswered

@@ -22,7 +22,16 @@ _FAST_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
 def compiled(function: Function) -> Function:
     """Compile on first call, keep on disk where that can be, release the interpreter lock while running."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST_SUMS, "error_model": "numpy"}
+    return _compiled(function, _FAST_SUMS)
+
+
+def compiled_in_order(function: Function) -> Function:
+    """Compile as `compiled` does, but let no sum be reordered: for results that must have the same bits elsewhere."""
+    return _compiled(function, set())
+
+
+def _compiled(function: Function, fast_math: set[str]) -> Function:
+    options: dict[str, Any] = {"nogil": True, "fastmath": fast_math, "error_model": "numpy"}
     try:
         dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the folder of this file nor the user's cache can be written to

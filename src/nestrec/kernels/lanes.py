@@ -25,7 +25,7 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 
 intrinsic: Callable[..., Any] = extending.intrinsic  # its stub asks callers for the typing context too
 
-_insert_function: Callable[..., Any] = cgutils.get_or_insert_function
+insert_function: Callable[..., Any] = cgutils.get_or_insert_function
 
 Signature = Any
 Codegen = Callable[[Any, Any, Any, Any], Any]
@@ -47,18 +47,19 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, numba_type, _VECTOR)  # type: ignore[no-untyped-call]
 
 
-def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def array_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Return where an intrinsic's array (its first argument) has the element at the offset (its second)."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     return builder.gep(array.data, [arguments[1]])
 
 
 def _vector_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    return builder.bitcast(_address(context, builder, signature, arguments), _VECTOR.as_pointer())
+    return builder.bitcast(array_address(context, builder, signature, arguments), _VECTOR.as_pointer())
 
 
 def _call(builder: Any, name: str, returns: Any, arguments: list[Any]) -> Any:
     function_type = ir.FunctionType(returns, [argument.type for argument in arguments])
-    function = _insert_function(builder.module, function_type, name)
+    function = insert_function(builder.module, function_type, name)
     return builder.call(function, arguments, fastmath=() if isinstance(returns, ir.VoidType) else _FAST)
 
 
@@ -211,7 +212,7 @@ def prefetch(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte_pointer = ir.IntType(8).as_pointer()
-        address = builder.bitcast(_address(context, builder, signature, arguments), byte_pointer)
+        address = builder.bitcast(array_address(context, builder, signature, arguments), byte_pointer)
         for_write, keep, data = _INT32(1), _INT32(3), _INT32(1)
         _call(builder, "llvm.prefetch.p0", ir.VoidType(), [address, for_write, keep, data])
         return context.get_dummy_value()

@@ -34,6 +34,15 @@ def key_of(bits: np.int32, item: np.int32) -> np.int64:
     return np.int64((np.int64(ordered) << np.int64(32)) | (_INDEX_BITS - np.int64(item)))
 
 
+def keys_of(scores: npt.NDArray[np.float32], items: npt.NDArray[np.integer]) -> Keys:
+    """Return the keys of scores and item indices, as `key_of` does one by one."""
+    bits = np.ascontiguousarray(scores).view(np.int32)
+    ordered = bits ^ ((bits >> np.int32(31)) & _MAGNITUDE)
+    ordered = np.where(ordered == np.int32(-1), np.int32(0), ordered).astype(np.int64)
+    keys: Keys = (ordered << np.int64(32)) | (_INDEX_BITS - items.astype(np.int64))
+    return keys
+
+
 def items_of(keys: Keys) -> npt.NDArray[np.int32]:
     """Return the item indices within keys; -1 of NO_KEY."""
     items: npt.NDArray[np.int64] = _INDEX_BITS - (keys & np.int64(0xFFFFFFFF))

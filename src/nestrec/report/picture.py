@@ -12,32 +12,39 @@ from nestrec.report.scales import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_TONES = ("#0b6bb0", "#c2560c")
-_INK, _SOFT, _RULE = "#1c2126", "#626b74", "#e3e6e8"
+TONES = ("#0b6bb0", "#c2560c")
+INK, SOFT, RULE = "#1c2126", "#626b74", "#e3e6e8"
 _INCHES_PER_CHART = 4.3
 
 
 def write_picture(path: Path, title: str, charts: Sequence[Chart]) -> None:
     """Draw the charts side by side; raise MissingExtraError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(
-            'the picture needs matplotlib, which is not installed; get it with pip install "nestrec[plot]"'
-        ) from error
-    figure = Figure(figsize=(_INCHES_PER_CHART * len(charts), 4.2), layout="constrained")
-    figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
+    figure = figure_of(title, (_INCHES_PER_CHART * len(charts), 4.2))
     axes = figure.subplots(1, len(charts), squeeze=False)[0]
     for one, chart in zip(axes, charts, strict=True):
         _draw(one, chart)
     figure.savefig(path, format="png", dpi=150, facecolor="white")
 
 
+def figure_of(title: str, inches: tuple[float, float]) -> Figure:
+    """Return an empty picture of this size under its title; raise MissingExtraError without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError(
+            'the picture needs matplotlib, which is not installed; get it with pip install "nestrec[plot]"'
+        ) from error
+    figure = Figure(figsize=inches, layout="constrained")
+    figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
+    return figure
+
+
 def _draw(axes: Axes, chart: Chart) -> None:
     scale = chart.scale
     for line in chart.lines:
-        tone = _TONES[line.tone % len(_TONES)]
+        tone = TONES[line.tone % len(TONES)]
         widths = [point.width for point in line.points]
         axes.fill_between(
             widths, [p.low for p in line.points], [p.high for p in line.points], color=tone, alpha=0.17, lw=0
@@ -46,7 +53,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
     if len(chart.lines) == 1:
         _write_values(axes, chart)
     else:
-        axes.legend(frameon=False, loc="lower right", labelcolor=_SOFT)
+        axes.legend(frameon=False, loc="lower right", labelcolor=SOFT)
     _set_scales(axes, chart, scale)
     _finish(axes, chart)
 
@@ -55,7 +62,7 @@ def _write_values(axes: Axes, chart: Chart) -> None:
     for point in chart.lines[0].points:
         axes.annotate(
             chart.shown(point.value, 3), (point.width, point.high), (0, 5), textcoords="offset points", ha="center",
-            fontsize=8.5, color=_INK,
+            fontsize=8.5, color=INK,
         )  # fmt: skip
 
 
@@ -68,10 +75,10 @@ def _set_scales(axes: Axes, chart: Chart, scale: Scale) -> None:
 
 
 def _finish(axes: Axes, chart: Chart) -> None:
-    axes.set_title(chart.title, loc="left", fontsize=11, color=_INK)
-    axes.set_xlabel("width: numbers per vector (log2 scale)", color=_SOFT)
-    axes.set_ylabel(chart.y_label, color=_SOFT)
-    axes.grid(axis="y", color=_RULE, lw=0.8)
+    axes.set_title(chart.title, loc="left", fontsize=11, color=INK)
+    axes.set_xlabel("width: numbers per vector (log2 scale)", color=SOFT)
+    axes.set_ylabel(chart.y_label, color=SOFT)
+    axes.grid(axis="y", color=RULE, lw=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=_SOFT, length=0)
+    axes.tick_params(colors=SOFT, length=0)
     axes.spines[:].set_visible(False)

@@ -1,1 +1,1 @@
-"""Retrieval: which ids a question names, and the best answers to it at one width."""
+"""Retrieval: which ids a question names, and the best answers to it, exact or through a funnel."""

@@ -1,8 +1,7 @@
-"""The best k of one width, named: rows of the model in, a `Ranking` of ids out. Exact: every candidate is scored."""
+"""The best k of one width, named: rows of the model in, a `Ranking` of ids out."""
 
 from __future__ import annotations
 
-from operator import index as as_integer
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +9,11 @@ import numpy.typing as npt
 
 from nestrec.data.ids import IdArray
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.errors import OptionError
 from nestrec.kernels.topk import Exclusions, top_k
 from nestrec.retrieval.lookup import Found
 from nestrec.retrieval.ranking import Ranking
+from nestrec.retrieval.request import checked_k
+from nestrec.retrieval.retriever import Retriever
 
 _PAIRS_AT_ONCE = 65_536  # bounds the copies of their vectors
 _NO_IDS = np.zeros(0, dtype=np.int64)
@@ -38,8 +38,8 @@ def best(
     cosine: bool = False,
     threads: int | None = None,
 ) -> Ranking:
-    """Rank the answers for the rows asked for; raise OptionError for a k below 1."""
-    wanted = _checked_k(k)
+    """Rank all the answers for the rows asked for; raise OptionError for a k below 1."""
+    wanted = checked_k(k)
     candidates = None if allowed is None else allowed.rows
     n_candidates = len(answers.vectors) if candidates is None else len(candidates)
     found = top_k(
@@ -54,6 +54,26 @@ def best(
         threads=threads,
     )
     ids, scores = _named(found.items[:, 0], found.scores[:, 0], answers.vocabulary, None if asked.single else wanted)
+    return Ranking(ids, scores, asked.ids, asked.skipped, _NO_IDS if allowed is None else allowed.skipped)
+
+
+def found_by(
+    retriever: Retriever,
+    asked: Found,
+    queries: npt.NDArray[np.float32],  # (n_rows, >= width); asked.rows are rows of it
+    vocabulary: Vocabulary,  # of the answers
+    k: int,
+    *,
+    excluded: Exclusions | None = None,  # rows of the answers, by row of the queries
+    allowed: Found | None = None,
+    threads: int | None = None,
+) -> Ranking:
+    """Let a retriever find the answers for the rows asked for."""
+    shown = min(k, retriever.n_items)
+    barred = None if excluded is None else Exclusions(*excluded.of(asked.rows))
+    allow = None if allowed is None else allowed.rows
+    found = retriever.search(queries[asked.rows], shown, barred, allow=allow, threads=threads)
+    ids, scores = _named(found.items, found.scores, vocabulary, None if asked.single else k)
     return Ranking(ids, scores, asked.ids, asked.skipped, _NO_IDS if allowed is None else allowed.skipped)
 
 
@@ -75,16 +95,6 @@ def pair_scores(
 def each_itself(n_rows: int) -> Exclusions:
     """Exclude from every row that row: nothing is its own neighbour."""
     return Exclusions(np.arange(n_rows + 1, dtype=np.int64), np.arange(n_rows, dtype=np.int32))
-
-
-def _checked_k(k: int) -> int:
-    try:
-        wanted = as_integer(k)
-    except TypeError as error:
-        raise OptionError(f"k={k!r} is no whole number; give the number of ids to return, 1 or more") from error
-    if wanted < 1:
-        raise OptionError(f"k={wanted} returns nothing; give the number of ids to return, 1 or more")
-    return wanted
 
 
 def _named(

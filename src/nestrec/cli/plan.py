@@ -1,0 +1,108 @@
+"""`nestrec plan`: the cheapest way to answer a model's questions, measured on its users and kept with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nestrec.cli.console import say, show
+from nestrec.cli.destination import check_file_place, check_model_place, write_json, written_whole
+from nestrec.errors import OptionError
+
+if TYPE_CHECKING:
+    from nestrec.planning.plan import Planning
+    from nestrec.retrieval.storage import Storage
+
+EXAMPLES = """\b
+Examples:
+  nestrec plan model
+  nestrec plan model --recall 1 -k 20
+  nestrec plan model --measure-only --all --picture frontier.png --json plans.json
+
+A plan is a screen (some numbers of every item in few bytes) and the shortlists that pass it. It is measured against a
+full scan on users of the model, on this machine, and kept with the model; `nestrec recommend` goes by it.
+"""
+
+
+def plan(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)],
+    recall: Annotated[float, typer.Option(metavar="SHARE", help="Of the full width's best to find; 1: all.")] = 0.99,
+    k: Annotated[int, typer.Option("-k", metavar="N", help="Items per user.")] = 100,
+    width: Annotated[
+        int | None, typer.Option(metavar="W", help="Width whose order counts.", show_default="the widest")
+    ] = None,
+    storages: Annotated[
+        str, typer.Option(metavar="LIST", help="How numbers may be kept: int8, bf16, float32.")
+    ] = "int8,bf16",
+    sample: Annotated[int, typer.Option(metavar="N", help="Users to measure with.")] = 200,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the draw of users.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show all plans, not only those that none beats.")] = False,
+    measure_only: Annotated[bool, typer.Option("--measure-only", help="Leave the model as it is.")] = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw recall against time.")] = None,
+    json_to: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
+) -> None:
+    """Find the cheapest way to recommend; keep it with the model."""
+    kinds = _storages(storages)
+    for place in (picture, json_to):
+        if place is not None:
+            check_file_place(place)
+    if not measure_only:
+        check_model_place(model, overwrite=True)
+    from nestrec.cli.progress import counting_bar
+    from nestrec.embeddings import NestedEmbeddings
+    from nestrec.planning.plan import plan as find_plan
+
+    loaded = NestedEmbeddings.load(model)
+    with counting_bar("screens") as advance:
+        planning = find_plan(
+            loaded, recall, k, width=width, storages=kinds, n_users=sample, seed=seed, threads=threads,
+            heard=lambda _, done, total: advance(done, total),
+        )  # fmt: skip
+    _tell(planning, every, len(loaded.items))
+    if picture is not None:
+        _draw(planning, picture, f"{model.name}: {len(loaded.items):,} items")
+    if json_to is not None:
+        write_json(json_to, _document(planning))
+    if not measure_only:
+        planning.model.save(model, overwrite=True)
+        say(f"Kept the plan with {model}; nestrec recommend goes by it.")
+
+
+def _tell(planning: Planning, every: bool, n_items: int) -> None:
+    from nestrec.report.frontier import plans_table
+
+    plans = planning.tried if every else planning.frontier
+    shown = plans if planning.chosen in plans else (*plans, planning.chosen)
+    what = "all plans" if every else "plans that none beats"
+    show(plans_table(shown, planning.chosen, f"{n_items:,} items, the best {planning.chosen.k}: {what}"))
+
+
+def _draw(planning: Planning, path: Path, title: str) -> None:
+    from nestrec.report.frontier import write_frontier
+
+    with written_whole(path) as partial:
+        write_frontier(partial, title, planning.tried, planning.chosen, planning.recall)
+    say(f"Wrote {path}.")
+
+
+def _document(planning: Planning) -> dict[str, Any]:
+    chosen = planning.chosen
+    plans = [{**asdict(tried), "name": tried.name, "chosen": tried == chosen} for tried in planning.tried]
+    return {"recall": planning.recall, "k": chosen.k, "width": chosen.width, "plans": plans}
+
+
+def _storages(text: str) -> tuple[Storage, ...]:
+    from nestrec.retrieval.storage import Storage
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = [storage.value for storage in Storage]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise OptionError(f"--storages {text!r} is not one of {', '.join(known)}, or some of them between commas")
+    return tuple(Storage(name) for name in dict.fromkeys(names))

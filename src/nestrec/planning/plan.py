@@ -1,0 +1,172 @@
+"""The planner: which sequence of widths, shortlists and storage answers a model's questions cheapest.
+
+It builds screens of every width, in the model's own numbers and turned, measures exact search and shortlists of growing
+size on sampled users. Of the plans whose recall against the full width reaches the target, those within a quarter of
+the lowest median time of a single question count as equally fast; of them one with a proof is taken, and fewest bytes.
+What it measures is this model on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import OptionError
+from nestrec.planning.trial import Sample
+from nestrec.retrieval.funnel import Stage
+from nestrec.retrieval.plan import Plan, ScreenOptions
+from nestrec.retrieval.request import checked_k
+from nestrec.retrieval.screen import Screen
+from nestrec.retrieval.storage import Storage
+
+_GROWTH = (1.25, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # shortlists, in k
+_LONG = 8.0  # in k: a shortlist worth narrowing before the full width
+_NARROWED = 3.0  # in k: to what
+_NEARLY_ALL = 0.9999  # recall from which longer shortlists are of no use
+_LARGE_PART = 4  # a shortlist of a quarter of the items is none
+_AS_FAST = 1.25  # times the lowest time
+_CLUSTERED_FROM = 50_000  # items
+_PER_CLUSTER = 1_000
+
+Heard = Callable[[Plan, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Planning:
+    """All plans that were measured, and the one that was chosen."""
+
+    tried: tuple[Plan, ...]
+    chosen: Plan
+    recall: float  # the target
+    model: NestedEmbeddings  # answers by the chosen plan; save it to keep the plan
+
+    @property
+    def frontier(self) -> tuple[Plan, ...]:
+        """The plans that no other one beats in recall and in median time, fastest first."""
+        kept: list[Plan] = []
+        for plan in sorted(self.tried, key=_by_time):
+            if not kept or _recall(plan) > _recall(kept[-1]):
+                kept.append(plan)
+        return tuple(kept)
+
+
+def plan(
+    model: NestedEmbeddings,
+    recall: float = 0.99,
+    k: int = 100,
+    *,
+    width: int | None = None,
+    storages: tuple[Storage, ...] = (Storage.INT8, Storage.BF16),
+    n_users: int = 200,
+    seed: int = 0,
+    threads: int | None = None,
+    heard: Heard | None = None,
+) -> Planning:
+    """Measure ways to find the best k items of a width and return the cheapest that reaches the recall.
+
+    Args:
+        model: what is asked.
+        recall: share of the full scan's best k that must be found, on average over users; 1 takes exact plans alone.
+        k: items per user.
+        width: a trained width whose order counts; None is the widest.
+        storages: how a screen's numbers may be kept.
+        n_users: users drawn to measure with.
+        seed: of the draw.
+        threads: None uses all processors.
+        heard: told each measured plan, how many screens are done, and how many there are.
+
+    Raises OptionError for a recall that is not above 0 and at most 1, and for what does not fit.
+
+    >>> import nestrec
+    >>> world = nestrec.World(n_users=60, n_items=200).generate(seed=0)
+    >>> model = nestrec.Trainer(widths=(4, 8), epochs=3).fit(world.interactions, validation=None)
+    >>> planning = nestrec.plan(model, recall=0.9, k=5, n_users=20)
+    >>> planning.chosen.measured.recall >= 0.9
+    True
+    >>> planning.model.plan == planning.chosen
+    True
+
+    """
+    if not 0.0 < recall <= 1.0:
+        raise OptionError(f"recall={recall} cannot be reached or asks for nothing; give more than 0, at most 1")
+    if n_users < 1 or not storages:
+        raise OptionError("nothing can be measured without users and storages; give at least one of each")
+    size = model.embedding_size if width is None else model.widths.values[model.widths.level_of(width)]
+    planner = _Planner(model, size, Sample.of(model, size, n_users, checked_k(k), seed, threads), recall, heard)
+    return planner.run(tuple(_screens(model, size, storages)))
+
+
+def _screens(model: NestedEmbeddings, width: int, storages: tuple[Storage, ...]) -> Iterator[ScreenOptions]:
+    """Yield the screens worth trying."""
+    for held in model.widths.up_to(width):
+        for storage in storages:
+            yield ScreenOptions(held, storage)
+        if held < width or storages[0] is not Storage.FLOAT32:
+            yield ScreenOptions(held, storages[0], turned=True)
+    if model.n_items >= _CLUSTERED_FROM:
+        yield ScreenOptions(width, storages[0], turned=True, n_clusters=model.n_items // _PER_CLUSTER)
+
+
+class _Planner:
+    def __init__(self, model: NestedEmbeddings, width: int, sample: Sample, recall: float, heard: Heard | None) -> None:
+        self._model, self._width, self._sample, self._recall = model, width, sample, recall
+        self._heard = heard
+        self._tried: list[Plan] = []
+
+    def run(self, screens: tuple[ScreenOptions, ...]) -> Planning:
+        """Try everything."""
+        self._try(Plan(self._width), None, 0, len(screens))
+        for done, options in enumerate(screens, start=1):
+            screen = self._built(options)
+            self._try(Plan(self._width, options), screen, done, len(screens))
+            self._try_shortlists(options, screen, done, len(screens))
+        chosen = _cheapest([plan for plan in self._tried if self._reaches(plan)])
+        walked = None if chosen.screen is None else self._built(chosen.screen)
+        return Planning(tuple(self._tried), chosen, self._recall, self._model.planned(chosen, walked))
+
+    def _try_shortlists(self, options: ScreenOptions, screen: Screen, done: int, total: int) -> None:
+        k = self._sample.k
+        for growth in _GROWTH:
+            shortlist = round(growth * k)
+            if shortlist * _LARGE_PART > self._model.n_items:
+                return
+            found = self._try(Plan(self._width, options, shortlist), screen, done, total)
+            between = [width for width in self._model.widths if options.width < width < self._width]
+            if growth >= _LONG and between and _recall(found) >= self._recall:
+                stages = (Stage(between[len(between) // 2], round(_NARROWED * k)),)
+                self._try(replace(found, stages=stages, measured=None), screen, done, total)
+            if _recall(found) >= max(self._recall, _NEARLY_ALL):
+                return
+
+    def _try(self, plan: Plan, screen: Screen | None, done: int, total: int) -> Plan:
+        found = self._sample.tried(plan, self._model.item_embeddings, screen)
+        self._tried.append(found)
+        if self._heard is not None:
+            self._heard(found, done, total)
+        return found
+
+    def _built(self, options: ScreenOptions) -> Screen:
+        return options.build(self._model.user_embeddings, self._model.item_embeddings, self._width)
+
+    def _reaches(self, plan: Plan) -> bool:
+        return plan.exact or (self._recall < 1.0 and _recall(plan) >= self._recall)
+
+
+def _cheapest(plans: list[Plan]) -> Plan:
+    """Return the plan with a proof, then with the fewest bytes, among those about as fast as the fastest."""
+    fastest = min(map(_by_time, plans))
+    as_fast = [plan for plan in plans if _by_time(plan) <= _AS_FAST * fastest]
+    return min(as_fast, key=lambda plan: (not plan.exact, _bytes(plan), _by_time(plan)))
+
+
+def _recall(plan: Plan) -> float:
+    return plan.measured.recall if plan.measured is not None else 0.0
+
+
+def _bytes(plan: Plan) -> float:
+    return plan.measured.bytes_per_item if plan.measured is not None else float("inf")
+
+
+def _by_time(plan: Plan) -> float:
+    return plan.measured.p50_ms if plan.measured is not None else float("inf")

@@ -1,0 +1,72 @@
+"""Trying plans on sampled users: recall against the full scan, and the time of single questions and of many."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.kernels.threads import checked_threads
+from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.plan import Measured, Plan
+from nestrec.retrieval.request import Matrix
+from nestrec.retrieval.retriever import FullScan, Retriever
+from nestrec.retrieval.screen import Screen
+
+_BYTES = 4  # of a float32
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Users who ask, what they may not get, and what a full scan answers."""
+
+    queries: Matrix  # (n, embedding_size)
+    excluded: Exclusions
+    best: npt.NDArray[np.int32]  # (n, k)
+    k: int
+    threads: int
+
+    @classmethod
+    def of(cls, model: NestedEmbeddings, width: int, n: int, k: int, seed: int, threads: int | None) -> Sample:
+        """Draw users without repetition."""
+        rows = np.sort(np.random.default_rng(seed).permutation(model.n_users)[:n])
+        queries = np.ascontiguousarray(model.user_embeddings[rows])
+        excluded = Exclusions(*Exclusions(model.seen.indptr, model.seen.indices).of(rows))
+        found = FullScan(model.item_embeddings, width).search(queries, k, excluded, threads=threads)
+        return cls(queries, excluded, found.items, k, checked_threads(threads))
+
+    def tried(self, plan: Plan, items: Matrix, screen: Screen | None) -> Plan:
+        """Return the plan with what is measured of it."""
+        retriever = plan.retriever(items, screen)
+        found = retriever.search(self.queries, self.k, self.excluded, threads=self.threads)
+        single = [self._seconds(retriever, slice(row, row + 1)) for row in range(len(self.queries))]
+        many = self._seconds(retriever, slice(0, len(self.queries)))
+        p50, p99 = np.percentile(single, [50, 99])
+        return plan.with_measured(
+            self.k,
+            Measured(
+                recall=recall(found.items, self.best),
+                p50_ms=float(1e3 * p50),
+                p99_ms=float(1e3 * p99),
+                per_second=len(self.queries) / many,
+                bytes_per_item=_BYTES * plan.width if screen is None else screen.nbytes / len(items),
+                pruned=found.work.pruned,
+                threads=self.threads,
+            ),
+        )
+
+    def _seconds(self, retriever: Retriever, rows: slice) -> float:
+        queries, excluded = self.queries[rows], Exclusions(*self.excluded.of(np.arange(rows.start, rows.stop)))
+        started = time.perf_counter()
+        retriever.search(queries, self.k, excluded, threads=self.threads)
+        return time.perf_counter() - started
+
+
+def recall(found: npt.NDArray[np.int32], best: npt.NDArray[np.int32]) -> float:
+    """Mean share of each user's best items that were found; divides by those there are, users with none left out."""
+    pairs = [(got, wanted[wanted >= 0]) for got, wanted in zip(found, best, strict=True)]
+    shares = [np.isin(wanted, got).mean() for got, wanted in pairs if len(wanted)]
+    return float(np.mean(shares)) if shares else 1.0

@@ -1,0 +1,105 @@
+"""Exact retrieval by a screen: upper bounds from few bytes an item, exact scores for the few that could be best.
+
+A screen keeps the items of greatest upper bound. They are scored exactly, greatest bound first, until the k-th best
+score is above the next bound and above everything that the screen refused: then the answer is provably that of a full
+scan, bit for bit. Where the kept items do not suffice, more are kept; where that would be a large part of the
+catalogue, all are scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.kernels.rescore import settle
+from nestrec.kernels.threads import checked_threads
+from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.request import Matrix, Request, Retrieved, Work, no_keys, request, retrieved
+from nestrec.retrieval.retriever import scan
+from nestrec.retrieval.screen import Screen
+from nestrec.retrieval.screening import Kept, Walk, walked
+
+_MORE = 8  # times as many are kept where they did not suffice
+_LARGE_PART = 8  # an eighth of the items
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """The best items of the full width, found by a screen of it or of a prefix, and proven."""
+
+    vectors: Matrix  # (n_items, >= full width) float32: what the screen was built from
+    screen: Screen
+    n_kept: int | None = None  # items kept of each query at first; None: twice k and some
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        return len(self.vectors)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the screen."""
+        return self.screen.nbytes
+
+    def search(
+        self,
+        queries: npt.ArrayLike,
+        k: int,
+        exclude: Exclusions | None = None,
+        *,
+        allow: npt.ArrayLike | None = None,
+        deny: npt.ArrayLike | None = None,
+        threads: int | None = None,
+    ) -> Retrieved:
+        """See `Retriever`."""
+        width = self.screen.full_width
+        asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
+        return self._answer(asked, checked_threads(threads))
+
+    def _answer(self, asked: Request, threads: int) -> Retrieved:
+        shown = min(asked.k, self.n_items)
+        best = no_keys(len(asked), shown)
+        open_rows, kept = np.arange(len(asked)), self._first_kept(shown)
+        screened = rescored = 0
+        while len(open_rows) and kept * _LARGE_PART <= self.n_items:
+            certain, n_screened, n_rescored = self._settled(asked.of(open_rows), kept, best, open_rows, threads)
+            screened, rescored = screened + n_screened, rescored + n_rescored
+            open_rows, kept = open_rows[~certain], kept * _MORE
+        result = retrieved(best, asked.k, Work(len(asked) * self.n_items, screened, rescored))
+        if len(open_rows):
+            rest = scan(asked.of(open_rows), self.vectors, self.screen.full_width, threads)
+            result.items[open_rows], result.scores[open_rows] = rest.items, rest.scores
+            work = result.work._replace(rescored=rescored + rest.work.rescored)
+            return result._replace(work=work)
+        return result
+
+    def _first_kept(self, k: int) -> int:
+        return max(2 * k + 64 if self.n_kept is None else self.n_kept, k)
+
+    def _settled(
+        self, asked: Request, kept: int, best: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], threads: int
+    ) -> tuple[npt.NDArray[np.bool_], int, int]:
+        """Answer the rows that so many kept items suffice for; return which, and how many pairs were scored."""
+        certain = np.zeros(len(asked), dtype=np.bool_)
+        rescored: list[int] = []
+
+        def finish(some: slice, found: Kept) -> None:
+            own, sure = no_keys(len(found.counts), best.shape[1]), certain[some]
+            rescored.append(
+                settle(
+                    found.keys,
+                    found.counts,
+                    found.floors,
+                    asked.queries[some],
+                    self.vectors,
+                    best.shape[1],
+                    own,
+                    sure,
+                )
+            )
+            best[rows[some]] = own
+
+        screened = walked(self.screen, asked, Walk(kept, exact=True, least=best.shape[1]), finish, threads)
+        return certain, screened, sum(rescored)

@@ -1,0 +1,130 @@
+"""A plan: by which screen and through which shortlists a model's questions are answered, and what was measured of it.
+
+A plan is plain values, kept in a model's manifest; the screen it names is kept beside, as arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from nestrec.errors import ModelFileError, OptionError
+from nestrec.retrieval.axes import principal_axes
+from nestrec.retrieval.building import build_screen
+from nestrec.retrieval.clusters import Clusters
+from nestrec.retrieval.exact import Exact
+from nestrec.retrieval.funnel import Funnel, Stage
+from nestrec.retrieval.request import Matrix
+from nestrec.retrieval.retriever import FullScan, Retriever
+from nestrec.retrieval.screen import Screen
+from nestrec.retrieval.storage import Storage
+
+
+@dataclass(frozen=True)
+class ScreenOptions:
+    """What a screen is to hold."""
+
+    width: int  # numbers of an item
+    storage: Storage = Storage.INT8
+    turned: bool = False  # along the axes on which scores spread most, not the model's own numbers
+    n_clusters: int = 0  # 0: none
+
+    def build(self, users: Matrix, items: Matrix, full_width: int) -> Screen:
+        """Build it for these vectors; users are asked for only to find axes."""
+        axes = principal_axes(users[:, :full_width], items[:, :full_width]) if self.turned else None
+        clusters = Clusters(self.n_clusters) if self.n_clusters else None
+        return build_screen(items, full_width, self.width, self.storage, axes=axes, clusters=clusters)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a plan: single questions one after another, and all of them at once."""
+
+    recall: float  # mean share of the full width's best k that are returned
+    p50_ms: float
+    p99_ms: float
+    per_second: float  # users answered at once
+    bytes_per_item: float  # of the screen; of the vectors, where they are scanned
+    pruned: float  # share of the pairs that never needed all numbers of the item
+    threads: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to answer questions at one width.
+
+    >>> plan = Plan(width=64, screen=ScreenOptions(16), shortlist=800)
+    >>> plan.name
+    'int8 16, shortlist 800, 64'
+    >>> Plan.from_manifest(plan.as_manifest()) == plan
+    True
+    """
+
+    width: int  # of the scores and of the order
+    screen: ScreenOptions | None = None  # None: score every item
+    shortlist: int = 0  # items that the screen lets through; 0: as many as a proof takes
+    stages: tuple[Stage, ...] = ()
+    k: int = 0  # what it was measured for; 0: not measured
+    measured: Measured | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the answer is provably that of a full scan."""
+        return self.shortlist == 0
+
+    @property
+    def name(self) -> str:
+        """The sequence in words."""
+        if self.screen is None:
+            return f"full scan, {self.width}"
+        turned = " turned" if self.screen.turned else ""
+        cells = f", {self.screen.n_clusters} clusters" if self.screen.n_clusters else ""
+        first = f"{self.screen.storage} {self.screen.width}{turned}{cells}"
+        if self.exact:
+            return f"{first}, proven, {self.width}"
+        narrowings = "".join(f", {width} shortlist {shortlist}" for width, shortlist in self.stages)
+        return f"{first}, shortlist {self.shortlist}{narrowings}, {self.width}"
+
+    def retriever(self, items: Matrix, screen: Screen | None) -> Retriever:
+        """Return what answers by this plan; raise OptionError where the screen is not the one it names."""
+        if self.screen is None:
+            return FullScan(items, self.width)
+        if screen is None or not self._names(screen, len(items)):
+            raise OptionError(f"the plan '{self.name}' needs the screen that it was made with; plan the model again")
+        if self.exact:
+            return Exact(items, screen)
+        return Funnel(items, screen, self.shortlist, self.stages)
+
+    def _names(self, screen: Screen, n_items: int) -> bool:
+        found = (screen.width, screen.full_width, screen.storage, screen.axes is not None, screen.n_items)
+        wanted = self.screen
+        return wanted is not None and found == (wanted.width, self.width, wanted.storage, wanted.turned, n_items)
+
+    def with_measured(self, k: int, measured: Measured) -> Plan:
+        """Return the plan with what was measured of it."""
+        return replace(self, k=k, measured=measured)
+
+    def as_manifest(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        values = asdict(self)
+        values["stages"] = [list(stage) for stage in self.stages]
+        if self.screen is not None:
+            values["screen"]["storage"] = self.screen.storage.value
+        return values
+
+    @classmethod
+    def from_manifest(cls, values: Mapping[str, Any]) -> Plan:
+        """Return the plan of these values; raise ModelFileError for what is none."""
+        try:
+            screen, measured = values["screen"], values["measured"]
+            return cls(
+                width=int(values["width"]),
+                screen=None if screen is None else ScreenOptions(**{**screen, "storage": Storage(screen["storage"])}),
+                shortlist=int(values["shortlist"]),
+                stages=tuple(Stage(*map(int, stage)) for stage in values["stages"]),
+                k=int(values["k"]),
+                measured=None if measured is None else Measured(**measured),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(f"the manifest's plan is damaged ({error}); plan the model again") from error

@@ -1,0 +1,153 @@
+"""What a retriever is asked, checked once at the door, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import index as as_integer
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.errors import DataError, OptionError
+from nestrec.kernels.selection import NO_KEY, Keys, items_of, scores_of
+from nestrec.kernels.topk import Exclusions
+
+Matrix = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int32]
+
+
+class Work(NamedTuple):
+    """What a search had to do, summed over its queries."""
+
+    possible: int  # pairs of a query and an item
+    screened: int  # of them, scored by few numbers
+    rescored: int  # of them, scored by all numbers
+
+    @property
+    def pruned(self) -> float:
+        """Share of the pairs that never needed all numbers of the item; divides by all pairs.
+
+        Never below 0, though a proof that took several attempts has scored some pairs more than once.
+        """
+        return max(0.0, 1.0 - self.rescored / self.possible) if self.possible else 0.0
+
+
+class Retrieved(NamedTuple):
+    """The best items of each query, best first; equal scores by item index."""
+
+    items: Indices  # (n_queries, k) item_index; -1 where fewer than k items are left
+    scores: Matrix  # (n_queries, k) float32; minus infinity there
+    work: Work
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Queries that can be answered."""
+
+    queries: Matrix  # (n_queries, width) float32, C-contiguous, finite
+    k: int
+    excluded: Exclusions | None
+    allowed: npt.NDArray[np.bool_] | None  # (n_items,) what may be returned to anyone; None: everything
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def candidates(self) -> Indices | None:
+        """Item indices of what may be returned to anyone, ascending; None: everything."""
+        return None if self.allowed is None else np.flatnonzero(self.allowed).astype(np.int32)
+
+    def of(self, rows: npt.NDArray[np.integer]) -> Request:
+        """Return the request of some of the queries, in this order."""
+        excluded = None if self.excluded is None else Exclusions(*self.excluded.of(rows))
+        return Request(self.queries[rows], self.k, excluded, self.allowed)
+
+    def part(self, rows: slice) -> Request:
+        """Return the request of queries that follow each other; nothing is copied."""
+        if len(self) == rows.stop - rows.start:
+            return self
+        excluded = self.excluded
+        if excluded is not None:
+            indptr = excluded.indptr[rows.start : rows.stop + 1]
+            excluded = Exclusions(indptr - indptr[0], excluded.indices[indptr[0] : indptr[-1]])
+        return Request(self.queries[rows], self.k, excluded, self.allowed)
+
+
+def request(
+    queries: npt.ArrayLike,
+    k: int,
+    exclude: Exclusions | None,
+    allow: npt.ArrayLike | None,
+    deny: npt.ArrayLike | None,
+    *,
+    n_items: int,
+    width: int,
+) -> Request:
+    """Check what a retriever of so many items and this width is asked.
+
+    Raises DataError for numbers that are not finite, OptionError for shapes, a k or item indices that do not fit.
+    """
+    vectors = np.ascontiguousarray(queries, dtype=np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] < width:
+        raise OptionError(f"queries of shape {vectors.shape} do not fit; give rows of {width} numbers or more")
+    vectors = np.ascontiguousarray(vectors[:, :width])
+    if not np.isfinite(vectors).all():
+        bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise DataError(f"query {bad} holds a number that is not finite; nothing can be ranked by it")
+    if exclude is not None:
+        exclude = _checked_exclusions(exclude, len(vectors), n_items)
+    return Request(vectors, checked_k(k), exclude, _allowed(allow, deny, n_items))
+
+
+def checked_k(k: int) -> int:
+    """Return the number of items to return; raise OptionError for what is no whole number from 1 on."""
+    try:
+        wanted = as_integer(k)
+    except TypeError as error:
+        raise OptionError(f"k={k!r} is no whole number; give the number of ids to return, 1 or more") from error
+    if wanted < 1:
+        raise OptionError(f"k={wanted} returns nothing; give the number of ids to return, 1 or more")
+    return wanted
+
+
+def no_keys(n_queries: int, k: int) -> Keys:
+    """Return room for the best k of each query."""
+    return np.full((n_queries, k), NO_KEY, dtype=np.int64)
+
+
+def retrieved(best: Keys, k: int, work: Work) -> Retrieved:
+    """Return keys, greatest first, as items and scores; filled up to k."""
+    if best.shape[1] < k:
+        best = np.pad(best, ((0, 0), (0, k - best.shape[1])), constant_values=NO_KEY)
+    return Retrieved(items_of(best), scores_of(best), work)
+
+
+def _checked_exclusions(exclude: Exclusions, n_queries: int, n_items: int) -> Exclusions:
+    indptr, indices = np.asarray(exclude.indptr, dtype=np.int64), np.asarray(exclude.indices)
+    if len(indptr) != n_queries + 1 or indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
+        raise OptionError(
+            f"exclusions of {len(indptr) - 1} rows and {len(indices)} items do not fit {n_queries} queries; give a row "
+            "for each, as in a CSR matrix"
+        )
+    return Exclusions(indptr, checked_items(indices, n_items))
+
+
+def checked_items(indices: npt.ArrayLike, n_items: int) -> Indices:
+    """Return item indices as int32; raise OptionError for one that is no item."""
+    items = np.asarray(indices).reshape(-1)
+    if len(items) and not (items.dtype.kind in "iu" and items.min() >= 0 and items.max() < n_items):
+        raise OptionError(f"item indices are whole numbers from 0 to {n_items - 1}; got {items.min()} to {items.max()}")
+    return items.astype(np.int32)
+
+
+def _allowed(allow: npt.ArrayLike | None, deny: npt.ArrayLike | None, n_items: int) -> npt.NDArray[np.bool_] | None:
+    if allow is None and deny is None:
+        return None
+    allowed = np.ones(n_items, dtype=np.bool_)
+    if allow is not None:
+        allowed[:] = False
+        allowed[checked_items(allow, n_items)] = True
+    if deny is not None:
+        allowed[checked_items(deny, n_items)] = False
+    return allowed

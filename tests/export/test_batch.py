@@ -1,0 +1,133 @@
+"""All users' recommendations in one file: the same as asked together, whole or resumable, never of two questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import OptionError
+from nestrec.export.batch import COLUMNS, Question, parts_folder, recommend_all
+from tests.retrieval.worlds import falling_spectrum
+
+
+@pytest.fixture(scope="module")
+def model() -> NestedEmbeddings:
+    vectors = falling_spectrum(103, 60, 8)
+    names = [f"u{number:03d}" for number in range(103)]
+    return NestedEmbeddings.from_arrays(vectors.queries, vectors.items, (2, 8), users=names)
+
+
+class StopError(Exception):
+    """What an interruption is here."""
+
+
+def stop_after(n_users: int) -> Any:
+    def heard(done: int, total: int) -> None:
+        assert total == 103
+        if done >= n_users:
+            raise StopError
+
+    return heard
+
+
+def rows_of(path: Path) -> list[tuple[Any, ...]]:
+    return duckdb.execute(f"SELECT {', '.join(COLUMNS)} FROM read_parquet('{path}')").fetchall()
+
+
+def expected(model: NestedEmbeddings, k: int) -> list[tuple[Any, ...]]:
+    columns = model.recommend(model.users.ids, k=k).columns()
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def test_parts_join_to_what_is_found_at_once_in_order(model: NestedEmbeddings, tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    done = recommend_all(model, path, Question(4), rows_per_part=40)
+    assert rows_of(path) == expected(model, 4)
+    assert (done.n_users, done.n_kept, done.n_rows) == (103, 0, 412)
+    assert done.users_per_second > 0
+    assert done.finding_seconds < done.seconds
+    assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
+
+
+def test_an_interrupted_run_goes_on_with_what_it_has(model: NestedEmbeddings, tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    with pytest.raises(StopError):
+        recommend_all(model, path, Question(4), rows_per_part=40, heard=stop_after(50))
+    assert not path.exists()
+    parts = sorted(part.name for part in parts_folder(path).glob("*.parquet"))
+    assert len(parts) == 5
+    done = recommend_all(model, path, Question(4), rows_per_part=40, resume=True)
+    assert done.n_kept == 50
+    assert rows_of(path) == expected(model, 4)
+    assert not parts_folder(path).exists()
+
+
+def test_without_resume_it_begins_anew(model: NestedEmbeddings, tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    with pytest.raises(StopError):
+        recommend_all(model, path, Question(7), rows_per_part=70, heard=stop_after(50))
+    done = recommend_all(model, path, Question(4), rows_per_part=40)
+    assert done.n_kept == 0
+    assert rows_of(path) == expected(model, 4)
+
+
+@pytest.mark.parametrize(
+    "question", [Question(5), Question(4, width=2), Question(4, without=[3]), Question(4, exclude_seen=False)]
+)
+def test_parts_of_another_question_are_not_gone_on_from(
+    model: NestedEmbeddings, tmp_path: Path, question: Question
+) -> None:
+    path = tmp_path / "answers.parquet"
+    with pytest.raises(StopError):
+        recommend_all(model, path, Question(4), rows_per_part=40, heard=stop_after(50))
+    with pytest.raises(OptionError, match="another question or of another model"):
+        recommend_all(model, path, question, rows_per_part=40, resume=True)
+
+
+def test_parts_of_another_model_are_not_gone_on_from(model: NestedEmbeddings, tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    with pytest.raises(StopError):
+        recommend_all(model, path, Question(4), rows_per_part=40, heard=stop_after(50))
+    other = NestedEmbeddings.from_arrays(
+        -model.user_embeddings, model.item_embeddings, (2, 8), users=model.users.ids.tolist()
+    )
+    with pytest.raises(OptionError, match="of another model"):
+        recommend_all(other, path, Question(4), rows_per_part=40, resume=True)
+
+
+def test_a_foreign_folder_is_left_alone(model: NestedEmbeddings, tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    parts_folder(path).mkdir()
+    (parts_folder(path) / "mine.txt").write_text("mine")
+    with pytest.raises(OptionError, match="something else than parts"):
+        recommend_all(model, path, Question(4))
+    assert (parts_folder(path) / "mine.txt").exists()
+
+
+def test_items_bound_what_is_written_and_users_without_any_are_counted(model: NestedEmbeddings, tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    done = recommend_all(model, path, Question(4, only=[1, 2, 99], unknown_items="skip"), rows_per_part=100)
+    assert {row[1] for row in rows_of(path)} == {1, 2}
+    assert done.skipped_items.tolist() == [99]
+    assert recommend_all(model, path, Question(4, only=[]), rows_per_part=100).n_unanswered == 103
+    assert rows_of(path) == []
+
+
+def test_what_is_held_at_once_does_not_grow_with_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = falling_spectrum(900, 40, 4)
+    model = NestedEmbeddings.from_arrays(vectors.queries, vectors.items, (4,))
+    asked: list[int] = []
+    real = NestedEmbeddings.recommend
+
+    def listening(self: NestedEmbeddings, ids: Any, *arguments: Any, **options: Any) -> Any:
+        asked.append(len(np.asarray(ids)))
+        return real(self, ids, *arguments, **options)
+
+    monkeypatch.setattr(NestedEmbeddings, "recommend", listening)
+    recommend_all(model, tmp_path / "answers.parquet", Question(10), rows_per_part=1_000)
+    assert asked == [100] * 9

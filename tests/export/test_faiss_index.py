@@ -1,0 +1,108 @@
+"""FAISS indices made from a model: near the exact answer, kept beside the model, refused where they do not fit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import MissingExtraError, ModelFileError, OptionError
+from nestrec.export.faiss_index import FaissIndex
+from nestrec.export.faiss_kinds import FaissKind, Flat, Hnsw, Ivf
+from nestrec.kernels.topk import Exclusions
+from nestrec.planning.trial import recall
+from nestrec.retrieval.retriever import FullScan
+from tests.retrieval.worlds import exclusions, falling_spectrum
+
+SIZE, K = 16, 10
+KINDS = (Flat(), Hnsw(search_effort=300), Ivf(n_lists=20, n_probes=10))
+
+
+@pytest.fixture(scope="module")
+def model() -> NestedEmbeddings:
+    vectors = falling_spectrum(50, 3_000, SIZE, power=0.8)
+    return NestedEmbeddings.from_arrays(vectors.queries, vectors.items, (4, 8, SIZE))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_it_finds_nearly_what_a_full_scan_does_with_the_same_scores(model: NestedEmbeddings, kind: FaissKind) -> None:
+    index = FaissIndex.of(model, kind, width=8 if kind.name == "flat" else None, shortlist=150)
+    best = FullScan(model.item_embeddings, SIZE).search(model.user_embeddings, K)
+    found = index.search(model.user_embeddings, K)
+    assert recall(found.items, best.items) > 0.9
+    same = found.items == best.items
+    np.testing.assert_array_equal(found.scores[same], best.scores[same])
+    assert found.work.rescored <= 50 * 150
+    assert index.nbytes > 0
+
+
+def test_a_users_exclusions_cost_others_nothing(model: NestedEmbeddings) -> None:
+    index = FaissIndex.of(model, Flat(), shortlist=K)
+    best = index.search(model.user_embeddings, K).items
+    rows = [best[0].copy(), *([np.zeros(0, dtype=np.int32)] * 49)]
+    found = index.search(model.user_embeddings, K, exclusions(rows))
+    assert not np.isin(found.items[0], best[0]).any()
+    np.testing.assert_array_equal(found.items[1:], best[1:])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_it_is_kept_beside_the_model(model: NestedEmbeddings, kind: FaissKind, tmp_path: Path) -> None:
+    index = FaissIndex.of(model, kind, width=8, shortlist=77)
+    index.save(tmp_path / "model.faiss")
+    index.save(tmp_path / "model.faiss")
+    again = FaissIndex.load(tmp_path / "model.faiss", model)
+    assert (again.kind, again.width, again.shortlist) == (kind, 8, 77)
+    np.testing.assert_array_equal(
+        again.search(model.user_embeddings, K).items, index.search(model.user_embeddings, K).items
+    )
+
+
+def test_an_index_of_another_model_is_refused(model: NestedEmbeddings, tmp_path: Path) -> None:
+    FaissIndex.of(model, Flat()).save(tmp_path / "i")
+    other = NestedEmbeddings.from_arrays(model.user_embeddings, model.item_embeddings[:9], (4, 8, SIZE))
+    with pytest.raises(ModelFileError, match="3000 items of width 16, the model 9"):
+        FaissIndex.load(tmp_path / "i", other)
+
+
+def test_damaged_and_foreign_folders_are_told(model: NestedEmbeddings, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no whole index"):
+        FaissIndex.load(tmp_path / "nothing", model)
+    FaissIndex.of(model, Flat()).save(tmp_path / "i")
+    (tmp_path / "i" / "index.faiss").write_bytes(b"IxFI")
+    with pytest.raises(ModelFileError, match="no whole index"):
+        FaissIndex.load(tmp_path / "i", model)
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "mine.txt").write_text("mine")
+    with pytest.raises(ModelFileError, match="is no index, so it is not replaced"):
+        FaissIndex.of(model, Flat()).save(tmp_path / "foreign")
+    assert json.loads((tmp_path / "i" / "index.json").read_text())["kind"] == "flat"
+
+
+def test_a_missing_library_is_told_kindly(model: NestedEmbeddings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "nestrec\[faiss\]"'):
+        FaissIndex.of(model, Flat())
+
+
+def test_sizes_are_checked(model: NestedEmbeddings) -> None:
+    with pytest.raises(OptionError, match="width 5 was not trained"):
+        FaissIndex.of(model, Flat(), width=5)
+    with pytest.raises(OptionError, match="shortlist=0"):
+        FaissIndex.of(model, Flat(), shortlist=0)
+    with pytest.raises(OptionError, match="n_probes=0 of ivf"):
+        Ivf(n_probes=0)
+    with pytest.raises(OptionError, match="neighbours=0 of hnsw"):
+        Hnsw(neighbours=0)
+
+
+def test_what_faiss_proposes_too_little_of_is_scanned(model: NestedEmbeddings) -> None:
+    """One list of twenty is probed, and holds less than is asked for."""
+    index = FaissIndex.of(model, Ivf(n_lists=200, n_probes=1), shortlist=K)
+    expected = FullScan(model.item_embeddings, SIZE).search(model.user_embeddings, 1_000)
+    np.testing.assert_array_equal(index.search(model.user_embeddings, 1_000).items, expected.items)
+    nothing = Exclusions(np.zeros(51, dtype=np.int64), np.zeros(0, dtype=np.int32))
+    assert (index.search(model.user_embeddings, K, nothing).items >= 0).all()

@@ -1,0 +1,42 @@
+"""Plans as a table and as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nestrec.report.frontier import plans_table, write_frontier
+from nestrec.retrieval.funnel import Stage
+from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
+from nestrec.retrieval.storage import Storage
+
+PNG = b"\x89PNG"
+
+
+def measured(plan: Plan, recall: float, p50_ms: float) -> Plan:
+    return plan.with_measured(10, Measured(recall, p50_ms, 2 * p50_ms, 12_345.6, 28.25, 0.98765, 2))
+
+
+SCAN = measured(Plan(64), 1.0, 9.0)
+SHORT = measured(Plan(64, ScreenOptions(8, Storage.INT8), 125), 0.91234, 0.5)
+STAGED = measured(Plan(64, ScreenOptions(8, Storage.INT8, turned=True), 800, (Stage(16, 30),)), 0.99, 0.8)
+PROVEN = measured(Plan(64, ScreenOptions(64)), 1.0, 1.5)
+PLANS = (SCAN, SHORT, STAGED, PROVEN)
+
+
+def test_a_row_tells_what_was_measured_and_which_was_chosen() -> None:
+    table = plans_table(PLANS, PROVEN, "title")
+    assert table.rows[1] == ("int8 8, shortlist 125, 64", "0.9123", "0.5", "1", "12,346", "28.2", "98.77%", "")
+    assert [row[-1] for row in table.rows] == ["", "", "", "chosen"]
+
+
+def test_a_plan_that_was_not_measured_has_no_row() -> None:
+    assert plans_table((Plan(64), SCAN), SCAN, "title").rows[0][0] == "full scan, 64"
+    assert len(plans_table((Plan(64), SCAN), SCAN, "title").rows) == 1
+
+
+@pytest.mark.parametrize("chosen", PLANS, ids=lambda plan: plan.name)
+def test_the_picture_is_a_png_whatever_was_chosen(tmp_path: Path, chosen: Plan) -> None:
+    write_frontier(tmp_path / "frontier.png", "a model", PLANS, chosen, 0.99)
+    assert (tmp_path / "frontier.png").read_bytes().startswith(PNG)
