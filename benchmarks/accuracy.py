@@ -1,6 +1,6 @@
 """Accuracy with default options on the test part of data sets: every width of one nest, mean of several seeds.
 
-    python benchmarks/accuracy.py DIRECTORY … [--seeds 0,1,2] [--alone]
+    python benchmarks/accuracy.py DIRECTORY … [--seeds 0,1,2] [--widths 4,8,16,32,64] [--alone]
 
 A directory holds `train.txt` and `test.txt` (any format nestrec reads, told from the contents). Validation is carved
 from train.txt, the model refit on all of it; the test part chooses nothing. `--alone` also trains at each single width,
@@ -65,7 +65,7 @@ def show(folder: Path, outcomes: list[Outcome]) -> dict[str, dict[int, float]]:
 
 def compare_with_alone(folder: Path, nest: dict[str, dict[int, float]], seeds: list[int]) -> None:
     """Train at each width alone and print the nest's share of that."""
-    for width in DEFAULT_WIDTHS:
+    for width in nest[LABELS[0]]:
         outcomes = [run(folder, (width,), seed).figures[width] for seed in seeds]
         for label in LABELS:
             alone = float(np.mean([outcome.means[label] for outcome in outcomes]))
@@ -78,11 +78,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIRECTORY")
     parser.add_argument("--seeds", default="0,1,2", help="seeds, separated by commas")
+    parser.add_argument("--widths", default=",".join(map(str, DEFAULT_WIDTHS)), help="widths, separated by commas")
     parser.add_argument("--alone", action="store_true", help="train at each single width too")
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
+    widths = tuple(int(width) for width in options.widths.split(","))
     for folder in options.folders:
-        means = show(folder, [run(folder, DEFAULT_WIDTHS, seed) for seed in seeds])
+        means = show(folder, [run(folder, widths, seed) for seed in seeds])
         if options.alone:
             compare_with_alone(folder, means, seeds)
 
