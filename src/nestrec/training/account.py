@@ -37,6 +37,7 @@ def options_of(trainer: Trainer, objective: Objective, schedule: Schedule, run: 
         "learning_rate": trainer.learning_rate,
         "final_learning_rate": schedule.final_learning_rate,
         "tune_seconds": trainer.tune_seconds,
+        "turning": trainer.turning,
         "metric": trainer.metric,
         "evaluate_every": schedule.evaluate_every,
         "patience": trainer.patience,

@@ -148,6 +148,11 @@ class CpuEngine:
         for name, array in self.state().items():
             np.copyto(array, state[name])
 
+    def release(self) -> None:
+        """Give the memory of what was trained back; nothing can be trained or read afterwards."""
+        nothing = np.zeros((0, self._stride), dtype=np.float32)
+        self.users = self.items = self.user_squares = self.item_squares = nothing
+
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         objective = self.objective
         kernel: Any = nested_softmax.train_slice if objective.softmax else nested_bpr.train_slice

@@ -20,6 +20,7 @@ from nestrec.training.interrupts import StopRequest
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
 from nestrec.training.strength import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
+from nestrec.training.turning import turned
 from nestrec.training.validation import Metric, Validation, carved, described, tell_unmatched
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Fit:
         if self.checkpoint is not None:
             self.checkpoint.refuse_foreign()
         self.search: PhaseState | None = None
+        self.turned: dict[str, Any] | None = None  # how the search's best ranks when turned, where that is better
         self.began = time.perf_counter()
 
     def result(self) -> NestedEmbeddings:
@@ -84,6 +86,7 @@ class Fit:
         if saved is not None:
             self.tried = dict(saved["tried"])
             self.search = None if saved["search"] is None else PhaseState.from_dict(saved["search"])
+            self.turned = saved["turned"]
         if self.tunes and (saved is None or saved["current"]["phase"] == "tuning"):
             cut_off = self._tune(saved, arrays)
             if cut_off is not None:
@@ -94,12 +97,35 @@ class Fit:
         if self.validation is not None and self.search is None:
             watched = self._phase("search", self.validation.train, self._schedule(), best, saved, arrays)
             best = watched.best
-            if self.stop.made or not self.refit:
+            if self.stop.made:
+                return self._model(watched)
+            watched.release()  # room for the turned vectors
+            self.turned = self._better_turned(watched)
+            if not self.refit:
                 return self._model(watched)
             self.search, saved = watched.state, None
             del watched
         epochs = self.search.best_epoch if self.search is not None else self.schedule.epochs
         return self._model(self._phase("final", self.interactions, self._schedule(epochs), best, saved, arrays))
+
+    def _better_turned(self, watched: PhaseRun) -> dict[str, Any] | None:
+        """Rank the best of the search turned, and return how that goes; None where it is no better."""
+        if (
+            not self.trainer.turning
+            or watched.best is None
+            or self.validation is None
+            or len(self.objective.widths) < 2
+        ):
+            return None
+        vectors = turned(watched.best["user_embeddings"], watched.best["item_embeddings"])
+        metrics, value = self.validation(*vectors)
+        if not self._is_better(value, watched.state):
+            return None
+        by_width = {str(width): values for width, values in metrics.items()}
+        return {"epoch": watched.state.best_epoch, "value": value, "metrics": by_width}
+
+    def _is_better(self, value: float, search: PhaseState) -> bool:
+        return any(value > of["value"] for of in search.history if of["epoch"] == search.best_epoch)
 
     def _tunes(self) -> bool:
         if self.trainer.tune_seconds and self.validation is None:
@@ -157,7 +183,11 @@ class Fit:
 
     def _kept(self) -> dict[str, Any]:
         search = None if self.search is None else self.search.as_dict()
-        return {"search": search, "tried": list(self.tried.items())}  # pairs: JSON's names are texts
+        return {
+            "search": search,
+            "turned": self.turned,
+            "tried": list(self.tried.items()),
+        }  # pairs: JSON's names are texts
 
     def _model(self, phase: PhaseRun) -> NestedEmbeddings:
         """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
@@ -166,6 +196,8 @@ class Fit:
             users, items = phase.best["user_embeddings"], phase.best["item_embeddings"]
         else:
             users, items = phase.engine.users[:, :size], phase.engine.items[:, :size]
+        if self.turned is not None:
+            users, items = turned(users, items)
         return NestedEmbeddings(
             np.ascontiguousarray(users),
             np.ascontiguousarray(items),
@@ -180,9 +212,9 @@ class Fit:
         search = self.search if phase.state.phase == "final" else phase.state
         is_best = phase.best is not None and _is_from_search(phase)
         trained_on = self.validation.train if self.validation and _is_from_search(phase) else self.interactions
-        chosen = (
-            next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None) if search else None
-        )
+        chosen = self.turned
+        if chosen is None and search is not None:
+            chosen = next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None)
         return {
             "data": data_of(self.interactions),
             "training": {
@@ -194,6 +226,7 @@ class Fit:
                 "epochs": search.best_epoch if search and is_best else phase.state.epoch,
                 "trained_on": "all interactions" if trained_on is self.interactions else "all but the validation part",
                 "interrupted": not phase.is_finished or self._is_before_the_last(phase),
+                "turned": self.turned is not None,
                 "tuning": [
                     {"regularization_multiple": multiple_of(step), "value": value} for step, value in self.tried.items()
                 ],

@@ -111,6 +111,11 @@ class PhaseRun:
         if self.stop.made:
             self.save()
 
+    def release(self) -> None:
+        """Let go of what is trained where the best is kept beside it: the phase is over."""
+        if self.best is not None:
+            self.engine.release()
+
     @property
     def is_finished(self) -> bool:
         """Whether the schedule or early stopping has ended it."""

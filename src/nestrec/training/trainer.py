@@ -58,6 +58,9 @@ class Trainer:
     tune_seconds: float | None = None
     """Trials of regularizations begin for so long; 0: none; None: all, in data with 20 and more interactions per user,
     where the rule is less sure, and none in sparser data."""
+    turning: bool = True
+    """Turn the vectors at the end, so that prefixes are the best truncations, where the validation part prefers that;
+    the full width's scores stay as they are."""
     starting_scale: float = 0.0125
     """Standard deviation of the normal starting values."""
     metric: str = "ndcg@20"
