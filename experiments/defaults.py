@@ -24,15 +24,16 @@ from nestrec.training.adaptive import PAIRWISE as PAIRWISE_RULES
 
 Variant = dict[str, Any]
 
-PAIRWISE: Variant = {"sampler": DynamicSampler()}
-SOFTMAX: Variant = {"sampler": SoftmaxSampler(), "tune_seconds": 0}
+PAIRWISE: Variant = {"sampler": DynamicSampler(), "turning": False}
+SOFTMAX: Variant = {"sampler": SoftmaxSampler(), "tune_seconds": 0, "turning": False}
 
 VARIANTS: dict[str, list[Variant]] = {
     "loss": [PAIRWISE, SOFTMAX],
     "coupling": [SOFTMAX | {"sampler": SoftmaxSampler(coupling=c)} for c in (1.0, 0.7, 0.4, 0.3, 0.2, 0.0)],
     "softmax candidates": [SOFTMAX | {"sampler": SoftmaxSampler(n)} for n in (64, 128, 256)],
     "softmax regularization": [SOFTMAX | {"multiple": m} for m in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25)],
-    "tuning": [{"tune_seconds": 0}, {"tune_seconds": 600}],
+    "tuning": [SOFTMAX, SOFTMAX | {"tune_seconds": 600}],
+    "turning": [SOFTMAX, SOFTMAX | {"turning": True}],
     "softmax sharpness": [
         SOFTMAX | {"sharpness": pair} for pair in ((1.5, 0.0), (1.5, 0.7), (1.5, 1.0), (3, 0.3), (3, 0.6), (6, 0.6))
     ],
