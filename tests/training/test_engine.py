@@ -13,6 +13,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.training.engine import CpuEngine, Objective, _shares
+from nestrec.training.fit import Fit
 from nestrec.training.options import Run
 from nestrec.training.samplers import UniformSampler
 from nestrec.training.trainer import Trainer
@@ -102,9 +103,9 @@ def test_restored_state_goes_on_the_same() -> None:
         np.testing.assert_array_equal(array, second.state()[name])
 
 
-def peak_beyond_input(interactions: Interactions, validation: Split | None) -> int:
+def peak_beyond_input(interactions: Interactions, validation: Split | None, widths: tuple[int, ...] = (32,)) -> int:
     """Return the most bytes that training two epochs at width 32 holds beyond what was given."""
-    trainer = Trainer(widths=(32,), epochs=2, evaluate_every=1, sampler=UniformSampler())
+    trainer = Trainer(widths=widths, epochs=2, evaluate_every=1, sampler=UniformSampler())
     trainer.fit(tiny(), validation=validation)  # what is loaded once is not counted
     tracemalloc.start()
     try:
@@ -127,3 +128,15 @@ def test_memory_is_bounded_by_interactions_and_embeddings(validation: Split | No
     peak = peak_beyond_input(interactions, validation)
     assert peak > 2 * 4 * 32 * (n_users + n_items), "numpy's memory is not seen"
     assert peak < bound + lists
+
+
+@pytest.mark.slow
+def test_turning_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes a third copy of the vectors when the accumulators are gone; with a fourth this bound would not hold."""
+    monkeypatch.setattr(Fit, "_is_better", lambda *_: True)
+    n_users, n_items, n_interactions = 400_000, 1_000, 400_000
+    interactions = generate_interactions(n_users, n_items, n_interactions, seed=1)
+    copy = 4 * 32 * (n_users + n_items)
+    lists = 24_000_000  # of two widths
+    assert lists < 0.5 * copy
+    assert peak_beyond_input(interactions, RandomSplit(0.1), (16, 32)) < 12 * n_interactions + 3 * copy + lists

@@ -148,10 +148,12 @@ class CpuEngine:
         for name, array in self.state().items():
             np.copyto(array, state[name])
 
-    def release(self) -> None:
-        """Give the memory of what was trained back; nothing can be trained or read afterwards."""
+    def release(self, *, vectors: bool) -> None:
+        """Give back the memory of the accumulators, and of the vectors too where they are not wanted any more."""
         nothing = np.zeros((0, self._stride), dtype=np.float32)
-        self.users = self.items = self.user_squares = self.item_squares = nothing
+        self.user_squares = self.item_squares = nothing
+        if vectors:
+            self.users = self.items = nothing
 
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         objective = self.objective

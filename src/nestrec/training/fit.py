@@ -197,6 +197,7 @@ class Fit:
         else:
             users, items = phase.engine.users[:, :size], phase.engine.items[:, :size]
         if self.turned is not None:
+            phase.release()
             users, items = turned(users, items)
         return NestedEmbeddings(
             np.ascontiguousarray(users),

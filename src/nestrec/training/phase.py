@@ -112,9 +112,8 @@ class PhaseRun:
             self.save()
 
     def release(self) -> None:
-        """Let go of what is trained where the best is kept beside it: the phase is over."""
-        if self.best is not None:
-            self.engine.release()
+        """Make room when the phase is over: of what was trained, the best alone is kept where it is kept beside it."""
+        self.engine.release(vectors=self.best is not None and self.state.phase != "final")
 
     @property
     def is_finished(self) -> bool:

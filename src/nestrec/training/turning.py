@@ -14,7 +14,7 @@ import numpy.typing as npt
 FloatMatrix = npt.NDArray[np.float32]
 Square = npt.NDArray[np.float64]
 
-_ROWS = 65_536  # turned at once
+_ROWS = 4_096  # turned at once
 _NOTHING = 1e-12  # of the largest eigenvalue: directions below it hold no more than rounding
 
 
