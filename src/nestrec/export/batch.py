@@ -86,7 +86,7 @@ def recommend_all(
     parts = _Parts(path, _identity(model, question, rows_per_part))
     parts.begin(resume)
     started, found = time.perf_counter(), 0.0
-    size = max(1, rows_per_part // checked_k(question.k))
+    size = _users_per_part(model.n_users, max(1, rows_per_part // checked_k(question.k)))
     n_kept = n_unanswered = 0
     skipped: npt.NDArray[Any] = np.zeros(0, dtype=np.int64)
     for number, first in enumerate(range(0, model.n_users, size)):
@@ -103,6 +103,11 @@ def recommend_all(
             heard(min(first + size, model.n_users), model.n_users)
     n_rows = parts.join()
     return Written(model.n_users, n_kept, n_rows, n_unanswered, skipped, time.perf_counter() - started, found)
+
+
+def _users_per_part(n_users: int, most: int) -> int:
+    """Return the size of parts that are about equal: few users at the end might be answered another way than many."""
+    return -(-n_users // -(-n_users // most))
 
 
 def parts_folder(path: Path) -> Path:

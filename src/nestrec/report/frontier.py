@@ -21,9 +21,9 @@ _LIFT = 0.012  # of the picture, from a point to its name
 
 
 def plans_table(plans: Sequence[Plan], chosen: Plan, title: str) -> TextTable:
-    """Return a row for each measured plan; the chosen one is marked."""
+    """Return a row for each measured plan; the one that became the chosen one is marked."""
     headers = ("plan", "recall", "p50 ms", "p99 ms", "users/s at once", "bytes per item", "pruned", "")
-    rows = (_row(plan, plan.measured, plan == chosen) for plan in plans if plan.measured is not None)
+    rows = (_row(plan, plan.measured, plan.name == chosen.name) for plan in plans if plan.measured is not None)
     return TextTable(headers, tuple(rows), title, n_left=1)
 
 
@@ -53,8 +53,8 @@ def write_frontier(path: Path, title: str, plans: Sequence[Plan], chosen: Plan, 
             _draw_screen(axes, options, list(own))
     _draw_points(axes, [plan for plan in shown if plan.screen is None], "full scan", "D", SOFT)
     axes.axhline(recall, color=SOFT, lw=0.8, ls=":")
-    if chosen.measured is not None:
-        at = chosen.measured.p50_ms, chosen.measured.recall
+    for measured in (plan.measured for plan in plans if plan.name == chosen.name and plan.measured is not None):
+        at = measured.p50_ms, measured.recall
         axes.plot(*at, marker="o", ms=15, mfc="none", mec=INK, mew=1.4)
     axes.set_title(f"chosen (ringed): {chosen.name}", loc="left", fontsize=11, color=INK)
     _finish(axes, chosen.k)

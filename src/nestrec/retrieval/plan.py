@@ -44,10 +44,11 @@ class Measured:
     recall: float  # mean share of the full width's best k that are returned
     p50_ms: float
     p99_ms: float
-    per_second: float  # users answered at once
+    per_second: float  # users answered, many at once
     bytes_per_item: float  # of the screen; of the vectors, where they are scanned
     pruned: float  # share of the pairs that never needed all numbers of the item
     threads: int
+    scan_per_second: float = 0.0  # users that the full scan answers, many at once; 0: not compared
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class Plan:
     def exact(self) -> bool:
         """Whether the answer is provably that of a full scan."""
         return self.shortlist == 0
+
+    @property
+    def slow_at_once(self) -> bool:
+        """Whether the full scan was measured to answer many questions at once faster than this does."""
+        return self.measured is not None and self.measured.scan_per_second > self.measured.per_second
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Request
 from nestrec.retrieval.screen import Screen, relative_error
 
-_FEW = 2 * GROUP  # up to so many queries are answered one by one
+FEW = 2 * GROUP  # up to so many queries are answered one by one
 _BLOCK = 512  # queries a thread takes at once
 _BUFFER_BYTES = 1 << 25  # per thread; fewer queries a block where many are kept
 _WORTH_SHARING = 1 << 24  # codes: below, a second thread costs one query more than it saves
@@ -55,7 +55,7 @@ def walked(screen: Screen, asked: Request, walk: Walk, finish: Finish, threads: 
     `finish` is called by several threads at once, for different queries.
     """
     allowed = screen.standing if asked.allowed is None else screen.words(asked.allowed)
-    one_by_one = screen.cells.clustered or len(asked) <= _FEW
+    one_by_one = screen.cells.clustered or len(asked) <= FEW
     if one_by_one and len(asked) < threads and len(screen.shelves.codes) >= _WORTH_SHARING:
         return sum(_one(screen, asked, row, walk, allowed, finish, threads) for row in range(len(asked)))
     step = _step(len(asked), walk.n_kept, threads)
