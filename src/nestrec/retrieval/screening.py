@@ -15,7 +15,7 @@ from nestrec.kernels.selection import LOWEST_KEY, Keys
 from nestrec.kernels.shelves import Barred
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Request
-from nestrec.retrieval.screen import Screen, relative_error
+from nestrec.retrieval.screen import LEAST_SCORE, Screen, relative_error
 
 FEW = 2 * GROUP  # up to so many queries are answered one by one
 _BLOCK = 512  # queries a thread takes at once
@@ -184,7 +184,7 @@ def _cell_bounds(screen: Screen, asked: Request) -> npt.NDArray[np.float32]:
     length = float(np.linalg.norm(asked.queries[0].astype(np.float64)))
     bounds = screen.cells.bounds(screen.turned(asked.queries)[0], length)
     slack = 2.0 * relative_error(screen.full_width) * length * screen.cells.longest
-    return (bounds + slack).astype(np.float32)
+    return (bounds + slack + LEAST_SCORE).astype(np.float32)
 
 
 def _merged(parts: list[Buffers]) -> Kept:
