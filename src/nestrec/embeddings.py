@@ -260,19 +260,31 @@ class NestedEmbeddings:
         write_model(path, self._stored(), overwrite=overwrite)
 
     @classmethod
-    def load(cls, path: str | PathLike[str], *, verify: bool | None = None) -> NestedEmbeddings:
+    def load(cls, path: str | PathLike[str], *, verify: bool | None = None, planned: bool = True) -> NestedEmbeddings:
         """Open a saved model; its arrays are views of the files, shared with other processes that open it.
 
         `verify`: True reads all files and checks their SHA-256 and numbers, False only structure and sizes, None
-        checks contents of files up to 32 MiB. Raises ModelFileError for what is not a whole model of this version.
+        checks contents of files up to 32 MiB. `planned`: False leaves out its plan, whatever state that is in. Raises
+        ModelFileError for what is not a whole model of this version.
         """
-        stored = read_model(path, verify=verify)
+        stored = read_model(path, verify=verify, screen=planned)
         try:
-            described = stored.manifest.get(_SCREEN)
-            screen = None if described is None else Screen.restored(stored.screen, described)
-            return cls(*stored[:-1], check=False, screen=screen)
-        except (DataError, KeyError, TypeError, ValueError) as error:
+            model = cls(*stored[:-1], check=False)
+        except (DataError, TypeError, ValueError) as error:
             raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
+        if not planned:
+            return model.planned(None, None)
+        described = stored.manifest.get(_SCREEN)
+        try:
+            return (
+                model
+                if described is None
+                else replace(model, screen=Screen.restored(stored.screen, described), check=False)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"the screen of {path} does not fit its manifest ({error}); plan it again: nestrec plan {path}"
+            ) from error
 
     def _stored(self) -> StoredModel:
         screen = {} if self.screen is None else self.screen.arrays()

@@ -157,15 +157,34 @@ def test_a_damaged_plan_is_refused(model: nestrec.NestedEmbeddings, tmp_path: Pa
     with pytest.raises(ModelFileError, match="plan is damaged"):
         _ = nestrec.NestedEmbeddings.load(tmp_path / "m").plan
     (tmp_path / "m" / "manifest.json").write_text(json.dumps({**manifest, "screen": {"width": 16}}))
-    with pytest.raises(ModelFileError, match="do not fit each other"):
+    with pytest.raises(ModelFileError, match=r"does not fit its manifest.*plan it again"):
         nestrec.NestedEmbeddings.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("cut", [None, 100])
+def test_a_model_whose_screen_is_lost_can_be_planned_again(
+    model: nestrec.NestedEmbeddings, tmp_path: Path, cut: int | None
+) -> None:
+    """A file that is made from the others in seconds was a reason to train again: the model could not be opened."""
+    by_shortlist(model, 30).save(tmp_path / "m")
+    screen = tmp_path / "m" / "screen.safetensors"
+    if cut is None:
+        screen.unlink()
+    else:
+        screen.write_bytes(screen.read_bytes()[:cut])
+    with pytest.raises(ModelFileError, match=r"screen.safetensors .* nestrec plan"):
+        nestrec.NestedEmbeddings.load(tmp_path / "m")
+    bare = nestrec.NestedEmbeddings.load(tmp_path / "m", planned=False)
+    assert bare.plan is None
+    by_shortlist(bare, 30).save(tmp_path / "m", overwrite=True)
+    assert nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True).plan is not None
 
 
 def test_a_plan_needs_its_own_screen(model: nestrec.NestedEmbeddings) -> None:
     other = ScreenOptions(8).build(model.user_embeddings, model.item_embeddings, SIZE)
     wanted = Plan(SIZE, ScreenOptions(4), k=K)
     for screen in (None, other):
-        with pytest.raises(OptionError, match="needs the screen that it was made with"):
+        with pytest.raises(OptionError, match="needs the screen it was made with"):
             wanted.retriever(model.item_embeddings, screen)
 
 

@@ -60,7 +60,7 @@ def plan(
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.planning.plan import plan as find_plan
 
-    loaded = NestedEmbeddings.load(model)
+    loaded = NestedEmbeddings.load(model, planned=False)
     with counting_bar("screens") as advance:
         planning = find_plan(
             loaded, recall, k, width=width, storages=kinds, n_users=sample, seed=seed, threads=threads,

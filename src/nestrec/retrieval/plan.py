@@ -97,7 +97,9 @@ class Plan:
         if self.screen is None:
             return FullScan(items, self.width)
         if screen is None or not self._names(screen, len(items)):
-            raise OptionError(f"the plan '{self.name}' needs the screen that it was made with; plan the model again")
+            raise OptionError(
+                f"the plan '{self.name}' needs the screen it was made with; plan the model again: nestrec plan MODEL"
+            )
         if self.exact:
             return Exact(items, screen)
         return Funnel(items, screen, self.shortlist, self.stages)
@@ -133,4 +135,6 @@ class Plan:
                 measured=None if measured is None else Measured(**measured),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"the manifest's plan is damaged ({error}); plan the model again") from error
+            raise ModelFileError(
+                f"the manifest's plan is damaged ({error}); plan the model again: nestrec plan MODEL"
+            ) from error
