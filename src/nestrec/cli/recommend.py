@@ -119,6 +119,8 @@ def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any],
 
     asked = {name: value for name, value in options.items() if name not in ("unknown", "threads")}
     question = Question(**asked, unknown_items=options["unknown"])
+    if resume and not parts_folder(out).exists():
+        say(f"There is no {parts_folder(out)} to go on from; all users are answered")
     try:
         with counting_bar("users") as advance:
             done = recommend_all(model, out, question, resume=resume, threads=options["threads"], heard=advance)
