@@ -30,6 +30,7 @@ from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import checked_k
 from nestrec.retrieval.retriever import FullScan, Retriever
 from nestrec.retrieval.screen import Screen
+from nestrec.retrieval.screening import FEW
 from nestrec.retrieval.search import Side, best, each_itself, found_by, pair_scores
 from nestrec.widths import Widths
 
@@ -145,13 +146,16 @@ class NestedEmbeddings:
             return FullScan(self.item_embeddings, self.embedding_size)
         return self.plan.retriever(self.item_embeddings, self.screen)
 
-    def retriever(self, width: int | None = None, *, k: int = 1, exact: bool = False) -> Retriever:
+    def retriever(self, width: int | None = None, *, k: int = 1, exact: bool = False, n_queries: int = 1) -> Retriever:
         """Return what finds the best k items of a width: by the plan, where there is one for it.
 
-        A plan is used at its own width and up to the k it was measured for. `exact` takes its screen with a proof.
+        A plan is used at its own width and up to the k it was measured for, and for many queries at once where it was
+        measured to be faster than the full scan. `exact` takes its screen with a proof.
         """
         size, plan = self._width(width), self.plan
         if plan is None or plan.width != size or (k > plan.k and not plan.exact):
+            return FullScan(self.item_embeddings, size)
+        if plan.slow_at_once and n_queries > FEW:
             return FullScan(self.item_embeddings, size)
         if exact and not plan.exact and self.screen is not None:
             return Exact(self.item_embeddings, self.screen)
@@ -172,7 +176,8 @@ class NestedEmbeddings:
     ) -> Ranking:
         """Return the k items of highest score for each user, best first; equal scores by item index.
 
-        A model that was planned (`nestrec.plan`) finds them by its plan, which may miss a few of the best.
+        A model that was planned (`nestrec.plan`) finds them by its plan, which may miss a few of the best; many users
+        at once by the full scan, where that was measured to be faster.
 
         Args:
             user_ids: one id (1-D result) or many (2-D result, one row a user).
@@ -188,7 +193,7 @@ class NestedEmbeddings:
         """
         asked, wanted = find(self.users, user_ids, "user", unknown), checked_k(k)
         return found_by(
-            self.retriever(width, k=wanted, exact=exact),
+            self.retriever(width, k=wanted, exact=exact, n_queries=len(asked.rows)),
             asked,
             self.user_embeddings,
             self.items,
@@ -255,19 +260,31 @@ class NestedEmbeddings:
         write_model(path, self._stored(), overwrite=overwrite)
 
     @classmethod
-    def load(cls, path: str | PathLike[str], *, verify: bool | None = None) -> NestedEmbeddings:
+    def load(cls, path: str | PathLike[str], *, verify: bool | None = None, planned: bool = True) -> NestedEmbeddings:
         """Open a saved model; its arrays are views of the files, shared with other processes that open it.
 
         `verify`: True reads all files and checks their SHA-256 and numbers, False only structure and sizes, None
-        checks contents of files up to 32 MiB. Raises ModelFileError for what is not a whole model of this version.
+        checks contents of files up to 32 MiB. `planned`: False leaves out its plan, whatever state that is in. Raises
+        ModelFileError for what is not a whole model of this version.
         """
-        stored = read_model(path, verify=verify)
+        stored = read_model(path, verify=verify, screen=planned)
         try:
-            described = stored.manifest.get(_SCREEN)
-            screen = None if described is None else Screen.restored(stored.screen, described)
-            return cls(*stored[:-1], check=False, screen=screen)
-        except (DataError, KeyError, TypeError, ValueError) as error:
+            model = cls(*stored[:-1], check=False)
+        except (DataError, TypeError, ValueError) as error:
             raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
+        if not planned:
+            return model.planned(None, None)
+        described = stored.manifest.get(_SCREEN)
+        try:
+            return (
+                model
+                if described is None
+                else replace(model, screen=Screen.restored(stored.screen, described), check=False)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"the screen of {path} does not fit its manifest ({error}); plan it again: nestrec plan {path}"
+            ) from error
 
     def _stored(self) -> StoredModel:
         screen = {} if self.screen is None else self.screen.arrays()

@@ -43,7 +43,15 @@ def plans(path: Path) -> dict[str, Any]:
 def test_it_shows_the_frontier_and_keeps_the_plan_with_the_model(run: Run, own: Path) -> None:
     result = run("plan", own, "-k", 5, "--sample", 20)
     assert result.code == 0
-    for told in ("recall", "p50 ms", "p99 ms", "bytes per item", "chosen", "80 items, the best 5"):
+    for told in (
+        "recall",
+        "p50 ms",
+        "p99 ms",
+        "bytes per item",
+        "chosen",
+        "80 items, the best 5",
+        "Of other users: recall",
+    ):
         assert told in result.out
     assert "Kept the plan" in result.err
     kept = NestedEmbeddings.load(own, verify=True).plan
@@ -64,7 +72,7 @@ def test_the_target_k_and_width_are_taken(run: Run, own: Path, tmp_path: Path) -
 
 def test_storages_and_sample_bound_what_is_measured(run: Run, own: Path, tmp_path: Path) -> None:
     out = tmp_path / "plans.json"
-    words = ("--storages", "bf16,float32", "--sample", 7, "-k", 2, "--measure-only", "--json", out)
+    words = ("--storages", "bf16,float32", "--sample", 14, "-k", 2, "--measure-only", "--json", out)
     assert run("plan", own, *words).code == 0
     found = {plan["screen"]["storage"] for plan in plans(out)["plans"] if plan["screen"]}
     assert found == {"bf16", "float32"}
@@ -105,6 +113,7 @@ def test_picture_and_json_are_written(run: Run, own: Path, tmp_path: Path) -> No
     assert run("plan", own, *words).code == 0
     assert picture.read_bytes().startswith(PNG)
     assert sum(plan["chosen"] for plan in plans(out)["plans"]) == 1
+    assert plans(out)["of_other_users"]["recall"] >= 0.99
 
 
 def test_recommend_goes_by_the_plan_and_says_so_unless_exact(run: Run, model: Path, short: Path) -> None:
@@ -131,7 +140,7 @@ def test_a_question_beyond_the_plan_is_answered_by_all_items(run: Run, model: Pa
         (("-k", 0), "returns nothing"),
         (("--width", 3), "width 3 was not trained"),
         (("--storages", "int4"), "--storages 'int4' is not one of float32, bf16, int8"),
-        (("--sample", 0), "without users"),
+        (("--sample", 1), "give 2 users or more"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(run: Run, own: Path, words: tuple[object, ...], sentence: str) -> None:

@@ -9,9 +9,10 @@ import duckdb
 import numpy as np
 import pytest
 
+from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.export.batch import COLUMNS, Question, parts_folder, recommend_all
+from nestrec.export.batch import COLUMNS, Question, _users_per_part, parts_folder, recommend_all
 from tests.retrieval.worlds import falling_spectrum
 
 
@@ -98,6 +99,50 @@ def test_parts_of_another_model_are_not_gone_on_from(model: NestedEmbeddings, tm
     )
     with pytest.raises(OptionError, match="of another model"):
         recommend_all(other, path, Question(4), rows_per_part=40, resume=True)
+
+
+def test_parts_of_another_width_of_a_saved_model_are_not_gone_on_from(model: NestedEmbeddings, tmp_path: Path) -> None:
+    """The narrower model of a loaded one has its files and so passed for it."""
+    path = tmp_path / "answers.parquet"
+    model.save(tmp_path / "model")
+    loaded = NestedEmbeddings.load(tmp_path / "model")
+    with pytest.raises(StopError):
+        recommend_all(loaded, path, Question(4), rows_per_part=40, heard=stop_after(50))
+    with pytest.raises(OptionError, match="of another model"):
+        recommend_all(loaded.at(2), path, Question(4), rows_per_part=40, resume=True)
+
+
+def test_a_question_that_cannot_be_read_is_not_gone_on_from(model: NestedEmbeddings, tmp_path: Path) -> None:
+    """One that was cut off while it was written raised a JSONDecodeError."""
+    path = tmp_path / "answers.parquet"
+    parts_folder(path).mkdir()
+    (parts_folder(path) / "question.json").write_text('{"quest')
+    with pytest.raises(OptionError, match="leave resume out"):
+        recommend_all(model, path, Question(4), resume=True)
+    recommend_all(model, path, Question(4))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
+
+
+def test_a_block_in_which_nobody_has_an_item_left_joins_the_others(model: NestedEmbeddings, tmp_path: Path) -> None:
+    """Its column of text ids had no type, and at the end the parts could not be joined."""
+    first = np.repeat([60, 0], [50, 53])  # how many items the users have seen: all or none
+    everything = np.tile(np.arange(60, dtype=np.int32), 50)
+    seen = Interactions(model.users, model.items, np.concatenate([[0], np.cumsum(first)]).astype(np.int64), everything)
+    vectors = model.user_embeddings, model.item_embeddings
+    own = NestedEmbeddings(*vectors, model.widths, model.users, model.items, seen)
+    path = tmp_path / "answers.parquet"
+    done = recommend_all(own, path, Question(4), rows_per_part=40)
+    assert (done.n_rows, done.n_unanswered) == (53 * 4, 50)
+    assert rows_of(path) == expected(own, 4)
+
+
+@pytest.mark.parametrize("n_users", [1, 8, 9, 103, 1_000])
+def test_parts_are_about_equal(n_users: int) -> None:
+    """A last part of a few users would be answered by another plan than the rest."""
+    size = _users_per_part(n_users, 10)
+    n_parts = -(-n_users // size)
+    assert n_parts == -(-n_users // 10)
+    assert n_users - (n_parts - 1) * size > size - n_parts
 
 
 def test_a_foreign_folder_is_left_alone(model: NestedEmbeddings, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_shelves_beyond_two_billion_codes_are_reached(tmp_path: Path) -> None:
     names = np.arange(N_SHELVES * SHELF, dtype=np.int32)
     shelves = Shelves(np.asarray(codes), names, np.zeros(0, dtype=np.float32), ones, ones, ones, ones * 1e9)
     one, none = np.ones(1, dtype=np.float32), np.zeros(1, dtype=np.float32)
-    weights = Weights(one, none, none, none, none, one)
+    weights = Weights(one, none, none, none, none, one, none)
     allowed = np.full(N_SHELVES, -1, dtype=np.int64)
     barred = Barred(allowed, np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int32))
     buffers = empty_buffers(1, 1, 3)

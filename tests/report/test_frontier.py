@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nestrec.report import frontier
 from nestrec.report.frontier import plans_table, write_frontier
 from nestrec.retrieval.funnel import Stage
 from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
@@ -40,3 +41,12 @@ def test_a_plan_that_was_not_measured_has_no_row() -> None:
 def test_the_picture_is_a_png_whatever_was_chosen(tmp_path: Path, chosen: Plan) -> None:
     write_frontier(tmp_path / "frontier.png", "a model", PLANS, chosen, 0.99)
     assert (tmp_path / "frontier.png").read_bytes().startswith(PNG)
+
+
+def test_the_storage_that_is_drawn_is_the_chosen_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first storage was drawn whatever was chosen, and the ring stood around nothing."""
+    drawn: list[Plan] = []
+    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own: drawn.extend(own))
+    halves = measured(Plan(64, ScreenOptions(64, Storage.BF16)), 1.0, 1.2)
+    write_frontier(tmp_path / "frontier.png", "a model", (*PLANS, halves), halves, 0.99)
+    assert drawn == [halves]

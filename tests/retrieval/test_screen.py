@@ -18,6 +18,7 @@ from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.request import request
+from nestrec.retrieval.retriever import FullScan
 from nestrec.retrieval.screen import Screen
 from nestrec.retrieval.screening import Kept, Walk, walked
 from nestrec.retrieval.storage import Storage
@@ -260,3 +261,13 @@ def test_products_beyond_float32_are_refused() -> None:
     exact = Exact(items, build_screen(items, 2, 2))
     with pytest.raises(DataError, match="beyond the range of 32-bit floats"):
         exact.search(np.full((1, 2), 1e20, dtype=np.float32), 3)
+
+
+@pytest.mark.parametrize("n_queries", [3, 30])
+@pytest.mark.parametrize("storage", Storage)
+def test_products_too_small_for_float32_do_not_hide_the_best(storage: Storage, n_queries: int) -> None:
+    """Bounds of scores near 1e-44 were rounded to 0, below the scores, and a wrong answer passed for proven."""
+    vectors = falling_spectrum(n_queries, 3_000, SIZE)
+    queries, items = (side * np.float32(1e-22) for side in vectors)
+    found = Exact(items, build_screen(items, SIZE, SIZE, storage)).search(queries, 10)
+    np.testing.assert_array_equal(found.items, FullScan(items, SIZE).search(queries, 10).items)

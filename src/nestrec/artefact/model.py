@@ -71,9 +71,10 @@ def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: 
         ) from error
 
 
-def read_model(path: str | os.PathLike[str], *, verify: bool | None = None) -> StoredModel:
+def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, screen: bool = True) -> StoredModel:
     """Open a model directory; arrays are read-only views of the files.
 
+    `screen`: False leaves the screen's file alone.
     `verify`: True reads and checks all contents, False none, None those of files up to 32 MiB.
     Raises ModelFileError for a missing, foreign, damaged or other version's directory.
     """
@@ -81,7 +82,7 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None) -> S
         directory = current(Path(path))
         before = identity(directory)
         try:
-            return _read(directory, verify)
+            return _read(directory, verify, screen)
         except (ModelFileError, OSError) as error:
             replaced = identity(current(Path(path))) != before
             if replaced and attempt + 1 < _ATTEMPTS:
@@ -133,7 +134,7 @@ def _fill(directory: Path, model: StoredModel) -> None:
     write_manifest(directory, {**model.manifest, **sizes})
 
 
-def _read(directory: Path, verify: bool | None) -> StoredModel:
+def _read(directory: Path, verify: bool | None, with_screen: bool) -> StoredModel:
     if not directory.is_dir():
         raise ModelFileError(f"there is no model directory {directory}; name the directory that a model was saved to")
     with OpenedDirectory(directory) as opened:
@@ -141,11 +142,20 @@ def _read(directory: Path, verify: bool | None) -> StoredModel:
         embeddings = opened.arrays(EMBEDDINGS, manifest, verify)
         ids = opened.arrays(VOCABULARIES, manifest, verify)
         pairs = opened.arrays(INTERACTIONS, manifest, verify)
-        screen = opened.arrays(SCREEN, manifest, verify) if SCREEN in manifest.get("files", ()) else {}
+        screen = _screen(opened, manifest, verify) if with_screen and SCREEN in manifest.get("files", ()) else {}
     try:
         return _assembled(embeddings, ids, pairs, manifest, screen)
     except (KeyError, IndexError, TypeError, ValueError, DataError, OptionError) as error:
         raise ModelFileError(f"the files of {directory} do not fit each other ({error}); train it again") from error
+
+
+def _screen(opened: OpenedDirectory, manifest: dict[str, Any], verify: bool | None) -> Arrays:
+    try:
+        return opened.arrays(SCREEN, manifest, verify)
+    except ModelFileError as error:
+        raise ModelFileError(
+            f"{error}, or plan it again, which needs no training: nestrec plan {opened.path}"
+        ) from error
 
 
 def _assembled(embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any], screen: Arrays) -> StoredModel:

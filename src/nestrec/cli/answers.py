@@ -112,13 +112,12 @@ def _write_parquet(answers: Answers, path: Path) -> None:
 
 
 def _fill(database: Any, answers: Answers) -> None:
-    from nestrec.export.batch import plain_column
+    from nestrec.export.batch import block_of
 
     made = False
     for ranking in answers.rankings:
-        columns = dict(zip(answers.names, map(plain_column, ranking.columns()), strict=True))
-        database.register("block", columns)
-        database.execute("INSERT INTO answers SELECT * FROM block" if made else "CREATE TABLE answers AS FROM block")
+        query = block_of(database, dict(zip(answers.names, ranking.columns(), strict=True)))
+        database.execute(f"{'INSERT INTO answers' if made else 'CREATE TABLE answers AS'} {query}")
         database.unregister("block")
         made = True
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nestrec.cli.console import say, show
+from nestrec.cli.console import results, say, show
 from nestrec.cli.destination import check_file_place, check_model_place, write_json, written_whole
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
     from nestrec.planning.plan import Planning
+    from nestrec.retrieval.plan import Plan
     from nestrec.retrieval.storage import Storage
 
 EXAMPLES = """\b
@@ -23,7 +24,8 @@ Examples:
   nestrec plan model --measure-only --all --picture frontier.png --json plans.json
 
 A plan is a screen (some numbers of every item in few bytes) and the shortlists that pass it. It is measured against a
-full scan on users of the model, on this machine, and kept with the model; `nestrec recommend` goes by it.
+full scan on users of the model, on this machine, and kept with the model; `nestrec recommend` goes by it. Half of the
+users choose the plan; the other half tell what it is worth.
 """
 
 
@@ -37,7 +39,7 @@ def plan(
     storages: Annotated[
         str, typer.Option(metavar="LIST", help="How numbers may be kept: int8, bf16, float32.")
     ] = "int8,bf16",
-    sample: Annotated[int, typer.Option(metavar="N", help="Users to measure with.")] = 200,
+    sample: Annotated[int, typer.Option(metavar="N", help="Users to measure with, half of them to check.")] = 400,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the draw of users.")] = 0,
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
@@ -58,7 +60,7 @@ def plan(
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.planning.plan import plan as find_plan
 
-    loaded = NestedEmbeddings.load(model)
+    loaded = NestedEmbeddings.load(model, planned=False)
     with counting_bar("screens") as advance:
         planning = find_plan(
             loaded, recall, k, width=width, storages=kinds, n_users=sample, seed=seed, threads=threads,
@@ -77,10 +79,26 @@ def plan(
 def _tell(planning: Planning, every: bool, n_items: int) -> None:
     from nestrec.report.frontier import plans_table
 
-    plans = planning.tried if every else planning.frontier
-    shown = plans if planning.chosen in plans else (*plans, planning.chosen)
+    chosen = planning.chosen.name
+    named = {plan.name for plan in (planning.tried if every else planning.frontier)} | {chosen}
+    shown = [plan for plan in planning.tried if plan.name in named]
+    if not every:
+        shown.sort(key=lambda plan: plan.measured.p50_ms if plan.measured is not None else 0.0)
     what = "all plans" if every else "plans that none beats"
     show(plans_table(shown, planning.chosen, f"{n_items:,} items, the best {planning.chosen.k}: {what}"))
+    results().print(_held(planning.chosen))
+
+
+def _held(chosen: Plan) -> str:
+    """Return what the chosen plan did for the users that it was not chosen with."""
+    found = chosen.measured
+    if found is None:
+        return f"Chosen: {chosen.name}"
+    told = f"Chosen: {chosen.name}. Of other users: recall {found.recall:.4f}, p50 {found.p50_ms:.3g} ms"
+    if not found.scan_per_second:
+        return f"{told}, {found.per_second:,.0f} users/s at once"
+    who = "the full scan, which answers many at once" if chosen.slow_at_once else "the full scan"
+    return f"{told}, {found.per_second:,.0f} users/s at once ({found.scan_per_second:,.0f} by {who})"
 
 
 def _draw(planning: Planning, path: Path, title: str) -> None:
@@ -93,8 +111,9 @@ def _draw(planning: Planning, path: Path, title: str) -> None:
 
 def _document(planning: Planning) -> dict[str, Any]:
     chosen = planning.chosen
-    plans = [{**asdict(tried), "name": tried.name, "chosen": tried == chosen} for tried in planning.tried]
-    return {"recall": planning.recall, "k": chosen.k, "width": chosen.width, "plans": plans}
+    plans = [{**asdict(tried), "name": tried.name, "chosen": tried.name == chosen.name} for tried in planning.tried]
+    held = None if chosen.measured is None else asdict(chosen.measured)
+    return {"recall": planning.recall, "k": chosen.k, "width": chosen.width, "plans": plans, "of_other_users": held}
 
 
 def _storages(text: str) -> tuple[Storage, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,8 +84,8 @@ def recommend(
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
     }
-    _tell_plan(loaded, width, k, exact)
     if in_parts and out is not None:
+        _tell_plan(loaded, options, loaded.n_users)
         _write_in_parts(loaded, out, options, resume)
         return
     skipped = Skipped()
@@ -99,14 +99,17 @@ def recommend(
         say(f"Wrote {out}.")
 
 
-def _tell_plan(model: NestedEmbeddings, width: int | None, k: int, exact: bool) -> None:
-    """Say on stderr where answers may miss some of the best."""
+def _tell_plan(model: NestedEmbeddings, options: dict[str, Any], n_users: int) -> bool:
+    """Say on stderr where answers to so many users at once may miss some of the best; return whether they may."""
     from nestrec.retrieval.funnel import Funnel
 
-    plan = model.plan
-    if plan is not None and plan.measured is not None and isinstance(model.retriever(width, k=k, exact=exact), Funnel):
-        found = f"{plan.measured.recall:.4f} of the best {plan.k}"
-        say(f"By the model's plan, {plan.name}, which found {found} where it was measured; --exact misses none")
+    asked = {name: options[name] for name in ("width", "k", "exact")}
+    plan, retriever = model.plan, model.retriever(**asked, n_queries=n_users)
+    if plan is None or plan.measured is None or not isinstance(retriever, Funnel):
+        return False
+    found = f"{plan.measured.recall:.4f} of the best {plan.k}"
+    say(f"By the model's plan, {plan.name}, which found {found} where it was measured; --exact misses none")
+    return True
 
 
 def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any], resume: bool) -> None:
@@ -116,6 +119,8 @@ def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any],
 
     asked = {name: value for name, value in options.items() if name not in ("unknown", "threads")}
     question = Question(**asked, unknown_items=options["unknown"])
+    if resume and not parts_folder(out).exists():
+        say(f"There is no {parts_folder(out)} to go on from; all users are answered")
     try:
         with counting_bar("users") as advance:
             done = recommend_all(model, out, question, resume=resume, threads=options["threads"], heard=advance)
@@ -149,12 +154,14 @@ class _Unanswered:
 
 def _rankings(
     model: NestedEmbeddings,
-    blocks: Iterable[Any],
+    blocks: Iterable[Sequence[Any]],
     options: dict[str, Any],
     skipped: Skipped,
     unanswered: _Unanswered,
 ) -> Iterator[Ranking]:
+    told = False
     for block in blocks:
+        told = told or _tell_plan(model, options, len(block))
         ranking = model.recommend(block, **options)
         skipped.add("user", ranking.skipped)
         skipped.once("item", ranking.skipped_items)

@@ -86,7 +86,7 @@ def recommend_all(
     parts = _Parts(path, _identity(model, question, rows_per_part))
     parts.begin(resume)
     started, found = time.perf_counter(), 0.0
-    size = max(1, rows_per_part // checked_k(question.k))
+    size = _users_per_part(model.n_users, max(1, rows_per_part // checked_k(question.k)))
     n_kept = n_unanswered = 0
     skipped: npt.NDArray[Any] = np.zeros(0, dtype=np.int64)
     for number, first in enumerate(range(0, model.n_users, size)):
@@ -103,6 +103,11 @@ def recommend_all(
             heard(min(first + size, model.n_users), model.n_users)
     n_rows = parts.join()
     return Written(model.n_users, n_kept, n_rows, n_unanswered, skipped, time.perf_counter() - started, found)
+
+
+def _users_per_part(n_users: int, most: int) -> int:
+    """Return the size of parts that are about equal: few users at the end might be answered another way than many."""
+    return -(-n_users // -(-n_users // most))
 
 
 def parts_folder(path: Path) -> Path:
@@ -131,7 +136,8 @@ def _identity(model: NestedEmbeddings, question: Question, rows_per_part: int) -
         ids = asked[name]
         asked[name] = None if ids is None else hashlib.sha256(repr(list(ids)).encode()).hexdigest()
     plan = None if model.plan is None else model.plan.as_manifest()
-    identity = {"question": asked, "model": _fingerprint(model), "plan": plan, "rows_per_part": rows_per_part}
+    answering = {"model": _fingerprint(model), "widths": list(model.widths), "plan": plan}
+    identity = {"question": asked, **answering, "rows_per_part": rows_per_part}
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     return plain
 
@@ -158,16 +164,19 @@ class _Parts:
         if self._folder.exists() and not described.is_file():
             raise OptionError(f"{self._folder} holds something else than parts; move it or name another file")
         if self._folder.exists() and resume:
-            if json.loads(described.read_text(encoding="utf-8")) != self._identity:
+            if _read(described) != self._identity:
                 raise OptionError(
                     f"{self._folder} holds answers to another question or of another model; ask the same, or leave "
                     "resume out to begin anew"
                 )
             return
         shutil.rmtree(self._folder, ignore_errors=True)
+        partial = self._folder.with_name(f".{self._folder.name}.partial")  # there with its question, or not at all
+        shutil.rmtree(partial, ignore_errors=True)
         try:
-            self._folder.mkdir(parents=True)
-            described.write_text(json.dumps(self._identity), encoding="utf-8")
+            partial.mkdir(parents=True)
+            (partial / _QUESTION).write_text(json.dumps(self._identity), encoding="utf-8")
+            partial.rename(self._folder)
         except OSError as error:
             raise OptionError(f"{self._folder} cannot be made ({error.strerror}); name another place") from error
 
@@ -176,8 +185,8 @@ class _Parts:
 
     def write(self, number: int, ranking: Ranking) -> None:
         """Write a part, whole or not at all."""
-        columns = dict(zip(COLUMNS, map(plain_column, ranking.columns()), strict=True))
-        self._written(self._part(number), lambda database: database.from_query("SELECT * FROM block"), columns)
+        columns = dict(zip(COLUMNS, ranking.columns(), strict=True))
+        self._written(self._part(number), lambda database: database.from_query(block_of(database, columns)))
 
     def join(self) -> int:
         """Write the file from all parts in their order, remove them, and return how many rows it has."""
@@ -189,7 +198,7 @@ class _Parts:
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:08d}.parquet"
 
-    def _written(self, path: Path, query: Callable[[Any], Any], columns: dict[str, Any] | None = None) -> int:
+    def _written(self, path: Path, query: Callable[[Any], Any]) -> int:
         import duckdb
 
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
@@ -197,8 +206,6 @@ class _Parts:
         try:
             with duckdb.connect(config=settings) as database:
                 database.execute("SET enable_progress_bar = false")  # standard output is for answers
-                if columns is not None:
-                    database.register("block", columns)
                 table = query(database)
                 n_rows = int(table.count("*").fetchall()[0][0])
                 table.write_parquet(str(partial))
@@ -212,6 +219,21 @@ class _Parts:
         return n_rows
 
 
-def plain_column(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return text as Python strings, which duckdb takes; it knows nothing of numpy's StringDType."""
-    return column.astype(object) if column.dtype.kind == "T" else column
+def _read(question: Path) -> Any:
+    """Return the question that parts answer; None where it cannot be read."""
+    try:
+        return json.loads(question.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+def block_of(database: Any, columns: dict[str, npt.NDArray[Any]]) -> str:
+    """Register columns with duckdb and return the query that reads them.
+
+    Text goes as Python strings, since duckdb knows nothing of numpy's StringDType, and is named as text: a block in
+    which nobody has an item left would have no type otherwise.
+    """
+    is_text = {name: column.dtype.kind == "T" for name, column in columns.items()}
+    plain = {name: column.astype(object) if is_text[name] else column for name, column in columns.items()}
+    database.register("block", plain)
+    return f"SELECT {', '.join(f'{name}::VARCHAR AS {name}' if is_text[name] else name for name in columns)} FROM block"

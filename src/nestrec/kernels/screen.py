@@ -44,19 +44,22 @@ def screen_many(
     """Offer every item that is not barred; return how many pairs of query and item were scored."""
     keys, counts, floors, thresholds, cursors = buffers
     codes, names, tails, scales, errors, reaches, lengths = shelves
-    query_scales, query_tails, prefixes, rests, roundings, query_lengths = weights
+    query_scales, query_tails, prefixes, rests, roundings, query_lengths, leasts = weights
     allowed, indptr, places = barred
     scores, terms = np.empty(GROUP * PART, dtype=np.float32), np.empty(3 * GROUP, dtype=np.float32)
     size, n_scored = n_steps * per_step, 0
     for shelf in range(every // 2, len(scales), every):
         for first in range(0, len(thresholds), GROUP):
-            if not _may_reach(query_lengths, first, lengths[shelf], thresholds):
+            if not _may_reach(query_lengths, leasts, first, lengths[shelf], thresholds):
                 continue
             for user in range(GROUP):
                 query = first + user
                 terms[user] = query_scales[query] * scales[shelf]
                 terms[_SLACK + user] = (
-                    prefixes[query] * errors[shelf] + rests[query] * reaches[shelf] + roundings[query] * lengths[shelf]
+                    prefixes[query] * errors[shelf]
+                    + rests[query] * reaches[shelf]
+                    + roundings[query] * lengths[shelf]
+                    + leasts[query]
                 )
                 terms[_TAIL + user] = query_tails[query]
             n_scored += GROUP * SHELF
@@ -86,11 +89,11 @@ def begin_above(sample: Buffers, k: int, buffers: Buffers) -> None:
 
 
 @compiled
-def _may_reach(lengths: FloatVector, first: int, longest: float, thresholds: FloatVector) -> bool:
+def _may_reach(lengths: FloatVector, leasts: FloatVector, first: int, longest: float, thresholds: FloatVector) -> bool:
     """Tell whether an item of this length could be good enough for one of four queries."""
     may = False
     for query in range(first, first + GROUP):
-        may |= lengths[query] * longest >= thresholds[query]
+        may |= lengths[query] * longest + leasts[query] >= thresholds[query]
     return may
 
 
@@ -215,7 +218,7 @@ def screen_one(
     """Offer every item of the cells that is not barred, until no cell can hold one good enough; return items scored."""
     keys, counts, floors, thresholds, cursors = buffers
     codes, names, tails, scales, errors, reaches, lengths = shelves
-    query_scales, query_tails, prefixes, rests, roundings, query_lengths = weights
+    query_scales, query_tails, prefixes, rests, roundings, query_lengths, leasts = weights
     allowed, indptr, places = barred
     scores = np.empty(SHELF, dtype=np.float32)
     size, n_visited = n_steps * per_step, 0
@@ -224,10 +227,10 @@ def screen_one(
             break
         cursors[0] = np.searchsorted(places, begins[cell] * SHELF)
         for shelf in range(begins[cell], ends[cell]):
-            if query_lengths[0] * lengths[shelf] < thresholds[0]:
+            if query_lengths[0] * lengths[shelf] + leasts[0] < thresholds[0]:
                 continue
             n_visited += 1
-            slack = prefixes[0] * errors[shelf] + rests[0] * reaches[shelf] + roundings[0] * lengths[shelf]
+            slack = prefixes[0] * errors[shelf] + rests[0] * reaches[shelf] + roundings[0] * lengths[shelf] + leasts[0]
             scale = query_scales[0] * scales[shelf]
             _score_shelf(queries, codes, shelf * size * SHELF, n_steps, per_step, scale, slack, scores)
             if len(tails) > 0:

@@ -2,7 +2,7 @@
 
 A screen gives each item and query an estimate and, with the `Weights` of an exact search, an upper bound of the score:
 
-    score <= scale * codes.codes + prefix * error + rest * reach + rounding * length + tail * tail of the item
+    score <= scale * codes.codes + prefix * error + rest * reach + rounding * length + tail * tail of the item + least
 
 The first term is the product of what is stored; the others bound, by Cauchy-Schwarz, what coding the item left out,
 what coding the query left out, what float32 sums may be off by, and the numbers that the screen does not hold.
@@ -41,7 +41,8 @@ class Weights(NamedTuple):
     prefixes: FloatVector  # length of those that they do
     rests: FloatVector  # length of the difference between the query and its codes
     roundings: FloatVector  # the query's length times the relative error of float32 sums
-    lengths: FloatVector  # the query's length: no score is above it times an item's
+    lengths: FloatVector  # the query's length: no score is above it times an item's, and the least
+    leasts: FloatVector  # what is lost where products are too small for float32, at most
 
 
 class Barred(NamedTuple):

@@ -1,8 +1,12 @@
 """The planner: which sequence of widths, shortlists and storage answers a model's questions cheapest.
 
 It builds screens of every width, in the model's own numbers and turned, measures exact search and shortlists of growing
-size on sampled users. Of the plans whose recall against the full width reaches the target, those within a quarter of
-the lowest median time of a single question count as equally fast; of them one with a proof is taken, and fewest bytes.
+size on half of the sampled users. Of the plans whose recall against the full width reaches the target, those within a
+quarter of the lowest median time of a single question count as equally fast; of them one with a proof is taken, and
+fewest bytes. The other half then says what it is worth: recall on the users it was chosen with would flatter it. Where
+it misses the target there, plans that found no more are given up and the choice is made again.
+
+Whether many questions at once are better answered by the plan or by the full scan is measured too, and kept with it.
 What it measures is this model on this machine.
 """
 
@@ -36,8 +40,8 @@ Heard = Callable[[Plan, int, int], None]
 class Planning:
     """All plans that were measured, and the one that was chosen."""
 
-    tried: tuple[Plan, ...]
-    chosen: Plan
+    tried: tuple[Plan, ...]  # as measured on the users to choose with
+    chosen: Plan  # as measured on users that it was not chosen with
     recall: float  # the target
     model: NestedEmbeddings  # answers by the chosen plan; save it to keep the plan
 
@@ -58,7 +62,7 @@ def plan(
     *,
     width: int | None = None,
     storages: tuple[Storage, ...] = (Storage.INT8, Storage.BF16),
-    n_users: int = 200,
+    n_users: int = 400,
     seed: int = 0,
     threads: int | None = None,
     heard: Heard | None = None,
@@ -71,7 +75,7 @@ def plan(
         k: items per user.
         width: a trained width whose order counts; None is the widest.
         storages: how a screen's numbers may be kept.
-        n_users: users drawn to measure with.
+        n_users: users drawn to measure with: half to choose with, half to see whether the choice holds.
         seed: of the draw.
         threads: None uses all processors.
         heard: told each measured plan, how many screens are done, and how many there are.
@@ -90,10 +94,14 @@ def plan(
     """
     if not 0.0 < recall <= 1.0:
         raise OptionError(f"recall={recall} cannot be reached or asks for nothing; give more than 0, at most 1")
-    if n_users < 1 or not storages:
-        raise OptionError("nothing can be measured without users and storages; give at least one of each")
+    if n_users < 2 or not storages:
+        raise OptionError(
+            f"{n_users} users and {len(storages)} storages cannot be measured; give 2 users or more, half to choose a "
+            "plan with and half to check it, and a storage"
+        )
     size = model.embedding_size if width is None else model.widths.values[model.widths.level_of(width)]
-    planner = _Planner(model, size, Sample.of(model, size, n_users, checked_k(k), seed, threads), recall, heard)
+    halves = Sample.halves(model, size, n_users, checked_k(k), seed, threads)
+    planner = _Planner(model, size, *halves, recall, heard)
     return planner.run(tuple(_screens(model, size, storages)))
 
 
@@ -109,8 +117,11 @@ def _screens(model: NestedEmbeddings, width: int, storages: tuple[Storage, ...])
 
 
 class _Planner:
-    def __init__(self, model: NestedEmbeddings, width: int, sample: Sample, recall: float, heard: Heard | None) -> None:
-        self._model, self._width, self._sample, self._recall = model, width, sample, recall
+    def __init__(
+        self, model: NestedEmbeddings, width: int, sample: Sample, others: Sample, recall: float, heard: Heard | None
+    ) -> None:
+        self._model, self._width, self._recall = model, width, recall
+        self._sample, self._others = sample, others
         self._heard = heard
         self._tried: list[Plan] = []
 
@@ -121,9 +132,28 @@ class _Planner:
             screen = self._built(options)
             self._try(Plan(self._width, options), screen, done, len(screens))
             self._try_shortlists(options, screen, done, len(screens))
-        chosen = _cheapest([plan for plan in self._tried if self._reaches(plan)])
-        walked = None if chosen.screen is None else self._built(chosen.screen)
+        chosen, walked = self._held([plan for plan in self._tried if self._reaches(plan)])
         return Planning(tuple(self._tried), chosen, self._recall, self._model.planned(chosen, walked))
+
+    def _held(self, reaching: list[Plan]) -> tuple[Plan, Screen | None]:
+        """Return the cheapest plan that reaches the recall on the other users too, with its screen.
+
+        The full scan is among the plans, so there is one.
+        """
+        chosen = _cheapest(reaching)
+        screen = None if chosen.screen is None else self._built(chosen.screen)
+        found = self._others.tried(chosen, self._model.item_embeddings, screen)
+        if not self._reaches(found):
+            return self._held([plan for plan in reaching if plan.exact or _recall(plan) > _recall(chosen)])
+        return self._compared(found), screen
+
+    def _compared(self, plan: Plan) -> Plan:
+        """Return the plan with the full scan's rate beside its own."""
+        if plan.screen is None or plan.measured is None:
+            return plan
+        scan = self._others.tried(Plan(self._width), self._model.item_embeddings, None).measured
+        rate = 0.0 if scan is None else scan.per_second
+        return plan.with_measured(plan.k, replace(plan.measured, scan_per_second=rate))
 
     def _try_shortlists(self, options: ScreenOptions, screen: Screen, done: int, total: int) -> None:
         k = self._sample.k

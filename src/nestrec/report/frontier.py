@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
+    from nestrec.retrieval.storage import Storage
 
 _LOWEST = 0.5  # recall from which shortlists are drawn
 _NAMED_BELOW = 0.95  # recall: lines that begin higher run into each other's names
@@ -21,9 +22,9 @@ _LIFT = 0.012  # of the picture, from a point to its name
 
 
 def plans_table(plans: Sequence[Plan], chosen: Plan, title: str) -> TextTable:
-    """Return a row for each measured plan; the chosen one is marked."""
+    """Return a row for each measured plan; the one that became the chosen one is marked."""
     headers = ("plan", "recall", "p50 ms", "p99 ms", "users/s at once", "bytes per item", "pruned", "")
-    rows = (_row(plan, plan.measured, plan == chosen) for plan in plans if plan.measured is not None)
+    rows = (_row(plan, plan.measured, plan.name == chosen.name) for plan in plans if plan.measured is not None)
     return TextTable(headers, tuple(rows), title, n_left=1)
 
 
@@ -41,10 +42,13 @@ def _row(plan: Plan, measured: Measured, chosen: bool) -> tuple[str, ...]:
 
 
 def write_frontier(path: Path, title: str, plans: Sequence[Plan], chosen: Plan, recall: float) -> None:
-    """Draw the plans no slower than the full scan as a PNG; raise MissingExtraError without matplotlib."""
+    """Draw the plans of the chosen one's storage, no slower than the full scan, as a PNG.
+
+    Raises MissingExtraError without matplotlib. Where no screen was chosen, the storage is that of the first.
+    """
     figure = figure_of(title, (8.6, 5.4))
     axes = figure.subplots()
-    storage = next(plan.screen.storage for plan in plans if plan.screen is not None)
+    storage = next(plan.screen.storage for plan in (chosen, *plans) if plan.screen is not None)
     shown = [plan for plan in plans if plan.screen is None or plan.screen.storage == storage]
     scan = max(plan.measured.p50_ms for plan in shown if plan.screen is None and plan.measured is not None)
     shown = [plan for plan in shown if plan.measured is not None and plan.measured.p50_ms <= scan]
@@ -53,11 +57,11 @@ def write_frontier(path: Path, title: str, plans: Sequence[Plan], chosen: Plan, 
             _draw_screen(axes, options, list(own))
     _draw_points(axes, [plan for plan in shown if plan.screen is None], "full scan", "D", SOFT)
     axes.axhline(recall, color=SOFT, lw=0.8, ls=":")
-    if chosen.measured is not None:
-        at = chosen.measured.p50_ms, chosen.measured.recall
+    for measured in (plan.measured for plan in plans if plan.name == chosen.name and plan.measured is not None):
+        at = measured.p50_ms, measured.recall
         axes.plot(*at, marker="o", ms=15, mfc="none", mec=INK, mew=1.4)
     axes.set_title(f"chosen (ringed): {chosen.name}", loc="left", fontsize=11, color=INK)
-    _finish(axes, chosen.k)
+    _finish(axes, chosen.k, storage)
     figure.savefig(path, format="png", dpi=150, facecolor="white")
 
 
@@ -87,7 +91,7 @@ def _write(axes: Axes, text: str, at: tuple[float, float], away: tuple[int, int]
     axes.annotate(text, at, away, textcoords="offset points", color=tone, fontsize=9, ha="center")
 
 
-def _finish(axes: Axes, k: int) -> None:
+def _finish(axes: Axes, k: int, storage: Storage) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
@@ -101,7 +105,8 @@ def _finish(axes: Axes, k: int) -> None:
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "2357" else "")
     axes.set_ylim(top=1.0 + 2 * _LIFT)
     axes.set_xlabel(
-        "milliseconds for one question, median (log10 scale); beside the lines, the screen's width", color=SOFT
+        f"milliseconds for one question, median (log10 scale); beside the lines, the width of the {storage} screen",
+        color=SOFT,
     )
     axes.set_ylabel(f"recall of the full width's best {k}", color=SOFT)
     axes.grid(color=RULE, lw=0.8)

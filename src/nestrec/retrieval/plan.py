@@ -44,10 +44,11 @@ class Measured:
     recall: float  # mean share of the full width's best k that are returned
     p50_ms: float
     p99_ms: float
-    per_second: float  # users answered at once
+    per_second: float  # users answered, many at once
     bytes_per_item: float  # of the screen; of the vectors, where they are scanned
     pruned: float  # share of the pairs that never needed all numbers of the item
     threads: int
+    scan_per_second: float = 0.0  # users that the full scan answers, many at once; 0: not compared
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class Plan:
         return self.shortlist == 0
 
     @property
+    def slow_at_once(self) -> bool:
+        """Whether the full scan was measured to answer many questions at once faster than this does."""
+        return self.measured is not None and self.measured.scan_per_second > self.measured.per_second
+
+    @property
     def name(self) -> str:
         """The sequence in words."""
         if self.screen is None:
@@ -91,7 +97,9 @@ class Plan:
         if self.screen is None:
             return FullScan(items, self.width)
         if screen is None or not self._names(screen, len(items)):
-            raise OptionError(f"the plan '{self.name}' needs the screen that it was made with; plan the model again")
+            raise OptionError(
+                f"the plan '{self.name}' needs the screen it was made with; plan the model again: nestrec plan MODEL"
+            )
         if self.exact:
             return Exact(items, screen)
         return Funnel(items, screen, self.shortlist, self.stages)
@@ -127,4 +135,6 @@ class Plan:
                 measured=None if measured is None else Measured(**measured),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"the manifest's plan is damaged ({error}); plan the model again") from error
+            raise ModelFileError(
+                f"the manifest's plan is damaged ({error}); plan the model again: nestrec plan MODEL"
+            ) from error

@@ -21,6 +21,7 @@ from nestrec.retrieval.cells import Cells
 from nestrec.retrieval.storage import Storage, coded_queries
 
 ROUNDING = float(2.0**-23)  # twice the relative error of one operation in float32
+LEAST_SCORE = float(2.0**-100)  # more than 2^31 times the smallest float32, for sums of codes times their scales
 _OPERATIONS = 8  # beside those of a sum itself
 _LARGEST_SCORE = float(np.finfo(np.float32).max) / 4
 _UPWARDS = 1.0 + 4 * ROUNDING  # what is rounded to float32 must not become less
@@ -92,7 +93,8 @@ class Screen:
         rounding = relative_error(self.full_width)
         parts = [_lengths(turned[:, self.width :]), _lengths(prefixes), found.rests, rounding * lengths]
         slack = [_UPWARDS * part if exact else np.zeros(len(queries)) for part in parts]
-        columns = [found.scales, *slack, _UPWARDS * (1.0 + rounding) * lengths]
+        leasts = np.full(len(queries), LEAST_SCORE if exact else 0.0)
+        columns = [found.scales, *slack, _UPWARDS * (1.0 + rounding) * lengths, leasts]
         n_filled = -(-len(queries) // side_by_side) * side_by_side
         return Asked(found.codes, Weights(*(_filled_up(column, n_filled) for column in columns)))
 

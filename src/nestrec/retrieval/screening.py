@@ -15,9 +15,9 @@ from nestrec.kernels.selection import LOWEST_KEY, Keys
 from nestrec.kernels.shelves import Barred
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Request
-from nestrec.retrieval.screen import Screen, relative_error
+from nestrec.retrieval.screen import LEAST_SCORE, Screen, relative_error
 
-_FEW = 2 * GROUP  # up to so many queries are answered one by one
+FEW = 2 * GROUP  # up to so many queries are answered one by one
 _BLOCK = 512  # queries a thread takes at once
 _BUFFER_BYTES = 1 << 25  # per thread; fewer queries a block where many are kept
 _WORTH_SHARING = 1 << 24  # codes: below, a second thread costs one query more than it saves
@@ -55,7 +55,7 @@ def walked(screen: Screen, asked: Request, walk: Walk, finish: Finish, threads: 
     `finish` is called by several threads at once, for different queries.
     """
     allowed = screen.standing if asked.allowed is None else screen.words(asked.allowed)
-    one_by_one = screen.cells.clustered or len(asked) <= _FEW
+    one_by_one = screen.cells.clustered or len(asked) <= FEW
     if one_by_one and len(asked) < threads and len(screen.shelves.codes) >= _WORTH_SHARING:
         return sum(_one(screen, asked, row, walk, allowed, finish, threads) for row in range(len(asked)))
     step = _step(len(asked), walk.n_kept, threads)
@@ -184,7 +184,7 @@ def _cell_bounds(screen: Screen, asked: Request) -> npt.NDArray[np.float32]:
     length = float(np.linalg.norm(asked.queries[0].astype(np.float64)))
     bounds = screen.cells.bounds(screen.turned(asked.queries)[0], length)
     slack = 2.0 * relative_error(screen.full_width) * length * screen.cells.longest
-    return (bounds + slack).astype(np.float32)
+    return (bounds + slack + LEAST_SCORE).astype(np.float32)
 
 
 def _merged(parts: list[Buffers]) -> Kept:
