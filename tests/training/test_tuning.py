@@ -66,6 +66,7 @@ def test_dense_data_are_tuned_and_sparse_ones_are_not() -> None:
     assert dense().n_interactions >= 20 * dense().n_users
     assert len(found["tuning"]) >= 3
     assert heard.phases == ["tuning"] * len(found["tuning"]) + ["search", "final"]
+    assert sum(note.startswith("regularization ") for note in heard.notes) == len(found["tuning"])
     rule = trainer.objective(dense()).regularization
     values = {round(np.log(of["regularization_multiple"]) / np.log(STEP)): of["value"] for of in found["tuning"]}
     assert found["options"]["regularization"] == pytest.approx(rule * best_multiple(values))

@@ -121,6 +121,10 @@ class Fit:
         metrics, value = self.validation(*vectors)
         if not self._is_better(value, watched.state):
             return None
+        self.run.listener.note(
+            f"turned, so that prefixes are the best truncations, the vectors reach {self.trainer.metric} {value:.4f}, "
+            "averaged over widths; so the model is turned"
+        )
         by_width = {str(width): values for width, values in metrics.items()}
         return {"epoch": watched.state.best_epoch, "value": value, "metrics": by_width}
 
@@ -145,6 +149,10 @@ class Fit:
             if self.stop.made:
                 return trial
             self.tried[step], saved = trial.state.best_value, None
+            tried, value = trial.engine.objective.regularization, self.tried[step]
+            self.run.listener.note(
+                f"regularization {tried:.3g}: {self.trainer.metric} {value:.4f}, averaged over widths"
+            )
             if seconds is not None and time.perf_counter() - began >= seconds:
                 break
         return None
