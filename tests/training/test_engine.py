@@ -134,7 +134,7 @@ def test_memory_is_bounded_by_interactions_and_embeddings(validation: Split | No
 def test_turning_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """It makes a third copy of the vectors when the accumulators are gone; with a fourth this bound would not hold."""
     monkeypatch.setattr(Fit, "_is_better", lambda *_: True)
-    n_users, n_items, n_interactions = 400_000, 1_000, 400_000
+    n_users, n_items, n_interactions = 400_000, 1_000, 900_000
     interactions = generate_interactions(n_users, n_items, n_interactions, seed=1)
     copy = 4 * 32 * (n_users + n_items)
     lists = 24_000_000  # of two widths
