@@ -185,7 +185,8 @@ class _Parts:
 
     def write(self, number: int, ranking: Ranking) -> None:
         """Write a part, whole or not at all."""
-        columns = dict(zip(COLUMNS, ranking.columns(), strict=True))
+        values: tuple[npt.NDArray[Any], ...] = ranking.columns()  # of several types, which a checker joins as it likes
+        columns = dict(zip(COLUMNS, values, strict=True))
         self._written(self._part(number), lambda database: database.from_query(block_of(database, columns)))
 
     def join(self) -> int:
