@@ -1,4 +1,6 @@
-"""Options that the data decide where the user does not: functions of two sizes, no search.
+"""Options that the data decide where the user does not: functions of sizes and degrees.
+
+Where a rule says it is unsure (`Rules.is_unsure`), what it gives is where a short search starts (`strength.py`).
 
 They were read off validation parts (never test parts) of data sets of different density and catalogue; see
 docs/results/defaults.md. Each loss has rules of its own: a softmax pulls at every positive, a pair of items only as

@@ -95,7 +95,7 @@ class Fit:
         self.multiple = best_multiple(self.tried)
         self.objective = self.trainer.objective(self.interactions, self.multiple)
         if self.validation is not None and self.search is None:
-            watched = self._phase("search", self.validation.train, self._schedule(), best, saved, arrays)
+            watched = self._phase("search", self.validation.train, self.schedule, best, saved, arrays)
             best = watched.best
             if self.stop.made:
                 return self._model(watched)
@@ -106,7 +106,8 @@ class Fit:
             self.search, saved = watched.state, None
             del watched
         epochs = self.search.best_epoch if self.search is not None else self.schedule.epochs
-        return self._model(self._phase("final", self.interactions, self._schedule(epochs), best, saved, arrays))
+        schedule = replace(self.schedule, stop_after=epochs)
+        return self._model(self._phase("final", self.interactions, schedule, best, saved, arrays))
 
     def _better_turned(self, watched: PhaseRun) -> dict[str, Any] | None:
         """Rank the best of the search turned, and return how that goes; None where it is no better."""
@@ -157,9 +158,6 @@ class Fit:
                 break
         return None
 
-    def _schedule(self, epochs: int | None = None) -> Schedule:
-        return self.schedule if epochs is None else replace(self.schedule, stop_after=epochs)
-
     def _trial_schedule(self) -> Schedule:
         epochs = min(TRIAL_EPOCHS, self.schedule.epochs)
         return replace(self.schedule, epochs=epochs, stop_after=epochs, evaluate_every=epochs)
@@ -191,11 +189,8 @@ class Fit:
 
     def _kept(self) -> dict[str, Any]:
         search = None if self.search is None else self.search.as_dict()
-        return {
-            "search": search,
-            "turned": self.turned,
-            "tried": list(self.tried.items()),
-        }  # pairs: JSON's names are texts
+        tried = list(self.tried.items())  # pairs: the names of a JSON object are texts
+        return {"search": search, "turned": self.turned, "tried": tried}
 
     def _model(self, phase: PhaseRun) -> NestedEmbeddings:
         """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
