@@ -37,12 +37,12 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.reading import read_interactions
 from nestrec.training.listener import EpochReport, Silent
 from nestrec.training.options import Run
-from nestrec.training.samplers import DynamicSampler, Sampler, SoftmaxSampler
+from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler
 from nestrec.training.trainer import Trainer
 
 WIDTHS = (4, 8, 16, 32, 64)
 PAIRS = DynamicSampler(16)
-SAMPLERS: dict[str, Sampler] = {"dynamic": PAIRS, "softmax": SoftmaxSampler()}
+SAMPLERS: dict[str, Sampler] = {"dynamic": PAIRS, "softmax": PoolSampler()}
 INTERACTIONS_PER_USER, INTERACTIONS_PER_ITEM = 50, 500  # of what `--growth` generates
 
 

@@ -18,19 +18,28 @@ from unittest.mock import patch
 
 import numpy as np
 
-from nestrec import DynamicSampler, Interactions, RandomSplit, Run, SoftmaxSampler, Trainer, read_interactions
+from nestrec import (
+    DynamicSampler,
+    Interactions,
+    PoolSampler,
+    RandomSplit,
+    Run,
+    SampledSoftmax,
+    Trainer,
+    read_interactions,
+)
 from nestrec.training import engine, samplers
 from nestrec.training.adaptive import PAIRWISE as PAIRWISE_RULES
 
 Variant = dict[str, Any]
 
 PAIRWISE: Variant = {"sampler": DynamicSampler(), "turning": False}
-SOFTMAX: Variant = {"sampler": SoftmaxSampler(), "tune_seconds": 0, "turning": False}
+SOFTMAX: Variant = {"sampler": PoolSampler(), "tune_seconds": 0, "turning": False}
 
 VARIANTS: dict[str, list[Variant]] = {
     "loss": [PAIRWISE, SOFTMAX],
-    "coupling": [SOFTMAX | {"sampler": SoftmaxSampler(coupling=c)} for c in (1.0, 0.7, 0.4, 0.3, 0.2, 0.0)],
-    "softmax candidates": [SOFTMAX | {"sampler": SoftmaxSampler(n)} for n in (64, 128, 256)],
+    "coupling": [SOFTMAX | {"loss": SampledSoftmax(coupling=c)} for c in (1.0, 0.7, 0.4, 0.3, 0.2, 0.0)],
+    "softmax candidates": [SOFTMAX | {"sampler": PoolSampler(n)} for n in (64, 128, 256)],
     "softmax regularization": [SOFTMAX | {"multiple": m} for m in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25)],
     "tuning": [SOFTMAX, SOFTMAX | {"tune_seconds": 600}],
     "turning": [SOFTMAX, SOFTMAX | {"turning": True}],

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import typer
 
-from nestrec import Interactions, SoftmaxSampler, World
+from nestrec import Interactions, SampledSoftmax, World
 from nestrec.cli.main import app, main
 from nestrec.data.read_options import FORMATS
-from nestrec.training import adaptive, engine, strength
+from nestrec.training import adaptive, objective, strength
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -192,5 +192,5 @@ def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
     assert f"{adaptive._NOISE_SHARE} * the mean over interactions" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
-    assert f"{engine.SHARPNESS:g} * (64 / width)^{engine.SHARPNESS_POWER}" in page
-    assert f"c = {SoftmaxSampler().coupling}" in page
+    assert f"{objective.SHARPNESS:g} * (64 / width)^{objective.SHARPNESS_POWER}" in page
+    assert f"c = {SampledSoftmax().coupling}" in page

@@ -22,25 +22,53 @@ if TYPE_CHECKING:
     from nestrec.evaluation.protocol import evaluate as evaluate
     from nestrec.planning.plan import plan as plan
     from nestrec.retrieval.ranking import Ranking as Ranking
+    from nestrec.training.backbones import MF as MF
+    from nestrec.training.backbones import LightGCN as LightGCN
+    from nestrec.training.engines import TorchEngine as TorchEngine
+    from nestrec.training.losses import BPR as BPR
+    from nestrec.training.losses import BinaryCrossEntropy as BinaryCrossEntropy
+    from nestrec.training.losses import DirectAU as DirectAU
+    from nestrec.training.losses import SampledSoftmax as SampledSoftmax
+    from nestrec.training.optimizers import Adagrad as Adagrad
+    from nestrec.training.optimizers import Adam as Adam
     from nestrec.training.options import Run as Run
+    from nestrec.training.samplers import AdaptiveSampler as AdaptiveSampler
+    from nestrec.training.samplers import CurriculumSampler as CurriculumSampler
+    from nestrec.training.samplers import DisentangledSampler as DisentangledSampler
     from nestrec.training.samplers import DynamicSampler as DynamicSampler
-    from nestrec.training.samplers import SoftmaxSampler as SoftmaxSampler
+    from nestrec.training.samplers import MixedSampler as MixedSampler
+    from nestrec.training.samplers import NoSampler as NoSampler
+    from nestrec.training.samplers import PoolSampler as PoolSampler
     from nestrec.training.samplers import UniformSampler as UniformSampler
     from nestrec.training.trainer import Trainer as Trainer
     from nestrec.widths import Widths as Widths
 
 _HOMES = {
+    "Adagrad": "nestrec.training.optimizers",
+    "Adam": "nestrec.training.optimizers",
+    "AdaptiveSampler": "nestrec.training.samplers",
+    "BPR": "nestrec.training.losses",
+    "BinaryCrossEntropy": "nestrec.training.losses",
+    "CurriculumSampler": "nestrec.training.samplers",
+    "DirectAU": "nestrec.training.losses",
+    "DisentangledSampler": "nestrec.training.samplers",
     "DynamicSampler": "nestrec.training.samplers",
     "Interactions": "nestrec.data.interactions",
     "LeaveLastOut": "nestrec.data.splitting",
+    "LightGCN": "nestrec.training.backbones",
+    "MF": "nestrec.training.backbones",
+    "MixedSampler": "nestrec.training.samplers",
     "NestedEmbeddings": "nestrec.embeddings",
     "NestrecError": "nestrec.errors",
+    "NoSampler": "nestrec.training.samplers",
+    "PoolSampler": "nestrec.training.samplers",
     "RandomSplit": "nestrec.data.splitting",
     "Ranking": "nestrec.retrieval.ranking",
     "ReadOptions": "nestrec.data.read_options",
     "Run": "nestrec.training.options",
-    "SoftmaxSampler": "nestrec.training.samplers",
+    "SampledSoftmax": "nestrec.training.losses",
     "TimeSplit": "nestrec.data.splitting",
+    "TorchEngine": "nestrec.training.engines",
     "Trainer": "nestrec.training.trainer",
     "UniformSampler": "nestrec.training.samplers",
     "Vocabulary": "nestrec.data.vocabulary",
@@ -54,18 +82,32 @@ _HOMES = {
     "tune": "nestrec.comparison.tuning",
 }
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - by plain order, in which the test looks
+    "Adagrad",
+    "Adam",
+    "AdaptiveSampler",
+    "BPR",
+    "BinaryCrossEntropy",
+    "CurriculumSampler",
+    "DirectAU",
+    "DisentangledSampler",
     "DynamicSampler",
     "Interactions",
     "LeaveLastOut",
+    "LightGCN",
+    "MF",
+    "MixedSampler",
     "NestedEmbeddings",
     "NestrecError",
+    "NoSampler",
+    "PoolSampler",
     "RandomSplit",
     "Ranking",
     "ReadOptions",
     "Run",
-    "SoftmaxSampler",
+    "SampledSoftmax",
     "TimeSplit",
+    "TorchEngine",
     "Trainer",
     "UniformSampler",
     "Vocabulary",

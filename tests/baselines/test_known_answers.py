@@ -17,7 +17,7 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, OptionError, TrainingError
 from nestrec.evaluation import ItemSimilarities
 from nestrec.training.options import Run
-from nestrec.training.samplers import SoftmaxSampler
+from nestrec.training.samplers import PoolSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
 from tests.baselines.worlds import all_scores, arrays_of, small_world
@@ -201,7 +201,7 @@ def test_numbers_beyond_floats_are_an_error_of_training() -> None:
 def test_nestrec_is_the_trainer() -> None:
     run = Run(seed=6, deterministic=True)
     found = vectors(Nestrec(regularization=0.05, n_candidates=64, learning_rate=0.1, epochs=3), [2, 8], run)
-    trainer = Trainer([2, 8], sampler=SoftmaxSampler(64), epochs=3, learning_rate=0.1, regularization=0.05)
+    trainer = Trainer([2, 8], sampler=PoolSampler(64), epochs=3, learning_rate=0.1, regularization=0.05)
     for first, second in zip(arrays_of(found), arrays_of(trainer.fit(dense()[0], run=run)), strict=True):
         np.testing.assert_array_equal(first, second)
     alone = vectors(NestrecAlone(epochs=3), [8], run)

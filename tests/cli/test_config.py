@@ -21,7 +21,10 @@ def test_its_values_are_taken(run: Run, interactions: Path, tmp_path: Path) -> N
     assert run("train", interactions, "--out", tmp_path / "m", "--config", path).code == 0
     training = manifest(tmp_path / "m")["training"]
     assert (training["options"]["widths"], training["options"]["epochs"]) == ([2, 6], 2)
-    assert (training["options"]["learning_rate"], training["options"]["sampler"]) == (0.1, "UniformSampler")
+    assert (training["options"]["learning_rate"], training["options"]["sampler"]) == (
+        0.1,
+        "UniformSampler(n_candidates=1, shared=False)",
+    )
     assert training["trained_on"] == "all but the validation part"
 
 

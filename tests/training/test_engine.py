@@ -12,8 +12,9 @@ from nestrec.data.generation import generate_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.training.engine import CpuEngine, Objective, _shares
+from nestrec.training.engine import CpuEngine, _shares
 from nestrec.training.fit import Fit
+from nestrec.training.objective import Objective
 from nestrec.training.options import Run
 from nestrec.training.samplers import UniformSampler
 from nestrec.training.trainer import Trainer

@@ -14,9 +14,12 @@ import pytest
 from nestrec.errors import TrainingError
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.training.engine import CpuEngine
+from nestrec.training.objective import starting_values
 from nestrec.training.options import Run
-from nestrec.training.phase import PhaseState, Schedule, slice_size
+from nestrec.training.phase import PhaseState, Schedule
+from nestrec.training.trainer import Trainer
 from nestrec.training.validation import Validation
+from nestrec.widths import Widths
 from tests.training.worlds import Recorder, is_same, quick, tiny
 
 SCHEDULE = Schedule(epochs=11, stop_after=7, learning_rate=0.2, final_learning_rate=0.1, evaluate_every=3, patience=2)
@@ -32,11 +35,19 @@ def test_validation_is_ranked_now_and_then_and_at_the_end() -> None:
     assert [epoch for epoch in range(1, 8) if SCHEDULE.looks_at(epoch)] == [3, 6, 7]
 
 
+class _OfSize:
+    """As much of an engine as the size of a slice depends on."""
+
+    def __init__(self, embedding_size: int) -> None:
+        self.objective = replace(Trainer().objective(tiny()), widths=Widths([embedding_size]))
+
+
 @pytest.mark.parametrize("embedding_size", [1, 64, 65, 100, 1024])
 def test_a_slice_is_about_equal_work_and_whole_blocks(embedding_size: int) -> None:
     """Ctrl-C is heard as soon at embedding size 1024 as at 64."""
-    assert slice_size(embedding_size) % BLOCK == 0
-    assert slice_size(embedding_size) * max(64, embedding_size) == pytest.approx(slice_size(64) * 64, rel=0.01)
+    slices = {size: CpuEngine.slice_size.fget(_OfSize(size)) for size in (64, embedding_size)}  # type: ignore[attr-defined]
+    assert slices[embedding_size] % BLOCK == 0
+    assert slices[embedding_size] * max(64, embedding_size) == pytest.approx(slices[64] * 64, rel=0.01)
 
 
 @pytest.mark.parametrize("best_value", [-math.inf, 0.0, 0.1 + 0.2])
@@ -84,13 +95,11 @@ def test_without_a_checkpoint_no_state_is_promised(monkeypatch: pytest.MonkeyPat
 
 def test_vectors_that_diverge_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that computes infinite scores reports a loss that is no number."""
-    starting = CpuEngine._starting_values
 
-    def enormous(engine: CpuEngine, n_rows: int, side: int) -> Any:
-        values = starting(engine, n_rows, side)
-        return values * np.float32(1e30)
+    def enormous(*given: Any) -> Any:
+        return starting_values(*given) * np.float32(1e30)
 
-    monkeypatch.setattr(CpuEngine, "_starting_values", enormous)
+    monkeypatch.setattr("nestrec.training.engine.starting_values", enormous)
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1"):
         quick().fit(tiny(), validation=None)
 

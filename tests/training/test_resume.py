@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import nestrec.training.phase as phase_module
+import nestrec.training.engine as engine_module
 from nestrec.data.splitting import RandomSplit
 from nestrec.data.world import World
 from nestrec.embeddings import NestedEmbeddings
@@ -40,7 +40,7 @@ class CrashError(Exception):
 @pytest.fixture(autouse=True)
 def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an epoch have several slices, as one of a large data set has; wait for no disk, since no power is cut."""
-    monkeypatch.setattr(phase_module, "_SLICE", SLICE)
+    monkeypatch.setattr(engine_module, "_SLICE", SLICE)
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -75,7 +75,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
 def test_where_an_epoch_is_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices are for the clock, not for the result: vectors keep their bits, the loss is of the whole epoch."""
     cut = whole()
-    monkeypatch.setattr(phase_module, "_SLICE", BLOCK * 8192)
+    monkeypatch.setattr(engine_module, "_SLICE", BLOCK * 8192)
     uncut = whole()
     assert is_same(uncut, cut)
     losses = [[entry["loss"] for entry in model.manifest["training"]["history"]] for model in (cut, uncut)]

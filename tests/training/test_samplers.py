@@ -6,7 +6,8 @@ import pytest
 
 from nestrec.data.world import World
 from nestrec.errors import OptionError
-from nestrec.training.samplers import LARGEST_POOL, DynamicSampler, SoftmaxSampler, UniformSampler
+from nestrec.training.losses import BPR, BinaryCrossEntropy, SampledSoftmax
+from nestrec.training.samplers import LARGEST_POOL, DynamicSampler, PoolSampler, UniformSampler
 from nestrec.training.trainer import Trainer
 
 
@@ -32,20 +33,20 @@ def test_samplers_do_not_change() -> None:
 def test_a_softmax_needs_whole_vectors_of_candidates(n_candidates: int) -> None:
     sentence = f"{n_candidates} candidates cannot share a softmax; give a multiple of 64 up to 1024, as in 64"
     with pytest.raises(OptionError, match=sentence):
-        SoftmaxSampler(n_candidates)
+        PoolSampler(n_candidates)
 
 
 def test_each_loss_has_rules_of_its_own() -> None:
-    """Pairwise samplers share theirs; those of the softmax differ in what they decide too."""
-    assert DynamicSampler().rules == UniformSampler().rules
-    assert SoftmaxSampler().rules.softmax
-    assert not DynamicSampler().rules.softmax
+    """Pairwise losses share theirs; those of the softmax differ in what they decide too."""
+    assert BPR().rules == BinaryCrossEntropy().rules
+    assert SampledSoftmax().rules.softmax
+    assert not BPR().rules.softmax
 
 
 @pytest.mark.parametrize("coupling", [-0.1, 1.1, float("nan")])
 def test_a_coupling_out_of_range_says_why(coupling: float) -> None:
     with pytest.raises(OptionError, match=f"coupling {coupling} is not between 0 and 1; give a number that is"):
-        SoftmaxSampler(coupling=coupling)
+        SampledSoftmax(coupling=coupling)
 
 
 def test_the_softmax_is_the_default_and_pairs_one_option_away() -> None:

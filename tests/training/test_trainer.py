@@ -14,7 +14,7 @@ from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError
 from nestrec.training.options import Run
-from nestrec.training.samplers import DynamicSampler, Sampler, SoftmaxSampler, UniformSampler
+from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler, UniformSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
 from tests.training.worlds import Interfering, Recorder, from_sets, is_same, quality, quick, tiny, world
@@ -121,7 +121,7 @@ def test_coordinates_of_their_own_serve_a_wide_width_of_little_weight(
     parts: tuple[Interactions, Interactions],
 ) -> None:
     """In the softmax weights only say whom narrow coordinates heed: the wide width keeps what the narrow one leaves."""
-    narrow, wide = (weighted(parts, SoftmaxSampler(), weights) for weights in ((0.99, 0.01), (0.0, 1.0)))
+    narrow, wide = (weighted(parts, PoolSampler(), weights) for weights in ((0.99, 0.01), (0.0, 1.0)))
     assert narrow[4] > 1.1 * wide[4]
     assert narrow[32] > 0.95 * wide[32]
 
@@ -239,7 +239,7 @@ def test_the_manifest_tells_what_was_done() -> None:
     told: Any = trained.manifest["training"]
     assert told["options"]["widths"] == [3, 8]
     assert told["options"]["seed"] == 7
-    assert told["options"]["sampler"] == "SoftmaxSampler"
+    assert told["options"]["sampler"] == "PoolSampler(n_candidates=None)"
     assert [entry["epoch"] for entry in told["history"]] == [2, 4]
     assert told["validation_metrics"] in told["history"]
     assert told["validation"]["kind"] == "RandomSplit"

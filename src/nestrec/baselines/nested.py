@@ -13,7 +13,7 @@ from nestrec.baselines.fitting import only_width
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.training.options import Run
-from nestrec.training.samplers import SoftmaxSampler
+from nestrec.training.samplers import PoolSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
 
@@ -59,7 +59,7 @@ class Nestrec:
     def _trainer(self, widths: Widths) -> Trainer:
         return Trainer(
             widths,
-            sampler=SoftmaxSampler(self.n_candidates),
+            sampler=PoolSampler(self.n_candidates),
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             regularization=self.regularization,

@@ -14,6 +14,7 @@ from nestrec.cli.config import apply_config
 from nestrec.cli.console import say, show
 from nestrec.cli.destination import check_model_place, was_interrupted
 from nestrec.cli.exit_codes import INTERRUPTED
+from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.reading import Reading, read_with_progress
 from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
 from nestrec.errors import ModelFileError
@@ -30,6 +31,7 @@ Examples:
   nestrec train ratings.csv --out model
   nestrec train ratings.csv --out model --min-rating 4 --validation-split time
   nestrec train clicks.parquet --out model --user-column visitor --item-column sku
+  nestrec train ratings.csv --out model --backbone lightgcn --layers 3
   nestrec train train.tsv --out model --config settings.toml --overwrite
 
 A --config file holds options by name, as in: widths = [8, 16, 32]. What the command line gives comes first.
@@ -49,6 +51,7 @@ def train(
         Path, typer.Option("--out", metavar="MODEL", help="Folder to write the model to.", show_default=False)
     ],
     model: ModelOptions,
+    method: MethodOptions,
     validation: ValidationOptions,
     run: RunOptions,
     reading: Reading,
@@ -59,7 +62,7 @@ def train(
 ) -> None:
     """Train nested embeddings from a file of interactions."""
     validation.check(model)
-    trainer = model.trainer()
+    trainer = model.trainer(method)
     check_model_place(out, overwrite=run.overwrite or (run.resume and was_interrupted(out)))
     options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
     split = validation.split(run.seed)

@@ -1,4 +1,7 @@
-"""The options of `nestrec train`, in the four values they become: model, validation, filters, run."""
+"""The options of `nestrec train`, in the values they become: model, validation, filters, run.
+
+How it is trained is in `method_options.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestrec.cli.lists import numbers, whole_numbers
+from nestrec.cli.method_options import MethodOptions
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
     from nestrec.data.splitting import Split
-    from nestrec.training.samplers import Sampler
     from nestrec.training.trainer import Trainer
 
 _DEFAULT_FRACTION = 0.1
-
-
-class SamplerName(StrEnum):
-    """Samplers, by name."""
-
-    softmax = "softmax"
-    dynamic = "dynamic"
-    uniform = "uniform"
 
 
 class SplitName(StrEnum):
@@ -50,32 +45,15 @@ class ModelOptions:
         str | None,
         typer.Option(metavar="LIST", help="Share of each width in the loss.", show_default="rising with the width"),
     ] = None
-    sampler: Annotated[
-        SamplerName | None,
-        typer.Option(
-            help="How negatives are chosen: all candidates by their softmax per width, the hardest, or any item.",
-            show_default="softmax",
-        ),
-    ] = None
-    candidates: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Candidates drawn per width and interaction.", show_default="by the data"),
-    ] = None
-    coupling: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="How much a width's coordinates heed the next wider one, 0 to 1; for --sampler softmax.",
-            show_default="0.3",
-        ),
-    ] = None
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Passes over the data, at most.", show_default="by the data")
     ] = None
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            metavar="NUMBER", help="Size of the first steps; the last ones are a tenth of it.", show_default="0.2"
+            metavar="NUMBER",
+            help="Size of the first steps; the last ones are a tenth of it.",
+            show_default="0.2; 0.005 for adam",
         ),
     ] = None
     regularization: Annotated[
@@ -104,14 +82,11 @@ class ModelOptions:
         int | None, typer.Option(metavar="N", help="Looks without a better value before stopping.", show_default="8")
     ] = None
 
-    def trainer(self) -> Trainer:
+    def trainer(self, method: MethodOptions) -> Trainer:
         """Return the trainer; raise OptionError for a value that breaks a rule."""
-        from nestrec.training.trainer import Trainer
-
         given: dict[str, Any] = {
             "widths": None if self.widths is None else whole_numbers("--widths", self.widths),
             "level_weights": None if self.level_weights is None else numbers("--level-weights", self.level_weights),
-            "sampler": self._sampler(),
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
             "regularization": self.regularization,
@@ -120,30 +95,7 @@ class ModelOptions:
             "evaluate_every": self.evaluate_every,
             "patience": self.patience,
         }
-        return Trainer(**{name: value for name, value in given.items() if value is not None})
-
-    def _sampler(self) -> Sampler | None:
-        from nestrec.training.samplers import DynamicSampler, SoftmaxSampler, UniformSampler
-
-        softmax: dict[str, Any] = {"n_candidates": self.candidates, "coupling": self.coupling}
-        given = {name: value for name, value in softmax.items() if value is not None}
-        if self.sampler is None and not given:
-            return None
-        if self.sampler in (None, SamplerName.softmax):
-            return SoftmaxSampler(**given)
-        if self.coupling is not None:
-            raise OptionError(
-                f"--coupling {self.coupling} means nothing to --sampler {self.sampler}, whose pairs have one loss for "
-                "all coordinates; leave one of the two out"
-            )
-        if self.sampler is SamplerName.dynamic:
-            return DynamicSampler(self.candidates)
-        if self.candidates is not None:
-            raise OptionError(
-                f"--candidates {self.candidates} means nothing to --sampler uniform, which draws one item; "
-                "leave one of the two out"
-            )
-        return UniformSampler()
+        return method.trainer({name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True)

@@ -50,3 +50,26 @@ def strike_seen(
                     scores[level * n + lane] = STRUCK
             lane += 1
     return n_struck
+
+
+@compiled
+def mark_seen(
+    pools: npt.NDArray[np.int64],  # (n_blocks, n_candidates), each ascending
+    n_items: int,
+    indptr: Rows,  # (n_users + 1,)
+    indices: Indices,  # (n_interactions,) ascending per user
+    users: Rows,  # (n_positives,); `block` neighbours share a pool
+    block: int,
+    seen: npt.NDArray[np.bool_],  # (n_positives, n_candidates), False where nothing is written
+) -> None:
+    """Mark in each positive's row the lanes of its pool whose item its user has seen."""
+    n = pools.shape[1]
+    per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
+    for row in range(len(users)):
+        pool = pools[row // block]
+        for at in range(indptr[users[row]], indptr[users[row] + 1]):
+            item = indices[at]
+            lane = np.int64((np.uint64(item) * per_item) >> np.uint64(32))  # the first that can hold it
+            while lane < n and pool[lane] <= item:
+                seen[row, lane] |= pool[lane] == item
+                lane += 1

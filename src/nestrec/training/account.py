@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nestrec.data.interactions import Interactions
-from nestrec.training.engine import Objective
+from nestrec.training.objective import Objective
 from nestrec.training.options import Run
 from nestrec.training.phase import Schedule
 
@@ -28,13 +28,16 @@ def options_of(trainer: Trainer, objective: Objective, schedule: Schedule, run: 
     return {
         "widths": list(objective.widths),
         "level_weights": list(objective.level_weights),
-        "sampler": type(trainer.sampler).__name__,
+        "backbone": repr(trainer.backbone),
+        "loss": repr(trainer.loss),
+        "sampler": repr(trainer.sampler),
+        "engine": "cpu" if trainer.engine is None else repr(trainer.engine),
         "n_candidates": objective.n_candidates,
-        "coupling": objective.coupling,
         "regularization": objective.regularization,
+        "regularize_whole": objective.whole,
         "starting_scale": objective.starting_scale,
         "epochs": schedule.epochs,
-        "learning_rate": trainer.learning_rate,
+        "learning_rate": schedule.learning_rate,
         "final_learning_rate": schedule.final_learning_rate,
         "tune_seconds": trainer.tune_seconds,
         "turning": trainer.turning,

@@ -7,7 +7,6 @@ Memory beside the interactions: vectors and accumulators, 2 x 4 x embedding_size
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,62 +17,12 @@ from nestrec.kernels import nested_bpr, nested_softmax
 from nestrec.kernels.lanes import LANES
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.shuffle import random_bits
-from nestrec.widths import Widths
+from nestrec.training.objective import Objective, starting_values
+from nestrec.training.optimizers import FIRST_SQUARE
 
 FloatMatrix = npt.NDArray[np.float32]
 
-SHARPNESS = 3.0  # of the softmax at width 64
-SHARPNESS_POWER = 0.6  # how it rises as the width falls
-_FIRST_SQUARE = 1e-8  # accumulators start above 0 so that a coordinate without gradient divides by something
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What the kernel minimises, with every choice made."""
-
-    widths: Widths
-    level_weights: tuple[float, ...]  # sum to 1
-    n_candidates: int
-    regularization: float  # weight of a squared coordinate that every level holds
-    starting_scale: float  # standard deviation of the starting values
-    share_power: float  # how a coordinate's regularization falls with the share of the loss that holds it
-    softmax: bool  # over all candidates; or pairwise, against the hardest of them
-    coupling: float  # what a level's loss weighs for a narrower block of coordinates, for each level between them
-
-    def decays(self) -> npt.NDArray[np.float32]:
-        """Return the weight of each squared coordinate, (embedding_size,).
-
-        It falls with the share of the loss that holds the coordinate, to the power `share_power`. With 0 and one loss
-        for all (the paper) the last coordinates, which one level of five holds, are held down to nothing; with 1 each
-        level would be as if regularised alone, and what is enough for the wide ones is too much for the narrow. The
-        softmax needs none of it: there the pull on all coordinates is the same (`pulls`).
-        """
-        widths = np.array(self.widths.values)
-        held = np.arange(widths[-1]) < widths[:, None]  # (n_levels, embedding_size)
-        shares = np.array(self.level_weights) @ held
-        return (self.regularization * shares**self.share_power).astype(np.float32)
-
-    def pulls(self) -> FloatMatrix:
-        """Return what each level's loss (column) weighs for the coordinates that each level adds (row).
-
-        (n_levels, n_levels). A row sums to 1, so that all coordinates are pulled, and held back, alike. A level has its
-        weight, times `coupling` for each level that it is wider: with 1 the narrow prefixes become what serves the wide
-        widths best, with 0 each level's coordinates are trained for that width alone, given the narrower ones.
-        """
-        levels = np.arange(len(self.widths))
-        apart = levels - levels[:, None]
-        weights = np.where(apart >= 0, self.coupling ** np.maximum(apart, 0.0) * np.array(self.level_weights), 0.0)
-        pulls: FloatMatrix = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-        return pulls
-
-    def sharpness(self) -> npt.NDArray[np.float32]:
-        """Return the factor of the scores in each level's softmax, (n_levels,).
-
-        Narrow prefixes have small scores and can tell few items apart; a sharper softmax makes them spend what they
-        have on the items that come near the top.
-        """
-        narrowness = 64 / np.array(self.widths.values)
-        return (SHARPNESS * narrowness**SHARPNESS_POWER).astype(np.float32)
+_SLICE = BLOCK * 8192  # positives between two looks at the clock: some tenths of a second at embedding size 64
 
 
 class CpuEngine:
@@ -102,15 +51,20 @@ class CpuEngine:
         self._pulls = objective.pulls().ravel()
         self._decays = np.zeros(self._stride, dtype=np.float32)
         self._decays[: widths[-1]] = objective.decays()
-        self.users = self._starting_values(n_users, 0)
-        self.items = self._starting_values(n_items, 1)
-        self.user_squares = np.full_like(self.users, _FIRST_SQUARE)
-        self.item_squares = np.full_like(self.items, _FIRST_SQUARE)
+        self.users = starting_values(objective, n_users, self._stride, seed, 0)
+        self.items = starting_values(objective, n_items, self._stride, seed, 1)
+        self.user_squares = np.full_like(self.users, FIRST_SQUARE)
+        self.item_squares = np.full_like(self.items, FIRST_SQUARE)
 
     @property
     def n_positives(self) -> int:
         """Positives in an epoch."""
         return len(self.indices)
+
+    @property
+    def slice_size(self) -> int:
+        """Positives to train between two looks at the clock: fewer of larger vectors, a multiple of BLOCK."""
+        return max(1, _SLICE * 64 // max(64, self.objective.widths.embedding_size) // BLOCK) * BLOCK
 
     @property
     def user_embeddings(self) -> FloatMatrix:
@@ -179,16 +133,6 @@ class CpuEngine:
             stop,
         )
         return result
-
-    def _starting_values(self, n_rows: int, side: int) -> FloatMatrix:
-        size = self.objective.widths.embedding_size
-        values = np.zeros((n_rows, self._stride), dtype=np.float32)
-        rng = np.random.default_rng([self.seed, side])
-        for begin in range(0, n_rows, 65536):  # in steps, so that memory holds no second copy
-            block = values[begin : begin + 65536, :size]
-            block[:] = rng.standard_normal(block.shape, dtype=np.float32)
-            block *= np.float32(self.objective.starting_scale)
-        return values
 
 
 def _shares(start: int, stop: int, threads: int) -> list[tuple[int, int]]:

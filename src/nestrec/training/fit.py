@@ -12,10 +12,8 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.kernels.threads import checked_threads
 from nestrec.training.account import data_of, options_of
 from nestrec.training.checkpoint import Checkpoint
-from nestrec.training.engine import CpuEngine
 from nestrec.training.interrupts import StopRequest
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
@@ -171,11 +169,8 @@ class Fit:
         saved: dict[str, Any] | None,
         arrays: dict[str, Any],
     ) -> PhaseRun:
-        threads = 1 if self.run.deterministic else checked_threads(self.run.threads)
         objective = self.trainer.objective(interactions, self.multiple)
-        engine = CpuEngine(
-            interactions.indptr, interactions.indices, interactions.n_items, objective, self.run.seed, threads
-        )
+        engine = self.trainer.start(interactions, objective, self.run)
         state = PhaseState(name)
         if saved is not None:
             state = PhaseState.from_dict(saved["current"])
@@ -194,11 +189,10 @@ class Fit:
 
     def _model(self, phase: PhaseRun) -> NestedEmbeddings:
         """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
-        size = self.objective.widths.embedding_size
         if phase.best is not None and _is_from_search(phase):
             users, items = phase.best["user_embeddings"], phase.best["item_embeddings"]
         else:
-            users, items = phase.engine.users[:, :size], phase.engine.items[:, :size]
+            users, items = phase.engine.user_embeddings, phase.engine.item_embeddings
         if self.turned is not None:
             phase.release()
             users, items = turned(users, items)
@@ -222,7 +216,7 @@ class Fit:
         return {
             "data": data_of(self.interactions),
             "training": {
-                "engine": "cpu",
+                "engine": "cpu" if self.trainer.engine is None else "torch",
                 "options": options_of(self.trainer, self.objective, self.schedule, self.run),
                 "validation": self.validated_on,
                 "validation_metrics": chosen,

@@ -12,21 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.errors import TrainingError
-from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.training.checkpoint import Checkpoint
-from nestrec.training.engine import CpuEngine
+from nestrec.training.engines import RunningEngine
 from nestrec.training.interrupts import StopRequest
 from nestrec.training.listener import EpochReport, Listener, Phase, PhaseStart
 
 FloatMatrix = npt.NDArray[np.float32]
 
-_SLICE = BLOCK * 8192  # positives between two looks at the clock: some tenths of a second at embedding size 64
 AS_GOOD = 0.99  # of the best value: within it, which epoch is higher is chance
-
-
-def slice_size(embedding_size: int) -> int:
-    """Return how many positives to train between two looks: fewer of the larger ones, a multiple of BLOCK."""
-    return max(1, _SLICE * 64 // max(64, embedding_size) // BLOCK) * BLOCK
 
 
 class Validator(Protocol):
@@ -86,7 +79,7 @@ class Schedule:
 class PhaseRun:
     """An engine, its schedule and all that watches it."""
 
-    engine: CpuEngine
+    engine: RunningEngine
     schedule: Schedule
     validate: Validator | None
     state: PhaseState
@@ -131,7 +124,7 @@ class PhaseRun:
         begun_at = state.position
         rate = self.schedule.rate(state.epoch)
         while state.position < self.engine.n_positives and not self.stop.made:
-            end = min(state.position + slice_size(self.engine.objective.widths.embedding_size), self.engine.n_positives)
+            end = min(state.position + self.engine.slice_size, self.engine.n_positives)
             loss, n_trained = self.engine.train(state.epoch, state.position, end, rate)
             self.listener.advanced(end - state.position)
             state.position, state.loss, state.n_trained = end, state.loss + loss, state.n_trained + n_trained

@@ -1,79 +1,97 @@
-"""How negatives are chosen, per level, from items the user has not interacted with, and the loss they stand in.
+"""How negatives are chosen from items the user has not interacted with: per level, by that level's prefix, or shared.
 
-Sampled softmax: Jean et al. 2015. Dynamic sampling: Zhang et al. 2013; per level and by that level's prefix: Lai et al.
-2024, arXiv 2406.07432.
+Dynamic: Zhang et al. 2013. DNS(M, N): Shi et al. 2023. Hardness-adaptive: Lai et al. 2024 (AHNS, arXiv 2401.05191); per
+level it is LHANS. Curriculum: Chu et al. 2021. Mixed: Huang et al. 2021 (MixGCF). Disentangled: Lai et al. 2023 (DENS).
+Per level (matryoshka negative sampling): Lai et al. 2024, arXiv 2406.07432.
+
+A sampler is a value. For the torch engine, a new one is a subclass of `ChoosingSampler` with a `choose`; the contract
+tests say what it must hold.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nestrec.errors import OptionError
 from nestrec.kernels.candidates import TILE
-from nestrec.training.adaptive import PAIRWISE, SOFTMAX, Rules
+from nestrec.training.losses import Negatives
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from nestrec.training.autograd.pool import Chosen, Pool
 
 LARGEST_POOL = 1024
 
 
 class Sampler(Protocol):
-    """A rule for negatives that the CPU engine can run, and the loss they stand in."""
-
-    @property
-    def coupling(self) -> float:
-        """What the loss of the next wider level weighs for a block of coordinates beside the narrower one's."""
+    """A rule for negatives."""
 
     @property
     def n_candidates(self) -> int | None:
         """Candidates drawn per level and positive; None lets the data decide."""
 
     @property
-    def rules(self) -> Rules:
-        """What the data decide, and the loss: softmax over all candidates, or pairwise against one."""
+    def gives(self) -> Negatives:
+        """What it sets a positive against."""
 
 
 @dataclass(frozen=True)
-class SoftmaxSampler:
-    """All of `n_candidates` items drawn uniformly, each by its share of the softmax of that level's scores.
+class PoolSampler:
+    """All of `n_candidates` items, which neighbouring positives and all levels share.
 
     Every level weighs the same items by its own prefix, so a level's negatives are its own.
 
-    With `coupling` 1 all coordinates minimise one loss, the weighted sum over the levels, and narrow prefixes serve the
-    wide widths first. Below 1 the coordinates that a level adds heed a wider level less, by this factor for each level
-    between; with 0 they heed their own alone. In between, narrow widths gain more than wide ones lose.
-
-    >>> SoftmaxSampler(n_candidates=64).rules.softmax
-    True
+    >>> PoolSampler(n_candidates=64).gives
+    <Negatives.POOL: 'a whole pool'>
     """
 
     n_candidates: int | None = None  # a multiple of 64; None: 64
-    coupling: float = 0.3  # 0 to 1
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the number."""
         n = self.n_candidates
         if n is not None and not (1 <= n <= LARGEST_POOL and n % TILE == 0):
             raise OptionError(
                 f"{n} candidates cannot share a softmax; give a multiple of {TILE} up to {LARGEST_POOL}, as in 64"
             )
-        if not 0 <= self.coupling <= 1:
-            raise OptionError(f"coupling {self.coupling} is not between 0 and 1; give a number that is, as in 0.3")
 
     @property
-    def rules(self) -> Rules:
-        """Those of the softmax."""
-        return SOFTMAX
+    def gives(self) -> Negatives:
+        """A whole pool."""
+        return Negatives.POOL
 
 
 @dataclass(frozen=True)
-class DynamicSampler:
-    """Per level, the highest-scoring of `n_candidates` items drawn uniformly, scored with that level's prefix.
+class NoSampler:
+    """No negatives, for losses that need none.
 
-    >>> DynamicSampler(n_candidates=16)
-    DynamicSampler(n_candidates=16)
+    >>> NoSampler().n_candidates
+    0
+    """
+
+    @property
+    def n_candidates(self) -> int:
+        """None are drawn."""
+        return 0
+
+    @property
+    def gives(self) -> Negatives:
+        """None."""
+        return Negatives.NONE
+
+
+@dataclass(frozen=True)
+class ChoosingSampler:
+    """One negative of `n_candidates` drawn uniformly: a pool and a choice per level, or one that all levels share.
+
+    With `shared` one pool is drawn and the choice falls at the full width: the ablation without negatives per level.
     """
 
     n_candidates: int | None = None  # None: chosen from the size of the catalogue
+    shared: bool = False
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -84,35 +102,192 @@ class DynamicSampler:
             )
 
     @property
-    def coupling(self) -> float:
-        """1: pairs have one loss for all coordinates, as in the paper."""
-        return 1.0
+    def gives(self) -> Negatives:
+        """One item per level."""
+        return Negatives.ONE
 
     @property
-    def rules(self) -> Rules:
-        """Those of the pairwise loss."""
-        return PAIRWISE
+    def per_layer(self) -> bool:
+        """Whether each layer of a graph has a choice of its own."""
+        return False
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Return what is kept of each pool; `module` is what `module` gave."""
+        raise NotImplementedError
+
+    def module(self, embedding_size: int) -> nn.Module | None:
+        """Return parameters of its own, trained with the vectors; None where it has none."""
+        return None
+
+    def own_loss(
+        self,
+        module: nn.Module | None,
+        users: torch.Tensor,  # (n_layers, batch, embedding_size)
+        positives: torch.Tensor,  # the same
+        negatives: torch.Tensor,  # (n_layers, batch, n_pools, embedding_size)
+    ) -> torch.Tensor | None:
+        """Return (batch,): what it adds to the loss, for its parameters to learn from; None where it has none."""
+        return None
 
 
 @dataclass(frozen=True)
-class UniformSampler:
-    """Per level, any one item, drawn uniformly.
+class DynamicSampler(ChoosingSampler):
+    """The highest-scoring candidate, or any one of the `n_hardest` highest.
+
+    >>> DynamicSampler(n_candidates=16)
+    DynamicSampler(n_candidates=16, shared=False, n_hardest=1)
+    """
+
+    n_hardest: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        super().__post_init__()
+        highest = LARGEST_POOL if self.n_candidates is None else self.n_candidates
+        if not 1 <= self.n_hardest <= highest:
+            raise OptionError(
+                f"the {self.n_hardest} hardest cannot be told among {highest} candidates; give 1 to {highest}, as in 1"
+            )
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Keep the first, or a random one of the first few, by score."""
+        if self.n_hardest == 1:
+            return pool.kept(pool.scores.argmax(dim=-1))
+        highest = pool.scores.topk(min(self.n_hardest, pool.scores.shape[-1]), dim=-1).indices
+        picked = pool.draws.below(highest.shape[-1], *highest.shape[:-1])
+        return pool.kept(highest.gather(-1, picked[..., None])[..., 0])
+
+
+@dataclass(frozen=True)
+class UniformSampler(ChoosingSampler):
+    """Any one item, drawn uniformly.
 
     >>> UniformSampler().n_candidates
     1
     """
 
-    @property
-    def n_candidates(self) -> int:
-        """One: there is nothing to choose from."""
-        return 1
+    n_candidates: int | None = 1
+
+    def __post_init__(self) -> None:
+        """Check that there is nothing to choose from."""
+        if self.n_candidates != 1:
+            raise OptionError(f"uniform sampling draws 1 item, not {self.n_candidates}; leave n_candidates out")
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Keep what was drawn."""
+        return pool.kept(pool.scores.new_zeros(pool.scores.shape[:-1]).long())
+
+
+@dataclass(frozen=True)
+class AdaptiveSampler(ChoosingSampler):
+    """As hard as the positive allows: the score nearest to beta * (the positive's score + alpha)^(power + 1).
+
+    The better a positive is learned already, the easier its negative; so a false negative does little harm.
+
+    >>> AdaptiveSampler(n_candidates=32).power
+    -2
+    """
+
+    alpha: float = 1.0
+    beta: float = 0.1
+    power: int = -2
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Keep the nearest to what the positive calls for."""
+        wanted = self.beta * (pool.positive_scores + self.alpha).pow(self.power + 1)
+        return pool.kept((pool.scores - wanted[..., None]).abs().argmin(dim=-1))
+
+
+@dataclass(frozen=True)
+class CurriculumSampler(ChoosingSampler):
+    """The highest-scoring of fewer and fewer candidates: all in the first epoch, one in the last; from hard to easy.
+
+    >>> CurriculumSampler(n_candidates=16).shared
+    False
+    """
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Keep the highest of the share that is left."""
+        n = max(1, int((1 - pool.epoch / pool.epochs) * pool.scores.shape[-1]))
+        return pool.kept(pool.scores[..., :n].argmax(dim=-1))
+
+
+@dataclass(frozen=True)
+class MixedSampler(ChoosingSampler):
+    """A vector between the positive's and the highest-scoring candidate's, mixed anew in each layer of a graph.
+
+    The share of the positive is uniform in [0, 1), one for each layer; the vector that is trained against belongs to no
+    item.
+
+    >>> MixedSampler(n_candidates=16).per_layer
+    True
+    """
 
     @property
-    def coupling(self) -> float:
-        """1: pairs have one loss for all coordinates, as in the paper."""
-        return 1.0
+    def per_layer(self) -> bool:
+        """Each layer has its own choice."""
+        return True
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Keep the highest of each layer, and a share of the positive."""
+        layer_scores = pool.layer_scores()  # (batch, n_pools, n_layers, n_candidates)
+        share = pool.draws.uniform(*layer_scores.shape[:-1])
+        return pool.kept(layer_scores.argmax(dim=-1), share_of_positive=share)
+
+
+@dataclass(frozen=True)
+class DisentangledSampler(ChoosingSampler):
+    """The candidate that is near in what matters little: learned gates part each vector into relevant and irrelevant.
+
+    A candidate's score is that of (1 - alpha) times its vector less the relevant part, in each layer of a graph. The
+    gates learn from four pairwise losses among the parts, which are added `gamma` times. All levels share the negative,
+    as in the paper's comparison.
+
+    >>> DisentangledSampler(n_candidates=16).shared
+    True
+    """
+
+    shared: bool = True
+    alpha: float = 0.2
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if not self.shared:
+            raise OptionError("gates are learned on whole vectors, so levels share the negative; leave shared out")
+        if not 0 <= self.alpha <= 1 or not 0 <= self.gamma <= 1000:
+            raise OptionError(
+                f"alpha {self.alpha} must be in [0, 1] and gamma {self.gamma} in [0, 1000]; as in 0.2, 0.5"
+            )
 
     @property
-    def rules(self) -> Rules:
-        """Those of the pairwise loss."""
-        return PAIRWISE
+    def per_layer(self) -> bool:
+        """Each layer has its own choice."""
+        return True
+
+    def module(self, embedding_size: int) -> nn.Module:
+        """Return the gates."""
+        from nestrec.training.autograd.gates import Gates
+
+        return Gates(embedding_size)
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Keep, in each layer, the highest score of what the gate leaves."""
+        from nestrec.training.autograd.gates import Gates
+
+        assert isinstance(module, Gates)
+        users, positives, candidates = pool.vectors()
+        relevant = candidates * module.of_negatives(candidates, module.of_positives(users, positives) * positives)
+        left = (1 - self.alpha) * candidates - relevant  # (n_layers, batch, n_candidates, embedding_size)
+        lanes = (left @ users[..., None])[..., 0].argmax(dim=-1)  # (n_layers, batch)
+        return pool.kept(lanes.T[:, None, :])
+
+    def own_loss(
+        self, module: nn.Module | None, users: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor
+    ) -> torch.Tensor:
+        """Return (batch,): the four losses among the parts, averaged, times gamma."""
+        from nestrec.training.autograd.gates import Gates
+
+        assert isinstance(module, Gates)
+        return self.gamma * module.losses(users, positives, negatives[:, :, 0])

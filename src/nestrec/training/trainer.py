@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +18,26 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, OptionError
-from nestrec.training.engine import Objective
+from nestrec.training.backbones import MF, Backbone
+from nestrec.training.engines import CPU_LEARNING_RATE, RunningEngine, TorchEngine, runs_on_cpu_engine, started
 from nestrec.training.fit import Fit
 from nestrec.training.interrupts import StopRequest
+from nestrec.training.losses import BPR, DirectAU, Loss, Negatives, SampledSoftmax
+from nestrec.training.objective import Objective
+from nestrec.training.optimizers import Adam
 from nestrec.training.options import Run, check_count, check_range, checked_level_weights
 from nestrec.training.phase import Schedule
-from nestrec.training.samplers import Sampler, SoftmaxSampler
+from nestrec.training.samplers import DynamicSampler, NoSampler, PoolSampler, Sampler
 from nestrec.training.validation import Metric
 from nestrec.widths import Widths
 
 DEFAULT_WIDTHS = (4, 8, 16, 32, 64)
+
+_PAIRS: dict[Negatives, tuple[Loss, Sampler]] = {
+    Negatives.POOL: (SampledSoftmax(), PoolSampler()),
+    Negatives.ONE: (BPR(), DynamicSampler()),
+    Negatives.NONE: (DirectAU(), NoSampler()),
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +55,18 @@ class Trainer:
     """Prefix lengths that must each be a good recommender: ascending, unique, at most 1024."""
     level_weights: Sequence[float] | None = None
     """Share of each width in the loss, scaled to sum to 1; None: the l-th narrowest has l^(1/3)."""
-    sampler: Sampler = SoftmaxSampler()  # noqa: RUF009 - a frozen value
-    """How negatives are chosen, and with it the loss: a softmax over many, or pairs as in the paper."""
+    backbone: Backbone = MF()  # noqa: RUF009 - a frozen value
+    """What turns trained numbers into vectors: nothing, or the graph of interactions."""
+    loss: Loss | None = None
+    """What a level minimises; None: what goes with the sampler, without one either a softmax over a pool."""
+    sampler: Sampler | None = None
+    """How negatives are chosen; None: what goes with the loss."""
+    engine: TorchEngine | None = None
+    """The torch engine and its options; None: the CPU engine where it can train this, otherwise torch as it comes."""
     epochs: int | None = None
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
-    learning_rate: float = 0.2
-    """Size of the first steps, before each coordinate's own adaptive scaling."""
+    learning_rate: float | None = None
+    """Size of the first steps; None: 0.2, for Adam 0.005."""
     final_learning_rate: float | None = None
     """Size of the steps of the last epoch; None: a tenth of the first ones."""
     regularization: float | None = None
@@ -61,8 +78,11 @@ class Trainer:
     turning: bool = True
     """Turn the vectors at the end, so that prefixes are the best truncations, where the validation part prefers that;
     the full width's scores stay as they are."""
-    starting_scale: float = 0.0125
-    """Standard deviation of the normal starting values."""
+    regularize_whole: bool = False
+    """Hold back the whole vectors of a positive and of each negative alike, as the paper does; the torch engine alone.
+    Otherwise each coordinate by the share of the loss that holds it."""
+    starting_scale: float | None = 0.0125
+    """Standard deviation of the normal starting values; None: Xavier's uniform ones, as in the paper."""
     metric: str = "ndcg@20"
     """What chooses the epoch, averaged over the widths."""
     evaluate_every: int | None = None
@@ -78,9 +98,13 @@ class Trainer:
         checked_level_weights(weights, widths)
         object.__setattr__(self, "level_weights", weights)
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 60)
-        check_range("learning rate", self.learning_rate, 1e-6, 10, 0.2)
+        self._pair_loss_and_sampler()
+        if self.engine is None and not self._fits_the_cpu_engine():
+            object.__setattr__(self, "engine", TorchEngine())
+        check_range("learning rate", self._learning_rate(), 1e-6, 10, 0.2)
         check_range("final learning rate", self._final_learning_rate(), 0, 10, 0.02)
-        check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
+        if self.starting_scale is not None:
+            check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
         check_count("patience", self.patience, 100_000, 8)
         check_range("tune_seconds", self.tune_seconds or 0, 0, 1e9, 60)
@@ -92,6 +116,36 @@ class Trainer:
                     " which is what they would find; leave one of the two out"
                 )
         Metric.parse(self.metric)
+
+    @classmethod
+    def paper(cls, **changes: Any) -> Trainer:
+        """Return the setting of the paper's experiments (Lai et al. 2024), with what `changes` give instead.
+
+        Matrix factorisation, widths 4 to 64 of equal weight, 16 candidates per level (8 on MovieLens 100K), BPR, dense
+        Adam at 0.001 in batches of 2048, a regularization of 1e-4 on whole vectors, Xavier's starting values, at most
+        300 epochs, one look in five. docs/paper.md maps the arguments of the published program to these.
+
+        >>> Trainer.paper(epochs=100).learning_rate
+        0.001
+        """
+        widths = Widths(changes.get("widths", DEFAULT_WIDTHS))
+        given: dict[str, Any] = {
+            "level_weights": (1.0,) * len(widths),
+            "sampler": DynamicSampler(n_candidates=16),
+            "loss": BPR(),
+            "engine": TorchEngine(optimizer=Adam(), batch_size=2048),
+            "epochs": 300,
+            "learning_rate": 1e-3,
+            "regularization": 1e-4,
+            "regularize_whole": True,
+            "turning": False,
+            "starting_scale": None,
+            "metric": "recall@20",
+            "evaluate_every": 5,
+            "patience": 10,
+            **changes,
+        }
+        return cls(**{"final_learning_rate": given["learning_rate"], **given})
 
     def fit(
         self,
@@ -123,12 +177,13 @@ class Trainer:
         """Say whether regularizations are tried on the validation part before the search."""
         if self.regularization is not None:
             return False
-        return self.sampler.rules.is_unsure(interactions) if self.tune_seconds is None else self.tune_seconds > 0
+        return self._loss.rules.is_unsure(interactions) if self.tune_seconds is None else self.tune_seconds > 0
 
     def objective(self, interactions: Interactions, multiple: float = 1.0) -> Objective:
         """Return the objective with what the data decide filled in: `multiple` times the rule's regularization."""
         assert isinstance(self.widths, Widths)
-        n_candidates, regularization, rules = self.sampler.n_candidates, self.regularization, self.sampler.rules
+        loss, n_candidates, regularization = self._loss, self._sampler.n_candidates, self.regularization
+        rules = loss.rules
         return Objective(
             self.widths,
             checked_level_weights(self.level_weights, self.widths),
@@ -137,17 +192,60 @@ class Trainer:
             self.starting_scale,
             rules.share_power,
             rules.softmax,
-            self.sampler.coupling,
+            loss.coupling,
+            loss.temperature,
+            self.regularize_whole,
         )
 
+    def start(self, interactions: Interactions, objective: Objective, run: Run) -> RunningEngine:
+        """Return an engine at its starting values; raise MissingExtraError where torch is needed and missing."""
+        parts = None
+        if self.engine is not None:
+            parts = self.engine.parts(
+                self.backbone, self._sampler, self._loss, interactions, self.schedule(interactions).epochs, run
+            )
+        return started(interactions, objective, run, parts)
+
+    @property
+    def _loss(self) -> Loss:
+        assert self.loss is not None  # paired at the door
+        return self.loss
+
+    @property
+    def _sampler(self) -> Sampler:
+        assert self.sampler is not None  # paired at the door
+        return self.sampler
+
+    def _pair_loss_and_sampler(self) -> None:
+        """Let the one that is missing be what goes with the other; raise OptionError where they do not fit."""
+        takes = self.loss.takes if self.loss is not None else None
+        gives = self.sampler.gives if self.sampler is not None else None
+        wanted = takes or gives or Negatives.POOL
+        if takes is not None and gives is not None and takes is not gives:
+            raise OptionError(
+                f"{type(self.loss).__name__} sets a positive against {takes.value}, "
+                f"{type(self.sampler).__name__} gives {gives.value}; leave one of them out to have what goes with it"
+            )
+        loss, sampler = _PAIRS[wanted]
+        object.__setattr__(self, "loss", self.loss or loss)
+        object.__setattr__(self, "sampler", self.sampler or sampler)
+
+    def _fits_the_cpu_engine(self) -> bool:
+        return not self.regularize_whole and runs_on_cpu_engine(self.backbone, self._sampler, self._loss)
+
+    def _learning_rate(self) -> float:
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return CPU_LEARNING_RATE if self.engine is None else self.engine.optimizer_for(self.backbone).learning_rate
+
     def _final_learning_rate(self) -> float:
-        return self.learning_rate / 10 if self.final_learning_rate is None else self.final_learning_rate
+        return self._learning_rate() / 10 if self.final_learning_rate is None else self.final_learning_rate
 
     def schedule(self, interactions: Interactions) -> Schedule:
         """Return the schedule of a phase that runs all epochs."""
-        epochs = self.sampler.rules.epochs_for(interactions) if self.epochs is None else self.epochs
+        epochs = self._loss.rules.epochs_for(interactions) if self.epochs is None else self.epochs
         every = max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every
-        return Schedule(epochs, epochs, self.learning_rate, self._final_learning_rate(), every, self.patience)
+        return Schedule(epochs, epochs, self._learning_rate(), self._final_learning_rate(), every, self.patience)
 
 
 def check_learnable(interactions: Interactions) -> None:

@@ -13,42 +13,58 @@ memory costs more than the product.
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.sparse import block_array, csr_array, diags_array
-
-from nestrec.data.interactions import Interactions
+from scipy.sparse import block_array, csr_array
 
 
-def normalised_adjacency(interactions: Interactions) -> csr_array:
+def normalised_adjacency(
+    indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int
+) -> Any:  # a csr_array, which has no one type
     """Return A, (n_users + n_items,) squared, float32; users first. Nodes without edges have empty rows."""
-    ones = interactions.to_scipy()
-    of_user = _inverse_root(np.diff(interactions.indptr))
-    of_item = _inverse_root(np.bincount(interactions.indices, minlength=interactions.n_items))
-    scaled = diags_array(of_user) @ ones @ diags_array(of_item)
+    of_user = _inverse_root(np.diff(indptr))
+    of_item = _inverse_root(np.bincount(indices, minlength=n_items))
+    weights = np.repeat(of_user, np.diff(indptr)) * of_item[indices]
+    scaled: Any = csr_array((weights, indices.astype(np.int64), indptr), shape=(len(indptr) - 1, n_items))
     return csr_array(block_array([[None, scaled], [scaled.T, None]]), dtype=np.float32)
 
 
 class Propagation:
     """The mean of X, A X, …, A^K X; X is (n_nodes, width) float32."""
 
-    def __init__(self, adjacency: csr_array, n_layers: int, width: int, device: torch.device) -> None:
+    def __init__(self, adjacency: Any, n_layers: int, width: int, device: torch.device) -> None:
         """Bring the matrix to the device; `n_layers` is K, 1 or more."""
         self._adjacency = _on_device(adjacency, device)
-        self._n_layers = n_layers
+        self.n_layers = n_layers
         self._results = [torch.empty((adjacency.shape[0], width), device=device) for _ in range(2)]
 
     def __call__(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return the mean, which holds until the next call; `vectors` may not be what a former call returned."""
         total = vectors
-        for layer in range(self._n_layers):  # X + A (X + A (X + …)), scaled in the outermost
-            scale = 1 / (self._n_layers + 1) if layer == self._n_layers - 1 else 1.0
+        for layer in range(self.n_layers):  # X + A (X + A (X + …)), scaled in the outermost
+            scale = 1 / (self.n_layers + 1) if layer == self.n_layers - 1 else 1.0
             out = self._results[layer % 2]
             total = torch.addmm(vectors, self._adjacency, total, beta=scale, alpha=scale, out=out)
         return total
+
+    def step(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Return A times the vectors."""
+        return self._adjacency @ vectors
+
+    def thinned(self, scales: torch.Tensor | None) -> Propagation:
+        """Return the propagation with each entry of A times its scale, (n_entries,); itself for None."""
+        if scales is None:
+            return self
+        other = copy(self)
+        other._adjacency = _csr(  # noqa: SLF001 - its own class's
+            self._adjacency.crow_indices(), self._adjacency.col_indices(), self._adjacency.values() * scales,
+            tuple(self._adjacency.shape), check=False,
+        )  # fmt: skip
+        return other
 
 
 def _inverse_root(degrees: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -57,13 +73,14 @@ def _inverse_root(degrees: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return roots
 
 
-def _on_device(matrix: csr_array, device: torch.device) -> torch.Tensor:
+def _on_device(matrix: Any, device: torch.device) -> torch.Tensor:
+    rows, columns = (torch.from_numpy(part.astype(np.int32)) for part in (matrix.indptr, matrix.indices))
+    return _csr(rows, columns, torch.from_numpy(matrix.data), matrix.shape, check=True).to(device)
+
+
+def _csr(
+    rows: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, shape: tuple[int, ...], *, check: bool
+) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state", category=UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int32)),
-            torch.from_numpy(matrix.indices.astype(np.int32)),
-            torch.from_numpy(matrix.data),
-            size=matrix.shape,
-            check_invariants=True,
-        ).to(device)
+        return torch.sparse_csr_tensor(rows, columns, values, size=shape, check_invariants=check)

@@ -1,0 +1,128 @@
+"""Encoders: trained numbers (n_users + n_items, embedding_size), users first, to vectors of the same shape, by layers.
+
+The vector of a node is the mean of its layers. Matrix factorisation has one layer, the numbers themselves; LightGCN has
+those and what each step over the graph makes of them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nestrec.training.autograd.counter import Draws
+from nestrec.training.autograd.propagation import Propagation, normalised_adjacency
+
+
+class Encoder(Protocol):
+    """What a backbone gives the engine."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a vector is the node's own trained numbers, so that a batch needs its own rows alone."""
+
+    def __call__(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
+        """Return the vectors, under autograd; with draws for a training step, without to use them.
+
+        What is returned may be overwritten by the next call.
+        """
+
+    def layers(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
+        """Return the layers (n_layers, n_nodes, embedding_size), whose mean the vectors are, under autograd."""
+
+
+class Table:
+    """The trained numbers themselves."""
+
+    is_local = True
+
+    def __call__(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
+        """Return the table."""
+        return table
+
+    def layers(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
+        """Return the one layer."""
+        return table[None]
+
+
+class Graph:
+    """LightGCN's propagation, with edges left out while training where that is wanted."""
+
+    is_local = False
+
+    def __init__(
+        self,
+        indptr: npt.NDArray[np.int64],
+        indices: npt.NDArray[np.int32],
+        n_items: int,
+        embedding_size: int,
+        n_layers: int,
+        edge_dropout: float,
+        device: torch.device,
+    ) -> None:
+        adjacency = normalised_adjacency(indptr, indices, n_items)
+        self._propagation = Propagation(adjacency, n_layers, embedding_size, device)
+        self._dropout = edge_dropout
+        self._edges = torch.from_numpy(_edge_of(indptr, indices, n_items)).to(device) if edge_dropout else None
+        self._n_edges = len(indices)
+
+    def __call__(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
+        """Return the mean of the layers."""
+        mean: torch.Tensor = _Mean.apply(table, self._propagation.thinned(self._scales(draws)))  # type: ignore[no-untyped-call]
+        return mean
+
+    def layers(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
+        """Return the table and each step's result."""
+        propagation = self._propagation.thinned(self._scales(draws))
+        layers = [table]
+        for _ in range(propagation.n_layers):
+            layers.append(_Step.apply(layers[-1], propagation))  # type: ignore[no-untyped-call]
+        return torch.stack(layers)
+
+    def _scales(self, draws: Draws | None) -> torch.Tensor | None:
+        """Return a factor for each entry of the matrix: 0 for edges left out, so much more for the others."""
+        if draws is None or self._edges is None:
+            return None
+        kept = draws.uniform(self._n_edges) >= self._dropout
+        return (kept.to(torch.float32) / (1 - self._dropout))[self._edges]
+
+
+class _Mean(torch.autograd.Function):
+    """The propagation is symmetric, so gradients go back by the same products."""
+
+    @staticmethod
+    def forward(
+        context: torch.autograd.function.FunctionCtx, table: torch.Tensor, propagation: Propagation
+    ) -> torch.Tensor:
+        context.propagation = propagation  # type: ignore[attr-defined]
+        return propagation(
+            table
+        ).detach()  # another tensor: autograd marks what is returned, and the memory is used again
+
+    @staticmethod
+    def backward(context: torch.autograd.function.FunctionCtx, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return context.propagation(gradients[0]), None  # type: ignore[attr-defined]
+
+
+class _Step(torch.autograd.Function):
+    """One product with the symmetric matrix."""
+
+    @staticmethod
+    def forward(
+        context: torch.autograd.function.FunctionCtx, vectors: torch.Tensor, propagation: Propagation
+    ) -> torch.Tensor:
+        context.propagation = propagation  # type: ignore[attr-defined]
+        return propagation.step(vectors)
+
+    @staticmethod
+    def backward(context: torch.autograd.function.FunctionCtx, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return context.propagation.step(gradients[0]), None  # type: ignore[attr-defined]
+
+
+def _edge_of(indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int) -> npt.NDArray[np.int64]:
+    """Return which interaction each entry of the adjacency stands for: once in a user's row, once in an item's."""
+    by_user = np.arange(len(indices), dtype=np.int64)
+    by_item = np.argsort(indices, kind="stable")  # an item's row has its users ascending, as the interactions do
+    return np.concatenate([by_user, by_item])

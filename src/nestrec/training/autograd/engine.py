@@ -1,0 +1,463 @@
+"""The torch engine: batches of positives, negatives chosen on the device, a nested loss under autograd, one step each.
+
+A batch's vectors are gathered once and are the leaves of autograd; their gradients are added up by row afterwards, so
+nothing of the size of the table is made for a batch, unless a graph is propagated or the optimiser moves every row.
+Everything random is a hash of (seed, epoch, position): a resumed run goes on as if it had not stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from nestrec.kernels.nested_bpr import BLOCK
+from nestrec.kernels.pool import STRUCK
+from nestrec.kernels.shuffle import random_bits as bits_of
+from nestrec.training.autograd import levels
+from nestrec.training.autograd.counter import Draws, below, derived, random_bits
+from nestrec.training.autograd.pool import Chosen, Pool
+from nestrec.training.autograd.scoring import Candidates, Kernel, gathered
+from nestrec.training.autograd.steps import AdamSteps, Arrays, ModuleSteps, Steps, steps_for
+from nestrec.training.autograd.unseen import SeenItems
+from nestrec.training.backbones import Backbone
+from nestrec.training.losses import Loss, Negatives, SampledSoftmax, Scored
+from nestrec.training.objective import Objective, starting_values
+from nestrec.training.optimizers import Optimizer
+from nestrec.training.samplers import ChoosingSampler, Sampler
+
+FloatMatrix = npt.NDArray[np.float32]
+
+_SLICE = 32_768  # positives between two looks at the clock, about
+_CANDIDATES, _ORDER = 1, 2  # keys derived from an epoch's
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is trained and how, as objects."""
+
+    backbone: Backbone
+    sampler: Sampler
+    loss: Loss
+    optimizer: Optimizer
+    batch_size: int  # a multiple of BLOCK
+    device: torch.device
+    mixed: bool  # candidates are scored in bfloat16
+    epochs: int  # that the run is planned for
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """Vectors of a batch, which its loss is differentiated by.
+
+    Negatives are (n_layers, batch, n_pools, …) of choosing samplers, (n_layers, n_blocks, n_candidates, …) of a pool.
+    """
+
+    users: torch.Tensor  # (n_layers, batch, embedding_size)
+    positives: torch.Tensor  # the same
+    negatives: torch.Tensor | None
+
+    def all(self) -> list[torch.Tensor]:
+        """Return them in order."""
+        return [leaf for leaf in (self.users, self.positives, self.negatives) if leaf is not None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a batch: user and item indices, and those of its negatives."""
+
+    users: torch.Tensor  # (batch,)
+    items: torch.Tensor  # (batch,)
+    negatives: torch.Tensor | None  # (batch, n_pools, n_layers) or (n_blocks, n_candidates)
+    share_of_positive: torch.Tensor | None = None
+
+
+class AutogradEngine:
+    """A nested loss over one CSR matrix."""
+
+    def __init__(
+        self,
+        indptr: npt.NDArray[np.int64],  # (n_users + 1,)
+        indices: npt.NDArray[np.int32],  # (n_interactions,) ascending per user
+        n_items: int,
+        objective: Objective,
+        seed: int,
+        threads: int,
+        parts: Parts,
+    ) -> None:
+        self.objective, self.parts, self.threads = objective, parts, threads
+        self._seed, self._device = seed, parts.device
+        self._n_users, self._n_items = len(indptr) - 1, n_items
+        size = objective.widths.embedding_size
+        users, items = (
+            starting_values(objective, n, size, seed, side) for side, n in enumerate((self._n_users, n_items))
+        )
+        self._table = torch.from_numpy(np.concatenate([users, items])).to(parts.device)
+        self._encoder = parts.backbone.encoder(indptr, indices, n_items, size, parts.device)
+        self._set_positives(indptr, indices)
+        self._seen = SeenItems(indptr, indices, n_items, parts.device)
+        self._kernel = None if parts.device.type != "cpu" or parts.mixed else Kernel(indptr, indices, threads)
+        self._module = self._own_module(size)
+        self._steps: Steps = steps_for(parts.optimizer, self._table, parts.batch_size)
+        self._module_steps = None if self._module is None else ModuleSteps(self._module)
+        self._shadow: torch.Tensor | None = None  # the table in bfloat16, where candidates are scored by it
+        self._order: tuple[int, torch.Tensor] | None = None
+        self._set_constants()
+
+    @property
+    def n_positives(self) -> int:
+        """Positives in an epoch: interactions of users who have not seen every item, where negatives are needed."""
+        return len(self._positives)
+
+    @property
+    def slice_size(self) -> int:
+        """Positives to train between two looks at the clock: whole batches."""
+        return max(1, _SLICE // self.parts.batch_size) * self.parts.batch_size
+
+    @property
+    def user_embeddings(self) -> FloatMatrix:
+        """(n_users, embedding_size), encoded; holds until the next call or step."""
+        return self._encoded()[: self._n_users]
+
+    @property
+    def item_embeddings(self) -> FloatMatrix:
+        """(n_items, embedding_size), encoded; holds until the next call or step."""
+        return self._encoded()[self._n_users :]
+
+    def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
+        """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.
+
+        `start` is a multiple of the batch size; the last batch may be smaller.
+        """
+        total = torch.zeros((), dtype=torch.float64, device=self._device)
+        with torch_threads(self.threads):
+            order = self._ordered(epoch)
+            for first in range(start, stop, self.parts.batch_size):
+                rows = order[first : min(stop, first + self.parts.batch_size)]
+                total += len(rows) * self._step(self._positives[rows], self._items[rows], epoch, first, learning_rate)
+        return float(total), stop - start
+
+    def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the mean loss of a batch without what holds vectors back, and the gradients of its leaves."""
+        return self._gradients(batch, self._leaves(batch, self._layers(draws)))
+
+    def state(self) -> Arrays:
+        """Return all that training changes, by name."""
+        parts = {"steps": self._steps, "module": self._module_steps}
+        kept = [(of, part.state()) for of, part in parts.items() if part is not None]
+        return {
+            "table": self._table.cpu().numpy(),
+            **{f"{of}.{name}": array for of, arrays in kept for name, array in arrays.items()},
+        }
+
+    def restore(self, state: Arrays) -> None:
+        """Take up what `state` gave."""
+        self._table.copy_(torch.tensor(state["table"]))
+        self._steps.restore(_of("steps.", state))
+        if self._module_steps is not None:
+            self._module_steps.restore(_of("module.", state))
+        self._shadow = None
+
+    def release(self, *, vectors: bool) -> None:
+        """Give back the memory of the steps, and of the vectors too where they are not wanted any more."""
+        if vectors:
+            self._table = self._table.new_zeros((0, self._table.shape[1]))
+        self._steps = steps_for(self.parts.optimizer, self._table[:0].clone(), 1)
+        self._shadow = None
+
+    def _own_module(self, size: int) -> nn.Module | None:
+        sampler = self.parts.sampler
+        if not isinstance(sampler, ChoosingSampler):
+            return None
+        with torch.random.fork_rng(devices=[]):  # torch's layers start from its global generator alone
+            torch.manual_seed(self._seed)
+            module = sampler.module(size)
+        return None if module is None else module.to(self._device)
+
+    def _set_positives(self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32]) -> None:
+        sizes = np.diff(indptr)
+        users = np.repeat(np.arange(self._n_users, dtype=np.int64), sizes)
+        wanted = np.full(len(users), fill_value=True)
+        if self.parts.loss.takes is not Negatives.NONE:
+            wanted = (sizes < self._n_items)[users]
+        self._positives = torch.from_numpy(users[wanted]).to(self._device)
+        self._items = torch.from_numpy(indices[wanted].astype(np.int64)).to(self._device)
+
+    def _set_constants(self) -> None:
+        objective = self.objective
+        self._widths = objective.widths.values
+        self._level_weights = torch.tensor(objective.level_weights, device=self._device)
+        self._sharpness = torch.from_numpy(objective.sharpness()).to(self._device)
+        self._pulls = torch.from_numpy(objective.pulls()).to(self._device)
+        self._decays = torch.from_numpy(objective.decays()).to(self._device)
+        self._inside = levels.inside(self._widths, self._device)
+        self._held = self._inside * self._level_weights[:, None] * self._decays
+        self._block_of = (1 - self._inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
+
+    def _ordered(self, epoch: int) -> torch.Tensor:
+        if self._order is None or self._order[0] != epoch:
+            generator = torch.Generator(self._device).manual_seed(derived(self._key(epoch), _ORDER) >> 1)
+            self._order = epoch, torch.randperm(self.n_positives, generator=generator, device=self._device)
+        return self._order[1]
+
+    def _key(self, epoch: int) -> int:
+        return int(bits_of(np.uint64(self._seed), epoch))
+
+    def _step(self, users: torch.Tensor, items: torch.Tensor, epoch: int, first: int, rate: float) -> torch.Tensor:
+        draws = Draws(self._key(epoch), first, self._device)
+        layers = self._layers(draws)
+        batch = self._with_negatives(users, items, layers.detach(), epoch, first, draws)
+        leaves = self._leaves(batch, layers.detach())
+        loss, gradients = self._gradients(batch, leaves)
+        rows = self._rows(batch)
+        if self._encoder.is_local:
+            self._hold_back(batch, leaves, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
+            nodes = torch.cat([row.flatten() for row in rows])
+            self._steps.step_rows(nodes, _joined([gradient[0] for gradient in gradients]), rate)
+            self._refresh(nodes)
+        else:
+            self._step_graph(batch, layers, leaves, rows, gradients, rate)
+        if self._module_steps is not None:
+            self._module_steps.step()
+        return loss
+
+    def _step_graph(
+        self,
+        batch: Batch,
+        layers: torch.Tensor,
+        leaves: Leaves,
+        rows: list[torch.Tensor],
+        gradients: list[torch.Tensor],
+        rate: float,
+    ) -> None:
+        of_layers = torch.zeros_like(layers)
+        for row, gradient in zip(rows, gradients, strict=True):
+            for layer, of_layer in enumerate(of_layers):
+                of_layer.index_add_(0, _of_layer(row, layer).flatten(), gradient[layer].flatten(0, -2))
+        (of_table,) = torch.autograd.grad(layers, self._table, of_layers)
+        self._table.requires_grad_(False)
+        rows = [_of_layer(row, 0) for row in rows]
+        own = [self._table[row] for row in rows]
+        held = [torch.zeros_like(vectors) for vectors in own]
+        self._hold_back(batch, leaves, own, held)
+        of_table = of_table.index_add(0, torch.cat([row.flatten() for row in rows]), _joined(held))
+        self._steps.step_all(of_table, rate)
+        self._shadow = None
+
+    def _layers(self, draws: Draws | None) -> torch.Tensor:
+        """Return (n_layers, n_nodes, embedding_size), under autograd where there is a graph to propagate."""
+        sampler = self.parts.sampler
+        per_layer = isinstance(sampler, ChoosingSampler) and sampler.per_layer
+        if self._encoder.is_local:
+            return self._table[None]
+        self._table.requires_grad_(True)
+        return self._encoder.layers(self._table, draws) if per_layer else self._encoder(self._table, draws)[None]
+
+    def _rows(self, batch: Batch) -> list[torch.Tensor]:
+        """Return the nodes of users, positives and negatives."""
+        rows = [batch.users, batch.items + self._n_users]
+        return rows if batch.negatives is None else [*rows, batch.negatives + self._n_users]
+
+    def _leaves(self, batch: Batch, layers: torch.Tensor) -> Leaves:
+        rows = self._rows(batch)
+        users, positives = layers[:, rows[0]], layers[:, rows[1]]
+        negatives = None
+        if len(rows) == 3:
+            negatives = torch.stack([layer[_of_layer(rows[2], k)] for k, layer in enumerate(layers)])
+        leaves = Leaves(users, positives, negatives)
+        for leaf in leaves.all():
+            leaf.requires_grad_(True)
+        return leaves
+
+    def _gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        total, loss = self._total(batch, leaves)
+        parameters = [] if self._module is None else list(self._module.parameters())
+        wanted = leaves.all()
+        gradients = torch.autograd.grad(total, [*wanted, *parameters])
+        for parameter, gradient in zip(parameters, gradients[len(wanted) :], strict=True):
+            parameter.grad = gradient
+        return loss.detach(), list(gradients[: len(wanted)])
+
+    def _total(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what is differentiated and the loss that is reported, both means over the batch."""
+        users, positives, by_layer = _averaged(leaves.users), _averaged(leaves.positives), leaves.negatives
+        if by_layer is not None and batch.share_of_positive is not None:
+            share = batch.share_of_positive.permute(2, 0, 1)[..., None]  # (n_layers, batch, n_pools, 1)
+            by_layer = share * leaves.positives[:, :, None] + (1 - share) * by_layer
+        if self.parts.loss.takes is Negatives.POOL:
+            scored = self._of_pool(batch, leaves)
+            losses = self.parts.loss(scored).mean(dim=1)
+            # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
+            return losses.sum(), self._level_weights @ losses.detach()
+        positive_scores = negative_scores = levels.shared_scores(users, positives, self._inside)
+        if by_layer is not None:
+            negative_scores = self._negative_scores(users, _averaged(by_layer))
+        scored = Scored(users, positives, self._widths, positive_scores, negative_scores, self._sharpness, 1.0)
+        loss = self._level_weights @ self.parts.loss(scored).mean(dim=1)
+        sampler = self.parts.sampler
+        if isinstance(sampler, ChoosingSampler) and by_layer is not None:
+            added = sampler.own_loss(self._module, leaves.users, leaves.positives, by_layer)
+            return (loss if added is None else loss + added.mean()), loss
+        return loss, loss
+
+    def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
+        if negatives.shape[1] == 1:  # shared by the levels
+            return levels.shared_scores(users, negatives.squeeze(1), self._inside)
+        return levels.own_scores(users, negatives, self._inside)
+
+    def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
+        assert leaves.negatives is not None
+        assert batch.negatives is not None
+        users, positives, pools = _averaged(leaves.users), _averaged(leaves.positives), _averaged(leaves.negatives)
+        positive_scores = levels.coupled(levels.block_products(users, positives, self._widths), self._pulls)
+        scores = levels.coupled(levels.pooled_products(users, pools, self._widths, BLOCK), self._pulls)
+        scores = scores.masked_fill(self._seen_lanes(batch.users, batch.negatives), float(STRUCK))
+        each = self._n_items / pools.shape[1]
+        return Scored(users, positives, self._widths, positive_scores, scores, self._sharpness, each)
+
+    def _hold_back(self, batch: Batch, leaves: Leaves, own: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
+        """Add to gradients those of half the weighted squares of the batch's own rows of the table.
+
+        A mean over the batch. What is added is a number times the row itself, so it needs no autograd.
+        """
+        weights: list[torch.Tensor | float] = [self._decays, self._decays]
+        if len(own) == 3:
+            weights.append(self._weights_of_negatives(batch, leaves, own[2]))
+        if self.objective.whole:
+            weights = [self.objective.regularization] * len(own)
+        for weight, vectors, gradient in zip(weights, own, gradients, strict=True):
+            gradient.add_(vectors * weight, alpha=1 / len(batch.users))
+
+    def _weights_of_negatives(self, batch: Batch, leaves: Leaves, negatives: torch.Tensor) -> torch.Tensor:
+        """Return what each square of a negative weighs: as the levels that hold it, or by its share of the softmax."""
+        if self.parts.loss.takes is not Negatives.POOL:
+            return self._held if negatives.shape[1] > 1 else self._held.sum(dim=0, keepdim=True)
+        assert isinstance(self.parts.loss, SampledSoftmax)
+        with torch.no_grad():
+            shares = self.parts.loss.shares(self._of_pool(batch, leaves))
+            pulled = torch.tensordot(self._pulls, shares, dims=([1], [0]))
+            n_pools, n_candidates = negatives.shape[:2]
+            padded = torch.nn.functional.pad(pulled, (0, 0, 0, n_pools * BLOCK - pulled.shape[1]))
+            mass = padded.view(len(self._widths), n_pools, BLOCK, n_candidates).sum(dim=2)
+            return mass[self._block_of].permute(1, 2, 0) * self._decays
+
+    def _with_negatives(
+        self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, epoch: int, first: int, draws: Draws
+    ) -> Batch:
+        sampler = self.parts.sampler
+        if sampler.gives is Negatives.NONE:
+            return Batch(users, items, None)
+        key = derived(self._key(epoch), _CANDIDATES)
+        if sampler.gives is Negatives.POOL:
+            return Batch(users, items, self._pools(len(users), first, key))
+        assert isinstance(sampler, ChoosingSampler)
+        with torch.no_grad():
+            pool = self._pool(sampler, users, items, layers, epoch, first, key, draws)
+            chosen: Chosen = sampler.choose(pool, self._module)
+        return Batch(users, items, chosen.items, chosen.share_of_positive)
+
+    def _pools(self, n: int, first: int, key: int) -> torch.Tensor:
+        """Return (n_blocks, n_candidates): an item of each equal stretch of the catalogue, as the CPU engine draws."""
+        n_lanes, n_items = self.objective.n_candidates, self._n_items
+        lanes = torch.arange(n_lanes, device=self._device)
+        blocks = first // BLOCK + torch.arange(-(-n // BLOCK), device=self._device)[:, None]
+        return (lanes * n_items + below(random_bits(key, blocks * n_lanes + lanes), n_items)) // n_lanes
+
+    def _seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
+        """Return (batch, n_candidates): which of its pool each user has seen."""
+        if self._kernel is not None:
+            return self._kernel.seen_lanes(users, pools, self._n_items)
+        spread = pools.repeat_interleave(BLOCK, dim=0)[: len(users)]
+        return self._seen.holds(users[:, None].expand_as(spread), spread)
+
+    def _pool(
+        self,
+        sampler: ChoosingSampler,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        layers: torch.Tensor,
+        epoch: int,
+        first: int,
+        key: int,
+        draws: Draws,
+    ) -> Pool:
+        vectors = layers[0] if len(layers) == 1 else layers.mean(dim=0)
+        scoring = self._for_scoring(vectors)
+        of_users, of_items = scoring[: self._n_users], scoring[self._n_users :]
+        widths = self._widths[-1:] if sampler.shared else self._widths
+
+        def scored(item_vectors: torch.Tensor) -> Candidates:
+            n = self.objective.n_candidates
+            if self._kernel is not None:
+                return self._kernel(of_users, item_vectors, users, widths, n, key, first)
+            return gathered(of_users, item_vectors, users, self._seen, widths, n, key, first)
+
+        def layer_scores() -> torch.Tensor:
+            each = [scored(layer[self._n_users :].to(scoring.dtype).contiguous()).scores for layer in layers]
+            return torch.stack(each, dim=2)
+
+        def gathered_vectors() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            of_candidates = layers[:, candidates.items[:, 0] + self._n_users]
+            return layers[:, users], layers[:, items + self._n_users], of_candidates
+
+        candidates = scored(of_items)
+        products = levels.shared_scores(vectors[users], vectors[items + self._n_users], self._inside)
+        of_positives = products[-1:].T if sampler.shared else products.T
+        epochs = self.parts.epochs
+        return Pool(
+            candidates.items, candidates.scores, of_positives, epoch, epochs, draws, layer_scores, gathered_vectors
+        )
+
+    def _for_scoring(self, vectors: torch.Tensor) -> torch.Tensor:
+        if not self.parts.mixed:
+            return vectors
+        if self._shadow is None or not self._encoder.is_local:
+            self._shadow = vectors.to(torch.bfloat16)
+        return self._shadow
+
+    def _refresh(self, nodes: torch.Tensor) -> None:
+        if self._shadow is None:
+            return
+        if isinstance(self._steps, AdamSteps):  # which moves every row
+            self._shadow.copy_(self._table)
+        else:
+            self._shadow[nodes] = self._table[nodes].to(torch.bfloat16)
+
+    def _encoded(self) -> FloatMatrix:
+        with torch_threads(self.threads), torch.no_grad():
+            encoded: FloatMatrix = self._encoder(self._table.detach(), None).cpu().numpy()
+        return encoded
+
+
+def _of(prefix: str, arrays: Arrays) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _averaged(leaf: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the layers; of one layer, which is most cases, without a copy."""
+    return leaf.squeeze(0) if len(leaf) == 1 else leaf.mean(dim=0)
+
+
+def _of_layer(rows: torch.Tensor, layer: int) -> torch.Tensor:
+    """Return the rows of a layer: choosing samplers' negatives (batch, n_pools, n_layers) may have some for each."""
+    return rows[..., min(layer, rows.shape[-1] - 1)] if rows.dim() == 3 else rows
+
+
+def _joined(gradients: list[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([gradient.reshape(-1, gradient.shape[-1]) for gradient in gradients])
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let torch use this many threads inside, and as many as before afterwards."""
+    former = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)

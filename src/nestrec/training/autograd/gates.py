@@ -1,0 +1,48 @@
+"""The gates of disentangled negative sampling (DENS: Lai et al. 2023, "Disentangled Negative Sampling for CF").
+
+A gate gives, for each number of an item's vector, the share that is relevant to the user; the rest is irrelevant. A
+positive's gate looks at the user, a negative's at the relevant part of the positive.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+
+class Gates(nn.Module):
+    """Four linear maps and the logistic function."""
+
+    def __init__(self, embedding_size: int) -> None:
+        super().__init__()
+        self.user, self.item, self.relevant, self.negative = (
+            nn.Linear(embedding_size, embedding_size) for _ in range(4)
+        )
+
+    def of_positives(self, users: torch.Tensor, positives: torch.Tensor) -> torch.Tensor:
+        """Return shares in (0, 1), of the shape of both, (…, embedding_size)."""
+        return torch.sigmoid(self.item(positives) + self.user(users))
+
+    def of_negatives(self, negatives: torch.Tensor, relevant: torch.Tensor) -> torch.Tensor:
+        """Return shares of negatives (n_layers, batch, n, embedding_size), given positives' relevant parts."""
+        return torch.sigmoid(self.negative(negatives) + self.relevant(relevant)[:, :, None])
+
+    def losses(self, users: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
+        """Return (batch,): the mean of four pairwise losses; arguments are (n_layers, batch, embedding_size).
+
+        The positive's relevant part is to score above its irrelevant one and above the negative's relevant part; the
+        negative's irrelevant part above its relevant one and above the positive's irrelevant part. Parts are averaged
+        over the layers before they are scored.
+        """
+        user = users.mean(dim=0)
+        relevant = positives * self.of_positives(users, positives)
+        relevant_negative = negatives * self.of_negatives(negatives[:, :, None], relevant)[:, :, 0]
+
+        def score(part: torch.Tensor) -> torch.Tensor:
+            return (user * part.mean(dim=0)).sum(dim=-1)
+
+        own, other = score(relevant), score(positives - relevant)
+        negative, negative_other = score(relevant_negative), score(negatives - relevant_negative)
+        margins = (other - own, negative - negative_other, negative - own, other - negative_other)
+        return torch.stack([softplus(margin) for margin in margins]).mean(dim=0)

@@ -1,0 +1,41 @@
+"""What a sampler chooses from, and what it kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from nestrec.training.autograd.counter import Draws
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Negatives of a batch."""
+
+    items: torch.Tensor  # (batch, n_pools, n_layers) item indices, int64; n_layers is 1 where layers share the choice
+    share_of_positive: torch.Tensor | None = None  # the same shape: how much of the positive is mixed in
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates of a batch. A pool is one level's, or the only one where all levels share it (`n_pools` 1)."""
+
+    items: torch.Tensor  # (batch, n_pools, n_candidates) item indices, int64
+    scores: torch.Tensor  # the same shape: by the prefix of the pool's level
+    positive_scores: torch.Tensor  # (batch, n_pools)
+    epoch: int  # from 0
+    epochs: int
+    draws: Draws
+    layer_scores: Callable[
+        [], torch.Tensor
+    ]  # () -> (batch, n_pools, n_layers, n_candidates): by each layer's item vectors
+    vectors: Callable[[], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    """() -> users and positives (n_layers, batch, embedding_size), candidates of the first pool
+    (n_layers, batch, n_candidates, embedding_size)."""
+
+    def kept(self, lanes: torch.Tensor, share_of_positive: torch.Tensor | None = None) -> Chosen:
+        """Return the items at lanes (batch, n_pools), or (batch, n_pools, n_layers) with a choice for each layer."""
+        lanes = lanes if lanes.dim() == 3 else lanes[..., None]
+        return Chosen(self.items.gather(-1, lanes), share_of_positive)

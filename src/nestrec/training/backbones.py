@@ -1,0 +1,89 @@
+"""What turns trained numbers into vectors: nothing (matrix factorisation), or the graph of interactions (LightGCN).
+
+LightGCN: He et al. 2020, arXiv 2002.02126. A backbone is a value; for the torch engine a new one is a class with an
+`encoder`, which gives an object that passes the contract tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.errors import OptionError
+from nestrec.training.options import check_count
+
+if TYPE_CHECKING:
+    import torch
+
+    from nestrec.training.autograd.encoders import Encoder
+
+
+class Backbone(Protocol):
+    """From trained numbers, a row a user and item, to vectors of the same shape."""
+
+    def encoder(
+        self,
+        indptr: npt.NDArray[np.int64],  # (n_users + 1,)
+        indices: npt.NDArray[np.int32],  # (n_interactions,)
+        n_items: int,
+        embedding_size: int,
+        device: torch.device,
+    ) -> Encoder:
+        """Return what encodes on a device, for the given training interactions."""
+
+
+@dataclass(frozen=True)
+class MF:
+    """Matrix factorisation: the trained numbers are the vectors.
+
+    >>> MF()
+    MF()
+    """
+
+    def encoder(
+        self,
+        indptr: npt.NDArray[np.int64],
+        indices: npt.NDArray[np.int32],
+        n_items: int,
+        embedding_size: int,
+        device: torch.device,
+    ) -> Encoder:
+        """Return the identity."""
+        from nestrec.training.autograd.encoders import Table
+
+        return Table()
+
+
+@dataclass(frozen=True)
+class LightGCN:
+    """The mean of the trained numbers and of what 1 to `n_layers` steps over the graph of interactions make of them.
+
+    >>> LightGCN(n_layers=2)
+    LightGCN(n_layers=2, edge_dropout=0.0)
+    """
+
+    n_layers: int = 3
+    edge_dropout: float = 0.0
+    """Share of the interactions that a training step leaves out of the graph, drawn anew for each step."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_count("n_layers", self.n_layers, 16, 3)
+        if not 0 <= self.edge_dropout < 1:
+            raise OptionError(f"edge dropout {self.edge_dropout} is not in [0, 1); give a share that is, as in 0.1")
+
+    def encoder(
+        self,
+        indptr: npt.NDArray[np.int64],
+        indices: npt.NDArray[np.int32],
+        n_items: int,
+        embedding_size: int,
+        device: torch.device,
+    ) -> Encoder:
+        """Return the propagation over these interactions."""
+        from nestrec.training.autograd.encoders import Graph
+
+        return Graph(indptr, indices, n_items, embedding_size, self.n_layers, self.edge_dropout, device)

@@ -1,0 +1,162 @@
+"""Which engine trains, and its own options; made into a running engine here, once.
+
+The CPU engine is a compiled kernel (`engine.py`) that needs no torch. The torch engine (`autograd/`) trains the same
+objective under autograd: for GPUs, graphs, the paper's exact setting, and whatever is added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.interactions import Interactions
+from nestrec.errors import MissingExtraError, OptionError
+from nestrec.kernels.nested_bpr import BLOCK
+from nestrec.kernels.threads import checked_threads
+from nestrec.training.backbones import MF, Backbone
+from nestrec.training.engine import CpuEngine
+from nestrec.training.losses import BPR, Loss, SampledSoftmax
+from nestrec.training.objective import Objective
+from nestrec.training.optimizers import Adagrad, Adam, Optimizer
+from nestrec.training.options import Run, check_count
+from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler, UniformSampler
+
+if TYPE_CHECKING:
+    from nestrec.training.autograd.engine import Parts
+
+FloatMatrix = npt.NDArray[np.float32]
+
+CPU_LEARNING_RATE = Adagrad().learning_rate
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class RunningEngine(Protocol):
+    """What trains: parameters, steps, and where they stand."""
+
+    objective: Objective
+
+    @property
+    def n_positives(self) -> int:
+        """Positives in an epoch."""
+
+    @property
+    def slice_size(self) -> int:
+        """Positives to train between two looks at the clock."""
+
+    @property
+    def user_embeddings(self) -> FloatMatrix:
+        """(n_users, embedding_size); holds until the next step."""
+
+    @property
+    def item_embeddings(self) -> FloatMatrix:
+        """(n_items, embedding_size); holds until the next step."""
+
+    def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
+        """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained."""
+
+    def state(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return all that training changes, by name."""
+
+    def restore(self, state: dict[str, npt.NDArray[np.float32]]) -> None:
+        """Take up what `state` gave."""
+
+    def release(self, *, vectors: bool) -> None:
+        """Give back memory when a phase is over."""
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """The torch engine and its own options.
+
+    >>> TorchEngine(device="cpu", batch_size=512).batch_size
+    512
+    """
+
+    device: str = "auto"
+    """Where it trains: "cpu", "cuda", or "auto", a CUDA device where there is one and the run is not deterministic."""
+    optimizer: Optimizer | None = None
+    """How it steps; None: Adagrad, for graphs Adam."""
+    batch_size: int | None = None
+    """Positives whose loss is averaged in one step, a multiple of 32; None: by the backbone and the data."""
+    mixed_precision: bool = False
+    """Score candidates in bfloat16, which halves the bytes that are read; losses and steps stay in float32."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.device not in DEVICES:
+            raise OptionError(f"device {self.device!r} is not known; choose one of {', '.join(DEVICES)}")
+        if self.batch_size is not None:
+            check_count("batch_size", self.batch_size, 2**30, 2048)
+            if self.batch_size % BLOCK:
+                raise OptionError(
+                    f"batch_size {self.batch_size} is no multiple of {BLOCK}; give one that is, as in 2048"
+                )
+
+    def optimizer_for(self, backbone: Backbone) -> Optimizer:
+        """Return how it steps."""
+        if self.optimizer is not None:
+            return self.optimizer
+        return Adagrad() if isinstance(backbone, MF) else Adam()
+
+    def batch_size_for(self, backbone: Backbone, interactions: Interactions) -> int:
+        """Return the positives in a batch."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return 512 if isinstance(backbone, MF) else 8192
+
+    def parts(
+        self, backbone: Backbone, sampler: Sampler, loss: Loss, interactions: Interactions, epochs: int, run: Run
+    ) -> Parts:
+        """Return what a run trains and how; raise MissingExtraError without torch, OptionError without the device."""
+        device = _torch().device(self.check_device(deterministic=run.deterministic))
+        from nestrec.training.autograd.engine import Parts
+
+        optimizer, batch_size = self.optimizer_for(backbone), self.batch_size_for(backbone, interactions)
+        return Parts(backbone, sampler, loss, optimizer, batch_size, device, self.mixed_precision, epochs)
+
+    def check_device(self, *, deterministic: bool) -> str:
+        """Return the device's name; raise OptionError where it is not there or cannot give equal bits."""
+        torch = _torch()
+        has_cuda = torch.cuda.is_available()
+        if self.device == "cuda" and not has_cuda:
+            raise OptionError("device 'cuda' was asked for and torch finds none; choose cpu or auto")
+        if self.device == "cuda" and deterministic:
+            raise OptionError("device 'cuda' does not give equal bits for an equal seed; choose cpu for that")
+        return "cuda" if has_cuda and self.device != "cpu" and not deterministic else "cpu"
+
+
+def started(interactions: Interactions, objective: Objective, run: Run, parts: Parts | None) -> RunningEngine:
+    """Return an engine at its starting values: torch's for parts, the CPU engine for None."""
+    threads = 1 if run.deterministic else checked_threads(run.threads)
+    csr = interactions.indptr, interactions.indices, interactions.n_items
+    if parts is None:
+        return CpuEngine(*csr, objective, run.seed, threads)
+    from nestrec.training.autograd.engine import AutogradEngine
+
+    return AutogradEngine(*csr, objective, run.seed, threads, parts)
+
+
+def runs_on_cpu_engine(backbone: Backbone, sampler: Sampler, loss: Loss) -> bool:
+    """Say whether the compiled kernels can train these: they have the default softmax, and pairs as in the paper."""
+    if not isinstance(backbone, MF):
+        return False
+    if type(loss) is SampledSoftmax:
+        return type(sampler) is PoolSampler
+    if type(loss) is not BPR:
+        return False
+    if type(sampler) is DynamicSampler:
+        return sampler.n_hardest == 1 and not sampler.shared
+    return type(sampler) is UniformSampler and not sampler.shared
+
+
+def _torch() -> Any:
+    try:
+        return import_module("torch")
+    except ImportError as error:
+        raise MissingExtraError(
+            'the torch engine needs torch, which is not installed; get it with pip install "nestrec[torch]"'
+        ) from error

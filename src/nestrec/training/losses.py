@@ -1,0 +1,238 @@
+"""What each level of a nest minimises. A loss is a value; its formula takes the scores of all levels at once.
+
+Pairwise: Rendle et al. 2009 (BPR). Sampled softmax: Jean et al. 2015. Alignment and uniformity: Wang et al. 2022
+(DirectAU, arXiv 2206.12811). Nested, with a negative per level: Lai et al. 2024, arXiv 2406.07432.
+
+A new loss for the torch engine is a subclass of `PairLoss` with a `__call__`; the contract tests say what it must hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from nestrec.errors import OptionError
+from nestrec.training.adaptive import DIRECT, PAIRWISE, SOFTMAX, Rules
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Negatives(Enum):
+    """What a loss sets a positive against, and what a sampler gives."""
+
+    ONE = "one item per level"
+    POOL = "a whole pool"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A batch as a loss sees it: scores of every level, or the vectors themselves. Tensors under autograd."""
+
+    users: torch.Tensor  # (batch, embedding_size)
+    items: torch.Tensor  # (batch, embedding_size), of the positives
+    widths: tuple[int, ...]
+    positives: torch.Tensor  # (n_levels, batch)
+    negatives: torch.Tensor  # (n_levels, batch), or (n_levels, batch, n_candidates) of a pool; -inf where seen
+    sharpness: torch.Tensor  # (n_levels,) what a softmax multiplies scores by
+    each: float  # items that one of the pool stands for
+
+
+class Loss(Protocol):
+    """What a level minimises."""
+
+    @property
+    def takes(self) -> Negatives:
+        """What it sets a positive against."""
+
+    @property
+    def rules(self) -> Rules:
+        """What the data decide where the user does not."""
+
+    @property
+    def coupling(self) -> float:
+        """What the loss of the next wider level weighs for a block of coordinates beside the narrower one's."""
+
+    @property
+    def temperature(self) -> float | None:
+        """What scores are divided by in a softmax; None: by the width."""
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch): each level's loss of each positive."""
+
+
+@dataclass(frozen=True)
+class PairLoss:
+    """A loss of a positive against one negative per level; all coordinates minimise the weighted sum of the levels'."""
+
+    @property
+    def takes(self) -> Negatives:
+        """One item per level."""
+        return Negatives.ONE
+
+    @property
+    def rules(self) -> Rules:
+        """Those of pairs."""
+        return PAIRWISE
+
+    @property
+    def coupling(self) -> float:
+        """1: one loss for all coordinates, as in the paper."""
+        return 1.0
+
+    @property
+    def temperature(self) -> float | None:
+        """None: there is no softmax."""
+        return None
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BPR(PairLoss):
+    """Softplus of how far the negative's score is above the positive's: the paper's.
+
+    >>> BPR().takes
+    <Negatives.ONE: 'one item per level'>
+    """
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch)."""
+        from torch.nn.functional import softplus  # not log(1 + exp(x)): that is infinite in float32 from x = 89
+
+        return softplus(scored.negatives - scored.positives)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(PairLoss):
+    """A positive is to be told from noise, a negative as noise, each by the logistic function of its score.
+
+    >>> BinaryCrossEntropy().takes
+    <Negatives.ONE: 'one item per level'>
+    """
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch)."""
+        from torch.nn.functional import softplus
+
+        return softplus(-scored.positives) + softplus(scored.negatives)
+
+
+@dataclass(frozen=True)
+class SampledSoftmax:
+    """The softmax over the whole catalogue at every level, estimated from a pool of items.
+
+    With `coupling` 1 all coordinates minimise one loss, the weighted sum over the levels, and narrow prefixes serve the
+    wide widths first. Below 1 the coordinates that a level adds heed a wider level less, by this factor for each level
+    between; with 0 they heed their own alone. In between, narrow widths gain more than wide ones lose.
+
+    >>> SampledSoftmax(temperature=0.2).takes
+    <Negatives.POOL: 'a whole pool'>
+    """
+
+    temperature: float | None = None  # None: 1/3 at width 64, sharper below: 1/3 * (width / 64)^0.6
+    coupling: float = 0.3  # 0 to 1
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not 0 <= self.coupling <= 1:
+            raise OptionError(f"coupling {self.coupling} is not between 0 and 1; give a number that is, as in 0.3")
+        if self.temperature is not None and not 0.001 <= self.temperature <= 1000:
+            raise OptionError(
+                f"temperature {self.temperature} is not between 0.001 and 1000; give one that is, as in 0.2"
+            )
+
+    @property
+    def takes(self) -> Negatives:
+        """A whole pool."""
+        return Negatives.POOL
+
+    @property
+    def rules(self) -> Rules:
+        """Those of the softmax."""
+        return SOFTMAX
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch): log(1 + sum of exp(sharpness * (negative - positive))) / sharpness."""
+        from torch.nn.functional import softplus
+
+        sharp = scored.sharpness[:, None]
+        return softplus(self._others(scored) - sharp * scored.positives) / sharp
+
+    def shares(self, scored: Scored) -> torch.Tensor:
+        """Return each candidate's share of the softmax, (n_levels, batch, n_candidates): the slope of its score."""
+        sharp = scored.sharpness[:, None]
+        logits = self._logits(scored)
+        return (logits - logits.logsumexp(-1).logaddexp(sharp * scored.positives)[..., None]).exp()
+
+    def _others(self, scored: Scored) -> torch.Tensor:
+        return self._logits(scored).logsumexp(-1)
+
+    def _logits(self, scored: Scored) -> torch.Tensor:
+        from math import log
+
+        return scored.sharpness[:, None, None] * scored.negatives + log(scored.each)
+
+
+@dataclass(frozen=True)
+class DirectAU:
+    """Alignment of users with their items and uniformity of each side, on prefixes scaled to length 1; no negatives.
+
+    Per level: mean |u - i|^2 + gamma * (uniformity of users + uniformity of items) / 2, where uniformity is the log of
+    the mean of exp(-2 |x - y|^2) over pairs of the batch. Scores remain raw inner products.
+
+    >>> DirectAU(gamma=0.5).takes
+    <Negatives.NONE: 'none'>
+    """
+
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        if not 0 <= self.gamma <= 1000:
+            raise OptionError(f"gamma {self.gamma} is not between 0 and 1000; give one that is, as in 1")
+
+    @property
+    def takes(self) -> Negatives:
+        """None."""
+        return Negatives.NONE
+
+    @property
+    def rules(self) -> Rules:
+        """Its own."""
+        return DIRECT
+
+    @property
+    def coupling(self) -> float:
+        """1: one loss for all coordinates."""
+        return 1.0
+
+    @property
+    def temperature(self) -> float | None:
+        """None: there is no softmax."""
+        return None
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch): alignment is each positive's own, uniformity the batch's, the same for all."""
+        import torch
+        from torch.nn.functional import normalize
+
+        levels = []
+        for width in scored.widths:
+            users, items = normalize(scored.users[:, :width]), normalize(scored.items[:, :width])
+            spread = (_uniformity(users) + _uniformity(items)) / 2
+            levels.append((users - items).square().sum(dim=-1) + self.gamma * spread)
+        return torch.stack(levels)
+
+
+def _uniformity(vectors: torch.Tensor) -> torch.Tensor:
+    """Return the log of the mean of exp(-2 |x - y|^2) over pairs of vectors of length 1, where |x - y|^2 = 2 - 2 xy."""
+    n = len(vectors)
+    if n < 2:
+        return vectors.new_zeros(())
+    potentials = (4 * (vectors @ vectors.T) - 4).exp()
+    return ((potentials.sum() - potentials.diagonal().sum()) / (n * (n - 1))).log()
