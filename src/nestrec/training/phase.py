@@ -114,10 +114,13 @@ class PhaseRun:
         return self.state.epoch >= self.schedule.stop_after or self._has_lost_patience()
 
     def save(self) -> None:
-        """Write the checkpoint, if there is one to write."""
-        if self.checkpoint is not None:
+        """Write the checkpoint, if there is one to write; a state that has diverged leaves the last good one there."""
+        if self.checkpoint is None:
+            return
+        arrays = self.engine.state()
+        if all(math.isfinite(float(array.sum(dtype=np.float64))) for array in arrays.values()):
             best = {f"best_{name}": array for name, array in (self.best or {}).items()}
-            self.checkpoint.write({**self.extra(), "current": self.state.as_dict()}, {**self.engine.state(), **best})
+            self.checkpoint.write({**self.extra(), "current": self.state.as_dict()}, {**arrays, **best})
 
     def _finish_epoch(self) -> tuple[float, int]:
         state, start = self.state, time.perf_counter()
