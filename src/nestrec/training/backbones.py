@@ -7,7 +7,7 @@ LightGCN: He et al. 2020, arXiv 2002.02126. A backbone is a value; for the torch
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from nestrec.training.autograd.encoders import Encoder
 
 
-class Backbone(Protocol):
+class Backbone:
     """From trained numbers, a row a user and item, to vectors of the same shape."""
+
+    @property
+    def regularization_scale(self) -> float:
+        """What the regularization that the data decide is multiplied by: trained numbers may be longer than vectors."""
+        return 1.0
 
     def encoder(
         self,
@@ -33,10 +38,11 @@ class Backbone(Protocol):
         device: torch.device,
     ) -> Encoder:
         """Return what encodes on a device, for the given training interactions."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class MF:
+class MF(Backbone):
     """Matrix factorisation: the trained numbers are the vectors.
 
     >>> MF()
@@ -58,7 +64,7 @@ class MF:
 
 
 @dataclass(frozen=True)
-class LightGCN:
+class LightGCN(Backbone):
     """The mean of the trained numbers and of what 1 to `n_layers` steps over the graph of interactions make of them.
 
     >>> LightGCN(n_layers=2)
@@ -74,6 +80,11 @@ class LightGCN:
         check_count("n_layers", self.n_layers, 16, 3)
         if not 0 <= self.edge_dropout < 1:
             raise OptionError(f"edge dropout {self.edge_dropout} is not in [0, 1); give a share that is, as in 0.1")
+
+    @property
+    def regularization_scale(self) -> float:
+        """1 / (K + 1)^2: a vector is a mean over K + 1 layers, most of which are shorter than what is trained."""
+        return (self.n_layers + 1) ** -2
 
     def encoder(
         self,

@@ -32,6 +32,8 @@ FloatMatrix = npt.NDArray[np.float32]
 
 CPU_LEARNING_RATE = Adagrad().learning_rate
 DEVICES = ("auto", "cpu", "cuda")
+_STEPS_PER_EPOCH = 64
+_SMALLEST_BATCH, _LARGEST_BATCH = 256, 65_536
 
 
 class RunningEngine(Protocol):
@@ -81,7 +83,7 @@ class TorchEngine:
     optimizer: Optimizer | None = None
     """How it steps; None: Adagrad, for graphs Adam."""
     batch_size: int | None = None
-    """Positives whose loss is averaged in one step, a multiple of 32; None: by the backbone and the data."""
+    """Positives whose loss is averaged in one step, a multiple of 32; None: a 64th of the interactions."""
     mixed_precision: bool = False
     """Score candidates in bfloat16, which halves the bytes that are read; losses and steps stay in float32."""
 
@@ -102,11 +104,12 @@ class TorchEngine:
             return self.optimizer
         return Adagrad() if isinstance(backbone, MF) else Adam()
 
-    def batch_size_for(self, backbone: Backbone, interactions: Interactions) -> int:
-        """Return the positives in a batch."""
+    def batch_size_for(self, interactions: Interactions) -> int:
+        """Return the positives in a batch: those of an epoch in 64 steps, as a graph's cost is that of its steps."""
         if self.batch_size is not None:
             return self.batch_size
-        return 512 if isinstance(backbone, MF) else 8192
+        steps = interactions.n_interactions / _STEPS_PER_EPOCH
+        return min(_LARGEST_BATCH, max(_SMALLEST_BATCH, round(steps / BLOCK) * BLOCK))
 
     def parts(
         self, backbone: Backbone, sampler: Sampler, loss: Loss, interactions: Interactions, epochs: int, run: Run
@@ -115,7 +118,7 @@ class TorchEngine:
         device = _torch().device(self.check_device(deterministic=run.deterministic))
         from nestrec.training.autograd.engine import Parts
 
-        optimizer, batch_size = self.optimizer_for(backbone), self.batch_size_for(backbone, interactions)
+        optimizer, batch_size = self.optimizer_for(backbone), self.batch_size_for(interactions)
         return Parts(backbone, sampler, loss, optimizer, batch_size, device, self.mixed_precision, epochs)
 
     def check_device(self, *, deterministic: bool) -> str:

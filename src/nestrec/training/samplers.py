@@ -277,11 +277,9 @@ class DisentangledSampler(ChoosingSampler):
         from nestrec.training.autograd.gates import Gates
 
         assert isinstance(module, Gates)
-        users, positives, candidates = pool.vectors()
-        relevant = candidates * module.of_negatives(candidates, module.of_positives(users, positives) * positives)
-        left = (1 - self.alpha) * candidates - relevant  # (n_layers, batch, n_candidates, embedding_size)
-        lanes = (left @ users[..., None])[..., 0].argmax(dim=-1)  # (n_layers, batch)
-        return pool.kept(lanes.T[:, None, :])
+        users, positives, items = pool.vectors()
+        scores = module.scores(users, positives, items, pool.items[:, 0], 1 - self.alpha)
+        return pool.kept(scores.argmax(dim=-1).T[:, None, :])
 
     def own_loss(
         self, module: nn.Module | None, users: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor

@@ -66,7 +66,7 @@ class Trainer:
     epochs: int | None = None
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float | None = None
-    """Size of the first steps; None: 0.2, for Adam 0.005."""
+    """Size of the first steps; None: 0.2, for Adam 0.02."""
     final_learning_rate: float | None = None
     """Size of the steps of the last epoch; None: a tenth of the first ones."""
     regularization: float | None = None
@@ -188,7 +188,9 @@ class Trainer:
             self.widths,
             checked_level_weights(self.level_weights, self.widths),
             rules.candidates_for(interactions) if n_candidates is None else n_candidates,
-            multiple * rules.regularization_for(interactions) if regularization is None else regularization,
+            multiple * self.backbone.regularization_scale * rules.regularization_for(interactions)
+            if regularization is None
+            else regularization,
             self.starting_scale,
             rules.share_power,
             rules.softmax,

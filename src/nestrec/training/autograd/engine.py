@@ -245,7 +245,7 @@ class AutogradEngine:
         own = [self._table[row] for row in rows]
         held = [torch.zeros_like(vectors) for vectors in own]
         self._hold_back(batch, leaves, own, held)
-        of_table = of_table.index_add(0, torch.cat([row.flatten() for row in rows]), _joined(held))
+        of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(held))
         self._steps.step_all(of_table, rate)
         self._shadow = None
 
@@ -401,16 +401,15 @@ class AutogradEngine:
             each = [scored(layer[self._n_users :].to(scoring.dtype).contiguous()).scores for layer in layers]
             return torch.stack(each, dim=2)
 
-        def gathered_vectors() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            of_candidates = layers[:, candidates.items[:, 0] + self._n_users]
-            return layers[:, users], layers[:, items + self._n_users], of_candidates
+        def vectors_of_layers() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            return layers[:, users], layers[:, items + self._n_users], layers[:, self._n_users :]
 
         candidates = scored(of_items)
         products = levels.shared_scores(vectors[users], vectors[items + self._n_users], self._inside)
         of_positives = products[-1:].T if sampler.shared else products.T
         epochs = self.parts.epochs
         return Pool(
-            candidates.items, candidates.scores, of_positives, epoch, epochs, draws, layer_scores, gathered_vectors
+            candidates.items, candidates.scores, of_positives, epoch, epochs, draws, layer_scores, vectors_of_layers
         )
 
     def _for_scoring(self, vectors: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
+_AT_ONCE = 128  # positives
+
 
 class Gates(nn.Module):
     """Four linear maps and the logistic function."""
@@ -27,6 +29,27 @@ class Gates(nn.Module):
     def of_negatives(self, negatives: torch.Tensor, relevant: torch.Tensor) -> torch.Tensor:
         """Return shares of negatives (n_layers, batch, n, embedding_size), given positives' relevant parts."""
         return torch.sigmoid(self.negative(negatives) + self.relevant(relevant)[:, :, None])
+
+    def scores(
+        self,
+        users: torch.Tensor,  # (n_layers, batch, embedding_size)
+        positives: torch.Tensor,  # the same
+        items: torch.Tensor,  # (n_layers, n_items, embedding_size)
+        candidates: torch.Tensor,  # (batch, n_candidates) item indices
+        share: float,
+    ) -> torch.Tensor:
+        """Return (n_layers, batch, n_candidates): of `share` times a candidate's vector less its relevant part.
+
+        Some positives at a time, so that what is gathered stays in the cache.
+        """
+        relevant = positives * self.of_positives(users, positives)
+        found = []
+        for start in range(0, len(candidates), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            vectors = items[:, candidates[part]]  # (n_layers, part, n_candidates, embedding_size)
+            left = vectors * (share - self.of_negatives(vectors, relevant[:, part]))
+            found.append((left @ users[:, part, :, None])[..., 0])
+        return torch.cat(found, dim=1)
 
     def losses(self, users: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         """Return (batch,): the mean of four pairwise losses; arguments are (n_layers, batch, embedding_size).

@@ -32,8 +32,7 @@ class Pool:
         [], torch.Tensor
     ]  # () -> (batch, n_pools, n_layers, n_candidates): by each layer's item vectors
     vectors: Callable[[], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
-    """() -> users and positives (n_layers, batch, embedding_size), candidates of the first pool
-    (n_layers, batch, n_candidates, embedding_size)."""
+    """() -> users and positives (n_layers, batch, embedding_size), all items (n_layers, n_items, embedding_size)."""
 
     def kept(self, lanes: torch.Tensor, share_of_positive: torch.Tensor | None = None) -> Chosen:
         """Return the items at lanes (batch, n_pools), or (batch, n_pools, n_layers) with a choice for each layer."""
