@@ -188,8 +188,9 @@ class MethodOptions:
         trainer = make(**method, **given) if engine is None else make(**method, **given, engine=engine)
         if self.engine is EngineName.cpu and trainer.engine is not None:
             raise OptionError(
-                f"the cpu engine trains mf with --sampler pool, dynamic or uniform, each width its own negatives, not "
-                f"{trainer.backbone} with {trainer.loss} and {trainer.sampler}; leave --engine out, or give torch"
+                "the cpu engine trains mf with --sampler pool, dynamic or uniform, each width its own negatives, not "
+                f"{type(trainer.backbone).__name__} with {type(trainer.loss).__name__} and "
+                f"{type(trainer.sampler).__name__} as they were asked for; leave --engine out, or give torch"
             )
         return trainer
 

@@ -23,7 +23,9 @@ def data_of(interactions: Interactions) -> dict[str, Any]:
     }
 
 
-def options_of(trainer: Trainer, objective: Objective, schedule: Schedule, run: Run) -> dict[str, Any]:
+def options_of(
+    trainer: Trainer, interactions: Interactions, objective: Objective, schedule: Schedule, run: Run
+) -> dict[str, Any]:
     """Return the options by name: a run that goes on from a checkpoint must share them."""
     return {
         "widths": list(objective.widths),
@@ -31,7 +33,7 @@ def options_of(trainer: Trainer, objective: Objective, schedule: Schedule, run: 
         "backbone": repr(trainer.backbone),
         "loss": repr(trainer.loss),
         "sampler": repr(trainer.sampler),
-        "engine": "cpu" if trainer.engine is None else repr(trainer.engine),
+        **({"engine": "cpu"} if trainer.engine is None else trainer.engine.chosen(trainer.backbone, interactions)),
         "n_candidates": objective.n_candidates,
         "regularization": objective.regularization,
         "regularize_whole": objective.whole,

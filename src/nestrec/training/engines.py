@@ -111,6 +111,15 @@ class TorchEngine:
         steps = interactions.n_interactions / _STEPS_PER_EPOCH
         return min(_LARGEST_BATCH, max(_SMALLEST_BATCH, round(steps / BLOCK) * BLOCK))
 
+    def chosen(self, backbone: Backbone, interactions: Interactions) -> dict[str, Any]:
+        """Return its options by name, what the data decide filled in; the device is none of the model's."""
+        return {
+            "engine": "torch",
+            "optimizer": repr(self.optimizer_for(backbone)),
+            "batch_size": self.batch_size_for(interactions),
+            "mixed_precision": self.mixed_precision,
+        }
+
     def parts(
         self, backbone: Backbone, sampler: Sampler, loss: Loss, interactions: Interactions, epochs: int, run: Run
     ) -> Parts:

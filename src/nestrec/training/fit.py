@@ -217,7 +217,7 @@ class Fit:
             "data": data_of(self.interactions),
             "training": {
                 "engine": "cpu" if self.trainer.engine is None else "torch",
-                "options": options_of(self.trainer, self.objective, self.schedule, self.run),
+                "options": options_of(self.trainer, self.interactions, self.objective, self.schedule, self.run),
                 "validation": self.validated_on,
                 "validation_metrics": chosen,
                 "history": search.history if search else [],
@@ -239,7 +239,7 @@ class Fit:
         if self.run.checkpoint is None:
             return None
         identity = {
-            **options_of(self.trainer, self.objective, self.schedule, self.run),
+            **options_of(self.trainer, self.interactions, self.objective, self.schedule, self.run),
             "data": self.interactions.fingerprint(),
             "validation": self.validated_on,
         }

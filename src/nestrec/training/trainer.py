@@ -129,10 +129,13 @@ class Trainer:
         0.001
         """
         widths = Widths(changes.get("widths", DEFAULT_WIDTHS))
+        loss, sampler = changes.get("loss"), changes.get("sampler")
+        pairs: dict[str, Any] = {}
+        if (loss is None or loss.takes is Negatives.ONE) and (sampler is None or sampler.gives is Negatives.ONE):
+            pairs = {"loss": BPR(), "sampler": DynamicSampler(n_candidates=16)}
         given: dict[str, Any] = {
             "level_weights": (1.0,) * len(widths),
-            "sampler": DynamicSampler(n_candidates=16),
-            "loss": BPR(),
+            **pairs,
             "engine": TorchEngine(optimizer=Adam(), batch_size=2048),
             "epochs": 300,
             "learning_rate": 1e-3,

@@ -135,7 +135,7 @@ class AutogradEngine:
         `start` is a multiple of the batch size; the last batch may be smaller.
         """
         total = torch.zeros((), dtype=torch.float64, device=self._device)
-        with torch_threads(self.threads):
+        with torch_threads(1):  # of operations so small, more threads wait for each other longer than they work
             order = self._ordered(epoch)
             for first in range(start, stop, self.parts.batch_size):
                 rows = order[first : min(stop, first + self.parts.batch_size)]
@@ -239,7 +239,8 @@ class AutogradEngine:
         for row, gradient in zip(rows, gradients, strict=True):
             for layer, of_layer in enumerate(of_layers):
                 of_layer.index_add_(0, _of_layer(row, layer).flatten(), gradient[layer].flatten(0, -2))
-        (of_table,) = torch.autograd.grad(layers, self._table, of_layers)
+        with torch_threads(self.threads):
+            (of_table,) = torch.autograd.grad(layers, self._table, of_layers)
         self._table.requires_grad_(False)
         rows = [_of_layer(row, 0) for row in rows]
         own = [self._table[row] for row in rows]
@@ -256,7 +257,8 @@ class AutogradEngine:
         if self._encoder.is_local:
             return self._table[None]
         self._table.requires_grad_(True)
-        return self._encoder.layers(self._table, draws) if per_layer else self._encoder(self._table, draws)[None]
+        with torch_threads(self.threads):
+            return self._encoder.layers(self._table, draws) if per_layer else self._encoder(self._table, draws)[None]
 
     def _rows(self, batch: Batch) -> list[torch.Tensor]:
         """Return the nodes of users, positives and negatives."""
