@@ -48,7 +48,7 @@ def cpu_engine(interactions: Interactions, **options: Any) -> CpuEngine:
 
 
 def torch_gradients(interactions: Interactions, **options: Any) -> tuple[float, Array, Array, Array]:
-    """Return the summed loss; of each node the sums of squares and of gradients, unaveraged; and the starting values."""
+    """Return the summed loss; of each node the sums of squares and of gradients, unaveraged; the starting values."""
     engine = started(trainer(TorchEngine("cpu", batch_size=BLOCK), **options), interactions)
     steps = NoSteps()
     engine._steps = steps

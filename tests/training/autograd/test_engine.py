@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 
 import nestrec.training.autograd.engine as engine_module  # noqa: E402
 from nestrec.training.autograd import levels  # noqa: E402
-from nestrec.training.autograd.engine import AutogradEngine, torch_threads  # noqa: E402
+from nestrec.training.autograd.engine import AutogradEngine, Batch, torch_threads  # noqa: E402
 from tests.training.autograd.engines import CPU, NoSteps, batch_of, one_epoch, started, torch_trainer  # noqa: E402
 
 
@@ -101,12 +101,9 @@ def test_a_batch_is_averaged() -> None:
     engine = started(torch_trainer(sampler=DynamicSampler(4)))
     batch, _ = batch_of(engine, 64)
     loss, gradients = engine.gradients(batch)
+    assert batch.negatives is not None
     halves = [
-        engine.gradients(
-            type(batch)(
-                batch.users[part], batch.items[part], None if batch.negatives is None else batch.negatives[part]
-            )
-        )
+        engine.gradients(Batch(batch.users[part], batch.items[part], batch.negatives[part]))
         for part in (slice(0, 32), slice(32, 64))
     ]
     assert float(loss) == pytest.approx(float(halves[0][0] + halves[1][0]) / 2, rel=1e-6)
