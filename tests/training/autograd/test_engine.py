@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 
 import nestrec.training.autograd.engine as engine_module  # noqa: E402
 from nestrec.training.autograd import levels  # noqa: E402
+from nestrec.training.autograd.counter import Draws, derived  # noqa: E402
 from nestrec.training.autograd.engine import AutogradEngine, Batch, torch_threads  # noqa: E402
 from tests.training.autograd.engines import CPU, NoSteps, batch_of, one_epoch, started, torch_trainer  # noqa: E402
 
@@ -76,6 +77,14 @@ def test_epochs_differ_in_order_and_are_the_same_again(monkeypatch: pytest.Monke
         one_epoch(engine, epoch)
         orders.append(watched.pairs)
     assert orders[0] == orders[2] != orders[1]
+
+
+def test_draws_share_no_key_with_candidates_and_order() -> None:
+    """A choice among the hardest would depend on which items were drawn, edges left out on negatives."""
+    key = started(torch_trainer())._key(0)
+    of_epoch = {derived(key, number) for number in (engine_module._CANDIDATES, engine_module._ORDER)}
+    assert len(of_epoch) == 2
+    assert of_epoch.isdisjoint(derived(key, call) for call in range(1000))
 
 
 def test_whoever_has_seen_everything_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,8 +165,6 @@ def test_a_graph_is_held_back_by_its_numbers_not_its_vectors() -> None:
 def started_batch(engine: AutogradEngine, n: int) -> Any:
     """Return the nodes that the first n positives of epoch 0 touch, with repeats."""
     rows = engine._ordered(0)[:n]
-    from nestrec.training.autograd.counter import Draws
-
     draws = Draws(engine._key(0), 0, CPU)
     layers = engine._layers(draws).detach()
     batch = engine._with_negatives(engine._positives[rows], engine._items[rows], layers, 0, 0, draws)

@@ -28,7 +28,8 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from nestrec.training.autograd.counter import Draws  # noqa: E402
+import nestrec.training.autograd.engine as engine_module  # noqa: E402
+from nestrec.training.autograd.counter import Draws, derived  # noqa: E402
 from nestrec.training.autograd.gates import Gates  # noqa: E402
 from nestrec.training.autograd.pool import Pool  # noqa: E402
 from nestrec.training.autograd.scoring import gathered  # noqa: E402
@@ -234,7 +235,7 @@ def test_the_prefix_of_a_level_chooses_its_negative(shared: bool) -> None:
     engine = started(torch_trainer(widths=(2, 4, 8), sampler=DynamicSampler(8, shared)))
     batch, layers = batch_of(engine, 64)
     users, items = layers[0, : tiny().n_users], layers[0, tiny().n_users :]
-    key = started_key(engine)
+    key = key_of_candidates(engine)
     widths = (8,) if shared else (2, 4, 8)
     drawn = gathered(users, items, batch.users, engine._seen, widths, 8, key, 0)
     assert batch.negatives is not None
@@ -245,10 +246,9 @@ def test_the_prefix_of_a_level_chooses_its_negative(shared: bool) -> None:
             assert batch.negatives[row, level, 0] == candidates[scores.argmax()]
 
 
-def started_key(engine: Any) -> int:
-    from nestrec.training.autograd.counter import derived
-
-    return derived(engine._key(0), 1)
+def key_of_candidates(engine: Any) -> int:
+    """Return the key of an epoch's candidates."""
+    return derived(engine._key(0), engine_module._CANDIDATES)
 
 
 @pytest.mark.parametrize("backbone", ["mf", "graph"])
