@@ -11,6 +11,7 @@ from nestrec.kernels import pool as kernel
 
 DRAW: Any = kernel.draw_ascending
 STRIKE: Any = kernel.strike_seen
+MARK: Any = kernel.mark_seen
 KEY: Any = np.uint64(7)
 
 
@@ -54,3 +55,18 @@ def test_seen_items_are_struck_at_every_level(size: int, n_items: int) -> None:
         for level in (scores[:size], scores[size:]):
             np.testing.assert_array_equal(level == kernel.STRUCK, expected)
             assert (level[~expected] == 1).all()
+
+
+@pytest.mark.parametrize(("size", "n_items"), [(64, 64), (64, 97), (128, 1000), (128, 50), (64, 5), (64, 123_457)])
+def test_seen_items_are_marked_for_each_positive_of_a_block(size: int, n_items: int) -> None:
+    """Exactly the lanes that `strike_seen` strikes: by the user's own items, in the block's own pool."""
+    rng = np.random.default_rng(n_items)
+    pools = np.stack([drawn(size, n_items, block) for block in range(3)])
+    sets = [np.unique(np.append(rng.integers(0, n_items, 4), rng.choice(pools.ravel(), 5))) for _ in range(6)]
+    sets[2] = sets[2][:0]
+    indptr = np.cumsum([0, *map(len, sets)])
+    users = rng.integers(0, 6, 10)
+    seen = np.zeros((10, size), dtype=np.bool_)
+    MARK(pools, n_items, indptr, np.concatenate(sets).astype(np.int32), users, 4, seen)
+    for row, user in enumerate(users):
+        np.testing.assert_array_equal(seen[row], np.isin(pools[row // 4], sets[user]))

@@ -34,7 +34,7 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     path.touch()
     usual = path.stat().st_mode  # the library's own files can be read by their owner alone
     try:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
     except SafetensorError as error:
         raise _as_os_error(error, path) from error
     path.chmod(usual)

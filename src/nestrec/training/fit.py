@@ -174,7 +174,7 @@ class Fit:
         state = PhaseState(name)
         if saved is not None:
             state = PhaseState.from_dict(saved["current"])
-            engine.restore({key: arrays[key] for key in engine.state()})
+            engine.restore({name: array for name, array in arrays.items() if not name.startswith("best_")})
         validate = None if name == "final" else self.validation
         phase = PhaseRun(
             engine, schedule, validate, state, best, self.checkpoint, self.run.listener, self.stop, self._kept

@@ -208,7 +208,7 @@ class CurriculumSampler(ChoosingSampler):
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Keep the highest of the share that is left."""
-        n = max(1, int((1 - pool.epoch / pool.epochs) * pool.scores.shape[-1]))
+        n = max(1, (pool.epochs - pool.epoch) * pool.scores.shape[-1] // pool.epochs)
         return pool.kept(pool.scores[..., :n].argmax(dim=-1))
 
 

@@ -34,7 +34,7 @@ from nestrec.training.samplers import ChoosingSampler, Sampler
 FloatMatrix = npt.NDArray[np.float32]
 
 _SLICE = 32_768  # positives between two looks at the clock, about
-_CANDIDATES, _ORDER = 1, 2  # keys derived from an epoch's
+_CANDIDATES, _ORDER = 2**32, 2**32 + 1  # keys derived from an epoch's; those of its draws count from 1
 
 
 @dataclass(frozen=True)
