@@ -200,7 +200,7 @@ class AdaptiveSampler(ChoosingSampler):
 
 @dataclass(frozen=True)
 class CurriculumSampler(ChoosingSampler):
-    """The highest-scoring of fewer and fewer candidates: all in the first epoch, one in the last; from hard to easy.
+    """The highest-scoring of fewer and fewer candidates: all in the first epoch, a share that falls to the last.
 
     >>> CurriculumSampler(n_candidates=16).shared
     False

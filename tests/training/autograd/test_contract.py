@@ -69,7 +69,7 @@ class Doubled:
 
 
 @dataclass(frozen=True)
-class Doubling:
+class Doubling(Backbone):
     """A user's own backbone."""
 
     def encoder(self, *_: Any) -> Encoder:

@@ -280,7 +280,7 @@ class AutogradEngine:
         total, loss = self._total(batch, leaves)
         parameters = [] if self._module is None else list(self._module.parameters())
         wanted = leaves.all()
-        gradients = torch.autograd.grad(total, [*wanted, *parameters])
+        gradients = torch.autograd.grad(total, [*wanted, *parameters], materialize_grads=True)
         for parameter, gradient in zip(parameters, gradients[len(wanted) :], strict=True):
             parameter.grad = gradient
         return loss.detach(), list(gradients[: len(wanted)])
