@@ -57,7 +57,7 @@ def pool(n_candidates: int = 12, epoch: int = 0, n_pools: int = POOLS) -> Pool:
         vectors=lambda: (
             normal(LAYERS, BATCH, SIZE, seed=3),
             normal(LAYERS, BATCH, SIZE, seed=4),
-            normal(LAYERS, BATCH, n_candidates, SIZE, seed=5),
+            normal(LAYERS, BATCH * n_pools * n_candidates * 7, SIZE, seed=5),
         ),
     )
 
@@ -167,7 +167,8 @@ def test_disentangled_keeps_the_highest_of_what_the_gates_leave() -> None:
     gates = sampler.module(SIZE)
     assert isinstance(gates, Gates)
     chosen = sampler.choose(given, gates)
-    users, positives, candidates = (part.double().numpy() for part in given.vectors())
+    users, positives, items = (part.double().numpy() for part in given.vectors())
+    candidates = items[:, given.items[:, 0].numpy()]
     for row in range(BATCH):
         for layer in range(LAYERS):
             user, positive = users[layer, row], positives[layer, row]
