@@ -188,12 +188,32 @@ def test_a_plan_needs_its_own_screen(model: nestrec.NestedEmbeddings) -> None:
             wanted.retriever(model.item_embeddings, screen)
 
 
+def test_large_catalogues_are_tried_with_rows_and_such_a_plan_is_kept(
+    model: nestrec.NestedEmbeddings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("nestrec.planning.plan._ROWS_FROM", 4_000)
+    monkeypatch.setattr("nestrec.planning.plan._by_time", lambda tried: 0.1 if tried.stages else 1.0)
+    found = plan(model, recall=0.9, k=K, n_users=20, threads=1)
+    assert found.chosen.screen is not None
+    assert found.chosen.screen.rows == SIZE
+    found.model.save(tmp_path / "m")
+    again = nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True)
+    assert again.plan == found.chosen
+    ids = model.users.ids[:30]
+    np.testing.assert_array_equal(again.recommend(ids, k=K).ids, found.model.recommend(ids, k=K).ids)
+    np.testing.assert_array_equal(again.recommend(ids, k=K, exact=True).ids, model.recommend(ids, k=K).ids)
+
+
 def test_names_tell_the_sequence() -> None:
     assert Plan(64).name == "full scan, 64"
     assert Plan(64, ScreenOptions(64)).name == "int8 64, proven, 64"
     assert Plan(64, ScreenOptions(8, Storage.BF16, turned=True), 400, (Stage(32, 120),)).name == (
         "bf16 8 turned, shortlist 400, 32 shortlist 120, 64"
     )
+    assert Plan(64, ScreenOptions(8, rows=64), 400, (Stage(64, 150),)).name == (
+        "int8 8, shortlist 400, rows 64 shortlist 150, 64"
+    )
+    assert Plan(64, ScreenOptions(8, rows=64)).name == "int8 8, rows 64, proven, 64"
     assert Plan(64, ScreenOptions(64, n_clusters=9)).name == "int8 64, 9 clusters, proven, 64"
 
 

@@ -1,8 +1,8 @@
 """The planner: which sequence of widths, shortlists and storage answers a model's questions cheapest.
 
-It builds screens of every width, in the model's own numbers and turned, measures exact search and shortlists of growing
-size on half of the sampled users. Of the plans whose recall against the full width reaches the target, those within a
-quarter of the lowest median time of a single question count as equally fast; of them one with a proof is taken, and
+It builds screens of every width, in the model's own numbers and turned, in large catalogues with rows beside those of
+up to half the width, and measures exact search and shortlists of growing size on half of the sampled users. Of the
+plans whose recall against the full width reaches the target, those within a quarter of the lowest median time of a single question count as equally fast; of them one with a proof is taken, and
 fewest bytes. The other half then says what it is worth: recall on the users it was chosen with would flatter it. Where
 it misses the target there, plans that found no more are given up and the choice is made again.
 
@@ -30,6 +30,8 @@ _NARROWED = 3.0  # in k: to what
 _NEARLY_ALL = 0.9999  # recall from which longer shortlists are of no use
 _LARGE_PART = 4  # a shortlist of a quarter of the items is none
 _AS_FAST = 1.25  # times the lowest time
+_ROWS_FROM = 50_000  # items; vectors of fewer are near at hand
+_BY_ROWS = 1.5  # in k: what goes on to the vectors from rows of the full width, which are off by little
 _CLUSTERED_FROM = 50_000  # items
 _PER_CLUSTER = 1_000
 
@@ -112,6 +114,9 @@ def _screens(model: NestedEmbeddings, width: int, storages: tuple[Storage, ...])
             yield ScreenOptions(held, storage)
         if held < width or storages[0] is not Storage.FLOAT32:
             yield ScreenOptions(held, storages[0], turned=True)
+        if model.n_items >= _ROWS_FROM and 2 * held <= width:
+            yield ScreenOptions(held, storages[0], rows=width)
+            yield ScreenOptions(held, storages[0], turned=True, rows=width)
     if model.n_items >= _CLUSTERED_FROM:
         yield ScreenOptions(width, storages[0], turned=True, n_clusters=model.n_items // _PER_CLUSTER)
 
@@ -161,9 +166,10 @@ class _Planner:
             shortlist = round(growth * k)
             if shortlist * _LARGE_PART > self._model.n_items:
                 return
-            found = self._try(Plan(self._width, options, shortlist), screen, done, total)
+            rows = (Stage(options.rows, round(_BY_ROWS * k) + 1),) if options.rows else ()
+            found = self._try(Plan(self._width, options, shortlist, rows), screen, done, total)
             between = [width for width in self._model.widths if options.width < width < self._width]
-            if growth >= _LONG and between and _recall(found) >= self._recall:
+            if growth >= _LONG and between and not rows and _recall(found) >= self._recall:
                 stages = (Stage(between[len(between) // 2], round(_NARROWED * k)),)
                 self._try(replace(found, stages=stages, measured=None), screen, done, total)
             if _recall(found) >= max(self._recall, _NEARLY_ALL):
