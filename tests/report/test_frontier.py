@@ -46,7 +46,7 @@ def test_the_picture_is_a_png_whatever_was_chosen(tmp_path: Path, chosen: Plan) 
 def test_the_storage_that_is_drawn_is_the_chosen_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first storage was drawn whatever was chosen, and the ring stood around nothing."""
     drawn: list[Plan] = []
-    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own: drawn.extend(own))
+    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own, names: drawn.extend(own))
     halves = measured(Plan(64, ScreenOptions(64, Storage.BF16)), 1.0, 1.2)
     write_frontier(tmp_path / "frontier.png", "a model", (*PLANS, halves), halves, 0.99)
     assert drawn == [halves]

@@ -1,9 +1,9 @@
 """Exact retrieval by a screen: upper bounds from few bytes an item, exact scores for the few that could be best.
 
-A screen keeps the items of greatest upper bound. They are scored exactly, greatest bound first, until the k-th best
-score is above the next bound and above everything that the screen refused: then the answer is provably that of a full
-scan, bit for bit. A screen with rows first brings the bounds of what it kept nearer, by more numbers of each. Where the kept items do not suffice, more are kept; where that would be a large part of the
-catalogue, all are scored.
+A screen keeps the items of greatest upper bound; one with rows brings their bounds nearer, by more numbers of each.
+They are scored exactly, greatest bound first, until the k-th best score is above the next bound and above everything
+that the screen refused: then the answer is provably that of a full scan, bit for bit. Where the kept items do not
+suffice, more are kept; where that would be a large part of the catalogue, all are scored.
 """
 
 from __future__ import annotations
