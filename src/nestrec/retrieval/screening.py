@@ -23,7 +23,8 @@ _BLOCK = 512  # queries a thread takes at once
 _BUFFER_BYTES = 1 << 25  # per thread; fewer queries a block where many are kept
 _WORTH_SHARING = 1 << 24  # codes: below, a second thread costs one query more than it saves
 _SAMPLED = 16  # a shelf of so many is in the sample
-_SURE = 3.0  # standard deviations by which the sample's threshold is lower than what it should let through
+_SURE = 3.0  # standard deviations by which the sample's threshold is lower than what an exact walk should keep
+_SURE_OF_LEAST = 5.0  # the same of what may be returned: a block in which one query has less is walked again
 _ABOUT = 1.0  # the same where a shortlist may fall a little short of its size, which saves a fifth of it and more
 _NO_TAILS = np.zeros(0, dtype=np.float32)  # estimates have no use for them
 _LEAST_SAMPLE = 32  # shelves
@@ -121,8 +122,9 @@ def _begun(screen: Screen, n_queries: int, walk: Walk, sampled: Callable[[int, B
     buffers = empty_buffers(n_queries, 1, walk.n_kept)
     if len(screen.shelves.scales) < _LEAST_SAMPLE * _SAMPLED:
         return buffers, 0
-    expected = walk.n_kept / _SAMPLED
-    n_best = int(expected + (_SURE if walk.exact else _ABOUT) * expected**0.5) + 1
+    wanted, least = walk.n_kept / _SAMPLED, walk.least / _SAMPLED
+    by_size = wanted + (_SURE if walk.exact else _ABOUT) * wanted**0.5
+    n_best = int(max(by_size, least + _SURE_OF_LEAST * least**0.5)) + 1
     sample = empty_buffers(n_queries, 1, n_best)
     n_scored = sampled(n_best, sample)
     begin_above(sample, n_best, buffers)
