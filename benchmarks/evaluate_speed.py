@@ -10,9 +10,10 @@ process; BLAS is held to one thread, as implicit's documentation asks for.
 How to read it: medians over the rounds, and the ratio implicit / nestrec, lowest to highest. Above 1, nestrec is
 faster. `means only` does the job implicit does (full ranking, means at one cutoff), as early stopping calls it;
 `evaluate` is what a user calls: 6 metrics at 3 cutoffs up to 50, every user's values, 95% intervals, figures of the
-catalogue. `products` is the least any ranking costs: the largest width's scores, computed and thrown away. The ndcg of
-both stand last: they agree where both rank alike, but for the users and items that the training part does not know,
-which nestrec counts as misses and implicit never sees.
+catalogue. `ranking alone` is the one pass in both, and `screens` the same lists found as retrieval finds them: a proven
+int8 screen of each width, one after another. `products` is the least any ranking costs: the largest width's scores,
+computed and thrown away. The ndcg of both stand last: they agree where both rank alike, but for the users and items
+that the training part does not know, which nestrec counts as misses and implicit never sees.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -38,6 +40,10 @@ from nestrec.data.world import World
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.evaluation import evaluate, evaluate_arrays
 from nestrec.evaluation.held_out import matched
+from nestrec.kernels.ranking import rank_widths
+from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.building import build_screen
+from nestrec.retrieval.exact import Exact
 from nestrec.widths import Widths
 
 WIDTHS = Widths((4, 8, 16, 32, 64))
@@ -81,9 +87,12 @@ def compare(model: NestedEmbeddings, test: Interactions, rounds: int, threads: i
         "implicit": lambda: [ranking_metrics_at_k(p, train, held, k, False, threads) for p in peers],
         "nestrec, means only": lambda: means_only(model, held, k, threads),
         "nestrec, evaluate": lambda: evaluate(model, test, threads=threads),
+        "nestrec, ranking alone": lambda: ladder(model, held, k, threads),
+        "nestrec, screens": partial(by_screens, model, held, k, threads),
         "products": lambda: products(model, held),
     }
     results = {name: way() for name, way in ways.items()}  # compiles, and warms the caches
+    np.testing.assert_array_equal(results["nestrec, ranking alone"], results["nestrec, screens"])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -100,7 +109,7 @@ def show(seconds: dict[str, list[float]]) -> None:
     for name, taken in seconds.items():
         ratios = sorted(theirs / own for theirs, own in zip(seconds["implicit"], taken, strict=True))
         spread = f"implicit takes {median(ratios):5.2f} times that ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        print(f"{name:20} {median(taken):7.3f} s   {spread}")
+        print(f"{name:22} {median(taken):7.3f} s   {spread}")
 
 
 def test_matrix(model: NestedEmbeddings, test: Interactions) -> Any:
@@ -126,6 +135,23 @@ def means_only(model: NestedEmbeddings, held: Any, k: int, threads: int) -> list
     return evaluate_arrays(
         users, items, widths, seen.indptr, seen.indices, indptr, indices, cutoffs=(k,), threads=threads
     )
+
+
+def ladder(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
+    users = np.flatnonzero(np.diff(held.indptr))
+    sides = model.user_embeddings, model.item_embeddings
+    return rank_widths(*sides, tuple(WIDTHS), model.seen.indptr, model.seen.indices, users, k, threads)
+
+
+def by_screens(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
+    """Rank by a screen of each width, built here as it would have to be for each epoch's vectors."""
+    users = np.flatnonzero(np.diff(held.indptr))
+    seen = Exclusions(*Exclusions(model.seen.indptr, model.seen.indices).of(users))
+    found = []
+    for width in WIDTHS:
+        exact = Exact(model.item_embeddings, build_screen(model.item_embeddings, width, width))
+        found.append(exact.search(model.user_embeddings[users], k, seen, threads=threads).items)
+    return np.stack(found)
 
 
 def products(model: NestedEmbeddings, held: Any) -> None:

@@ -2,7 +2,8 @@
 
     python benchmarks/retrieval_speed.py [--items 100000,1000000] [--sizes 64,128,256] [--queries 400] [--rounds 5]
     python benchmarks/retrieval_speed.py --trained --items 100000 --sizes 64,256
-    python benchmarks/retrieval_speed.py --curve --items 100000 --sizes 64
+    python benchmarks/retrieval_speed.py --curve --items 100000,1000000 --sizes 64
+    python benchmarks/retrieval_speed.py --parts
 
 Generated vectors are normal numbers whose size falls with the dimension d as d^-0.375 on both sides, so that the part
 of the scores' variance that the first 4, 8, 16 and 32 of 64 numbers hold (.70, .81, .90, .96) is that of models trained
@@ -12,9 +13,13 @@ factor of 0.25. `--trained` trains embeddings on a generated world of that many 
 How to read it: `batch` lines give queries per second and the ratio to implicit's exact rate and to that of the bare
 matrix product (torch, nothing selected), `single` lines the median milliseconds of one query and how many times longer
 faiss.knn takes; medians over the rounds of what both sides took in the same round. The funnel is the fastest of some
-widths and shortlists whose recall of the full width's best 100 reaches .99 on half of the queries; the recall shown is
-that of the other half. `bytes` is what a screen holds for an item, beside the vectors. `--curve` prints recall against
-queries per second for graph indices of hnswlib and faiss with build time and memory, and nestrec's plans beside them.
+widths and shortlists whose recall of the full width's best 100 reaches .99 on half of the queries and holds on the
+other half; the recall shown is that of the other half. `rows`: what passes the screen is scored by int8 rows of the
+full width, and 150 go on. `bytes` is what a screen holds for an item, beside the vectors. `--curve` prints recall
+against queries per second for graph indices of hnswlib and faiss with build time and memory, and nestrec's plans beside
+them.
+`--parts` prints what a query of a batch takes of a thread: screening and choosing, by width and shortlist, and scoring
+what was chosen by rows of int8 or by all numbers of the vectors.
 """
 
 from __future__ import annotations
@@ -36,16 +41,21 @@ import torch
 from implicit.cpu.topk import topk
 
 from nestrec import Run, Trainer, World
+from nestrec.kernels.rescore import extend
 from nestrec.planning.trial import recall
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.funnel import Funnel
+from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.plan import ScreenOptions
+from nestrec.retrieval.request import Matrix, Request, request
 from nestrec.retrieval.retriever import Retriever
+from nestrec.retrieval.screen import Screen
+from nestrec.retrieval.screening import Kept, Walk, walked
 from nestrec.retrieval.storage import Storage
 
 K = 100
 TARGET = 0.99
-SHORTLISTS = (125, 150, 200, 300, 500, 1000, 2000)
+FROM_ROWS = 150  # items that rows of all numbers let through
+SHORTLISTS = (125, 150, 200, 300, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000)
 Ways = dict[str, Callable[[], Any]]
 
 
@@ -67,6 +77,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--trained", action="store_true", help="vectors trained on a generated world")
     parser.add_argument("--curve", action="store_true", help="recall against speed beside HNSW")
+    parser.add_argument("--parts", action="store_true", help="what a query of a batch spends its time on")
     options = parser.parse_args()
     faiss.omp_set_num_threads(options.threads)
     torch.set_num_threads(options.threads)
@@ -75,7 +86,9 @@ def main() -> None:
             make = trained if options.trained else generated
             vectors = make(n_items, size, options.queries)
             print(f"\n{vectors.name}: {n_items:,} items x {size}, {len(vectors.queries)} queries", flush=True)
-            if options.curve:
+            if options.parts:
+                parts(vectors, options.threads, options.rounds)
+            elif options.curve:
                 curve(vectors, options.threads, options.rounds)
             else:
                 compare(vectors, options.threads, options.rounds)
@@ -129,19 +142,23 @@ def funnels(vectors: Vectors, best: npt.NDArray[np.int32], threads: int) -> Iter
     """Yield the shortest shortlist of each screen that reaches the recall, and the screen with a proof."""
     _, items, queries, users = vectors
     size, half = items.shape[1], len(queries) // 2
-    for turned in (False, True):
+    for turned in (False, True) if vectors.name == "trained" else (False,):  # generated ones lie along their axes
         for width in (width for width in (16, 32, 48, 64, 128) if width <= size):
-            screen = ScreenOptions(width, Storage.INT8, turned).build(users, items, size)
-            name = f"int8 {width}{' turned' if turned else ''}"
+            rows = size if 2 * width <= size else 0
+            screen = ScreenOptions(width, Storage.INT8, turned, rows=rows).build(users, items, size)
+            stages = (Stage(size, FROM_ROWS),) if rows else ()
+            name = f"int8 {width}{' turned' if turned else ''}{' rows' if rows else ''}"
             if width < size:
                 proven = Exact(items, screen)
                 work = proven.search(queries[:20], K, threads=threads).work
                 if work.pruned > 0.9:
                     yield f"{name} proven, {100 * work.pruned:.2f}% pruned", proven
             for shortlist in SHORTLISTS:
-                funnel = Funnel(items, screen, shortlist)
-                if recall(funnel.search(queries[:half], K).items, best[:half]) >= TARGET:
-                    reached = recall(funnel.search(queries[half:], K).items, best[half:])
+                funnel = Funnel(items, screen, shortlist, stages)
+                if recall(funnel.search(queries[:half], K).items, best[:half]) < TARGET:
+                    continue
+                reached = recall(funnel.search(queries[half:], K).items, best[half:])
+                if reached >= TARGET:
                     held = screen.nbytes / len(items)
                     yield f"{name} shortlist {shortlist}, recall {reached:.4f}, {held:.0f} bytes", funnel
                     break
@@ -186,19 +203,57 @@ def curve(vectors: Vectors, threads: int, rounds: int) -> None:
     best = exact.search(queries, K).items
     points: list[tuple[str, float, int, Callable[[], npt.NDArray[Any]]]] = []
     points.extend(graph_points(vectors, threads))
-    for options in (ScreenOptions(16), ScreenOptions(32), ScreenOptions(items.shape[1])):
+    size = items.shape[1]
+    for options in (ScreenOptions(16), ScreenOptions(32), ScreenOptions(32, rows=size), ScreenOptions(size)):
         started = time.perf_counter()
-        screen = options.build(users, items, items.shape[1])
+        screen = options.build(users, items, size)
         took = time.perf_counter() - started
-        for shortlist in (125, 300, 1000):
-            way = partial(items_of, Funnel(items, screen, shortlist), queries, threads)
-            points.append((f"int8 {options.width}, shortlist {shortlist}", took, screen.nbytes, way))
+        stages = (Stage(size, FROM_ROWS),) if options.rows else ()
+        for shortlist in (125, 300, 1000, 2000) if options.width < size else (125,):
+            way = partial(items_of, Funnel(items, screen, shortlist, stages), queries, threads)
+            name = f"int8 {options.width}{' rows' if stages else ''}, shortlist {shortlist}"
+            points.append((name, took, screen.nbytes, way))
     points.append(("exact", 0.0, exact.nbytes, partial(items_of, exact, queries, threads)))
     seconds = in_turns({name: search for name, _, _, search in points}, rounds)
     for name, took, size, search in points:
         rate = len(queries) / median(seconds[name])
         found = recall(search().astype(np.int32), best)
         print(f"  {name:34} recall {found:.4f} {rate:9,.0f}/s  build {took:7.1f} s  {size / 1e6:7.1f} MB", flush=True)
+
+
+def parts(vectors: Vectors, threads: int, rounds: int) -> None:
+    """Print the parts of a query: a thread's milliseconds, medians of the rounds."""
+    _, items, queries, users = vectors
+    size = items.shape[1]
+    asked = request(queries, K, None, None, None, n_items=len(items), width=size)
+    for width in (width for width in (16, 32, 48, 64) if width <= size):
+        screen = ScreenOptions(width, rows=size).build(users, items, size)
+        for shortlist in (250, 1000, 2000):
+            spent: dict[str, list[float]] = {"all": [], "rows": [], "vectors": []}
+            for _ in range(rounds + 1):
+                for part, seconds in one_round(screen, asked, items, shortlist, threads).items():
+                    spent[part].append(1e3 * seconds / len(queries))
+            took = {part: median(times[1:]) for part, times in spent.items()}
+            took["screening and choosing"] = took.pop("all") - took["rows"] - took["vectors"]
+            told = ", ".join(f"{part} {ms:.3f} ms" for part, ms in reversed(took.items()))
+            print(f"  int8 {width:3}, shortlist {shortlist:5}: {told}", flush=True)
+
+
+def one_round(screen: Screen, asked: Request, items: Matrix, shortlist: int, threads: int) -> dict[str, float]:
+    """Return the threads' seconds for the parts of a walk that scores its shortlist once by rows, once by vectors."""
+    spent: list[tuple[float, float]] = []
+
+    def finish(some: slice, found: Kept) -> None:
+        started = time.perf_counter()
+        screen.refine(found.keys.copy(), found.counts, asked.queries[some], exact=False)
+        between = time.perf_counter()
+        extend(found.keys, found.counts, asked.queries[some], items, 0, items.shape[1], K)
+        spent.append((between - started, time.perf_counter() - between))
+
+    started = time.perf_counter()
+    walked(screen, asked, Walk(shortlist, exact=False, least=K), finish, threads)
+    took = threads * (time.perf_counter() - started)
+    return {"all": took, "rows": sum(one for one, _ in spent), "vectors": sum(other for _, other in spent)}
 
 
 def items_of(retriever: Retriever, queries: npt.NDArray[np.float32], threads: int) -> npt.NDArray[Any]:

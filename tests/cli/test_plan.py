@@ -148,3 +148,14 @@ def test_mistakes_are_told_in_one_sentence(run: Run, own: Path, words: tuple[obj
     assert result.code == 1
     assert sentence in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_picture_is_not_written_under_another_format_s_name(run: Run, own: Path, tmp_path: Path) -> None:
+    """PNG bytes went into a file that was called x.jpg."""
+    result = run("plan", own, "--measure-only", "--picture", tmp_path / "x.jpg")
+    assert result.code == 1
+    assert "x.jpg names no picture that can be drawn; pictures are PNG: give --picture" in " ".join(result.err.split())
+    assert not (tmp_path / "x.jpg").exists()
+    words = ("plan", own, "--measure-only", "-k", 2, "--sample", 4)
+    assert run(*words, "--picture", tmp_path / "X.PNG").code == 0
+    assert (tmp_path / "X.PNG").read_bytes().startswith(PNG)

@@ -51,17 +51,39 @@ def test_the_chosen_plan_is_about_as_fast_as_any_that_reaches_the_recall(plannin
     chosen = next(tried for tried in reaching if tried.name == planning.chosen.name)
     fastest = min(tried.measured.p50_ms for tried in reaching if tried.measured)
     assert chosen.measured is not None
-    assert chosen.measured.p50_ms <= 1.25 * fastest
+    assert chosen.measured.p50_ms <= max(1.25 * fastest, fastest + 0.1)
 
 
 def test_of_plans_as_fast_a_proven_one_is_taken_then_the_smaller() -> None:
-    def measured(plan: Plan, p50_ms: float, size: float) -> Plan:
-        return plan.with_measured(K, Measured(0.99, p50_ms, 1.0, 1.0, size, 0.9, 1))
-
     quick, proven = measured(Plan(8, shortlist=9), 1.0, 8.0), measured(Plan(8), 1.2, 32.0)
     large, slow = measured(Plan(8), 1.2, 64.0), measured(Plan(8), 1.3, 1.0)
     assert _cheapest([quick, large, proven, slow]) == proven
     assert _cheapest([quick, slow]) == quick
+
+
+def measured(plan: Plan, p50_ms: float, size: float) -> Plan:
+    return plan.with_measured(K, Measured(0.99, p50_ms, 1.0, 1.0, size, 0.9, 1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_a_small_catalogue_the_noise_of_a_run_does_not_choose(seed: int) -> None:
+    """With 2,000 items all plans take about a tenth of a millisecond, and the chosen one was another in each run."""
+    rng = np.random.default_rng(seed)
+    options = [ScreenOptions(width, storage) for width in (8, SIZE) for storage in (Storage.INT8, Storage.BF16)]
+    screened = [Plan(SIZE, one, shortlist) for one in options for shortlist in (0, 20, 40)]
+    plans = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in screened]
+    scan = measured(Plan(SIZE), rng.uniform(0.08, 0.16), 64.0)
+    assert _cheapest([*plans, scan]) == scan
+    again = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in screened]
+    assert _cheapest(plans).name == _cheapest(again).name
+
+
+def test_of_plans_as_fast_the_one_of_fewest_stages_is_taken() -> None:
+    bare = measured(Plan(64, ScreenOptions(8), 400), 2.2, 16.0)
+    staged = measured(Plan(64, ScreenOptions(8), 400, (Stage(32, 100),)), 2.0, 8.0)
+    rowed = measured(Plan(64, ScreenOptions(8, rows=64), 400, (Stage(64, 150),)), 2.1, 8.0)
+    assert _cheapest([rowed, staged, bare]) == bare
+    assert _cheapest([measured(bare, 2.6, 16.0), staged]) == staged
 
 
 def test_what_is_measured_is_what_a_full_scan_says(model: nestrec.NestedEmbeddings, planning: Planning) -> None:
@@ -150,6 +172,23 @@ def test_a_plan_and_its_screen_are_saved_and_mapped(model: nestrec.NestedEmbeddi
     assert not (tmp_path / "m" / "screen.safetensors").exists()
 
 
+def test_a_plan_of_before_its_rate_was_compared_and_rows_were_known_is_loaded(
+    model: nestrec.NestedEmbeddings, tmp_path: Path
+) -> None:
+    planned = by_shortlist(model, 30)
+    assert planned.plan is not None
+    own = planned.plan.with_measured(K, Measured(0.9, 0.1, 0.2, 1_000.0, 4.0, 0.9, 1, scan_per_second=2_000.0))
+    planned.planned(own, planned.screen).save(tmp_path / "m")
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    del manifest["plan"]["measured"]["scan_per_second"], manifest["plan"]["screen"]["rows"], manifest["screen"]["rows"]
+    (tmp_path / "m" / "manifest.json").write_text(json.dumps(manifest))
+    again = nestrec.NestedEmbeddings.load(tmp_path / "m")
+    assert again.plan is not None
+    assert again.plan.measured == replace(own.measured, scan_per_second=0.0)  # type: ignore[type-var]
+    assert not again.plan.slow_at_once
+    assert isinstance(again.retriever(k=K, n_queries=100), Funnel)
+
+
 def test_a_damaged_plan_is_refused(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
     by_shortlist(model, 30).save(tmp_path / "m")
     manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
@@ -188,12 +227,34 @@ def test_a_plan_needs_its_own_screen(model: nestrec.NestedEmbeddings) -> None:
             wanted.retriever(model.item_embeddings, screen)
 
 
+def test_large_catalogues_are_tried_with_rows_and_such_a_plan_is_kept(
+    model: nestrec.NestedEmbeddings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("nestrec.planning.plan._ROWS_FROM", 4_000)
+    monkeypatch.setattr(
+        "nestrec.planning.plan._by_time", lambda tried: 0.1 if tried.stages and tried.screen.rows else 1.0
+    )
+    found = plan(model, recall=0.9, k=K, n_users=20, threads=1)
+    assert found.chosen.screen is not None
+    assert found.chosen.screen.rows == SIZE
+    found.model.save(tmp_path / "m")
+    again = nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True)
+    assert again.plan == found.chosen
+    ids = model.users.ids[:30]
+    np.testing.assert_array_equal(again.recommend(ids, k=K).ids, found.model.recommend(ids, k=K).ids)
+    np.testing.assert_array_equal(again.recommend(ids, k=K, exact=True).ids, model.recommend(ids, k=K).ids)
+
+
 def test_names_tell_the_sequence() -> None:
     assert Plan(64).name == "full scan, 64"
     assert Plan(64, ScreenOptions(64)).name == "int8 64, proven, 64"
     assert Plan(64, ScreenOptions(8, Storage.BF16, turned=True), 400, (Stage(32, 120),)).name == (
         "bf16 8 turned, shortlist 400, 32 shortlist 120, 64"
     )
+    assert Plan(64, ScreenOptions(8, rows=64), 400, (Stage(64, 150),)).name == (
+        "int8 8, shortlist 400, rows 64 shortlist 150, 64"
+    )
+    assert Plan(64, ScreenOptions(8, rows=64)).name == "int8 8, rows 64, proven, 64"
     assert Plan(64, ScreenOptions(64, n_clusters=9)).name == "int8 64, 9 clusters, proven, 64"
 
 

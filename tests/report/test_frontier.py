@@ -46,7 +46,27 @@ def test_the_picture_is_a_png_whatever_was_chosen(tmp_path: Path, chosen: Plan) 
 def test_the_storage_that_is_drawn_is_the_chosen_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first storage was drawn whatever was chosen, and the ring stood around nothing."""
     drawn: list[Plan] = []
-    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own: drawn.extend(own))
+    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own, names: drawn.extend(own))
     halves = measured(Plan(64, ScreenOptions(64, Storage.BF16)), 1.0, 1.2)
     write_frontier(tmp_path / "frontier.png", "a model", (*PLANS, halves), halves, 0.99)
     assert drawn == [halves]
+
+
+def test_names_that_would_touch_are_written_one_over_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proofs all find everything, so their names stood in one place and could not be read."""
+    lifts: dict[str, float] = {}
+    monkeypatch.setattr(frontier, "_write", lambda axes, text, at, away, tone: lifts.update({text: away[1]}))
+    names = frontier._Names(
+        [(1.0, 1.0, "64", ""), (1.01, 1.0, "32+rows", ""), (1.02, 1.0, "32", ""), (9.0, 1.0, "8", "")]
+    )
+    assert names.write(None) == 3  # type: ignore[arg-type]
+    assert lifts["64"] < lifts["32+rows"] < lifts["32"]
+    assert lifts["8"] == lifts["64"]
+
+
+def test_a_proof_that_takes_most_of_a_scan_is_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Plan] = []
+    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own, names: drawn.extend(own))
+    slow = measured(Plan(64, ScreenOptions(4)), 1.0, 8.0)
+    write_frontier(tmp_path / "frontier.png", "a model", (*PLANS, slow), PROVEN, 0.99)
+    assert drawn == [SHORT, STAGED, PROVEN]

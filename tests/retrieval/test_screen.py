@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from nestrec.errors import DataError, OptionError
-from nestrec.kernels.selection import items_of, scores_of
+from nestrec.kernels.selection import items_of, keys_of, scores_of
 from nestrec.kernels.shelves import SHELF
 from nestrec.retrieval import screening
 from nestrec.retrieval.axes import Axes, principal_axes
@@ -58,6 +58,46 @@ def test_no_score_is_above_its_bound_and_the_bound_is_near(
     if width == SIZE:
         lengths = np.linalg.norm(vectors.queries, axis=1)[:, np.newaxis] * np.linalg.norm(vectors.items, axis=1).max()
         assert (bounds - scores).max() < 0.05 * lengths.max()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("width", [9, SIZE])
+def test_no_score_is_above_its_bound_by_a_row_and_that_is_nearer_than_a_shelf_s(width: int, turned: bool) -> None:
+    vectors = falling_spectrum(30, 500, SIZE)
+    axes = principal_axes(falling_spectrum(200, 1, SIZE, seed=9).queries, vectors.items) if turned else None
+    screen = build_screen(vectors.items, SIZE, 5, axes=axes, rows=width)
+    scores = vectors.queries.astype(np.float64) @ vectors.items.astype(np.float64).T
+    keys = np.stack([keys_of(np.zeros(500, np.float32), np.arange(500)) for _ in vectors.queries])
+    bounds, said = keys.copy(), keys.copy()
+    counts = np.full(30, 500)
+    screen.refine(bounds, counts, vectors.queries, exact=True)
+    screen.refine(said, counts, vectors.queries, exact=False)
+    np.testing.assert_array_equal(items_of(bounds), items_of(keys))
+    assert (scores_of(bounds) >= scores).all()
+    assert (bounds >= said).all()
+    assert (scores_of(bounds) - scores).mean() < 0.7 * (estimates(screen, vectors.queries, exact=True) - scores).mean()
+    if width == SIZE:
+        assert np.abs(scores_of(said) - scores).max() < 0.02 * np.abs(scores).max()
+
+
+def test_a_shortlist_is_narrowed_by_rows() -> None:
+    """The rows of the full width let through what the full width wants, so few vectors are read."""
+    vectors = falling_spectrum(20, 2_000, SIZE)
+    screen = build_screen(vectors.items, SIZE, 4, rows=SIZE)
+    plain = Funnel(vectors.items, screen, 300).search(vectors.queries, 10)
+    found = Funnel(vectors.items, screen, 300, (Stage(SIZE, 20),)).search(vectors.queries, 10)
+    np.testing.assert_array_equal(found.items, plain.items)
+    np.testing.assert_array_equal(found.scores, plain.scores)
+    assert (plain.work.rescored, found.work.rescored) == (20 * 300, 20 * 20)
+
+
+def test_a_proof_by_rows_reads_fewer_vectors() -> None:
+    vectors = falling_spectrum(20, 8_000, SIZE, power=0.6)
+    bare, rowed = (Exact(vectors.items, build_screen(vectors.items, SIZE, 8, rows=rows)) for rows in (0, SIZE))
+    one, other = bare.search(vectors.queries, 10), rowed.search(vectors.queries, 10)
+    np.testing.assert_array_equal(one.items, other.items)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    assert other.work.rescored < 0.5 * one.work.rescored
 
 
 def test_float32_estimates_of_a_prefix_are_its_scores() -> None:
@@ -189,12 +229,13 @@ def test_sizes_of_a_funnel_are_checked() -> None:
         Clusters(0)
 
 
+@pytest.mark.parametrize("rows", [0, 10])
 @pytest.mark.parametrize("clusters", [None, Clusters(5)])
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_screen_is_restored_from_its_arrays(clusters: Clusters | None, turned: bool) -> None:
+def test_a_screen_is_restored_from_its_arrays(clusters: Clusters | None, turned: bool, rows: int) -> None:
     vectors = falling_spectrum(9, 700, SIZE)
     axes: Axes | None = principal_axes(vectors.queries, vectors.items) if turned else None
-    screen = build_screen(vectors.items, SIZE, 6, axes=axes, clusters=clusters)
+    screen = build_screen(vectors.items, SIZE, 6, axes=axes, clusters=clusters, rows=rows)
     again = Screen.restored(screen.arrays(), screen.described())
     for one, other in zip(
         Exact(vectors.items, screen).search(vectors.queries, 4),
@@ -204,6 +245,9 @@ def test_a_screen_is_restored_from_its_arrays(clusters: Clusters | None, turned:
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match="do not fill"):
         Screen.restored(screen.arrays(), {**screen.described(), "width": 9})
+    if rows:
+        with pytest.raises(ValueError, match="do not fill rows"):
+            Screen.restored(screen.arrays(), {**screen.described(), "rows": SIZE})
 
 
 @pytest.mark.parametrize("n_queries", [1, 30])

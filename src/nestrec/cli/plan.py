@@ -51,6 +51,8 @@ def plan(
 ) -> None:
     """Find the cheapest way to recommend; keep it with the model."""
     kinds = _storages(storages)
+    if picture is not None:
+        _check_picture(picture)
     for place in (picture, json_to):
         if place is not None:
             check_file_place(place)
@@ -74,6 +76,15 @@ def plan(
     if not measure_only:
         planning.model.save(model, overwrite=True)
         say(f"Kept the plan with {model}; nestrec recommend goes by it.")
+
+
+def _check_picture(place: Path) -> None:
+    """Refuse what would hold a PNG under another format's name."""
+    if place.suffix.lower() != ".png":
+        raise OptionError(
+            f"--picture {place} names no picture that can be drawn; pictures are PNG: give --picture "
+            f"{place.with_suffix('.png')}"
+        )
 
 
 def _tell(planning: Planning, every: bool, n_items: int) -> None:

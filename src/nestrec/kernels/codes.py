@@ -20,7 +20,8 @@ from numba.extending import models, register_model
 
 from nestrec.kernels.lanes import LANES, Codegen, Signature, array_address, insert_function, intrinsic, lanes
 
-_FLOAT, _INT8, _INT16, _INT32 = ir.FloatType(), ir.IntType(8), ir.IntType(16), ir.IntType(32)
+_FLOAT, _DOUBLE = ir.FloatType(), ir.DoubleType()
+_INT8, _INT16, _INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 _FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT32, LANES)
 _PAIRS, _WIDE = ir.VectorType(_INT16, 2 * LANES), ir.VectorType(_INT32, 2 * LANES)
 
@@ -73,7 +74,7 @@ def _fused(builder: Any, name: str, of: Any, arguments: Any) -> Any:
 
 @intrinsic
 def load_codes(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
-    """Return a step of 8 items from this offset: 8 numbers of float32 or bf16 as floats, 16 of int8 as pairs."""
+    """Return a step of 8 items from this offset: 8 floats of float32 or bf16, 8 pairs of int8 or int16."""
     if array.dtype == types.int8:
 
         def as_pairs(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -81,6 +82,12 @@ def load_codes(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codeg
             return builder.sext(found, _PAIRS)
 
         return pairs(array, types.intp), as_pairs
+    if array.dtype == types.int16:
+
+        def of_query(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return _loaded(context, builder, signature, arguments, _PAIRS, 2)
+
+        return pairs(array, types.intp), of_query
     if array.dtype == types.uint16:
 
         def from_halves(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -145,6 +152,52 @@ def add_product(_context: Any, query: Any, codes: Any, so_far: Any) -> tuple[Sig
         return _fused(builder, f"llvm.fmuladd.v{LANES}f32", _FLOATS, arguments)
 
     return lanes(lanes, lanes, lanes), of_floats
+
+
+@intrinsic
+def least_sums(_context: Any, array: Any, least: Any) -> tuple[Signature, Codegen]:
+    """Return a float64 beside every item, as what sums of codes of this array are compared with; never more than it is.
+
+    Whole numbers are rounded downwards; a float32 may be off by its rounding.
+    """
+    of_int = array.dtype == types.int8
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        if not of_int:
+            return _everywhere(builder, builder.fptrunc(arguments[1], _FLOAT), LANES)
+        one = ir.FunctionType(_DOUBLE, [_DOUBLE])
+        whole = builder.call(insert_function(builder.module, one, "llvm.floor.f64"), [arguments[1]])
+        saturating = ir.FunctionType(_INT32, [_DOUBLE])
+        clipped = insert_function(builder.module, saturating, "llvm.fptosi.sat.i32.f64")
+        return _everywhere(builder, builder.call(clipped, [whole]), LANES)
+
+    return (sums if of_int else lanes)(array, types.float64), generate
+
+
+@intrinsic
+def any_reaching(_context: Any, low: Any, high: Any, least: Any) -> tuple[Signature, Codegen]:
+    """Return whether one of two vectors of sums is at or above the least; NaN never is."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        compare = builder.icmp_signed if low == sums else builder.fcmp_ordered
+        one, other = (compare(">=", side, arguments[2]) for side in arguments[:2])
+        bits = builder.bitcast(builder.or_(one, other), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, bits.type(0))
+
+    return types.boolean(low, high, least), generate
+
+
+@intrinsic
+def sum_of(_context: Any, so_far: Any) -> tuple[Signature, Codegen]:
+    """Return the sum of 8 int32 sums, an int32."""
+
+    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        reduce = insert_function(
+            builder.module, ir.FunctionType(_INT32, [_INTS]), f"llvm.vector.reduce.add.v{LANES}i32"
+        )
+        return builder.call(reduce, arguments)
+
+    return types.int32(sums), generate
 
 
 @intrinsic

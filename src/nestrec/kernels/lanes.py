@@ -206,15 +206,20 @@ def lowest_bit(_context: Any, bits: Any) -> tuple[Signature, Codegen]:
     return types.int64(types.int64), generate
 
 
-@intrinsic
-def prefetch(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
-    """Ask for the cache line of array[offset], which will be written soon."""
-
+def _prefetching(for_write: int, doc: str) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte_pointer = ir.IntType(8).as_pointer()
         address = builder.bitcast(array_address(context, builder, signature, arguments), byte_pointer)
-        for_write, keep, data = _INT32(1), _INT32(3), _INT32(1)
-        _call(builder, "llvm.prefetch.p0", ir.VoidType(), [address, for_write, keep, data])
+        keep, data = _INT32(3), _INT32(1)
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), [address, _INT32(for_write), keep, data])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp), generate
+    def typing(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
+        return types.void(array, types.intp), generate
+
+    typing.__doc__ = doc
+    return intrinsic(typing)
+
+
+prefetch = _prefetching(1, "Ask for the cache line of array[offset], which will be written soon.")
+prefetch_to_read = _prefetching(0, "Ask for the cache line of array[offset], which will be read soon.")

@@ -13,10 +13,9 @@ import numpy.typing as npt
 
 from nestrec.kernels.codes import chained
 from nestrec.kernels.compiled import compiled, compiled_in_order
-from nestrec.kernels.selection import LOWEST_KEY, Keys, keep_best, key_of, score_bits_of, write_best
+from nestrec.kernels.selection import LOWEST_KEY, Keys, item_of, keep_best, key_of, score_bits_of, write_best
 
 _EIGHT = 8
-_INDEX_BITS = np.int64(0x7FFFFFFF)
 
 Matrix = npt.NDArray[np.float32]
 
@@ -104,16 +103,11 @@ def write_all(keys: Keys, counts: Any, best: Keys) -> None:
 
 
 @compiled
-def _item_of(key: Any) -> Any:
-    return _INDEX_BITS - (key & np.int64(0xFFFFFFFF))
-
-
-@compiled
 def _take(names: Keys, at: int, n: int, exact: Any, found: Keys, count: int) -> int:
     """Put the keys of n scores into `found` from `count` on; return the count."""
     bits = exact.view(np.int32)
     for i in range(n):
-        found[count + i] = key_of(bits[i], np.int32(_item_of(names[at + i])))
+        found[count + i] = key_of(bits[i], np.int32(item_of(names[at + i])))
     return count + n
 
 
@@ -128,10 +122,10 @@ def _score_eight(
     exact: Any,  # (8,) float32
 ) -> None:
     last = at + n - 1
-    a, b = vectors[_item_of(keys[at])], vectors[_item_of(keys[min(at + 1, last)])]
-    c, d = vectors[_item_of(keys[min(at + 2, last)])], vectors[_item_of(keys[min(at + 3, last)])]
-    e, f = vectors[_item_of(keys[min(at + 4, last)])], vectors[_item_of(keys[min(at + 5, last)])]
-    g, h = vectors[_item_of(keys[min(at + 6, last)])], vectors[_item_of(keys[min(at + 7, last)])]
+    a, b = vectors[item_of(keys[at])], vectors[item_of(keys[min(at + 1, last)])]
+    c, d = vectors[item_of(keys[min(at + 2, last)])], vectors[item_of(keys[min(at + 3, last)])]
+    e, f = vectors[item_of(keys[min(at + 4, last)])], vectors[item_of(keys[min(at + 5, last)])]
+    g, h = vectors[item_of(keys[min(at + 6, last)])], vectors[item_of(keys[min(at + 7, last)])]
     exact[:] = 0.0
     if begin > 0:
         bits = exact.view(np.int32)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.kernels.codes import add_product, as_floats, load_codes, no_sum, splat_codes
+from nestrec.kernels.codes import add_product, any_reaching, as_floats, least_sums, load_codes, no_sum, splat_codes
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.lanes import LANES, load, lowest_bit, multiply_add, reaching, splat, store
 from nestrec.kernels.ranking_buffers import GROUP, Buffers
@@ -25,6 +25,7 @@ from nestrec.kernels.shelves import SHELF, Barred, FloatVector, Indices, Shelves
 PART = 2 * LANES  # items scored together
 _PART_BITS, _SHELF_BITS = 4, 6  # log2 of 16 and of 64
 _SLACK, _TAIL = GROUP, 2 * GROUP  # where a group's terms begin, after its scales
+_ROUNDINGS = 1e-6  # seventeen half units of float32's last place; a sum becomes a bound with three roundings
 
 Codes = npt.NDArray[Any]
 
@@ -47,8 +48,10 @@ def screen_many(
     query_scales, query_tails, prefixes, rests, roundings, query_lengths, leasts = weights
     allowed, indptr, places = barred
     scores, terms = np.empty(GROUP * PART, dtype=np.float32), np.empty(3 * GROUP, dtype=np.float32)
+    limits = np.empty(GROUP, dtype=np.float64)
     size, n_scored = n_steps * per_step, 0
     for shelf in range(every // 2, len(scales), every):
+        longest_tail = tails[shelf * SHELF : (shelf + 1) * SHELF].max() if len(tails) > 0 else np.float32(0.0)
         for first in range(0, len(thresholds), GROUP):
             if not _may_reach(query_lengths, leasts, first, lengths[shelf], thresholds):
                 continue
@@ -62,10 +65,14 @@ def screen_many(
                     + leasts[query]
                 )
                 terms[_TAIL + user] = query_tails[query]
+                limits[user] = _least_sum(terms, user, thresholds[query], longest_tail)
+            la, lb = least_sums(codes, limits[0]), least_sums(codes, limits[1])
+            lc, le = least_sums(codes, limits[2]), least_sums(codes, limits[3])
             n_scored += GROUP * SHELF
             for place in range(shelf * SHELF, (shelf + 1) * SHELF, PART):
                 item = (shelf * size * SHELF) + (place - shelf * SHELF) * per_step
-                _score_part(queries, first * size, codes, item, n_steps, per_step, scores)
+                if not _score_part(queries, first * size, codes, item, n_steps, per_step, la, lb, lc, le, scores):
+                    continue
                 reached = _bound_part(scores, terms, tails, place, thresholds, first)
                 if reached != 0:
                     _offer(
@@ -98,6 +105,17 @@ def _may_reach(lengths: FloatVector, leasts: FloatVector, first: int, longest: f
 
 
 @compiled
+def _least_sum(terms: FloatVector, user: int, threshold: float, longest_tail: Any) -> Any:
+    """Return what sums of codes must reach for a bound to reach the threshold, or less: all roundings are allowed for.
+
+    Most of 64 sums are refused by it in their registers, and never become bounds.
+    """
+    scale, slack = np.float64(terms[user]), np.float64(terms[_SLACK + user])
+    tail = np.float64(terms[_TAIL + user]) * longest_tail
+    return (threshold - slack - tail - _ROUNDINGS * (abs(threshold) + slack + tail)) / scale
+
+
+@compiled
 def _score_part(
     queries: Codes,
     query: int,  # offset of the group
@@ -105,9 +123,13 @@ def _score_part(
     item: int,  # offset of the first of 16
     n_steps: int,
     per_step: int,
-    scores: FloatVector,  # (GROUP, PART) overwritten
-) -> None:
-    """Sum the products of 16 items and 4 queries."""
+    la: Any,  # what the sums of the first query must reach
+    lb: Any,
+    lc: Any,
+    le: Any,
+    scores: FloatVector,  # (GROUP, PART) overwritten where one of the sums does
+) -> bool:
+    """Sum the products of 16 items and 4 queries; return whether one of them reaches what it must."""
     a0, a1, b0, b1 = no_sum(codes), no_sum(codes), no_sum(codes), no_sum(codes)
     c0, c1, e0, e1 = no_sum(codes), no_sum(codes), no_sum(codes), no_sum(codes)
     half, stride = LANES * per_step, SHELF * per_step
@@ -123,6 +145,9 @@ def _score_part(
         e0, e1 = add_product(of, low, e0), add_product(of, high, e1)
         item += stride
         query += GROUP * per_step
+    reached = any_reaching(a0, a1, la) | any_reaching(b0, b1, lb)
+    if not (reached | any_reaching(c0, c1, lc) | any_reaching(e0, e1, le)):
+        return False
     store(scores, 0, as_floats(a0))
     store(scores, LANES, as_floats(a1))
     store(scores, 2 * LANES, as_floats(b0))
@@ -131,6 +156,7 @@ def _score_part(
     store(scores, 5 * LANES, as_floats(c1))
     store(scores, 6 * LANES, as_floats(e0))
     store(scores, 7 * LANES, as_floats(e1))
+    return True
 
 
 @compiled

@@ -43,6 +43,12 @@ def keys_of(scores: npt.NDArray[np.float32], items: npt.NDArray[np.integer]) -> 
     return keys
 
 
+@compiled
+def item_of(key: np.int64) -> np.int64:
+    """Return the item index within a key."""
+    return np.int64(_INDEX_BITS - (key & np.int64(0xFFFFFFFF)))
+
+
 def items_of(keys: Keys) -> npt.NDArray[np.int32]:
     """Return the item indices within keys; -1 of NO_KEY."""
     items: npt.NDArray[np.int64] = _INDEX_BITS - (keys & np.int64(0xFFFFFFFF))

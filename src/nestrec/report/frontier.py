@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
     from nestrec.retrieval.storage import Storage
 
 _LOWEST = 0.5  # recall from which shortlists are drawn
+_HALF = 0.5
 _NAMED_BELOW = 0.95  # recall: lines that begin higher run into each other's names
-_LIFT = 0.012  # of the picture, from a point to its name
+_LIFT = 0.012  # of the recall drawn, above 1
+_ACROSS = 500.0  # points from the left of the plot to its right, about
+_CHARACTER, _LINE = 5.2, 10.5  # points of a name
 
 
 def plans_table(plans: Sequence[Plan], chosen: Plan, title: str) -> TextTable:
@@ -47,47 +52,76 @@ def write_frontier(path: Path, title: str, plans: Sequence[Plan], chosen: Plan, 
     Raises MissingExtraError without matplotlib. Where no screen was chosen, the storage is that of the first.
     """
     figure = figure_of(title, (8.6, 5.4))
-    axes = figure.subplots()
+    axes, names = figure.subplots(), _Names()
     storage = next(plan.screen.storage for plan in (chosen, *plans) if plan.screen is not None)
     shown = [plan for plan in plans if plan.screen is None or plan.screen.storage == storage]
     scan = max(plan.measured.p50_ms for plan in shown if plan.screen is None and plan.measured is not None)
-    shown = [plan for plan in shown if plan.measured is not None and plan.measured.p50_ms <= scan]
+    shown = [plan for plan in shown if _worth_drawing(plan, scan)]
+    with_rows = [plan.screen.width for plan in shown if plan.screen is not None and plan.screen.rows]
     for options, own in groupby((plan for plan in shown if plan.screen is not None), key=lambda plan: plan.screen):
-        if options is not None:
-            _draw_screen(axes, options, list(own))
-    _draw_points(axes, [plan for plan in shown if plan.screen is None], "full scan", "D", SOFT)
+        if options is not None and (not options.rows or options.width == max(with_rows) or options == chosen.screen):
+            _draw_screen(axes, options, list(own), names)
+    _draw_points(axes, [plan for plan in shown if plan.screen is None], "full scan", "D", SOFT, names)
+    n_lines = names.write(axes)
     axes.axhline(recall, color=SOFT, lw=0.8, ls=":")
     for measured in (plan.measured for plan in plans if plan.name == chosen.name and plan.measured is not None):
         at = measured.p50_ms, measured.recall
         axes.plot(*at, marker="o", ms=15, mfc="none", mec=INK, mew=1.4)
-    axes.set_title(f"chosen (ringed): {chosen.name}", loc="left", fontsize=11, color=INK)
+    axes.set_title(f"chosen (ringed): {chosen.name}", loc="left", fontsize=11, color=INK, pad=6 + _LINE * (n_lines - 1))
     _finish(axes, chosen.k, storage)
     figure.savefig(path, format="png", dpi=150, facecolor="white")
 
 
-def _draw_screen(axes: Axes, options: ScreenOptions, plans: Sequence[Plan]) -> None:
+@dataclass
+class _Names:
+    """Names of points on one line at the top: written above it, one over the other where they would touch."""
+
+    found: list[tuple[float, float, str, str]] = field(default_factory=list)  # milliseconds, recall, name, tone
+
+    def write(self, axes: Axes) -> int:
+        """Write them, once all points are drawn; return how many lines of names there are."""
+        low, high = (math.log(limit) for limit in (min(self.found)[0], max(self.found)[0]))
+        ends: list[float] = []  # how far right each line of names reaches
+        for ms, recall, name, tone in sorted(self.found):
+            middle = (math.log(ms) - low) / max(high - low, 1e-9) * _ACROSS
+            half = _CHARACTER * len(name) / 2
+            line = next((at for at, end in enumerate(ends) if end <= middle - half), len(ends))
+            ends[line : line + 1] = [middle + half + _CHARACTER]
+            _write(axes, name, (ms, recall), (0, 6 + _LINE * line), tone)
+        return len(ends)
+
+
+def _worth_drawing(plan: Plan, scan: float) -> bool:
+    """Tell whether it is no slower than the full scan; a proof that takes most of its time has scored nearly all."""
+    if plan.measured is None:
+        return False
+    return plan.measured.p50_ms <= (_HALF * scan if plan.exact and plan.screen is not None else scan)
+
+
+def _draw_screen(axes: Axes, options: ScreenOptions, plans: Sequence[Plan], names: _Names) -> None:
     """Draw a screen's shortlists as a line, and what it proves as a hollow square."""
     tone = TONES[int(options.turned)]
-    growing = [plan for plan in plans if not plan.exact and not plan.stages]
+    growing = [plan for plan in plans if not plan.exact and all(stage.width == options.rows for stage in plan.stages)]
     points = [(m.p50_ms, m.recall) for plan in growing if (m := plan.measured) and m.recall >= _LOWEST]
     if points:
-        style = "--" if options.turned else "-"
+        style = ":" if options.rows else "--" if options.turned else "-"
         axes.plot(*zip(*points, strict=True), color=tone, ls=style, marker="o", ms=4, lw=1.4)
-        if points[0][1] < _NAMED_BELOW:
-            _write(axes, str(options.width), points[0], (-7, -9), tone)
+        if points[0][1] < _NAMED_BELOW and not options.rows:  # with rows, a line begins where the one without does
+            _write(axes, str(options.width), points[0], (9, -11) if options.turned else (-10, -3), tone)
     proven = [plan for plan in plans if plan.exact]
-    _draw_points(axes, proven, f"{options.width}", "s", tone)
+    more = "+rows" if options.rows else " in cells" if options.n_clusters else ""
+    _draw_points(axes, proven, f"{options.width}{more}", "s", tone, names)
 
 
-def _draw_points(axes: Axes, plans: Sequence[Plan], name: str, marker: str, tone: str) -> None:
+def _draw_points(axes: Axes, plans: Sequence[Plan], name: str, marker: str, tone: str, names: _Names) -> None:
     for plan in plans:
         if plan.measured is not None:
             at = plan.measured.p50_ms, plan.measured.recall
             axes.plot(*at, marker=marker, ms=6, mfc="white", mec=tone, ls="none")
-            _write(axes, name, at, (0, 6), tone)
+            names.found.append((*at, name, tone))
 
 
-def _write(axes: Axes, text: str, at: tuple[float, float], away: tuple[int, int], tone: str) -> None:
+def _write(axes: Axes, text: str, at: tuple[float, float], away: tuple[float, float], tone: str) -> None:
     axes.annotate(text, at, away, textcoords="offset points", color=tone, fontsize=9, ha="center")
 
 
@@ -97,6 +131,7 @@ def _finish(axes: Axes, k: int, storage: Storage) -> None:
     handles = [
         Line2D([], [], color=TONES[0], marker="o", ms=4, label="shortlists, the model's own numbers"),
         Line2D([], [], color=TONES[1], marker="o", ms=4, ls="--", label="shortlists, turned"),
+        Line2D([], [], color=SOFT, marker="o", ms=4, ls=":", label="shortlists, then rows (widest such screen)"),
         Line2D([], [], mec=SOFT, mfc="white", marker="s", ls="none", label="proven"),
     ]
     axes.legend(handles=handles, frameon=False, loc="lower right", labelcolor=SOFT, fontsize=9)

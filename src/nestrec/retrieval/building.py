@@ -12,8 +12,10 @@ from nestrec.kernels.shelves import SHELF, Shelves
 from nestrec.retrieval.axes import Axes
 from nestrec.retrieval.cells import Cells
 from nestrec.retrieval.clusters import Clusters, Members
-from nestrec.retrieval.screen import Screen, relative_error
+from nestrec.retrieval.item_rows import ItemRows
+from nestrec.retrieval.screen import Screen
 from nestrec.retrieval.storage import Storage, coded
+from nestrec.retrieval.weighing import relative_error
 
 _SHELVES_AT_ONCE = 512
 _SHELVES_PER_CELL = 16  # where there are no clusters
@@ -32,6 +34,7 @@ def build_screen(
     *,
     axes: Axes | None = None,
     clusters: Clusters | None = None,
+    rows: int = 0,  # numbers of each item for what passes the shelves; 0: none
 ) -> Screen:
     """Return a screen of the first numbers of all items, in their own or other axes.
 
@@ -44,12 +47,13 @@ def build_screen(
     members, centres = _members(vectors, full_width, axes, clusters)
     names, begins, ends = _arranged(lengths, members, clustered=clusters is not None)
     filling = _Filling(_Source(vectors, full_width, axes, lengths), names, width, storage, members, centres)
+    filling.rows = ItemRows.empty(len(vectors), rows) if rows else None
     for first in range(0, len(names) // SHELF, _SHELVES_AT_ONCE):
         filling.fill(first)
     places = np.empty(len(vectors), dtype=np.int32)
     standing = np.flatnonzero(names >= 0).astype(np.int32)
     places[names[standing]] = standing
-    return Screen(filling.shelves, storage, width, full_width, filling.cells(begins, ends), axes, places)
+    return Screen(filling.shelves, storage, width, full_width, filling.cells(begins, ends), axes, places, filling.rows)
 
 
 def _lengths(vectors: Matrix, width: int) -> Doubles:
@@ -114,6 +118,7 @@ class _Filling:
         tails = np.zeros(len(names) if width < source.full_width else 0, dtype=np.float32)
         parts = np.zeros((4, n_shelves), dtype=np.float32)
         self.shelves = Shelves(np.empty(n_shelves * self._size, dtype=storage.dtype), names, tails, *parts)
+        self.rows: ItemRows | None = None
         self._radii, self._rests = np.zeros(n_shelves), np.zeros(n_shelves)
 
     def fill(self, first: int) -> None:
@@ -131,6 +136,8 @@ class _Filling:
         own.errors[some] = (errors + relative_error(self._width) * reaches) * _UPWARDS
         own.reaches[some] = reaches * _UPWARDS
         own.lengths[some] = (np.where(items < 0, 0.0, self._source.lengths[items]) * _UPWARDS).reshape(-1, SHELF).max(1)
+        if self.rows is not None:
+            self.rows.fill(items[items >= 0], turned.reshape(len(items), -1)[items >= 0])
         if len(self._centres):
             self._measure(some, items, turned)
 

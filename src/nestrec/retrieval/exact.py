@@ -1,9 +1,9 @@
 """Exact retrieval by a screen: upper bounds from few bytes an item, exact scores for the few that could be best.
 
-A screen keeps the items of greatest upper bound. They are scored exactly, greatest bound first, until the k-th best
-score is above the next bound and above everything that the screen refused: then the answer is provably that of a full
-scan, bit for bit. Where the kept items do not suffice, more are kept; where that would be a large part of the
-catalogue, all are scored.
+A screen keeps the items of greatest upper bound; one with rows brings their bounds nearer, by more numbers of each.
+They are scored exactly, greatest bound first, until the k-th best score is above the next bound and above everything
+that the screen refused: then the answer is provably that of a full scan, bit for bit. Where the kept items do not
+suffice, more are kept; where that would be a large part of the catalogue, all are scored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Exact:
 
     vectors: Matrix  # (n_items, >= full width) float32: what the screen was built from
     screen: Screen
-    n_kept: int | None = None  # items kept of each query at first; None: twice k and some
+    n_kept: int | None = None  # items kept of each query at first; None: twice k and some, eight times that with rows
 
     @property
     def n_items(self) -> int:
@@ -76,7 +76,10 @@ class Exact:
         return result
 
     def _first_kept(self, k: int) -> int:
-        return max(2 * k + 64 if self.n_kept is None else self.n_kept, k)
+        by_shelves = 2 * k + 64  # by rows it costs little to look at more, and another walk much
+        usual = by_shelves if self.screen.rows is None else _MORE * by_shelves
+        fitting = usual if usual * _LARGE_PART <= self.n_items else by_shelves
+        return max(fitting if self.n_kept is None else self.n_kept, k)
 
     def _settled(
         self, asked: Request, kept: int, best: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], threads: int
@@ -87,6 +90,7 @@ class Exact:
 
         def finish(some: slice, found: Kept) -> None:
             own, sure = no_keys(len(found.counts), best.shape[1]), certain[some]
+            self.screen.refine(found.keys, found.counts, asked.queries[some], exact=True)
             rescored.append(
                 settle(
                     found.keys,

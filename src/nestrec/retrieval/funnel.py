@@ -2,8 +2,8 @@
 
 Inner products add up: the score at width 32 is the score at width 16 plus the products of 16 more numbers. Where the
 screen holds float32 numbers of the model itself, they are not read again; where it holds coded ones, the first stage
-after it starts from nothing. The last stage is the full width, so scores are exact; what the shortlist missed is not
-found. `Exact` finds everything.
+after it starts from nothing. A stage of the width of the screen's rows is scored by them. The last stage is the full
+width, so scores are exact; what the shortlist missed is not found. `Exact` finds everything.
 """
 
 from __future__ import annotations
@@ -35,18 +35,20 @@ class Stage(NamedTuple):
 class Funnel:
     """The best items that shortlists of these sizes let through.
 
-    Raises OptionError for widths that do not ascend to less than the full one, or an empty shortlist.
+    Raises OptionError for widths that do not ascend to less than the full one (rows may have all of it), or an empty
+    shortlist.
     """
 
     vectors: Matrix  # (n_items, >= full width) float32: what the screen was built from
     screen: Screen
-    shortlist: int  # items that the screen lets through
+    shortlist: int  # items that the screen lets through; in a large catalogue, about so many
     stages: tuple[Stage, ...] = ()  # between the screen and the full width
     share: float = 1.0  # of the shelves that a screen with clusters visits at most, best cells first
 
     def __post_init__(self) -> None:
         """Check the sizes."""
-        widths = [0, *(stage.width for stage in self.stages), self.screen.full_width]
+        own = [stage.width for stage in self.stages if not self._by_rows(stage)]
+        widths = [0, *own, self.screen.full_width]
         if any(low >= high for low, high in pairwise(widths)):
             raise OptionError(f"widths of stages ascend and end below {widths[-1]}; got {widths[1:-1]}")
         if min([self.shortlist, *(stage.shortlist for stage in self.stages)]) < 1:
@@ -79,21 +81,28 @@ class Funnel:
         asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
         shown = min(asked.k, self.n_items)
         best, rescored = no_keys(len(asked), shown), [0]
-        narrowings = [*self.stages, Stage(width, shown)]
         walk = Walk(min(self.n_items, max(self.shortlist, shown)), exact=False, least=shown, share=self.share)
 
         def finish(some: slice, found: Kept) -> None:
             trim(found.keys, found.counts, walk.n_kept)
-            begin = self._held
-            for stage in narrowings:
-                kept, queries = max(stage.shortlist, shown), asked.queries[some]
-                n = extend(found.keys, found.counts, queries, self.vectors, begin, stage.width, kept)
-                rescored.append(n if stage.width == width else 0)
-                begin = stage.width
+            begin, queries = self._held, asked.queries[some]
+            for stage in self.stages:
+                kept = max(stage.shortlist, shown)
+                if self._by_rows(stage):
+                    self.screen.refine(found.keys, found.counts, queries, exact=False)
+                    trim(found.keys, found.counts, kept)
+                    begin = 0
+                else:
+                    extend(found.keys, found.counts, queries, self.vectors, begin, stage.width, kept)
+                    begin = stage.width
+            rescored.append(extend(found.keys, found.counts, queries, self.vectors, begin, width, shown))
             write_all(found.keys, found.counts, best[some])
 
         screened = walked(self.screen, asked, walk, finish, checked_threads(threads))
         return retrieved(best, asked.k, Work(len(asked) * self.n_items, screened, sum(rescored)))
+
+    def _by_rows(self, stage: Stage) -> bool:
+        return self.screen.rows is not None and stage.width == self.screen.rows.width
 
     @property
     def _held(self) -> int:

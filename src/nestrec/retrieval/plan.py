@@ -29,12 +29,13 @@ class ScreenOptions:
     storage: Storage = Storage.INT8
     turned: bool = False  # along the axes on which scores spread most, not the model's own numbers
     n_clusters: int = 0  # 0: none
+    rows: int = 0  # numbers of an item, in int8, for what passes these; 0: none
 
     def build(self, users: Matrix, items: Matrix, full_width: int) -> Screen:
         """Build it for these vectors; users are asked for only to find axes."""
         axes = principal_axes(users[:, :full_width], items[:, :full_width]) if self.turned else None
         clusters = Clusters(self.n_clusters) if self.n_clusters else None
-        return build_screen(items, full_width, self.width, self.storage, axes=axes, clusters=clusters)
+        return build_screen(items, full_width, self.width, self.storage, axes=axes, clusters=clusters, rows=self.rows)
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,11 @@ class Plan:
         cells = f", {self.screen.n_clusters} clusters" if self.screen.n_clusters else ""
         first = f"{self.screen.storage} {self.screen.width}{turned}{cells}"
         if self.exact:
-            return f"{first}, proven, {self.width}"
-        narrowings = "".join(f", {width} shortlist {shortlist}" for width, shortlist in self.stages)
+            return f"{first}{f', rows {self.screen.rows}' if self.screen.rows else ''}, proven, {self.width}"
+        narrowings = "".join(
+            f", {'rows ' if width == self.screen.rows else ''}{width} shortlist {shortlist}"
+            for width, shortlist in self.stages
+        )
         return f"{first}, shortlist {self.shortlist}{narrowings}, {self.width}"
 
     def retriever(self, items: Matrix, screen: Screen | None) -> Retriever:
@@ -105,9 +109,11 @@ class Plan:
         return Funnel(items, screen, self.shortlist, self.stages)
 
     def _names(self, screen: Screen, n_items: int) -> bool:
-        found = (screen.width, screen.full_width, screen.storage, screen.axes is not None, screen.n_items)
-        wanted = self.screen
-        return wanted is not None and found == (wanted.width, self.width, wanted.storage, wanted.turned, n_items)
+        wanted, rows = self.screen, screen.rows.width if screen.rows is not None else 0
+        found = (screen.width, screen.full_width, screen.storage, screen.axes is not None, rows, screen.n_items)
+        return wanted is not None and found == (
+            wanted.width, self.width, wanted.storage, wanted.turned, wanted.rows, n_items,
+        )  # fmt: skip
 
     def with_measured(self, k: int, measured: Measured) -> Plan:
         """Return the plan with what was measured of it."""

@@ -14,17 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.errors import DataError
+from nestrec.kernels.selection import Keys
 from nestrec.kernels.shelves import SHELF, Shelves, Weights
 from nestrec.retrieval.axes import Axes
 from nestrec.retrieval.cells import Cells
+from nestrec.retrieval.item_rows import ItemRows
 from nestrec.retrieval.storage import Storage, coded_queries
-
-ROUNDING = float(2.0**-23)  # twice the relative error of one operation in float32
-LEAST_SCORE = float(2.0**-100)  # more than 2^31 times the smallest float32, for sums of codes times their scales
-_OPERATIONS = 8  # beside those of a sum itself
-_LARGEST_SCORE = float(np.finfo(np.float32).max) / 4
-_UPWARDS = 1.0 + 4 * ROUNDING  # what is rounded to float32 must not become less
+from nestrec.retrieval.weighing import check_range, vector_lengths, weights
 
 Matrix = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -49,6 +45,7 @@ class Screen:
     cells: Cells
     axes: Axes | None
     places: npt.NDArray[np.int32]  # (n_items,) where each item stands
+    rows: ItemRows | None = None  # more numbers of each item, for what passes the shelves
 
     @property
     def n_items(self) -> int:
@@ -86,26 +83,28 @@ class Screen:
         Raises DataError where a product may be beyond the range of float32.
         """
         turned = self.turned(queries)
-        prefixes = turned[:, : self.width]
-        found = coded_queries(self.storage, prefixes, side_by_side)
-        lengths = _lengths(queries[:, : self.full_width])
-        _check_range(lengths, self.cells.longest)
-        rounding = relative_error(self.full_width)
-        parts = [_lengths(turned[:, self.width :]), _lengths(prefixes), found.rests, rounding * lengths]
-        slack = [_UPWARDS * part if exact else np.zeros(len(queries)) for part in parts]
-        leasts = np.full(len(queries), LEAST_SCORE if exact else 0.0)
-        columns = [found.scales, *slack, _UPWARDS * (1.0 + rounding) * lengths, leasts]
-        n_filled = -(-len(queries) // side_by_side) * side_by_side
-        return Asked(found.codes, Weights(*(_filled_up(column, n_filled) for column in columns)))
+        found = coded_queries(self.storage, turned[:, : self.width], side_by_side)
+        lengths = vector_lengths(queries[:, : self.full_width])
+        check_range(lengths, self.cells.longest)
+        n = -(-len(queries) // side_by_side) * side_by_side
+        return Asked(found.codes, weights(turned, found, self.width, lengths, exact=exact, n=n))
+
+    def refine(self, keys: Keys, counts: npt.NDArray[np.int64], queries: Matrix, *, exact: bool) -> None:
+        """Put bounds (`exact`) or estimates by the rows into keys of items; without rows, leave them."""
+        if self.rows is not None:
+            lengths = vector_lengths(queries[:, : self.full_width])
+            self.rows.refine(keys, counts, self.rows.asked(self.turned(queries), lengths, exact=exact))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return all arrays by name, as they are saved."""
         axes = {} if self.axes is None else self.axes._asdict()
-        return {**self.shelves._asdict(), **self.cells.arrays(), **axes, "places": self.places}
+        rows = {} if self.rows is None else self.rows.arrays()
+        return {**self.shelves._asdict(), **self.cells.arrays(), **axes, **rows, "places": self.places}
 
     def described(self) -> dict[str, Any]:
         """Return what the arrays do not say, as plain values."""
-        return {"storage": self.storage.value, "width": self.width, "full_width": self.full_width}
+        widths = {"width": self.width, "full_width": self.full_width, "rows": self.rows.width if self.rows else 0}
+        return {"storage": self.storage.value, **widths}
 
     @classmethod
     def restored(cls, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> Screen:
@@ -113,7 +112,9 @@ class Screen:
         shelves = Shelves(*(arrays[name] for name in Shelves._fields))
         axes = Axes(arrays["of_queries"], arrays["of_items"]) if "of_queries" in arrays else None
         storage, width, full_width = Storage(described["storage"]), int(described["width"]), described["full_width"]
-        screen = cls(shelves, storage, width, int(full_width), Cells.restored(arrays), axes, arrays["places"])
+        rows_width, places = int(described.get("rows", 0)), arrays["places"]
+        rows = ItemRows.restored(arrays, rows_width, len(places)) if rows_width else None
+        screen = cls(shelves, storage, width, int(full_width), Cells.restored(arrays), axes, places, rows)
         screen._check()
         return screen
 
@@ -139,31 +140,5 @@ class Screen:
             raise ValueError(f"{len(shelves.names)} names do not fit {n_places} places")
 
 
-def _check_range(queries: Doubles, items: Doubles) -> None:
-    query, item = float(queries.max(initial=0.0)), float(items.max(initial=0.0))
-    if query * item > _LARGEST_SCORE:
-        raise DataError(
-            f"a query of length {query:.3g} and an item vector of length {item:.3g} have products beyond the range of "
-            "32-bit floats; scale the vectors down"
-        )
-
-
 def _packed(places: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.packbits(places.reshape(-1, SHELF), axis=1, bitorder="little").view(np.int64).ravel()
-
-
-def _lengths(rows: npt.NDArray[Any]) -> Doubles:
-    doubles = rows.astype(np.float64)
-    lengths: Doubles = np.sqrt(np.vecdot(doubles, doubles))
-    return lengths
-
-
-def relative_error(width: int) -> float:
-    """Return how far a float32 sum of so many products may be off, as a share of the vectors' lengths multiplied."""
-    return (width + _OPERATIONS) * ROUNDING
-
-
-def _filled_up(values: Doubles, n: int) -> npt.NDArray[np.float32]:
-    column = np.zeros(n, dtype=np.float32)
-    column[: len(values)] = values
-    return column

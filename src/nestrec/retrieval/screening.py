@@ -12,17 +12,21 @@ import numpy.typing as npt
 from nestrec.kernels.ranking_buffers import GROUP, Buffers, empty_buffers, room
 from nestrec.kernels.screen import begin_above, screen_many, screen_one
 from nestrec.kernels.selection import LOWEST_KEY, Keys
-from nestrec.kernels.shelves import Barred
+from nestrec.kernels.shelves import Barred, Shelves
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Request
-from nestrec.retrieval.screen import LEAST_SCORE, Screen, relative_error
+from nestrec.retrieval.screen import Screen
+from nestrec.retrieval.weighing import LEAST_SCORE, relative_error
 
 FEW = 2 * GROUP  # up to so many queries are answered one by one
 _BLOCK = 512  # queries a thread takes at once
 _BUFFER_BYTES = 1 << 25  # per thread; fewer queries a block where many are kept
 _WORTH_SHARING = 1 << 24  # codes: below, a second thread costs one query more than it saves
 _SAMPLED = 16  # a shelf of so many is in the sample
-_SURE = 3.0  # standard deviations by which the sample's threshold is lower than what it should let through
+_SURE = 3.0  # standard deviations by which the sample's threshold is lower than what an exact walk should keep
+_SURE_OF_LEAST = 5.0  # the same of what may be returned: a block in which one query has less is walked again
+_ABOUT = 1.0  # the same where a shortlist may fall a little short of its size, which saves a fifth of it and more
+_NO_TAILS = np.zeros(0, dtype=np.float32)  # estimates have no use for them
 _LEAST_SAMPLE = 32  # shelves
 _ALL = np.iinfo(np.int32).max
 
@@ -88,11 +92,11 @@ def _step(n_queries: int, n_kept: int, threads: int) -> int:
 def _many(screen: Screen, asked: Request, block: slice, walk: Walk, allowed: Words, finish: Finish) -> int:
     some = asked.part(block)
     prepared = screen.asked(some.queries, exact=walk.exact, side_by_side=GROUP)
-    barred = _barred(screen, some.excluded, len(some), allowed)
+    barred, shelves = _barred(screen, some.excluded, len(some), allowed), _shelves(screen, walk)
 
     def screened(n_kept: int, buffers: Buffers, every: int = 1) -> int:
         found: int = screen_many(
-            prepared.codes, prepared.weights, screen.shelves, screen.n_steps, screen.storage.per_step, barred, n_kept,
+            prepared.codes, prepared.weights, shelves, screen.n_steps, screen.storage.per_step, barred, n_kept,
             buffers, every,
         )  # fmt: skip
         return found
@@ -106,6 +110,10 @@ def _many(screen: Screen, asked: Request, block: slice, walk: Walk, allowed: Wor
     return n_scored
 
 
+def _shelves(screen: Screen, walk: Walk) -> Shelves:
+    return screen.shelves if walk.exact else screen.shelves._replace(tails=_NO_TAILS)
+
+
 def _begun(screen: Screen, n_queries: int, walk: Walk, sampled: Callable[[int, Buffers], int]) -> tuple[Buffers, int]:
     """Return buffers that refuse what a sample of the shelves shows to be too bad, and how many pairs that took.
 
@@ -114,8 +122,9 @@ def _begun(screen: Screen, n_queries: int, walk: Walk, sampled: Callable[[int, B
     buffers = empty_buffers(n_queries, 1, walk.n_kept)
     if len(screen.shelves.scales) < _LEAST_SAMPLE * _SAMPLED:
         return buffers, 0
-    expected = walk.n_kept / _SAMPLED
-    n_best = int(expected + _SURE * expected**0.5) + 1
+    wanted, least = walk.n_kept / _SAMPLED, walk.least / _SAMPLED
+    by_size = wanted + (_SURE if walk.exact else _ABOUT) * wanted**0.5
+    n_best = int(max(by_size, least + _SURE_OF_LEAST * least**0.5)) + 1
     sample = empty_buffers(n_queries, 1, n_best)
     n_scored = sampled(n_best, sample)
     begin_above(sample, n_best, buffers)
@@ -125,11 +134,11 @@ def _begun(screen: Screen, n_queries: int, walk: Walk, sampled: Callable[[int, B
 def _one(screen: Screen, asked: Request, row: int, walk: Walk, allowed: Words, finish: Finish, threads: int) -> int:
     some = asked.part(slice(row, row + 1))
     prepared = screen.asked(some.queries, exact=walk.exact, side_by_side=1)
-    barred = _barred(screen, some.excluded, 1, allowed)
+    barred, shelves = _barred(screen, some.excluded, 1, allowed), _shelves(screen, walk)
 
     def visited(n_kept: int, buffers: Buffers, cells: _Visits) -> int:
         found: int = screen_one(
-            prepared.codes, prepared.weights, screen.shelves, screen.n_steps, screen.storage.per_step, barred, n_kept,
+            prepared.codes, prepared.weights, shelves, screen.n_steps, screen.storage.per_step, barred, n_kept,
             buffers, *cells,
         )  # fmt: skip
         return found

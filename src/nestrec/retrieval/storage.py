@@ -74,6 +74,22 @@ def coded(storage: Storage, prefixes: Doubles) -> Coded:
     return Coded(_laid_out(halves, storage), scales, decoded)
 
 
+class CodedRows(NamedTuple):
+    """Items, coded one by one."""
+
+    codes: npt.NDArray[np.int8]  # (n, width)
+    scales: Doubles  # (n,)
+    decoded: Doubles  # (n, width)
+
+
+def coded_rows(prefixes: Doubles) -> CodedRows:
+    """Code items, (n, width), in int8."""
+    largest = np.abs(prefixes).max(axis=1)
+    scales = np.where(largest > 0, largest / _LARGEST_CODE, 1.0).astype(np.float32).astype(np.float64)
+    codes = np.clip(np.rint(prefixes / scales[:, np.newaxis]), -_LARGEST_CODE, _LARGEST_CODE)
+    return CodedRows(codes.astype(np.int8), scales, codes * scales[:, np.newaxis])
+
+
 class CodedQueries(NamedTuple):
     """A block of queries, coded."""
 
@@ -82,17 +98,20 @@ class CodedQueries(NamedTuple):
     rests: Doubles  # (n_queries,) length of what coding left out
 
 
-def coded_queries(storage: Storage, prefixes: Doubles, side_by_side: int = GROUP) -> CodedQueries:
-    """Code queries, (n_queries, width), in groups."""
+def coded_queries(
+    storage: Storage, prefixes: Doubles, side_by_side: int = GROUP, per_step: int | None = None
+) -> CodedQueries:
+    """Code queries, (n_queries, width), in groups, with so many numbers of each in a step; None: the storage's."""
+    step = storage.per_step if per_step is None else per_step
     if storage is not Storage.INT8:
         floats = prefixes.astype(np.float32)
-        return CodedQueries(_grouped(floats, 1, side_by_side), np.ones(len(prefixes)), _lengths(prefixes - floats))
+        return CodedQueries(_grouped(floats, step, side_by_side), np.ones(len(prefixes)), _lengths(prefixes - floats))
     largest_code = min(_LARGEST_QUERY_CODE, _LARGEST_SUM // (_LARGEST_CODE * (prefixes.shape[1] + 1)))
     largest = np.abs(prefixes).max(axis=1)
     scales = np.where(largest > 0, largest / largest_code, 1.0)
     codes = np.rint(prefixes / scales[:, np.newaxis])
     rests = _lengths(prefixes - codes * scales[:, np.newaxis])
-    return CodedQueries(_grouped(codes.astype(np.int16), 2, side_by_side), scales, rests)
+    return CodedQueries(_grouped(codes.astype(np.int16), step, side_by_side), scales, rests)
 
 
 def _lengths(rows: Doubles) -> Doubles:
