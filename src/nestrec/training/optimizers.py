@@ -48,5 +48,5 @@ class Adam:
 
     @property
     def learning_rate(self) -> float:
-        """A much larger one than the paper's 0.001, since it falls to a tenth within few epochs."""
-        return 0.02
+        """A larger one than the paper's 0.001, since it falls to a tenth within few epochs."""
+        return 0.005

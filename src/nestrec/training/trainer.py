@@ -66,7 +66,7 @@ class Trainer:
     epochs: int | None = None
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float | None = None
-    """Size of the first steps; None: 0.2, for Adam 0.02."""
+    """Size of the first steps; None: 0.2, for Adam 0.005."""
     final_learning_rate: float | None = None
     """Size of the steps of the last epoch; None: a tenth of the first ones."""
     regularization: float | None = None

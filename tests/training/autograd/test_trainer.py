@@ -111,8 +111,8 @@ def test_the_learning_rate_is_that_of_the_optimiser() -> None:
     for engine, backbone, rate in (
         (None, MF(), 0.2),
         (TorchEngine(), MF(), 0.2),
-        (TorchEngine(optimizer=Adam()), MF(), 0.02),
-        (None, LightGCN(), 0.02),
+        (TorchEngine(optimizer=Adam()), MF(), 0.005),
+        (None, LightGCN(), 0.005),
         (TorchEngine(optimizer=Adagrad()), LightGCN(), 0.2),
     ):
         schedule = Trainer(engine=engine, backbone=backbone).schedule(tiny())
