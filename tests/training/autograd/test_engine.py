@@ -20,7 +20,8 @@ torch = pytest.importorskip("torch")
 import nestrec.training.autograd.engine as engine_module  # noqa: E402
 from nestrec.training.autograd import levels  # noqa: E402
 from nestrec.training.autograd.counter import Draws, derived  # noqa: E402
-from nestrec.training.autograd.engine import AutogradEngine, Batch, torch_threads  # noqa: E402
+from nestrec.training.autograd.engine import AutogradEngine, torch_threads  # noqa: E402
+from nestrec.training.autograd.nested_loss import Batch  # noqa: E402
 from tests.training.autograd.engines import CPU, NoSteps, batch_of, one_epoch, started, torch_trainer  # noqa: E402
 
 

@@ -17,16 +17,16 @@ import torch
 from torch import nn
 
 from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.kernels.pool import STRUCK
 from nestrec.kernels.shuffle import random_bits as bits_of
 from nestrec.training.autograd import levels
 from nestrec.training.autograd.counter import Draws, below, derived, random_bits
+from nestrec.training.autograd.nested_loss import Batch, Leaves, NestedLoss
 from nestrec.training.autograd.pool import Chosen, Pool
 from nestrec.training.autograd.scoring import Candidates, Kernel, gathered
 from nestrec.training.autograd.steps import AdamSteps, Arrays, ModuleSteps, Steps, steps_for
 from nestrec.training.autograd.unseen import SeenItems
 from nestrec.training.backbones import Backbone
-from nestrec.training.losses import Loss, Negatives, SampledSoftmax, Scored
+from nestrec.training.losses import Loss, Negatives
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import Optimizer
 from nestrec.training.samplers import ChoosingSampler, Sampler
@@ -49,32 +49,6 @@ class Parts:
     device: torch.device
     mixed: bool  # candidates are scored in bfloat16
     epochs: int  # that the run is planned for
-
-
-@dataclass(frozen=True)
-class Leaves:
-    """Vectors of a batch, which its loss is differentiated by.
-
-    Negatives are (n_layers, batch, n_pools, …) of choosing samplers, (n_layers, n_blocks, n_candidates, …) of a pool.
-    """
-
-    users: torch.Tensor  # (n_layers, batch, embedding_size)
-    positives: torch.Tensor  # the same
-    negatives: torch.Tensor | None
-
-    def all(self) -> list[torch.Tensor]:
-        """Return them in order."""
-        return [leaf for leaf in (self.users, self.positives, self.negatives) if leaf is not None]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows of a batch: user and item indices, and those of its negatives."""
-
-    users: torch.Tensor  # (batch,)
-    items: torch.Tensor  # (batch,)
-    negatives: torch.Tensor | None  # (batch, n_pools, n_layers) or (n_blocks, n_candidates)
-    share_of_positive: torch.Tensor | None = None
 
 
 class AutogradEngine:
@@ -107,7 +81,10 @@ class AutogradEngine:
         self._module_steps = None if self._module is None else ModuleSteps(self._module)
         self._shadow: torch.Tensor | None = None  # the table in bfloat16, where candidates are scored by it
         self._order: tuple[int, torch.Tensor] | None = None
-        self._set_constants()
+        self._widths = objective.widths.values
+        self._loss = NestedLoss(
+            objective, parts.loss, parts.sampler, self._module, n_items, self._seen_lanes, parts.device
+        )
 
     @property
     def n_positives(self) -> int:
@@ -144,7 +121,7 @@ class AutogradEngine:
 
     def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the mean loss of a batch without what holds vectors back, and the gradients of its leaves."""
-        return self._gradients(batch, self._leaves(batch, self._layers(draws)))
+        return self._loss.gradients(batch, self._leaves(batch, self._layers(draws)))
 
     def state(self) -> Arrays:
         """Return all that training changes, by name."""
@@ -188,17 +165,6 @@ class AutogradEngine:
         self._positives = torch.from_numpy(users[wanted]).to(self._device)
         self._items = torch.from_numpy(indices[wanted].astype(np.int64)).to(self._device)
 
-    def _set_constants(self) -> None:
-        objective = self.objective
-        self._widths = objective.widths.values
-        self._level_weights = torch.tensor(objective.level_weights, device=self._device)
-        self._sharpness = torch.from_numpy(objective.sharpness()).to(self._device)
-        self._pulls = torch.from_numpy(objective.pulls()).to(self._device)
-        self._decays = torch.from_numpy(objective.decays()).to(self._device)
-        self._inside = levels.inside(self._widths, self._device)
-        self._held = self._inside * self._level_weights[:, None] * self._decays
-        self._block_of = (1 - self._inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
-
     def _ordered(self, epoch: int) -> torch.Tensor:
         if self._order is None or self._order[0] != epoch:
             generator = torch.Generator(self._device).manual_seed(derived(self._key(epoch), _ORDER) >> 1)
@@ -213,10 +179,12 @@ class AutogradEngine:
         layers = self._layers(draws)
         batch = self._with_negatives(users, items, layers.detach(), epoch, first, draws)
         leaves = self._leaves(batch, layers.detach())
-        loss, gradients = self._gradients(batch, leaves)
+        loss, gradients = self._loss.gradients(batch, leaves)
         rows = self._rows(batch)
         if self._encoder.is_local:
-            self._hold_back(batch, leaves, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
+            self._loss.hold_back(
+                batch, leaves, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients]
+            )
             nodes = torch.cat([row.flatten() for row in rows])
             self._steps.step_rows(nodes, _joined([gradient[0] for gradient in gradients]), rate)
             self._refresh(nodes)
@@ -245,7 +213,7 @@ class AutogradEngine:
         rows = [_of_layer(row, 0) for row in rows]
         own = [self._table[row] for row in rows]
         held = [torch.zeros_like(vectors) for vectors in own]
-        self._hold_back(batch, leaves, own, held)
+        self._loss.hold_back(batch, leaves, own, held)
         of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(held))
         self._steps.step_all(of_table, rate)
         self._shadow = None
@@ -275,78 +243,6 @@ class AutogradEngine:
         for leaf in leaves.all():
             leaf.requires_grad_(True)
         return leaves
-
-    def _gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        total, loss = self._total(batch, leaves)
-        parameters = [] if self._module is None else list(self._module.parameters())
-        wanted = leaves.all()
-        gradients = torch.autograd.grad(total, [*wanted, *parameters], materialize_grads=True)
-        for parameter, gradient in zip(parameters, gradients[len(wanted) :], strict=True):
-            parameter.grad = gradient
-        return loss.detach(), list(gradients[: len(wanted)])
-
-    def _total(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what is differentiated and the loss that is reported, both means over the batch."""
-        users, positives, by_layer = _averaged(leaves.users), _averaged(leaves.positives), leaves.negatives
-        if by_layer is not None and batch.share_of_positive is not None:
-            share = batch.share_of_positive.permute(2, 0, 1)[..., None]  # (n_layers, batch, n_pools, 1)
-            by_layer = share * leaves.positives[:, :, None] + (1 - share) * by_layer
-        if self.parts.loss.takes is Negatives.POOL:
-            scored = self._of_pool(batch, leaves)
-            losses = self.parts.loss(scored).mean(dim=1)
-            # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
-            return losses.sum(), self._level_weights @ losses.detach()
-        positive_scores = negative_scores = levels.shared_scores(users, positives, self._inside)
-        if by_layer is not None:
-            negative_scores = self._negative_scores(users, _averaged(by_layer))
-        scored = Scored(users, positives, self._widths, positive_scores, negative_scores, self._sharpness, 1.0)
-        loss = self._level_weights @ self.parts.loss(scored).mean(dim=1)
-        sampler = self.parts.sampler
-        if isinstance(sampler, ChoosingSampler) and by_layer is not None:
-            added = sampler.own_loss(self._module, leaves.users, leaves.positives, by_layer)
-            return (loss if added is None else loss + added.mean()), loss
-        return loss, loss
-
-    def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
-        if negatives.shape[1] == 1:  # shared by the levels
-            return levels.shared_scores(users, negatives.squeeze(1), self._inside)
-        return levels.own_scores(users, negatives, self._inside)
-
-    def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
-        assert leaves.negatives is not None
-        assert batch.negatives is not None
-        users, positives, pools = _averaged(leaves.users), _averaged(leaves.positives), _averaged(leaves.negatives)
-        positive_scores = levels.coupled(levels.block_products(users, positives, self._widths), self._pulls)
-        scores = levels.coupled(levels.pooled_products(users, pools, self._widths, BLOCK), self._pulls)
-        scores = scores.masked_fill(self._seen_lanes(batch.users, batch.negatives), float(STRUCK))
-        each = self._n_items / pools.shape[1]
-        return Scored(users, positives, self._widths, positive_scores, scores, self._sharpness, each)
-
-    def _hold_back(self, batch: Batch, leaves: Leaves, own: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
-        """Add to gradients those of half the weighted squares of the batch's own rows of the table.
-
-        A mean over the batch. What is added is a number times the row itself, so it needs no autograd.
-        """
-        weights: list[torch.Tensor | float] = [self._decays, self._decays]
-        if len(own) == 3:
-            weights.append(self._weights_of_negatives(batch, leaves, own[2]))
-        if self.objective.whole:
-            weights = [self.objective.regularization] * len(own)
-        for weight, vectors, gradient in zip(weights, own, gradients, strict=True):
-            gradient.add_(vectors * weight, alpha=1 / len(batch.users))
-
-    def _weights_of_negatives(self, batch: Batch, leaves: Leaves, negatives: torch.Tensor) -> torch.Tensor:
-        """Return what each square of a negative weighs: as the levels that hold it, or by its share of the softmax."""
-        if self.parts.loss.takes is not Negatives.POOL:
-            return self._held if negatives.shape[1] > 1 else self._held.sum(dim=0, keepdim=True)
-        assert isinstance(self.parts.loss, SampledSoftmax)
-        with torch.no_grad():
-            shares = self.parts.loss.shares(self._of_pool(batch, leaves))
-            pulled = torch.tensordot(self._pulls, shares, dims=([1], [0]))
-            n_pools, n_candidates = negatives.shape[:2]
-            padded = torch.nn.functional.pad(pulled, (0, 0, 0, n_pools * BLOCK - pulled.shape[1]))
-            mass = padded.view(len(self._widths), n_pools, BLOCK, n_candidates).sum(dim=2)
-            return mass[self._block_of].permute(1, 2, 0) * self._decays
 
     def _with_negatives(
         self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, epoch: int, first: int, draws: Draws
@@ -407,7 +303,7 @@ class AutogradEngine:
             return layers[:, users], layers[:, items + self._n_users], layers[:, self._n_users :]
 
         candidates = scored(of_items)
-        products = levels.shared_scores(vectors[users], vectors[items + self._n_users], self._inside)
+        products = levels.shared_scores(vectors[users], vectors[items + self._n_users], self._loss.inside)
         of_positives = products[-1:].T if sampler.shared else products.T
         epochs = self.parts.epochs
         return Pool(
@@ -437,11 +333,6 @@ class AutogradEngine:
 
 def _of(prefix: str, arrays: Arrays) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _averaged(leaf: torch.Tensor) -> torch.Tensor:
-    """Return the mean over the layers; of one layer, which is most cases, without a copy."""
-    return leaf.squeeze(0) if len(leaf) == 1 else leaf.mean(dim=0)
 
 
 def _of_layer(rows: torch.Tensor, layer: int) -> torch.Tensor:

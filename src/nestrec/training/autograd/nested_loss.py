@@ -1,0 +1,151 @@
+"""The nested loss of a batch: scores of every level, their losses, the gradients of the batch's vectors.
+
+What holds vectors back is added to the gradients in closed form (`NestedLoss.hold_back`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nestrec.kernels.nested_bpr import BLOCK
+from nestrec.kernels.pool import STRUCK
+from nestrec.training.autograd import levels
+from nestrec.training.losses import Loss, Negatives, SampledSoftmax, Scored
+from nestrec.training.objective import Objective
+from nestrec.training.samplers import ChoosingSampler, Sampler
+
+SeenLanes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """Vectors of a batch, which its loss is differentiated by.
+
+    Negatives are (n_layers, batch, n_pools, …) of choosing samplers, (n_layers, n_blocks, n_candidates, …) of a pool.
+    """
+
+    users: torch.Tensor  # (n_layers, batch, embedding_size)
+    positives: torch.Tensor  # the same
+    negatives: torch.Tensor | None
+
+    def all(self) -> list[torch.Tensor]:
+        """Return them in order."""
+        return [leaf for leaf in (self.users, self.positives, self.negatives) if leaf is not None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a batch: user and item indices, and those of its negatives."""
+
+    users: torch.Tensor  # (batch,)
+    items: torch.Tensor  # (batch,)
+    negatives: torch.Tensor | None  # (batch, n_pools, n_layers) or (n_blocks, n_candidates)
+    share_of_positive: torch.Tensor | None = None
+
+
+class NestedLoss:
+    """A loss at every level, for batches on one device."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        loss: Loss,
+        sampler: Sampler,
+        module: nn.Module | None,  # of the sampler
+        n_items: int,
+        seen_lanes: SeenLanes,  # (users, pools) -> (batch, n_candidates): which of its pool each user has seen
+        device: torch.device,
+    ) -> None:
+        """Bring what stays the same to the device."""
+        self._objective, self._loss, self._sampler = objective, loss, sampler
+        self._module, self._n_items, self._seen_lanes = module, n_items, seen_lanes
+        self._widths = objective.widths.values
+        self._level_weights = torch.tensor(objective.level_weights, device=device)
+        self._sharpness = torch.from_numpy(objective.sharpness()).to(device)
+        self._pulls = torch.from_numpy(objective.pulls()).to(device)
+        self._decays = torch.from_numpy(objective.decays()).to(device)
+        self.inside = levels.inside(self._widths, device)
+        self._held = self.inside * self._level_weights[:, None] * self._decays
+        self._block_of = (1 - self.inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
+
+    def gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the mean loss, and the gradients of the leaves; those of the module's parameters are set on them."""
+        total, loss = self._total(batch, leaves)
+        parameters = [] if self._module is None else list(self._module.parameters())
+        wanted = leaves.all()
+        gradients = torch.autograd.grad(total, [*wanted, *parameters], materialize_grads=True)
+        for parameter, gradient in zip(parameters, gradients[len(wanted) :], strict=True):
+            parameter.grad = gradient
+        return loss.detach(), list(gradients[: len(wanted)])
+
+    def _total(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what is differentiated and the loss that is reported, both means over the batch."""
+        users, positives, by_layer = _averaged(leaves.users), _averaged(leaves.positives), leaves.negatives
+        if by_layer is not None and batch.share_of_positive is not None:
+            share = batch.share_of_positive.permute(2, 0, 1)[..., None]  # (n_layers, batch, n_pools, 1)
+            by_layer = share * leaves.positives[:, :, None] + (1 - share) * by_layer
+        if self._loss.takes is Negatives.POOL:
+            scored = self._of_pool(batch, leaves)
+            losses = self._loss(scored).mean(dim=1)
+            # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
+            return losses.sum(), self._level_weights @ losses.detach()
+        positive_scores = negative_scores = levels.shared_scores(users, positives, self.inside)
+        if by_layer is not None:
+            negative_scores = self._negative_scores(users, _averaged(by_layer))
+        scored = Scored(users, positives, self._widths, positive_scores, negative_scores, self._sharpness, 1.0)
+        loss = self._level_weights @ self._loss(scored).mean(dim=1)
+        sampler = self._sampler
+        if isinstance(sampler, ChoosingSampler) and by_layer is not None:
+            added = sampler.own_loss(self._module, leaves.users, leaves.positives, by_layer)
+            return (loss if added is None else loss + added.mean()), loss
+        return loss, loss
+
+    def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
+        if negatives.shape[1] == 1:  # shared by the levels
+            return levels.shared_scores(users, negatives.squeeze(1), self.inside)
+        return levels.own_scores(users, negatives, self.inside)
+
+    def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
+        assert leaves.negatives is not None
+        assert batch.negatives is not None
+        users, positives, pools = _averaged(leaves.users), _averaged(leaves.positives), _averaged(leaves.negatives)
+        positive_scores = levels.coupled(levels.block_products(users, positives, self._widths), self._pulls)
+        scores = levels.coupled(levels.pooled_products(users, pools, self._widths, BLOCK), self._pulls)
+        scores = scores.masked_fill(self._seen_lanes(batch.users, batch.negatives), float(STRUCK))
+        each = self._n_items / pools.shape[1]
+        return Scored(users, positives, self._widths, positive_scores, scores, self._sharpness, each)
+
+    def hold_back(self, batch: Batch, leaves: Leaves, own: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
+        """Add to gradients those of half the weighted squares of the batch's own rows of the table.
+
+        A mean over the batch. What is added is a number times the row itself, so it needs no autograd.
+        """
+        weights: list[torch.Tensor | float] = [self._decays, self._decays]
+        if len(own) == 3:
+            weights.append(self._weights_of_negatives(batch, leaves, own[2]))
+        if self._objective.whole:
+            weights = [self._objective.regularization] * len(own)
+        for weight, vectors, gradient in zip(weights, own, gradients, strict=True):
+            gradient.add_(vectors * weight, alpha=1 / len(batch.users))
+
+    def _weights_of_negatives(self, batch: Batch, leaves: Leaves, negatives: torch.Tensor) -> torch.Tensor:
+        """Return what each square of a negative weighs: as the levels that hold it, or by its share of the softmax."""
+        if self._loss.takes is not Negatives.POOL:
+            return self._held if negatives.shape[1] > 1 else self._held.sum(dim=0, keepdim=True)
+        assert isinstance(self._loss, SampledSoftmax)
+        with torch.no_grad():
+            shares = self._loss.shares(self._of_pool(batch, leaves))
+            pulled = torch.tensordot(self._pulls, shares, dims=([1], [0]))
+            n_pools, n_candidates = negatives.shape[:2]
+            padded = torch.nn.functional.pad(pulled, (0, 0, 0, n_pools * BLOCK - pulled.shape[1]))
+            mass = padded.view(len(self._widths), n_pools, BLOCK, n_candidates).sum(dim=2)
+            return mass[self._block_of].permute(1, 2, 0) * self._decays
+
+
+def _averaged(leaf: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the layers; of one layer, which is most cases, without a copy."""
+    return leaf.squeeze(0) if len(leaf) == 1 else leaf.mean(dim=0)
