@@ -64,18 +64,8 @@ class Loss(Protocol):
 
 
 @dataclass(frozen=True)
-class PairLoss:
-    """A loss of a positive against one negative per level; all coordinates minimise the weighted sum of the levels'."""
-
-    @property
-    def takes(self) -> Negatives:
-        """One item per level."""
-        return Negatives.ONE
-
-    @property
-    def rules(self) -> Rules:
-        """Those of pairs."""
-        return PAIRWISE
+class OneForAll:
+    """A loss whose weighted sum over the levels all coordinates minimise."""
 
     @property
     def coupling(self) -> float:
@@ -86,6 +76,21 @@ class PairLoss:
     def temperature(self) -> float | None:
         """None: there is no softmax."""
         return None
+
+
+@dataclass(frozen=True)
+class PairLoss(OneForAll):
+    """A loss of a positive against one negative per level."""
+
+    @property
+    def takes(self) -> Negatives:
+        """One item per level."""
+        return Negatives.ONE
+
+    @property
+    def rules(self) -> Rules:
+        """Those of pairs."""
+        return PAIRWISE
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch)."""
@@ -179,7 +184,7 @@ class SampledSoftmax:
 
 
 @dataclass(frozen=True)
-class DirectAU:
+class DirectAU(OneForAll):
     """Alignment of users with their items and uniformity of each side, on prefixes scaled to length 1; no negatives.
 
     Per level: mean |u - i|^2 + gamma * (uniformity of users + uniformity of items) / 2, where uniformity is the log of
@@ -205,16 +210,6 @@ class DirectAU:
     def rules(self) -> Rules:
         """Its own."""
         return DIRECT
-
-    @property
-    def coupling(self) -> float:
-        """1: one loss for all coordinates."""
-        return 1.0
-
-    @property
-    def temperature(self) -> float | None:
-        """None: there is no softmax."""
-        return None
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch): alignment is each positive's own, uniformity the batch's, the same for all."""
