@@ -65,7 +65,7 @@ class Graph:
         adjacency = normalised_adjacency(indptr, indices, n_items)
         self._propagation = Propagation(adjacency, n_layers, embedding_size, device)
         self._dropout = edge_dropout
-        self._edges = torch.from_numpy(_edge_of(indptr, indices, n_items)).to(device) if edge_dropout else None
+        self._edges = torch.from_numpy(_edge_of(indices)).to(device) if edge_dropout else None
         self._n_edges = len(indices)
 
     def __call__(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
@@ -97,9 +97,8 @@ class _Mean(torch.autograd.Function):
         context: torch.autograd.function.FunctionCtx, table: torch.Tensor, propagation: Propagation
     ) -> torch.Tensor:
         context.propagation = propagation  # type: ignore[attr-defined]
-        return propagation(
-            table
-        ).detach()  # another tensor: autograd marks what is returned, and the memory is used again
+        result = propagation(table)  # in memory that is used again, while autograd marks the tensor it is given
+        return result.detach()
 
     @staticmethod
     def backward(context: torch.autograd.function.FunctionCtx, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
@@ -121,7 +120,7 @@ class _Step(torch.autograd.Function):
         return context.propagation.step(gradients[0]), None  # type: ignore[attr-defined]
 
 
-def _edge_of(indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int) -> npt.NDArray[np.int64]:
+def _edge_of(indices: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Return which interaction each entry of the adjacency stands for: once in a user's row, once in an item's."""
     by_user = np.arange(len(indices), dtype=np.int64)
     by_item = np.argsort(indices, kind="stable")  # an item's row has its users ascending, as the interactions do

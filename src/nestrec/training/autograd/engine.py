@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,6 @@ import torch
 from torch import nn
 
 from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.kernels.shuffle import random_bits as bits_of
 from nestrec.training.autograd import levels
 from nestrec.training.autograd.counter import Draws, below, derived, random_bits
 from nestrec.training.autograd.nested_loss import Batch, Leaves, NestedLoss
@@ -26,7 +26,7 @@ from nestrec.training.autograd.scoring import Candidates, Kernel, gathered
 from nestrec.training.autograd.steps import AdamSteps, Arrays, ModuleSteps, Steps, steps_for
 from nestrec.training.autograd.unseen import SeenItems
 from nestrec.training.backbones import Backbone
-from nestrec.training.losses import Loss, Negatives
+from nestrec.training.losses import Loss, Negatives, Scored
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import Optimizer
 from nestrec.training.samplers import ChoosingSampler, Sampler
@@ -74,7 +74,7 @@ class AutogradEngine:
         self._table = torch.from_numpy(np.concatenate([users, items])).to(parts.device)
         self._encoder = parts.backbone.encoder(indptr, indices, n_items, size, parts.device)
         self._set_positives(indptr, indices)
-        self._seen = SeenItems(indptr, indices, n_items, parts.device)
+        self._indptr, self._indices = indptr, indices
         self._kernel = None if parts.device.type != "cpu" or parts.mixed else Kernel(indptr, indices, threads)
         self._module = self._own_module(size)
         self._steps: Steps = steps_for(parts.optimizer, self._table, parts.batch_size)
@@ -121,7 +121,8 @@ class AutogradEngine:
 
     def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the mean loss of a batch without what holds vectors back, and the gradients of its leaves."""
-        return self._loss.gradients(batch, self._leaves(batch, self._layers(draws)))
+        loss, gradients, _ = self._loss.gradients(batch, self._leaves(batch, self._layers(draws)))
+        return loss, gradients
 
     def state(self) -> Arrays:
         """Return all that training changes, by name."""
@@ -146,6 +147,11 @@ class AutogradEngine:
             self._table = self._table.new_zeros((0, self._table.shape[1]))
         self._steps = steps_for(self.parts.optimizer, self._table[:0].clone(), 1)
         self._shadow = None
+
+    @cached_property
+    def _seen(self) -> SeenItems:
+        """Who has seen what, on the device; not made where the compiled kernel looks it up."""
+        return SeenItems(self._indptr, self._indices, self._n_items, self._device)
 
     def _own_module(self, size: int) -> nn.Module | None:
         sampler = self.parts.sampler
@@ -172,35 +178,32 @@ class AutogradEngine:
         return self._order[1]
 
     def _key(self, epoch: int) -> int:
-        return int(bits_of(np.uint64(self._seed), epoch))
+        return derived(self._seed, epoch)
 
     def _step(self, users: torch.Tensor, items: torch.Tensor, epoch: int, first: int, rate: float) -> torch.Tensor:
         draws = Draws(self._key(epoch), first, self._device)
         layers = self._layers(draws)
         batch = self._with_negatives(users, items, layers.detach(), epoch, first, draws)
         leaves = self._leaves(batch, layers.detach())
-        loss, gradients = self._loss.gradients(batch, leaves)
+        loss, gradients, scored = self._loss.gradients(batch, leaves)
         rows = self._rows(batch)
         if self._encoder.is_local:
-            self._loss.hold_back(
-                batch, leaves, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients]
-            )
+            self._loss.hold_back(scored, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
             nodes = torch.cat([row.flatten() for row in rows])
             self._steps.step_rows(nodes, _joined([gradient[0] for gradient in gradients]), rate)
             self._refresh(nodes)
         else:
-            self._step_graph(batch, layers, leaves, rows, gradients, rate)
+            self._step_graph(layers, rows, gradients, scored, rate)
         if self._module_steps is not None:
             self._module_steps.step()
         return loss
 
     def _step_graph(
         self,
-        batch: Batch,
         layers: torch.Tensor,
-        leaves: Leaves,
         rows: list[torch.Tensor],
         gradients: list[torch.Tensor],
+        scored: Scored,
         rate: float,
     ) -> None:
         of_layers = torch.zeros_like(layers)
@@ -213,7 +216,7 @@ class AutogradEngine:
         rows = [_of_layer(row, 0) for row in rows]
         own = [self._table[row] for row in rows]
         held = [torch.zeros_like(vectors) for vectors in own]
-        self._loss.hold_back(batch, leaves, own, held)
+        self._loss.hold_back(scored, own, held)
         of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(held))
         self._steps.step_all(of_table, rate)
         self._shadow = None

@@ -72,18 +72,21 @@ class NestedLoss:
         self._held = self.inside * self._level_weights[:, None] * self._decays
         self._block_of = (1 - self.inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
 
-    def gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Return the mean loss, and the gradients of the leaves; those of the module's parameters are set on them."""
-        total, loss = self._total(batch, leaves)
+    def gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor], Scored]:
+        """Return the mean loss, the gradients of the leaves, and the scores that both were taken from.
+
+        The gradients of the module's parameters are set on them.
+        """
+        total, loss, scored = self._total(batch, leaves)
         parameters = [] if self._module is None else list(self._module.parameters())
         wanted = leaves.all()
         gradients = torch.autograd.grad(total, [*wanted, *parameters], materialize_grads=True)
         for parameter, gradient in zip(parameters, gradients[len(wanted) :], strict=True):
             parameter.grad = gradient
-        return loss.detach(), list(gradients[: len(wanted)])
+        return loss.detach(), list(gradients[: len(wanted)]), scored
 
-    def _total(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what is differentiated and the loss that is reported, both means over the batch."""
+    def _total(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, torch.Tensor, Scored]:
+        """Return what is differentiated and the loss that is reported, both means over the batch, and the scores."""
         users, positives, by_layer = _averaged(leaves.users), _averaged(leaves.positives), leaves.negatives
         if by_layer is not None and batch.share_of_positive is not None:
             share = batch.share_of_positive.permute(2, 0, 1)[..., None]  # (n_layers, batch, n_pools, 1)
@@ -92,7 +95,7 @@ class NestedLoss:
             scored = self._of_pool(batch, leaves)
             losses = self._loss(scored).mean(dim=1)
             # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
-            return losses.sum(), self._level_weights @ losses.detach()
+            return losses.sum(), self._level_weights @ losses.detach(), scored
         positive_scores = negative_scores = levels.shared_scores(users, positives, self.inside)
         if by_layer is not None:
             negative_scores = self._negative_scores(users, _averaged(by_layer))
@@ -101,8 +104,8 @@ class NestedLoss:
         sampler = self._sampler
         if isinstance(sampler, ChoosingSampler) and by_layer is not None:
             added = sampler.own_loss(self._module, leaves.users, leaves.positives, by_layer)
-            return (loss if added is None else loss + added.mean()), loss
-        return loss, loss
+            return (loss if added is None else loss + added.mean()), loss, scored
+        return loss, loss, scored
 
     def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         if negatives.shape[1] == 1:  # shared by the levels
@@ -119,26 +122,26 @@ class NestedLoss:
         each = self._n_items / pools.shape[1]
         return Scored(users, positives, self._widths, positive_scores, scores, self._sharpness, each)
 
-    def hold_back(self, batch: Batch, leaves: Leaves, own: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
+    def hold_back(self, scored: Scored, own: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
         """Add to gradients those of half the weighted squares of the batch's own rows of the table.
 
         A mean over the batch. What is added is a number times the row itself, so it needs no autograd.
         """
         weights: list[torch.Tensor | float] = [self._decays, self._decays]
-        if len(own) == 3:
-            weights.append(self._weights_of_negatives(batch, leaves, own[2]))
         if self._objective.whole:
             weights = [self._objective.regularization] * len(own)
+        elif len(own) == 3:
+            weights.append(self._weights_of_negatives(scored, own[2]))
         for weight, vectors, gradient in zip(weights, own, gradients, strict=True):
-            gradient.add_(vectors * weight, alpha=1 / len(batch.users))
+            gradient.add_(vectors * weight, alpha=1 / len(scored.users))
 
-    def _weights_of_negatives(self, batch: Batch, leaves: Leaves, negatives: torch.Tensor) -> torch.Tensor:
+    def _weights_of_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
         """Return what each square of a negative weighs: as the levels that hold it, or by its share of the softmax."""
         if self._loss.takes is not Negatives.POOL:
             return self._held if negatives.shape[1] > 1 else self._held.sum(dim=0, keepdim=True)
         assert isinstance(self._loss, SampledSoftmax)
         with torch.no_grad():
-            shares = self._loss.shares(self._of_pool(batch, leaves))
+            shares = self._loss.shares(scored)
             pulled = torch.tensordot(self._pulls, shares, dims=([1], [0]))
             n_pools, n_candidates = negatives.shape[:2]
             padded = torch.nn.functional.pad(pulled, (0, 0, 0, n_pools * BLOCK - pulled.shape[1]))
