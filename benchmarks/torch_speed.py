@@ -12,9 +12,10 @@ layers in seconds an epoch, at the paper's batches of 2048 and at 8192.
 
 With `--limit`, generated interactions are trained on a device, in the paper's setting but with sparse Adam, and what a
 positive costs is set against the bytes it must move: candidates' prefixes, its vectors and negatives, read, and the
-rows of vectors and Adam's means, read and written. How to read it: `of the limit` is the share of the bandwidth, as a
-copy of a large tensor shows it, that these bytes alone account for; a fifth is the aim on a GPU. This part was written
-for GPUs and tried on a CPU only.
+rows of vectors and Adam's means, read and written. Then LightGCN of three layers with dense Adam in default batches; a
+step must read, for each edge and product, a vector and 8 bytes of the matrix, and move Adam's rows. How to read it:
+`of the limit` is the share of the bandwidth, as a copy of a large tensor shows it, that these bytes alone account for;
+a fifth is the aim on a GPU. Vectors that stay in a GPU's cache are read faster than that.
 """
 
 from __future__ import annotations
@@ -130,12 +131,23 @@ def compare(interactions: Interactions, rounds: int, n_batches: int, threads: in
         print(f"LightGCN, 3 layers, batches of {batch_size}: {epoch:.2f} s/epoch")
 
 
-def bytes_of_a_positive() -> int:
-    """Return what a positive must read and write: candidates' prefixes, vectors, negatives, and their sparse step."""
-    candidates = N_CANDIDATES * sum(WIDTHS) * FLOAT
+def bytes_of_a_positive(of_candidates: int) -> int:
+    """Return what a positive must read and write: candidates' prefixes, vectors, negatives, and their sparse step.
+
+    A number of a candidate has `of_candidates` bytes.
+    """
+    candidates = N_CANDIDATES * sum(WIDTHS) * of_candidates
     rows = 2 + len(WIDTHS)  # user, positive, negatives
     step = 3 * 2 * rows * WIDTHS[-1] * FLOAT  # vectors and two means, each read and written
     return candidates + rows * WIDTHS[-1] * FLOAT + step
+
+
+def bytes_of_a_graph_step(interactions: Interactions, n_layers: int) -> int:
+    """Return what a step of LightGCN must read and write but for the batch's own rows: products, and dense Adam."""
+    entries = 2 * interactions.n_interactions
+    numbers = (interactions.n_users + interactions.n_items) * WIDTHS[-1]
+    products = 2 * n_layers * (entries * (WIDTHS[-1] * FLOAT + 8) + 2 * numbers * FLOAT)  # on the way there and back
+    return products + (2 * 3 + 1) * numbers * FLOAT
 
 
 def bandwidth(device: torch.device) -> float:
@@ -153,21 +165,36 @@ def bandwidth(device: torch.device) -> float:
     return 2 * source.numel() * FLOAT / median(times)
 
 
-def limit(millions: float, n_items: int, device: str, batch_size: int, mixed: bool) -> None:
+def limit(millions: float, n_items: int, device: str, batch_size: int) -> None:
     n = int(millions * 1e6)
     interactions = generate_interactions(n_users=max(2, n // 20), n_items=n_items, n_interactions=n, seed=1)
-    engine = TorchEngine(device, Adam(sparse=True), batch_size, mixed_precision=mixed)
-    trained = started(Trainer.paper(engine=engine), interactions, 2)
-    where = torch.device("cuda" if device == "cuda" else "cpu")
-    part = min(trained.n_positives, 64 * batch_size)
+    most = bandwidth(torch.device(device))
+    print(f"bandwidth {most / 1e9:,.0f} GB/s" + (f", {torch.cuda.get_device_name()}" if device == "cuda" else ""))
+    for mixed in (False, True):
+        engine = TorchEngine(device, Adam(sparse=True), batch_size, mixed_precision=mixed)
+        rate, memory = rate_of(Trainer.paper(engine=engine), interactions, batch_size, 64)
+        needed = bytes_of_a_positive(2 if mixed else FLOAT)
+        print(f"MF{', mixed precision' if mixed else ''}: {rate:,.0f} positives/s, {needed:,} bytes each, "
+              f"of the limit {rate * needed / most:.3f}, memory {memory}")  # fmt: skip
+    graph = Trainer.paper(backbone=LightGCN(n_layers=3), engine=TorchEngine(device, Adam()))
+    size = TorchEngine().batch_size_for(interactions)
+    rate, memory = rate_of(graph, interactions, size, 4)
+    needed = bytes_of_a_graph_step(interactions, 3)
+    print(f"LightGCN, 3 layers, batches of {size:,}: {n / rate:.2f} s/epoch, {needed / 1e9:.1f} GB a step, "
+          f"of the limit {rate / size * needed / most:.3f}, memory {memory}")  # fmt: skip
+
+
+def rate_of(trainer: Trainer, interactions: Interactions, batch_size: int, n_batches: int) -> tuple[float, str]:
+    """Return positives/s and the most memory that was taken of a GPU, in words."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    trained = started(trainer, interactions, 2)
+    part = min(trained.n_positives, n_batches * batch_size)
     trained.train(0, 0, batch_size, 1e-3)
     rate = part / median([seconds(lambda: trained.train(0, 0, part, 1e-3)) for _ in range(3)])
-    most = bandwidth(where)
-    needed = bytes_of_a_positive()
-    print(f"{rate:,.0f} positives/s, {needed:,} bytes each, bandwidth {most / 1e9:,.1f} GB/s")
-    print(f"of the limit: {rate * needed / most:.3f}")
-    if where.type == "cuda":
-        print(f"memory: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
+    taken = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0
+    return rate, f"{taken:.2f} GB" if taken else "of the GPU none"
 
 
 def main() -> None:
@@ -181,10 +208,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000, help="for --limit")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="for --limit")
     parser.add_argument("--batch-size", type=int, default=65_536, help="for --limit")
-    parser.add_argument("--mixed-precision", action="store_true", help="for --limit")
     options = parser.parse_args()
     if options.limit:
-        limit(options.millions, options.items, options.device, options.batch_size, options.mixed_precision)
+        limit(options.millions, options.items, options.device, options.batch_size)
         return
     interactions = (
         generate_interactions(n_users=28_000, n_items=10_000, n_interactions=160_000, seed=1)

@@ -19,9 +19,10 @@ torch = pytest.importorskip("torch")
 
 import nestrec.training.autograd.engine as engine_module  # noqa: E402
 from nestrec.training.autograd import levels  # noqa: E402
-from nestrec.training.autograd.counter import Draws, derived  # noqa: E402
+from nestrec.training.autograd.counter import derived  # noqa: E402
 from nestrec.training.autograd.engine import AutogradEngine, torch_threads  # noqa: E402
 from nestrec.training.autograd.nested_loss import Batch  # noqa: E402
+from nestrec.training.autograd.scoring import Compiled  # noqa: E402
 from tests.training.autograd.engines import CPU, NoSteps, batch_of, one_epoch, started, torch_trainer  # noqa: E402
 
 
@@ -166,9 +167,9 @@ def test_a_graph_is_held_back_by_its_numbers_not_its_vectors() -> None:
 def started_batch(engine: AutogradEngine, n: int) -> Any:
     """Return the nodes that the first n positives of epoch 0 touch, with repeats."""
     rows = engine._ordered(0)[:n]
-    draws = Draws(engine._key(0), 0, CPU)
-    layers = engine._layers(draws).detach()
-    batch = engine._with_negatives(engine._positives[rows], engine._items[rows], layers, 0, 0, draws)
+    moment = engine._moment(0, 0)
+    layers = engine._layers(moment.draws).detach()
+    batch = engine._batches.batch(engine._positives[rows], engine._items[rows], layers, moment)
     engine._table.requires_grad_(False)
     return np.concatenate([part.flatten().numpy() for part in engine._rows(batch)])
 
@@ -205,9 +206,7 @@ def test_what_half_precision_scores_by_is_the_table_as_it_is(optimizer: Optimize
     engine = started(torch_trainer(64, True, optimizer, sampler=DynamicSampler(8)))
     for first in range(0, 640, 64):
         engine.train(0, first, first + 64, 0.1)
-        assert engine._shadow is not None
-        assert engine._shadow.dtype == torch.bfloat16
-        assert torch.equal(engine._shadow, engine._table.to(torch.bfloat16))
+        assert torch.equal(engine._batches._for_scoring(engine._table), engine._table.to(torch.bfloat16))
 
 
 @pytest.mark.parametrize("sampler", [DynamicSampler(8), MixedSampler(8), DisentangledSampler(8)], ids=repr)
@@ -239,8 +238,8 @@ def test_two_threads_train_as_one() -> None:
     for threads in (1, 2):
         engine = started(torch_trainer(1024, sampler=DynamicSampler(8)))
         engine.threads = threads
-        assert engine._kernel is not None
-        engine._kernel = replace(engine._kernel, threads=threads)
+        assert isinstance(engine._batches.drawing, Compiled)
+        engine._batches.drawing = replace(engine._batches.drawing, threads=threads)
         one_epoch(engine)
         tables.append(engine.user_embeddings.copy())
     np.testing.assert_allclose(tables[0], tables[1], atol=1e-5)

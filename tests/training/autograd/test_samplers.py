@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from nestrec.training.autograd.counter import Draws, derived  # noqa: E402
 from nestrec.training.autograd.gates import Gates  # noqa: E402
 from nestrec.training.autograd.pool import Pool  # noqa: E402
 from nestrec.training.autograd.scoring import gathered  # noqa: E402
+from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
 from tests.training.autograd.engines import batch_of, started, torch_trainer  # noqa: E402
 
 BATCH, POOLS, LAYERS, SIZE = 40, 3, 2, 5
@@ -49,7 +51,7 @@ def pool(n_candidates: int = 12, epoch: int = 0, n_pools: int = POOLS) -> Pool:
     return Pool(
         items=torch.arange(BATCH * n_pools * n_candidates).view(shape) * 7,
         scores=normal(*shape),
-        positive_scores=normal(BATCH, n_pools, seed=1).abs(),
+        of_positives=lambda: normal(BATCH, n_pools, seed=1).abs(),
         epoch=epoch,
         epochs=12,
         draws=Draws(5, 64, torch.device("cpu")),
@@ -114,7 +116,7 @@ def test_adaptive_negatives_are_easier_for_better_positives() -> None:
     given = pool(64)
     means = []
     for score in (-0.9, 0.0, 3.0):
-        learned = replace(given, positive_scores=torch.full((BATCH, POOLS), score))
+        learned = replace(given, of_positives=partial(torch.full, (BATCH, POOLS), score))
         kept = given.items == AdaptiveSampler(64).choose(learned, None).items
         means.append(float(given.scores[kept].mean()))
     assert means == sorted(means, reverse=True)
@@ -238,7 +240,8 @@ def test_the_prefix_of_a_level_chooses_its_negative(shared: bool) -> None:
     users, items = layers[0, : tiny().n_users], layers[0, tiny().n_users :]
     key = key_of_candidates(engine)
     widths = (8,) if shared else (2, 4, 8)
-    drawn = gathered(users, items, batch.users, engine._seen, widths, 8, key, 0)
+    seen = SeenItems(tiny().indptr, tiny().indices, tiny().n_items, torch.device("cpu"))
+    drawn = gathered(users, items, batch.users, seen, widths, 8, key, 0)
     assert batch.negatives is not None
     for row in range(64):
         for level, width in enumerate(widths):

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from nestrec.training.autograd.scoring import Kernel, gathered  # noqa: E402
+from nestrec.training.autograd.scoring import Compiled, gathered  # noqa: E402
 from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -43,7 +43,9 @@ def test_the_kernel_is_the_plain_reading(threads: int, first_position: int, key:
     """The same candidates exactly, scores to float32's precision; 1,001 positives are shared by threads unevenly."""
     users, items = vectors()
     rows = positives(1001)
-    kernel = Kernel(tiny().indptr, tiny().indices, threads)(users, items, rows, WIDTHS, 5, key, first_position)
+    kernel = Compiled(tiny().indptr, tiny().indices, tiny().n_items, threads)(
+        users, items, rows, WIDTHS, 5, key, first_position
+    )
     plain = gathered(users, items, rows, seen_items(), WIDTHS, 5, key, first_position)
     assert kernel.items.shape == (1001, 4, 5)
     assert torch.equal(kernel.items, plain.items)
@@ -75,7 +77,7 @@ def test_seen_lanes_are_those_that_are_held(n_items: int) -> None:
     world = from_sets([rng.choice(n_items, n_items // 3, replace=False).tolist() for _ in range(30)], n_items)
     pools = torch.from_numpy(np.sort(np.arange(64) * n_items // 64 + np.zeros((3, 1), dtype=np.int64), axis=1))
     users = torch.from_numpy(rng.integers(0, 30, 2 * BLOCK + 7))
-    seen = Kernel(world.indptr, world.indices, 1).seen_lanes(users, pools, n_items)
+    seen = Compiled(world.indptr, world.indices, n_items, 1).seen_lanes(users, pools)
     spread = pools.repeat_interleave(BLOCK, dim=0)[: len(users)]
     holds = SeenItems(world.indptr, world.indices, n_items, CPU).holds(users[:, None].expand_as(spread), spread)
     assert torch.equal(seen, holds)

@@ -14,12 +14,13 @@ import torch
 from nestrec.kernels import shuffle
 
 
-def _signed(number: int) -> int:
+def signed(number: int) -> int:
+    """Return the int64 number with the bits of a uint64 one."""
     return number - 2**64 if number >= 2**63 else number
 
 
-_GOLDEN = _signed(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = _signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB)
+_GOLDEN = signed(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = signed(0xBF58476D1CE4E5B9), signed(0x94D049BB133111EB)
 
 
 def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
@@ -28,7 +29,7 @@ def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
 
 def random_bits(key: int, positions: torch.Tensor) -> torch.Tensor:
     """Return 64 bits for each position, int64; the key is a uint64 number."""
-    x = (positions + 1) * _GOLDEN + _signed(int(key))
+    x = (positions + 1) * _GOLDEN + signed(int(key))
     x = (x ^ _shifted(x, 30)) * _FIRST
     x = (x ^ _shifted(x, 27)) * _SECOND
     return x ^ _shifted(x, 31)

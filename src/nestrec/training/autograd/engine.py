@@ -10,21 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.training.autograd import levels
-from nestrec.training.autograd.counter import Draws, below, derived, random_bits
+from nestrec.training.autograd.counter import Draws, derived, random_bits
+from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, Leaves, NestedLoss
-from nestrec.training.autograd.pool import Chosen, Pool
-from nestrec.training.autograd.scoring import Candidates, Kernel, gathered
+from nestrec.training.autograd.scoring import drawing_for
 from nestrec.training.autograd.steps import AdamSteps, Arrays, ModuleSteps, Steps, steps_for
-from nestrec.training.autograd.unseen import SeenItems
 from nestrec.training.backbones import Backbone
 from nestrec.training.losses import Loss, Negatives, Scored
 from nestrec.training.objective import Objective, starting_values
@@ -66,24 +62,25 @@ class AutogradEngine:
     ) -> None:
         self.objective, self.parts, self.threads = objective, parts, threads
         self._seed, self._device = seed, parts.device
-        self._n_users, self._n_items = len(indptr) - 1, n_items
+        self._n_users = len(indptr) - 1
         size = objective.widths.embedding_size
         users, items = (
             starting_values(objective, n, size, seed, side) for side, n in enumerate((self._n_users, n_items))
         )
         self._table = torch.from_numpy(np.concatenate([users, items])).to(parts.device)
         self._encoder = parts.backbone.encoder(indptr, indices, n_items, size, parts.device)
-        self._set_positives(indptr, indices)
-        self._indptr, self._indices = indptr, indices
-        self._kernel = None if parts.device.type != "cpu" or parts.mixed else Kernel(indptr, indices, threads)
+        self._set_positives(indptr, indices, n_items)
         self._module = self._own_module(size)
         self._steps: Steps = steps_for(parts.optimizer, self._table, parts.batch_size)
         self._module_steps = None if self._module is None else ModuleSteps(self._module)
-        self._shadow: torch.Tensor | None = None  # the table in bfloat16, where candidates are scored by it
         self._order: tuple[int, torch.Tensor] | None = None
-        self._widths = objective.widths.values
+        drawing = drawing_for(indptr, indices, n_items, parts.device, threads, mixed=parts.mixed)
+        self._batches = BatchMaker(
+            objective, parts.sampler, self._module, drawing, self._n_users, n_items, parts.epochs, parts.device,
+            parts.mixed,
+        )  # fmt: skip
         self._loss = NestedLoss(
-            objective, parts.loss, parts.sampler, self._module, n_items, self._seen_lanes, parts.device
+            objective, parts.loss, parts.sampler, self._module, n_items, drawing.seen_lanes, parts.device
         )
 
     @property
@@ -139,19 +136,14 @@ class AutogradEngine:
         self._steps.restore(_of("steps.", state))
         if self._module_steps is not None:
             self._module_steps.restore(_of("module.", state))
-        self._shadow = None
+        self._batches.all_moved()
 
     def release(self, *, vectors: bool) -> None:
         """Give back the memory of the steps, and of the vectors too where they are not wanted any more."""
         if vectors:
             self._table = self._table.new_zeros((0, self._table.shape[1]))
         self._steps = steps_for(self.parts.optimizer, self._table[:0].clone(), 1)
-        self._shadow = None
-
-    @cached_property
-    def _seen(self) -> SeenItems:
-        """Who has seen what, on the device; not made where the compiled kernel looks it up."""
-        return SeenItems(self._indptr, self._indices, self._n_items, self._device)
+        self._batches.all_moved()
 
     def _own_module(self, size: int) -> nn.Module | None:
         sampler = self.parts.sampler
@@ -162,28 +154,33 @@ class AutogradEngine:
             module = sampler.module(size)
         return None if module is None else module.to(self._device)
 
-    def _set_positives(self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32]) -> None:
+    def _set_positives(self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int) -> None:
         sizes = np.diff(indptr)
         users = np.repeat(np.arange(self._n_users, dtype=np.int64), sizes)
         wanted = np.full(len(users), fill_value=True)
         if self.parts.loss.takes is not Negatives.NONE:
-            wanted = (sizes < self._n_items)[users]
+            wanted = (sizes < n_items)[users]
         self._positives = torch.from_numpy(users[wanted]).to(self._device)
         self._items = torch.from_numpy(indices[wanted].astype(np.int64)).to(self._device)
 
     def _ordered(self, epoch: int) -> torch.Tensor:
         if self._order is None or self._order[0] != epoch:
-            generator = torch.Generator(self._device).manual_seed(derived(self._key(epoch), _ORDER) >> 1)
-            self._order = epoch, torch.randperm(self.n_positives, generator=generator, device=self._device)
+            places = torch.arange(self.n_positives, device=self._device)
+            bits = random_bits(derived(self._key(epoch), _ORDER), places)  # so that all devices have one order
+            self._order = epoch, bits.argsort(stable=True)
         return self._order[1]
 
     def _key(self, epoch: int) -> int:
         return derived(self._seed, epoch)
 
+    def _moment(self, epoch: int, first: int) -> Moment:
+        key = self._key(epoch)
+        return Moment(epoch, derived(key, _CANDIDATES), first, Draws(key, first, self._device))
+
     def _step(self, users: torch.Tensor, items: torch.Tensor, epoch: int, first: int, rate: float) -> torch.Tensor:
-        draws = Draws(self._key(epoch), first, self._device)
-        layers = self._layers(draws)
-        batch = self._with_negatives(users, items, layers.detach(), epoch, first, draws)
+        moment = self._moment(epoch, first)
+        layers = self._layers(moment.draws)
+        batch = self._batches.batch(users, items, layers.detach(), moment)
         leaves = self._leaves(batch, layers.detach())
         loss, gradients, scored = self._loss.gradients(batch, leaves)
         rows = self._rows(batch)
@@ -191,7 +188,10 @@ class AutogradEngine:
             self._loss.hold_back(scored, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
             nodes = torch.cat([row.flatten() for row in rows])
             self._steps.step_rows(nodes, _joined([gradient[0] for gradient in gradients]), rate)
-            self._refresh(nodes)
+            if isinstance(self._steps, AdamSteps):  # which moves every row
+                self._batches.all_moved()
+            else:
+                self._batches.moved(self._table, nodes)
         else:
             self._step_graph(layers, rows, gradients, scored, rate)
         if self._module_steps is not None:
@@ -219,7 +219,7 @@ class AutogradEngine:
         self._loss.hold_back(scored, own, held)
         of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(held))
         self._steps.step_all(of_table, rate)
-        self._shadow = None
+        self._batches.all_moved()
 
     def _layers(self, draws: Draws | None) -> torch.Tensor:
         """Return (n_layers, n_nodes, embedding_size), under autograd where there is a graph to propagate."""
@@ -246,87 +246,6 @@ class AutogradEngine:
         for leaf in leaves.all():
             leaf.requires_grad_(True)
         return leaves
-
-    def _with_negatives(
-        self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, epoch: int, first: int, draws: Draws
-    ) -> Batch:
-        sampler = self.parts.sampler
-        if sampler.gives is Negatives.NONE:
-            return Batch(users, items, None)
-        key = derived(self._key(epoch), _CANDIDATES)
-        if sampler.gives is Negatives.POOL:
-            return Batch(users, items, self._pools(len(users), first, key))
-        assert isinstance(sampler, ChoosingSampler)
-        with torch.no_grad():
-            pool = self._pool(sampler, users, items, layers, epoch, first, key, draws)
-            chosen: Chosen = sampler.choose(pool, self._module)
-        return Batch(users, items, chosen.items, chosen.share_of_positive)
-
-    def _pools(self, n: int, first: int, key: int) -> torch.Tensor:
-        """Return (n_blocks, n_candidates): an item of each equal stretch of the catalogue, as the CPU engine draws."""
-        n_lanes, n_items = self.objective.n_candidates, self._n_items
-        lanes = torch.arange(n_lanes, device=self._device)
-        blocks = first // BLOCK + torch.arange(-(-n // BLOCK), device=self._device)[:, None]
-        return (lanes * n_items + below(random_bits(key, blocks * n_lanes + lanes), n_items)) // n_lanes
-
-    def _seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-        """Return (batch, n_candidates): which of its pool each user has seen."""
-        if self._kernel is not None:
-            return self._kernel.seen_lanes(users, pools, self._n_items)
-        spread = pools.repeat_interleave(BLOCK, dim=0)[: len(users)]
-        return self._seen.holds(users[:, None].expand_as(spread), spread)
-
-    def _pool(
-        self,
-        sampler: ChoosingSampler,
-        users: torch.Tensor,
-        items: torch.Tensor,
-        layers: torch.Tensor,
-        epoch: int,
-        first: int,
-        key: int,
-        draws: Draws,
-    ) -> Pool:
-        vectors = layers[0] if len(layers) == 1 else layers.mean(dim=0)
-        scoring = self._for_scoring(vectors)
-        of_users, of_items = scoring[: self._n_users], scoring[self._n_users :]
-        widths = self._widths[-1:] if sampler.shared else self._widths
-
-        def scored(item_vectors: torch.Tensor) -> Candidates:
-            n = self.objective.n_candidates
-            if self._kernel is not None:
-                return self._kernel(of_users, item_vectors, users, widths, n, key, first)
-            return gathered(of_users, item_vectors, users, self._seen, widths, n, key, first)
-
-        def layer_scores() -> torch.Tensor:
-            each = [scored(layer[self._n_users :].to(scoring.dtype).contiguous()).scores for layer in layers]
-            return torch.stack(each, dim=2)
-
-        def vectors_of_layers() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            return layers[:, users], layers[:, items + self._n_users], layers[:, self._n_users :]
-
-        candidates = scored(of_items)
-        products = levels.shared_scores(vectors[users], vectors[items + self._n_users], self._loss.inside)
-        of_positives = products[-1:].T if sampler.shared else products.T
-        epochs = self.parts.epochs
-        return Pool(
-            candidates.items, candidates.scores, of_positives, epoch, epochs, draws, layer_scores, vectors_of_layers
-        )
-
-    def _for_scoring(self, vectors: torch.Tensor) -> torch.Tensor:
-        if not self.parts.mixed:
-            return vectors
-        if self._shadow is None or not self._encoder.is_local:
-            self._shadow = vectors.to(torch.bfloat16)
-        return self._shadow
-
-    def _refresh(self, nodes: torch.Tensor) -> None:
-        if self._shadow is None:
-            return
-        if isinstance(self._steps, AdamSteps):  # which moves every row
-            self._shadow.copy_(self._table)
-        else:
-            self._shadow[nodes] = self._table[nodes].to(torch.bfloat16)
 
     def _encoded(self) -> FloatMatrix:
         with torch_threads(self.threads), torch.no_grad():

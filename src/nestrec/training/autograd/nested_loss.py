@@ -13,7 +13,7 @@ from torch import nn
 
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.pool import STRUCK
-from nestrec.training.autograd import levels
+from nestrec.training.autograd import fused, levels
 from nestrec.training.losses import Loss, Negatives, SampledSoftmax, Scored
 from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler, Sampler
@@ -69,6 +69,7 @@ class NestedLoss:
         self._pulls = torch.from_numpy(objective.pulls()).to(device)
         self._decays = torch.from_numpy(objective.decays()).to(device)
         self.inside = levels.inside(self._widths, device)
+        self._width_of_level = torch.tensor(self._widths, device=device) if fused.serves(device) else None
         self._held = self.inside * self._level_weights[:, None] * self._decays
         self._block_of = (1 - self.inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
 
@@ -110,6 +111,10 @@ class NestedLoss:
     def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         if negatives.shape[1] == 1:  # shared by the levels
             return levels.shared_scores(users, negatives.squeeze(1), self.inside)
+        if self._width_of_level is not None:
+            from nestrec.training.autograd.fused.scores import own_scores
+
+            return own_scores(users, negatives, self._width_of_level)
         return levels.own_scores(users, negatives, self.inside)
 
     def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
@@ -133,7 +138,10 @@ class NestedLoss:
         elif len(own) == 3:
             weights.append(self._weights_of_negatives(scored, own[2]))
         for weight, vectors, gradient in zip(weights, own, gradients, strict=True):
-            gradient.add_(vectors * weight, alpha=1 / len(scored.users))
+            if isinstance(weight, torch.Tensor):
+                gradient.addcmul_(vectors, weight, value=1 / len(scored.users))
+            else:
+                gradient.add_(vectors, alpha=weight / len(scored.users))
 
     def _weights_of_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
         """Return what each square of a negative weighs: as the levels that hold it, or by its share of the softmax."""

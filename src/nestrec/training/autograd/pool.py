@@ -24,15 +24,20 @@ class Pool:
 
     items: torch.Tensor  # (batch, n_pools, n_candidates) item indices, int64
     scores: torch.Tensor  # the same shape: by the prefix of the pool's level
-    positive_scores: torch.Tensor  # (batch, n_pools)
     epoch: int  # from 0
     epochs: int
     draws: Draws
+    of_positives: Callable[[], torch.Tensor]  # () -> (batch, n_pools): scores, as those of the candidates
     layer_scores: Callable[
         [], torch.Tensor
     ]  # () -> (batch, n_pools, n_layers, n_candidates): by each layer's item vectors
     vectors: Callable[[], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     """() -> users and positives (n_layers, batch, embedding_size), all items (n_layers, n_items, embedding_size)."""
+
+    @property
+    def positive_scores(self) -> torch.Tensor:
+        """(batch, n_pools): scores of the positives; worked out when asked for."""
+        return self.of_positives()
 
     def kept(self, lanes: torch.Tensor, share_of_positive: torch.Tensor | None = None) -> Chosen:
         """Return the items at lanes (batch, n_pools), or (batch, n_pools, n_layers) with a choice for each layer."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from nestrec.training.autograd import fused
 from nestrec.training.optimizers import FIRST_SQUARE, Adagrad, Adam, Optimizer
 
 Arrays = dict[str, npt.NDArray[np.float32]]
@@ -57,6 +58,11 @@ class AdagradSteps:
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
         """Step the touched rows."""
+        if fused.serves(self._table.device):
+            from nestrec.training.autograd.fused.rows import adagrad
+
+            adagrad(self._table, self._squares, nodes, gradients, rate)
+            return
         rows, gradient = _added_up(nodes, gradients)
         squares = self._squares[rows].addcmul_(gradient, gradient)
         self._squares[rows] = squares
@@ -86,12 +92,18 @@ class SparseAdamSteps:
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
         """Step the touched rows."""
-        rows, gradient = _added_up(nodes, gradients)
         self._n_steps += 1
+        scale = rate * (1 - _SQUARE**self._n_steps) ** 0.5 / (1 - _MEAN**self._n_steps)
+        if fused.serves(self._table.device):
+            from nestrec.training.autograd.fused.rows import sparse_adam
+
+            constants = _MEAN, _SQUARE, _TINY
+            sparse_adam(self._table, self._means, self._squares, nodes, gradients, scale, constants)
+            return
+        rows, gradient = _added_up(nodes, gradients)
         means = self._means[rows].lerp_(gradient, 1 - _MEAN)
         squares = self._squares[rows].mul_(_SQUARE).addcmul_(gradient, gradient, value=1 - _SQUARE)
         self._means[rows], self._squares[rows] = means, squares
-        scale = rate * (1 - _SQUARE**self._n_steps) ** 0.5 / (1 - _MEAN**self._n_steps)
         self._table[rows] = self._table[rows].addcdiv_(means, squares.sqrt().add_(_TINY), value=-scale)
 
     def step_all(self, gradient: torch.Tensor, rate: float) -> None:

@@ -1,0 +1,108 @@
+"""Candidates for negatives, drawn from unseen items and scored by a prefix, without gathering them first.
+
+A program takes a run of candidates, whichever positives they belong to: it hashes their positions, searches their
+users' seen items, reads the drawn items' prefixes and keeps a number of each. What moves is the prefixes and 12 bytes a
+candidate. The draws are those of `unseen.SeenItems.draw` and of `kernels/scored_candidates.py`, bit for bit.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+from nestrec.training.autograd.counter import signed
+
+_TILE = 4096  # numbers that a program holds of each side
+_WARPS = 4
+
+
+@triton.jit
+def _random_bits(key, positions):
+    bits = (positions.to(tl.uint64) + 1) * 0x9E3779B97F4A7C15 + key.to(tl.int64).to(tl.uint64)
+    bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9
+    bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB
+    return bits ^ (bits >> 31)
+
+
+@triton.jit
+def _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS: tl.constexpr):  # noqa: N803
+    start = tl.load(indptr + users, mask=live, other=0)
+    n_seen = tl.load(indptr + users + 1, mask=live, other=0) - start
+    rank = (((bits >> 32) * (n_items - n_seen).to(tl.uint64)) >> 32).to(tl.int64)
+    low = tl.zeros_like(rank)
+    high = n_seen
+    for _ in range(HALVINGS):  # seen items with at most `rank` unseen ones below them
+        middle = (low + high) // 2
+        open_still = live & (low < high)
+        passed = open_still & (tl.load(indices + start + middle, mask=open_still, other=0) - middle <= rank)
+        low = tl.where(passed, middle + 1, low)
+        high = tl.where(open_still & ~passed, middle, high)
+    return rank + low
+
+
+@triton.jit(do_not_specialize=["key", "first_candidate"])
+def _draw_and_score(
+    user_vectors,
+    item_vectors,
+    rows,
+    indptr,
+    indices,
+    drawn,
+    scores,
+    key,
+    first_candidate,
+    n_drawn,  # of this level, in all
+    level,
+    n_levels,
+    n_candidates,
+    n_items,
+    size,
+    HALVINGS: tl.constexpr,  # noqa: N803
+    WIDTH: tl.constexpr,  # noqa: N803
+    PADDED: tl.constexpr,  # noqa: N803
+    RUN: tl.constexpr,  # noqa: N803
+):
+    nth = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
+    live = nth < n_drawn
+    row = nth // n_candidates
+    place = (row * n_levels + level) * n_candidates + nth % n_candidates
+    users = tl.load(rows + row, mask=live, other=0)
+    bits = _random_bits(key, first_candidate + place)
+    items = _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS)
+    columns = tl.arange(0, PADDED)
+    wanted = live[:, None] & (columns < WIDTH)[None, :]
+    of_items = tl.load(item_vectors + items[:, None] * size + columns[None, :], mask=wanted, other=0.0)
+    of_users = tl.load(user_vectors + users[:, None] * size + columns[None, :], mask=wanted, other=0.0)
+    products = of_items.to(tl.float32) * of_users.to(tl.float32)
+    tl.store(drawn + place, items, mask=live)
+    tl.store(scores + place, tl.sum(products, axis=1), mask=live)
+
+
+def draw_and_score(
+    users: torch.Tensor,  # (n_users, embedding_size), of any floating type
+    items: torch.Tensor,  # (n_items, embedding_size), the same
+    rows: torch.Tensor,  # (batch,) int64
+    indptr: torch.Tensor,  # (n_users + 1,) int64
+    indices: torch.Tensor,  # (n_interactions,) int32, ascending per user
+    n_halvings: int,  # that a search of the longest row takes
+    widths: tuple[int, ...],  # one for each pool
+    n_candidates: int,
+    key: int,  # uint64
+    first_position: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return items int64 and scores float32, each (batch, n_pools, n_candidates)."""
+    shape = len(rows), len(widths), n_candidates
+    drawn = torch.empty(shape, dtype=torch.int64, device=rows.device)
+    scores = torch.empty(shape, dtype=torch.float32, device=rows.device)
+    n_drawn = len(rows) * n_candidates
+    first = first_position * len(widths) * n_candidates
+    for level, width in enumerate(widths):
+        padded = triton.next_power_of_2(width)
+        run = max(1, _TILE // padded)
+        _draw_and_score[(triton.cdiv(n_drawn, run),)](
+            users, items, rows, indptr, indices, drawn, scores, signed(key), first, n_drawn, level, len(widths),
+            n_candidates, len(items), items.shape[1],
+            HALVINGS=n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
+        )  # fmt: skip
+    return drawn, scores

@@ -1,0 +1,143 @@
+"""Steps of the rows that a batch touches, each in one pass: gradients of a row added up, its state and itself moved.
+
+Rows are sorted, so that those of one node stand together. The program at the first of them adds up their gradients, in
+the order of the batch, and steps: nothing is added atomically, and equal input gives equal bits. The plain versions are
+those of `steps.py`.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+_CHUNK = 8  # gradients of a node that are read at once
+
+
+@triton.jit
+def _summed(
+    gradients,
+    ordered,
+    order,
+    node,
+    start,
+    n,
+    size,
+    columns,
+    PADDED: tl.constexpr,  # noqa: N803 - known when compiled
+    CHUNK: tl.constexpr,  # noqa: N803
+):
+    """Return the sum of the gradients of a node, whose first place in the order is `start`."""
+    total = tl.zeros((PADDED,), tl.float32)
+    at = start
+    n_found = CHUNK
+    while n_found == CHUNK:
+        places = at + tl.arange(0, CHUNK)
+        found = tl.load(ordered + places, mask=places < n, other=-1) == node
+        rows = tl.load(order + places, mask=found, other=0)
+        wanted = found[:, None] & (columns < size)[None, :]
+        total += tl.sum(tl.load(gradients + rows[:, None] * size + columns[None, :], mask=wanted, other=0.0), axis=0)
+        n_found = tl.sum(found.to(tl.int32), axis=0)
+        at += CHUNK
+    return total
+
+
+@triton.jit(do_not_specialize=["rate"])
+def _adagrad(
+    table,
+    squares,
+    gradients,
+    ordered,
+    order,
+    n,
+    size,
+    rate,
+    PADDED: tl.constexpr,  # noqa: N803
+    CHUNK: tl.constexpr,  # noqa: N803
+):
+    at = tl.program_id(0)
+    node = tl.load(ordered + at)
+    if node != tl.load(ordered + at - 1, mask=at > 0, other=-1):
+        columns = tl.arange(0, PADDED)
+        gradient = _summed(gradients, ordered, order, node, at, n, size, columns, PADDED, CHUNK)
+        row = node.to(tl.int64) * size + columns
+        inside = columns < size
+        square = tl.load(squares + row, mask=inside, other=1.0) + gradient * gradient
+        tl.store(squares + row, square, mask=inside)
+        moved = tl.load(table + row, mask=inside, other=0.0) - rate * gradient / tl.sqrt(square)
+        tl.store(table + row, moved, mask=inside)
+
+
+@triton.jit(do_not_specialize=["scale"])
+def _sparse_adam(
+    table,
+    means,
+    squares,
+    gradients,
+    ordered,
+    order,
+    n,
+    size,
+    scale,
+    MEAN: tl.constexpr,  # noqa: N803
+    SQUARE: tl.constexpr,  # noqa: N803
+    TINY: tl.constexpr,  # noqa: N803
+    PADDED: tl.constexpr,  # noqa: N803
+    CHUNK: tl.constexpr,  # noqa: N803
+):
+    at = tl.program_id(0)
+    node = tl.load(ordered + at)
+    if node != tl.load(ordered + at - 1, mask=at > 0, other=-1):
+        columns = tl.arange(0, PADDED)
+        gradient = _summed(gradients, ordered, order, node, at, n, size, columns, PADDED, CHUNK)
+        row = node.to(tl.int64) * size + columns
+        inside = columns < size
+        mean = tl.load(means + row, mask=inside, other=0.0)
+        mean += (1 - MEAN) * (gradient - mean)
+        square = SQUARE * tl.load(squares + row, mask=inside, other=0.0) + (1 - SQUARE) * gradient * gradient
+        tl.store(means + row, mean, mask=inside)
+        tl.store(squares + row, square, mask=inside)
+        moved = tl.load(table + row, mask=inside, other=0.0) - scale * mean / (tl.sqrt(square) + TINY)
+        tl.store(table + row, moved, mask=inside)
+
+
+def adagrad(
+    table: torch.Tensor,  # (n_nodes, embedding_size) float32, moved in place
+    squares: torch.Tensor,  # the same
+    nodes: torch.Tensor,  # (n,) int64, which may repeat
+    gradients: torch.Tensor,  # (n, embedding_size) float32
+    rate: float,
+) -> None:
+    """Step the touched rows as `steps.AdagradSteps` does."""
+    ordered, order = _sorted(nodes, len(table))
+    size = table.shape[1]
+    _adagrad[(len(nodes),)](
+        table, squares, gradients.contiguous(), ordered, order, len(nodes), size, rate,
+        PADDED=triton.next_power_of_2(size), CHUNK=_CHUNK, num_warps=1,
+    )  # fmt: skip
+
+
+def sparse_adam(
+    table: torch.Tensor,
+    means: torch.Tensor,
+    squares: torch.Tensor,
+    nodes: torch.Tensor,
+    gradients: torch.Tensor,
+    scale: float,  # the rate, with what the means lack at the beginning
+    constants: tuple[float, float, float],  # how means and squares decay, and what is added to the root
+) -> None:
+    """Step the touched rows as `steps.SparseAdamSteps` does."""
+    ordered, order = _sorted(nodes, len(table))
+    size = table.shape[1]
+    mean, square, tiny = constants
+    _sparse_adam[(len(nodes),)](
+        table, means, squares, gradients.contiguous(), ordered, order, len(nodes), size, scale,
+        MEAN=mean, SQUARE=square, TINY=tiny, PADDED=triton.next_power_of_2(size), CHUNK=_CHUNK, num_warps=1,
+    )  # fmt: skip
+
+
+def _sorted(nodes: torch.Tensor, n_nodes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return nodes ascending, and where each stood; in 32 bits where they fit, which halves the passes of the sort."""
+    keys = nodes.to(torch.int32) if n_nodes < 2**31 else nodes
+    ordered, order = keys.sort(stable=True)
+    return ordered, order

@@ -1,0 +1,120 @@
+"""The negatives of a batch: candidates drawn and scored on the device, and what the sampler keeps of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from nestrec.kernels.nested_bpr import BLOCK
+from nestrec.training.autograd import levels
+from nestrec.training.autograd.counter import Draws, below, random_bits
+from nestrec.training.autograd.nested_loss import Batch
+from nestrec.training.autograd.pool import Chosen, Pool
+from nestrec.training.autograd.scoring import Candidates, Drawing
+from nestrec.training.losses import Negatives
+from nestrec.training.objective import Objective
+from nestrec.training.samplers import ChoosingSampler, Sampler
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where training stands: all that a batch's random numbers depend on."""
+
+    epoch: int  # from 0
+    key: int  # uint64: of the epoch's candidates
+    first: int  # position of the batch in the epoch's order
+    draws: Draws  # all other random numbers
+
+
+@dataclass
+class BatchMaker:
+    """Adds negatives to positives."""
+
+    objective: Objective
+    sampler: Sampler
+    module: nn.Module | None  # of the sampler
+    drawing: Drawing
+    n_users: int
+    n_items: int
+    epochs: int  # that the run is planned for
+    device: torch.device
+    mixed: bool  # candidates are scored in bfloat16
+    inside: torch.Tensor = field(init=False)  # (n_levels, embedding_size)
+    _shadow: torch.Tensor | None = field(default=None, init=False)  # the vectors in bfloat16
+
+    def __post_init__(self) -> None:
+        """Bring what stays the same to the device."""
+        self.inside = levels.inside(self.objective.widths.values, self.device)
+
+    def batch(self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, moment: Moment) -> Batch:
+        """Return positives, users (batch,) and items (batch,), with negatives chosen by layers as they stand."""
+        if self.sampler.gives is Negatives.NONE:
+            return Batch(users, items, None)
+        if self.sampler.gives is Negatives.POOL:
+            return Batch(users, items, self._pools(len(users), moment))
+        assert isinstance(self.sampler, ChoosingSampler)
+        with torch.no_grad():
+            chosen: Chosen = self.sampler.choose(self._pool(self.sampler, users, items, layers, moment), self.module)
+        return Batch(users, items, chosen.items, chosen.share_of_positive)
+
+    def moved(self, table: torch.Tensor, nodes: torch.Tensor) -> None:
+        """Take note that some rows of the vectors have changed, where the vectors are the table."""
+        if self._shadow is not None:
+            self._shadow[nodes] = table[nodes].to(torch.bfloat16)
+
+    def all_moved(self) -> None:
+        """Take note that all vectors have changed."""
+        self._shadow = None
+
+    def _pools(self, n: int, moment: Moment) -> torch.Tensor:
+        """Return (n_blocks, n_candidates): an item of each equal stretch of the catalogue, as the CPU engine draws."""
+        n_lanes, n_items = self.objective.n_candidates, self.n_items
+        lanes = torch.arange(n_lanes, device=self.device)
+        blocks = moment.first // BLOCK + torch.arange(-(-n // BLOCK), device=self.device)[:, None]
+        return (lanes * n_items + below(random_bits(moment.key, blocks * n_lanes + lanes), n_items)) // n_lanes
+
+    def _pool(
+        self, sampler: ChoosingSampler, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, moment: Moment
+    ) -> Pool:
+        vectors = layers[0] if len(layers) == 1 else layers.mean(dim=0)
+        scoring = self._for_scoring(vectors)
+        of_users, of_items = scoring[: self.n_users], scoring[self.n_users :]
+        widths = self.objective.widths.values
+        if sampler.shared:
+            widths = widths[-1:]
+
+        def scored(item_vectors: torch.Tensor) -> Candidates:
+            n = self.objective.n_candidates
+            return self.drawing(of_users, item_vectors, users, widths, n, moment.key, moment.first)
+
+        def layer_scores() -> torch.Tensor:
+            each = [scored(layer[self.n_users :].to(scoring.dtype).contiguous()).scores for layer in layers]
+            return torch.stack(each, dim=2)
+
+        def vectors_of_layers() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            return layers[:, users], layers[:, items + self.n_users], layers[:, self.n_users :]
+
+        def positive_scores() -> torch.Tensor:
+            products = levels.shared_scores(vectors[users], vectors[items + self.n_users], self.inside)
+            return products[-1:].T if sampler.shared else products.T
+
+        candidates = scored(of_items)
+        return Pool(
+            items=candidates.items,
+            scores=candidates.scores,
+            epoch=moment.epoch,
+            epochs=self.epochs,
+            draws=moment.draws,
+            of_positives=positive_scores,
+            layer_scores=layer_scores,
+            vectors=vectors_of_layers,
+        )
+
+    def _for_scoring(self, vectors: torch.Tensor) -> torch.Tensor:
+        if not self.mixed:
+            return vectors
+        if self._shadow is None:
+            self._shadow = vectors.to(torch.bfloat16)
+        return self._shadow

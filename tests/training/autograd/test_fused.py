@@ -1,0 +1,129 @@
+"""The kernels for CUDA devices do what plain torch does: on a GPU where there is one, else in Triton's interpreter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nestrec.training.engines import TorchEngine
+from nestrec.training.optimizers import Adagrad, Adam, Optimizer
+from nestrec.training.options import Run
+from nestrec.training.samplers import DynamicSampler
+from tests.training.worlds import from_sets, tiny
+
+torch = pytest.importorskip("torch")
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cpu":
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
+pytest.importorskip("triton")
+
+from torch import Tensor  # noqa: E402
+
+from nestrec.training.autograd import levels  # noqa: E402
+from nestrec.training.autograd.fused import rows, scores  # noqa: E402
+from nestrec.training.autograd.fused.candidates import draw_and_score  # noqa: E402
+from nestrec.training.autograd.scoring import gathered  # noqa: E402
+from nestrec.training.autograd.steps import AdagradSteps, SparseAdamSteps  # noqa: E402
+from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
+from tests.training.autograd.engines import torch_trainer  # noqa: E402
+
+WIDTHS = (1, 3, 20, 33)
+
+
+def normal(seed: int, *shape: int) -> Tensor:
+    values = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    return torch.from_numpy(values).to(DEVICE)  # type: ignore[no-any-return]
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    np.testing.assert_allclose(found.cpu().float().numpy(), expected.cpu().float().numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("first_position", "key"), [(0, 3), (4096, 2**63 + 11), (2**40, 2**64 - 1)])
+@pytest.mark.parametrize("n_candidates", [1, 5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_candidates_are_those_of_plain_torch(first_position: int, key: int, n_candidates: int, dtype: Any) -> None:
+    """The same items exactly; of users who have seen next to nothing and next to everything too."""
+    n_items = 50
+    world = from_sets([[3], list(range(49)), list(range(1, 50)), list(range(0, 50, 2)), [0, 49]], n_items)
+    users, items = normal(1, 5, 33).to(dtype), normal(2, n_items, 33).to(dtype)
+    of = torch.from_numpy(np.random.default_rng(3).integers(0, 5, 301)).to(DEVICE)
+    seen = SeenItems(world.indptr, world.indices, n_items, DEVICE)
+    plain = gathered(users, items, of, seen, WIDTHS, n_candidates, key, first_position)
+    csr = [torch.from_numpy(np.ascontiguousarray(part)).to(DEVICE) for part in (world.indptr, world.indices)]
+    drawn, scored = draw_and_score(users, items, of, csr[0], csr[1], 6, WIDTHS, n_candidates, key, first_position)
+    assert torch.equal(drawn, plain.items)
+    if dtype is torch.float32:
+        close(scored, plain.scores)
+    else:  # plain torch rounds the sum too
+        np.testing.assert_allclose(scored.cpu().numpy(), plain.scores.cpu().numpy(), rtol=0.02, atol=0.1)
+
+
+@pytest.mark.parametrize("batch", [1, 16, 37])
+def test_scores_and_their_gradients_are_those_of_plain_torch(batch: int) -> None:
+    users, items = normal(1, batch, 33), normal(2, batch, len(WIDTHS), 33)
+    slopes = normal(3, len(WIDTHS), batch)
+    results = []
+    functions: list[Callable[[Tensor, Tensor], Tensor]] = [
+        lambda u, i: levels.own_scores(u, i, levels.inside(WIDTHS, DEVICE)),
+        lambda u, i: scores.own_scores(u, i, torch.tensor(WIDTHS, device=DEVICE)),
+    ]
+    for of in functions:
+        leaves = [users.clone().requires_grad_(True), items.clone().requires_grad_(True)]
+        found = of(*leaves)
+        results.append([found.detach(), *torch.autograd.grad((found * slopes).sum(), leaves)])
+    for plain, fused in zip(*results, strict=True):
+        close(fused, plain)
+
+
+def touched(n: int) -> tuple[Tensor, Tensor]:
+    """Return nodes of 40, one of them a third of all, one never, and a gradient for each."""
+    rng = np.random.default_rng(n)
+    nodes = np.where(rng.random(n) < 1 / 3, 7, rng.integers(0, 39, n))
+    return torch.from_numpy(nodes).to(DEVICE), normal(n, n, 33)
+
+
+@pytest.mark.parametrize("n", [0, 1, 8, 200])
+@pytest.mark.parametrize("make", [lambda table: AdagradSteps(table, 64), SparseAdamSteps])
+def test_steps_of_rows_are_those_of_plain_torch(
+    n: int, make: Callable[[Tensor], AdagradSteps | SparseAdamSteps], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several steps: what is kept between them counts. The row that none touches stays to the bit."""
+    tables = [normal(0, 40, 33), normal(0, 40, 33)]
+    for table, fused in zip(tables, (False, True), strict=True):
+        monkeypatch.setattr("nestrec.training.autograd.steps.fused.serves", lambda _device, is_fused=fused: is_fused)
+        steps = make(table)
+        for rate in (0.1, 0.03, 0.2):
+            steps.step_rows(*touched(n), rate)
+    close(tables[1], tables[0])
+    assert torch.equal(tables[1][39], normal(0, 40, 33)[39])
+
+
+def test_equal_gradients_step_to_equal_bits() -> None:
+    """Sums are in the batch's order, whatever the programs' order."""
+    tables = []
+    for _ in range(2):
+        table, squares = normal(0, 40, 33), torch.ones(40, 33, device=DEVICE)
+        rows.adagrad(table, squares, *touched(200), 0.1)
+        tables.append(table)
+    assert torch.equal(*tables)
+
+
+@pytest.mark.parametrize("optimizer", [Adagrad(), Adam(sparse=True)], ids=repr)
+def test_an_engine_trains_by_them_as_by_plain_torch(optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three batches, the last smaller: the same negatives, losses and vectors."""
+    losses, vectors = [], []
+    for fused in (False, True):
+        monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device, is_fused=fused: is_fused)
+        options = TorchEngine(DEVICE.type, optimizer, 32)
+        trainer = torch_trainer(sampler=DynamicSampler(4), engine=options)
+        engine = trainer.start(tiny(), trainer.objective(tiny()), Run())
+        losses.append(engine.train(0, 0, 80, 0.1)[0])
+        vectors.append(np.concatenate([engine.user_embeddings, engine.item_embeddings]))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    np.testing.assert_allclose(vectors[1], vectors[0], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,73 @@
+"""The kernels for CUDA devices compile to machine code, which needs no GPU: the interpreter forgives too much."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("triton")
+pytest.importorskip("torch")
+
+PROGRAM = """
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+
+from nestrec.training.autograd.fused import candidates, rows, scores
+
+FLOATS, WORDS = "*fp32", "*i64"
+KERNELS = [
+    (
+        candidates._draw_and_score,
+        {
+            "user_vectors": FLOATS, "item_vectors": FLOATS, "rows": WORDS, "indptr": WORDS, "indices": "*i32",
+            "drawn": WORDS, "scores": FLOATS, "key": "i64", "first_candidate": "i64",
+        },
+        {"HALVINGS": 7, "WIDTH": 20, "PADDED": 32, "RUN": 128},
+        4,
+    ),
+    (scores._score, {"widths": WORDS, "batch": "i32", "size": "i32"}, {"LEVELS": 3, "PADDED": 32, "ROWS": 16}, 4),
+    (
+        scores._score_backward,
+        {"widths": WORDS, "batch": "i32", "size": "i32"},
+        {"LEVELS": 3, "PADDED": 32, "ROWS": 16},
+        4,
+    ),
+    (
+        rows._adagrad,
+        {"ordered": "*i32", "order": WORDS, "n": "i32", "size": "i32", "rate": "fp32"},
+        {"PADDED": 32, "CHUNK": 8},
+        1,
+    ),
+    (
+        rows._sparse_adam,
+        {"ordered": "*i32", "order": WORDS, "n": "i32", "size": "i32", "scale": "fp32"},
+        {"MEAN": 0.9, "SQUARE": 0.999, "TINY": 1e-8, "PADDED": 32, "CHUNK": 8},
+        1,
+    ),
+]
+COUNTS = {"n_drawn", "level", "n_levels", "n_candidates", "n_items", "size"}
+for kernel, types, constants, warps in KERNELS:
+    signature = {
+        name: "constexpr" if name in constants else types.get(name, "i32" if name in COUNTS else FLOATS)
+        for name in kernel.arg_names
+    }
+    values = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
+    compiled = compile(
+        ASTSource(kernel, signature, values), target=GPUTarget("cuda", 90, 32), options={"num_warps": warps}
+    )
+    print(kernel.__name__, len(compiled.asm["cubin"]))
+"""
+
+
+def test_the_kernels_compile() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    sizes = dict(line.split() for line in done.stdout.splitlines())
+    assert set(sizes) == {"_draw_and_score", "_score", "_score_backward", "_adagrad", "_sparse_adam"}
+    assert all(int(size) > 1000 for size in sizes.values())
