@@ -1,20 +1,23 @@
 """Do level-specific triplets matter? The experiments of the paper (Lai et al. 2024, arXiv 2406.07432), with a control.
 
-    python experiments/paper.py DIRECTORY … [--backbones mf,lightgcn] [--variants …] [--seeds 0,1,2] [--out FOLDER]
+    python experiments/paper.py DIRECTORY … [--backbones mf,lightgcn] [--variants …] [--seeds 0,1,2] [--watch]
+        [--device cpu] [--out FOLDER]
 
 A directory holds `train.txt` and `test.txt`. Every run is one line of FOLDER/runs.jsonl, and what is there is not run
-again, so the command can be stopped and given again, or given twice at once for different directories. Values of single
-users, for paired tests, lie beside it. `python experiments/paper_tables.py FOLDER` makes the tables.
+again, so the command can be stopped and given again. Given several times at once, each process takes the next run that
+none has taken: they share the work. Values of single users, for paired tests, lie beside it.
+`python experiments/paper_tables.py FOLDER` makes the tables.
 
 For each data set, backbone and variant:
 
 - `search`, one run, seed 0: trained on nine tenths of train.txt, the rest ranked every 5 epochs; the epoch with the
   best recall@20, averaged over the widths trained, is the epoch of all that follows.
 - `final`, a run a seed: trained on all of train.txt up to that epoch, then ranked on the test part. With `--watch` seed
-  0 is also ranked on the test part every 5 epochs, and trained on, until that stops rising: the published protocol,
-  which chooses the epoch on the test part. It is there for calibration against published figures alone.
+  0 is ranked on the test part every 5 epochs, and trained on, until that stops rising: the published protocol, which
+  chooses the epoch on the test part. It is there for calibration against published figures alone; the figures of the
+  run stay those of validation's epoch.
 
-All runs use `Trainer.paper`: what differs is the sampler, the widths and the backbone.
+All runs use `Trainer.paper`: what differs is the sampler, the widths and the backbone, and the device if one is named.
 """
 
 from __future__ import annotations
@@ -23,8 +26,9 @@ import argparse
 import fcntl
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +38,7 @@ from nestrec import Interactions, NestedEmbeddings, RandomSplit, Run, Trainer, W
 from nestrec.data.splitting import Split
 from nestrec.evaluation import Evaluation
 from nestrec.training.backbones import MF, Backbone, LightGCN
-from nestrec.training.engines import RunningEngine
+from nestrec.training.engines import DEVICES, RunningEngine, TorchEngine
 from nestrec.training.samplers import (
     AdaptiveSampler,
     DisentangledSampler,
@@ -85,8 +89,7 @@ class Runs:
 
     def find(self, **key: Any) -> dict[str, Any] | None:
         """Return the line with these values, if it is there."""
-        found = (line for line in self.lines() if all(line.get(name) == value for name, value in key.items()))
-        return next(found, None)
+        return found_in(self.lines(), key)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield all lines; the rest of one that a kill cut off is passed over."""
@@ -104,6 +107,19 @@ class Runs:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")
 
+    @contextmanager
+    def claimed(self, key: dict[str, Any]) -> Iterator[bool]:
+        """Hold a run against other processes; say whether it is held. A process that dies holds nothing."""
+        place = self.folder / "claims" / " ".join(map(str, key.values()))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free = True
+            except BlockingIOError:
+                free = False
+            yield free
+
     def users_file(self, data: str, backbone: str, variant: str, seed: int) -> Path:
         """Return where values of single users lie: recall@20 and ndcg@20 by width."""
         return self.folder / "users" / f"{data} {backbone} {variant} {seed}.npz"
@@ -111,6 +127,11 @@ class Runs:
     @property
     def _file(self) -> Path:
         return self.folder / "runs.jsonl"
+
+
+def found_in(lines: Iterable[dict[str, Any]], key: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the first line with these values, if there is one."""
+    return next((line for line in lines if all(line.get(name) == value for name, value in key.items())), None)
 
 
 class Watched:
@@ -146,17 +167,21 @@ def figures(found: Evaluation) -> dict[str, dict[str, float]]:
     return {str(of.width): {label: of.means[label] for label in ("recall@20", "ndcg@20")} for of in found.widths}
 
 
-def curve(watched: Watched, held_out: Interactions, most: int) -> list[dict[str, Any]]:
-    """Train and look every few epochs, until recall@20 averaged over the widths has not risen for some looks."""
+def curve(watched: Watched, held_out: Interactions, least: int = 0) -> Iterator[tuple[dict[str, Any], Evaluation]]:
+    """Train and yield a look every few epochs, until `least` epochs are done and looks rise no more.
+
+    What rises is recall@20 averaged over the widths.
+    """
     looks: list[dict[str, Any]] = []
-    while watched.epoch < most:
+    while watched.epoch < watched.schedule.epochs:
         watched.train_to(watched.epoch + EVERY)
-        by_width = figures(watched.ranked(held_out))
+        found = watched.ranked(held_out)
+        by_width = figures(found)
         value = float(np.mean([values["recall@20"] for values in by_width.values()]))
         looks.append({"epoch": watched.epoch, "value": value, "metrics": by_width})
-        if watched.epoch - best_epoch(looks) >= EVERY * PATIENCE:
+        yield looks[-1], found
+        if watched.epoch >= least and watched.epoch - best_epoch(looks) >= EVERY * PATIENCE:
             break
-    return looks
 
 
 def best_epoch(looks: list[dict[str, Any]]) -> int:
@@ -164,49 +189,144 @@ def best_epoch(looks: list[dict[str, Any]]) -> int:
     return int(max(looks, key=lambda look: look["value"])["epoch"])
 
 
-def search(runs: Runs, key: dict[str, Any], trainer: Trainer, train: Interactions) -> int:
-    """Return the epoch that validation chooses; run it where no line says so yet."""
-    done = runs.find(kind="search", **key)
-    if done is None:
-        split: Split = RandomSplit(0.1, seed=0)
-        part, held_out = split.split(train)
-        watched = Watched(trainer, part, 0)
-        looks = curve(watched, held_out, watched.schedule.epochs)
-        done = {"kind": "search", **key, "epoch": best_epoch(looks), "seconds": watched.seconds, "curve": looks}
-        runs.add(done)
-    return int(done["epoch"])
+@dataclass(frozen=True)
+class Subject:
+    """What the runs of a table's line are of: a data set, a backbone, a variant."""
+
+    key: dict[str, str]
+    trainer: Trainer
+    train: Interactions
+    test: Interactions
+
+    def device(self) -> dict[str, str]:
+        """Return what a line says of the device: nothing of a CPU."""
+        assert self.trainer.engine is not None
+        name = self.trainer.engine.check_device(deterministic=False)
+        return {} if name == "cpu" else {"device": name}
 
 
-def final(
-    runs: Runs,
-    key: dict[str, Any],
-    trainer: Trainer,
-    parts: tuple[Interactions, Interactions],
-    seed: int,
-    *,
-    watch: bool,
-) -> dict[str, Any] | None:
-    """Train up to the chosen epoch and rank the test part; return the line, None where it is there already."""
-    if runs.find(kind="final", seed=seed, **key) is not None:
+@dataclass(frozen=True)
+class Search:
+    """The run whose validation chooses the epoch."""
+
+    of: Subject
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What its line is found by."""
+        return {"kind": "search", **self.of.key}
+
+    @property
+    def needs(self) -> dict[str, Any] | None:
+        """The line that must be there before: none."""
         return None
-    train, test = parts
-    epoch = search(runs, key, trainer, train)
-    watched = Watched(trainer, train, seed)
-    watched.train_to(epoch)
-    found = watched.ranked(test)
-    line = {"kind": "final", **key, "seed": seed, "epoch": epoch, "test": figures(found), "seconds": watched.seconds}
-    line["positives_per_second"] = epoch * watched.engine.n_positives / watched.seconds
-    place = runs.users_file(key["data"], key["backbone"], key["variant"], seed)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    values: dict[str, Any] = {
-        f"{of.width} {label}": of.of_users(label) for of in found.widths for label in ("recall@20", "ndcg@20")
-    }
-    np.savez_compressed(place, **values)
-    if watch and seed == 0:
-        again = Watched(trainer, train, seed)
-        line["watched_on_test"] = curve(again, test, again.schedule.epochs)
-    runs.add(line)
-    return line
+
+    def run(self, runs: Runs) -> None:
+        """Run it and add its line."""
+        split: Split = RandomSplit(0.1, seed=0)
+        part, held_out = split.split(self.of.train)
+        watched = Watched(self.of.trainer, part, 0)
+        looks = [look for look, _ in curve(watched, held_out)]
+        chosen = {"epoch": best_epoch(looks), "seconds": watched.seconds, **self.of.device()}
+        runs.add({**self.key, **chosen, "curve": looks})
+
+
+@dataclass(frozen=True)
+class Final:
+    """A seed's run up to the chosen epoch, ranked on the test part."""
+
+    of: Subject
+    seed: int
+    watch: bool  # on, until the test part rises no more
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What its line is found by."""
+        return {"kind": "final", **self.of.key, "seed": self.seed}
+
+    @property
+    def needs(self) -> dict[str, Any]:
+        """The line that must be there before: its search."""
+        return Search(self.of).key
+
+    def run(self, runs: Runs) -> None:
+        """Run it, keep the values of users, add its line and print what it says of the widest."""
+        chosen = runs.find(**self.needs)
+        assert chosen is not None
+        epoch = int(chosen["epoch"])
+        watched = Watched(self.of.trainer, self.of.train, self.seed)
+        looks: list[dict[str, Any]] = []
+        if self.watch:
+            for look, at in curve(watched, self.of.test, least=epoch):
+                looks.append(look)
+                if look["epoch"] == epoch:
+                    found, seconds = at, watched.seconds
+        else:
+            watched.train_to(epoch)
+            found, seconds = watched.ranked(self.of.test), watched.seconds
+        line = {**self.key, "epoch": epoch, "test": figures(found), "seconds": seconds, **self.of.device()}
+        line["positives_per_second"] = epoch * watched.engine.n_positives / seconds
+        if self.watch:
+            line["watched_on_test"] = looks
+        self._keep_users(runs, found)
+        runs.add(line)
+        widest = line["test"]["64"]
+        print(*self.of.key.values(), f"seed {self.seed}, epoch {epoch}:",
+              f"{widest['recall@20']:.4f} / {widest['ndcg@20']:.4f},",
+              f"{line['positives_per_second']:,.0f} positives/s", flush=True)  # fmt: skip
+
+    def _keep_users(self, runs: Runs, found: Evaluation) -> None:
+        place = runs.users_file(**self.of.key, seed=self.seed)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        values: dict[str, Any] = {
+            f"{of.width} {label}": of.of_users(label) for of in found.widths for label in ("recall@20", "ndcg@20")
+        }
+        np.savez_compressed(place, **values)
+
+
+def run_missing(runs: Runs, tasks: list[Search | Final]) -> None:
+    """Run what has no line yet, first things first, sharing with processes that do the same; return when all is there.
+
+    What another process has taken is left to it, and waited for: it may be stopped, or be what a final run needs.
+    """
+    while True:
+        lines = list(runs.lines())
+        left = [task for task in tasks if found_in(lines, task.key) is None]
+        if not left:
+            return
+        for task in left:
+            if task.needs is not None and found_in(lines, task.needs) is None:
+                continue
+            with runs.claimed(task.key) as mine:
+                if mine and runs.find(**task.key) is None:  # nobody ended it since the lines were read
+                    task.run(runs)
+                    break
+        else:
+            time.sleep(1)
+
+
+def subjects(data: list[Path], backbones: list[str], wanted: list[str], device: str) -> Iterator[Subject]:
+    """Yield what is asked for: backbone by backbone, data set by data set, variants in the order they are named."""
+    parts = {folder.name: [read_interactions(folder / f"{part}.txt")[0] for part in ("train", "test")]
+             for folder in data}  # fmt: skip
+    engine = Trainer.paper().engine
+    assert isinstance(engine, TorchEngine)
+    for backbone in backbones:
+        for name, (train, test) in parts.items():
+            found = {named(variant): (variant, of) for variant, of in variants(train.n_items).items()}
+            for variant, of in (found[word] for word in wanted):
+                trainer = Trainer.paper(
+                    widths=of.widths,
+                    backbone=BACKBONES[backbone],
+                    sampler=of.sampler,
+                    engine=replace(engine, device=device),
+                )
+                yield Subject({"data": name, "backbone": backbone, "variant": variant}, trainer, train, test)
+
+
+def named(variant: str) -> str:
+    """Return a variant's name as the command line has it."""
+    return variant.replace(", ", "-")
 
 
 def main() -> None:
@@ -214,29 +334,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directories", nargs="+", type=Path)
     parser.add_argument("--backbones", default="mf,lightgcn")
-    parser.add_argument("--variants", default=",".join(name.replace(", ", "-") for name in variants(0)))
+    parser.add_argument("--variants", default=",".join(map(named, variants(0))), help="those named first run first")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--watch", action="store_true")
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--out", type=Path, default=Path("paper"))
     arguments = parser.parse_args()
-    runs = Runs(arguments.out)
     wanted = arguments.variants.split(",")
-    data = {folder.name: tuple(read_interactions(folder / f"{part}.txt")[0] for part in ("train", "test"))
-            for folder in arguments.directories}  # fmt: skip
+    unknown = set(wanted) - set(map(named, variants(0)))
+    if unknown:
+        parser.error(
+            f"no variant is named {', '.join(sorted(unknown))}; choose of {', '.join(map(named, variants(0)))}"
+        )
+    of = list(subjects(arguments.directories, arguments.backbones.split(","), wanted, arguments.device))
+    tasks: list[Search | Final] = []
     for seed in map(int, arguments.seeds.split(",")):
-        for backbone in arguments.backbones.split(","):
-            for name, parts in data.items():
-                for variant, of in variants(parts[0].n_items).items():
-                    if variant.replace(", ", "-") not in wanted:
-                        continue
-                    trainer = Trainer.paper(widths=of.widths, backbone=BACKBONES[backbone], sampler=of.sampler)
-                    key = {"data": name, "backbone": backbone, "variant": variant}
-                    line = final(runs, key, trainer, (parts[0], parts[1]), seed, watch=arguments.watch)
-                    if line is not None:
-                        widest = line["test"]["64"]
-                        print(name, backbone, variant, f"seed {seed}, epoch {line['epoch']}:",
-                              f"{widest['recall@20']:.4f} / {widest['ndcg@20']:.4f},",
-                              f"{line['positives_per_second']:,.0f} positives/s", flush=True)  # fmt: skip
+        for subject in of:
+            tasks += [Search(subject), Final(subject, seed, arguments.watch and seed == 0)]
+    run_missing(Runs(arguments.out), tasks)
 
 
 if __name__ == "__main__":
