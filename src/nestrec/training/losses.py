@@ -92,6 +92,11 @@ class PairLoss(OneForAll):
         """Those of pairs."""
         return PAIRWISE
 
+    @property
+    def of_scores_alone(self) -> bool:
+        """Whether its formula leaves the vectors of `Scored` alone; then these may be empty, and a GPU is faster."""
+        return False
+
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch)."""
         raise NotImplementedError
@@ -104,6 +109,11 @@ class BPR(PairLoss):
     >>> BPR().takes
     <Negatives.ONE: 'one item per level'>
     """
+
+    @property
+    def of_scores_alone(self) -> bool:
+        """Yes."""
+        return True
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch)."""
@@ -119,6 +129,11 @@ class BinaryCrossEntropy(PairLoss):
     >>> BinaryCrossEntropy().takes
     <Negatives.ONE: 'one item per level'>
     """
+
+    @property
+    def of_scores_alone(self) -> bool:
+        """Yes."""
+        return True
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch)."""

@@ -25,8 +25,9 @@ pytest.importorskip("triton")
 from torch import Tensor  # noqa: E402
 
 from nestrec.training.autograd import levels  # noqa: E402
-from nestrec.training.autograd.fused import rows, scores  # noqa: E402
+from nestrec.training.autograd.fused import rows  # noqa: E402
 from nestrec.training.autograd.fused.candidates import draw_and_score  # noqa: E402
+from nestrec.training.autograd.fused.pairs import Pairs  # noqa: E402
 from nestrec.training.autograd.scoring import gathered  # noqa: E402
 from nestrec.training.autograd.steps import AdagradSteps, SparseAdamSteps  # noqa: E402
 from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
@@ -65,20 +66,28 @@ def test_candidates_are_those_of_plain_torch(first_position: int, key: int, n_ca
 
 
 @pytest.mark.parametrize("batch", [1, 16, 37])
-def test_scores_and_their_gradients_are_those_of_plain_torch(batch: int) -> None:
-    users, items = normal(1, batch, 33), normal(2, batch, len(WIDTHS), 33)
-    slopes = normal(3, len(WIDTHS), batch)
-    results = []
-    functions: list[Callable[[Tensor, Tensor], Tensor]] = [
-        lambda u, i: levels.own_scores(u, i, levels.inside(WIDTHS, DEVICE)),
-        lambda u, i: scores.own_scores(u, i, torch.tensor(WIDTHS, device=DEVICE)),
-    ]
-    for of in functions:
-        leaves = [users.clone().requires_grad_(True), items.clone().requires_grad_(True)]
-        found = of(*leaves)
-        results.append([found.detach(), *torch.autograd.grad((found * slopes).sum(), leaves)])
-    for plain, fused in zip(*results, strict=True):
-        close(fused, plain)
+@pytest.mark.parametrize("n_pools", [1, len(WIDTHS)])
+def test_scores_and_gradients_of_pairs_are_those_of_plain_torch(batch: int, n_pools: int) -> None:
+    """By autograd, with weights of the rows' own numbers; a user of many positives has as many gradients."""
+    table, slopes = normal(1, 60, 33), normal(2, 2, len(WIDTHS), batch)
+    weights = normal(3, 2 + n_pools, 33)
+    weights[:, 20:] = 0
+    rng = np.random.default_rng(batch)
+    users, positives, negatives = (
+        torch.from_numpy(rng.integers(0, 60, shape)).to(DEVICE) for shape in (batch, batch, (batch, n_pools))
+    )
+    inside = levels.inside(WIDTHS, DEVICE)
+    leaves = [table[of].requires_grad_(True) for of in (users, positives, negatives)]
+    pools = leaves[2].expand(-1, len(WIDTHS), -1)
+    expected = torch.stack(
+        [levels.shared_scores(leaves[0], leaves[1], inside), levels.own_scores(leaves[0], pools, inside)]
+    )
+    own = (leaves[0].square() * weights[0]).sum() + (leaves[1].square() * weights[1]).sum()
+    own = (own + (leaves[2].square() * weights[2:]).sum()) / 2
+    gradients = torch.autograd.grad((expected * slopes).sum() + own, leaves)
+    pairs = Pairs(table, users, positives, negatives, torch.tensor(WIDTHS, device=DEVICE))
+    close(pairs.scores(), expected.detach())
+    close(pairs.gradients(slopes, weights), torch.cat([of.reshape(-1, 33) for of in gradients]))
 
 
 def touched(n: int) -> tuple[Tensor, Tensor]:
@@ -115,13 +124,21 @@ def test_equal_gradients_step_to_equal_bits() -> None:
 
 
 @pytest.mark.parametrize("optimizer", [Adagrad(), Adam(sparse=True)], ids=repr)
-def test_an_engine_trains_by_them_as_by_plain_torch(optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", [{}, {"shared": True}, {"whole": True}], ids=str)
+def test_an_engine_trains_by_them_as_by_plain_torch(
+    optimizer: Optimizer, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three batches, the last smaller: the same negatives, losses and vectors."""
     losses, vectors = [], []
     for fused in (False, True):
         monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device, is_fused=fused: is_fused)
-        options = TorchEngine(DEVICE.type, optimizer, 32)
-        trainer = torch_trainer(sampler=DynamicSampler(4), engine=options)
+        sampler = DynamicSampler(4, shared=options.get("shared", False))
+        of: dict[str, Any] = {
+            "sampler": sampler,
+            "regularization": 0.1,
+            "regularize_whole": options.get("whole", False),
+        }
+        trainer = torch_trainer(engine=TorchEngine(DEVICE.type, optimizer, 32), **of)
         engine = trainer.start(tiny(), trainer.objective(tiny()), Run())
         losses.append(engine.train(0, 0, 80, 0.1)[0])
         vectors.append(np.concatenate([engine.user_embeddings, engine.item_embeddings]))

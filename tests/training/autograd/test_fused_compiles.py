@@ -15,9 +15,10 @@ PROGRAM = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from nestrec.training.autograd.fused import candidates, rows, scores
+from nestrec.training.autograd.fused import candidates, pairs, rows
 
 FLOATS, WORDS = "*fp32", "*i64"
+PAIRS = {name: WORDS for name in ("users", "positives", "negatives", "widths")}
 KERNELS = [
     (
         candidates._draw_and_score,
@@ -25,16 +26,13 @@ KERNELS = [
             "user_vectors": FLOATS, "item_vectors": FLOATS, "rows": WORDS, "indptr": WORDS, "indices": "*i32",
             "drawn": WORDS, "scores": FLOATS, "key": "i64", "first_candidate": "i64",
         },
-        {"HALVINGS": 7, "WIDTH": 20, "PADDED": 32, "RUN": 128},
+        {"CANDIDATES": 16, "HALVINGS": 7, "WIDTH": 20, "PADDED": 32, "RUN": 128},
         4,
     ),
-    (scores._score, {"widths": WORDS, "batch": "i32", "size": "i32"}, {"LEVELS": 3, "PADDED": 32, "ROWS": 16}, 4),
-    (
-        scores._score_backward,
-        {"widths": WORDS, "batch": "i32", "size": "i32"},
-        {"LEVELS": 3, "PADDED": 32, "ROWS": 16},
-        4,
-    ),
+    (pairs._score_pairs, PAIRS, {"LEVELS": 3, "POOLS": 3, "PADDED": 32, "ROWS": 16}, 4),
+    (pairs._score_pairs, PAIRS, {"LEVELS": 3, "POOLS": 1, "PADDED": 32, "ROWS": 16}, 4),
+    (pairs._pair_gradients, PAIRS, {"LEVELS": 3, "POOLS": 3, "PADDED": 32, "ROWS": 16}, 4),
+    (pairs._pair_gradients, PAIRS, {"LEVELS": 3, "POOLS": 1, "PADDED": 32, "ROWS": 16}, 4),
     (
         rows._adagrad,
         {"ordered": "*i32", "order": WORDS, "n": "i32", "size": "i32", "rate": "fp32"},
@@ -48,7 +46,7 @@ KERNELS = [
         1,
     ),
 ]
-COUNTS = {"n_drawn", "level", "n_levels", "n_candidates", "n_items", "size"}
+COUNTS = {"n_drawn", "level", "n_levels", "n_items", "batch", "size"}
 for kernel, types, constants, warps in KERNELS:
     signature = {
         name: "constexpr" if name in constants else types.get(name, "i32" if name in COUNTS else FLOATS)
@@ -69,5 +67,5 @@ def test_the_kernels_compile() -> None:
     )
     assert done.returncode == 0, done.stderr
     sizes = dict(line.split() for line in done.stdout.splitlines())
-    assert set(sizes) == {"_draw_and_score", "_score", "_score_backward", "_adagrad", "_sparse_adam"}
+    assert set(sizes) == {"_draw_and_score", "_score_pairs", "_pair_gradients", "_adagrad", "_sparse_adam"}
     assert all(int(size) > 1000 for size in sizes.values())

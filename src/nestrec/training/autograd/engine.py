@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from nestrec.training.autograd import fused
 from nestrec.training.autograd.counter import Draws, derived, random_bits
 from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, Leaves, NestedLoss
@@ -82,6 +83,8 @@ class AutogradEngine:
         self._loss = NestedLoss(
             objective, parts.loss, parts.sampler, self._module, n_items, drawing.seen_lanes, parts.device
         )
+        self._is_fused = fused.serves(parts.device) and self._encoder.is_local and self._loss.is_of_pairs
+        self._width_of_level = torch.tensor(objective.widths.values, device=parts.device)
 
     @property
     def n_positives(self) -> int:
@@ -167,7 +170,7 @@ class AutogradEngine:
         if self._order is None or self._order[0] != epoch:
             places = torch.arange(self.n_positives, device=self._device)
             bits = random_bits(derived(self._key(epoch), _ORDER), places)  # so that all devices have one order
-            self._order = epoch, bits.argsort(stable=True)
+            self._order = epoch, bits.argsort()
         return self._order[1]
 
     def _key(self, epoch: int) -> int:
@@ -181,22 +184,35 @@ class AutogradEngine:
         moment = self._moment(epoch, first)
         layers = self._layers(moment.draws)
         batch = self._batches.batch(users, items, layers.detach(), moment)
+        rows = self._rows(batch)
+        if self._is_fused and batch.share_of_positive is None:
+            loss, gradient = self._of_pairs(rows)
+            self._step_rows(rows, gradient, rate)
+            return loss
         leaves = self._leaves(batch, layers.detach())
         loss, gradients, scored = self._loss.gradients(batch, leaves)
-        rows = self._rows(batch)
         if self._encoder.is_local:
             self._loss.hold_back(scored, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
-            nodes = torch.cat([row.flatten() for row in rows])
-            self._steps.step_rows(nodes, _joined([gradient[0] for gradient in gradients]), rate)
-            if isinstance(self._steps, AdamSteps):  # which moves every row
-                self._batches.all_moved()
-            else:
-                self._batches.moved(self._table, nodes)
+            self._step_rows(rows, _joined([gradient[0] for gradient in gradients]), rate)
         else:
             self._step_graph(layers, rows, gradients, scored, rate)
         if self._module_steps is not None:
             self._module_steps.step()
         return loss
+
+    def _of_pairs(self, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        from nestrec.training.autograd.fused.pairs import Pairs
+
+        users, positives, negatives = rows
+        return self._loss.of_pairs(Pairs(self._table, users, positives, negatives[..., 0], self._width_of_level))
+
+    def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: float) -> None:
+        nodes = torch.cat([row.flatten() for row in rows])
+        self._steps.step_rows(nodes, gradient, rate)
+        if isinstance(self._steps, AdamSteps):  # which moves every row
+            self._batches.all_moved()
+        else:
+            self._batches.moved(self._table, nodes)
 
     def _step_graph(
         self,

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.pool import STRUCK
-from nestrec.training.autograd import fused, levels
-from nestrec.training.losses import Loss, Negatives, SampledSoftmax, Scored
+from nestrec.training.autograd import levels
+from nestrec.training.losses import Loss, Negatives, PairLoss, SampledSoftmax, Scored
 from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler, Sampler
+
+if TYPE_CHECKING:
+    from nestrec.training.autograd.fused.pairs import Pairs
 
 SeenLanes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -69,9 +73,29 @@ class NestedLoss:
         self._pulls = torch.from_numpy(objective.pulls()).to(device)
         self._decays = torch.from_numpy(objective.decays()).to(device)
         self.inside = levels.inside(self._widths, device)
-        self._width_of_level = torch.tensor(self._widths, device=device) if fused.serves(device) else None
         self._held = self.inside * self._level_weights[:, None] * self._decays
         self._block_of = (1 - self.inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether `of_pairs` gives what `gradients` and `hold_back` do: the loss heeds nothing but scores of pairs."""
+        if not (isinstance(self._loss, PairLoss) and self._loss.of_scores_alone):
+            return False
+        sampler = self._sampler
+        if self._module is not None or not isinstance(sampler, ChoosingSampler):
+            return False
+        return type(sampler).own_loss is ChoosingSampler.own_loss
+
+    def of_pairs(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean loss and the gradients of the rows of pairs, what holds them back added."""
+        scores = pairs.scores().requires_grad_(True)
+        positives, negatives = scores
+        none = scores.new_empty((0, self._widths[-1]))
+        scored = Scored(none, none, self._widths, positives, negatives, self._sharpness, 1.0)
+        loss = self._level_weights @ self._loss(scored).mean(dim=1)
+        (slopes,) = torch.autograd.grad(loss, [scores])
+        weights = self._weights_of_pairs(pairs.negatives.shape[1]) / len(pairs.users)
+        return loss.detach(), pairs.gradients(slopes, weights)
 
     def gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor], Scored]:
         """Return the mean loss, the gradients of the leaves, and the scores that both were taken from.
@@ -111,10 +135,6 @@ class NestedLoss:
     def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         if negatives.shape[1] == 1:  # shared by the levels
             return levels.shared_scores(users, negatives.squeeze(1), self.inside)
-        if self._width_of_level is not None:
-            from nestrec.training.autograd.fused.scores import own_scores
-
-            return own_scores(users, negatives, self._width_of_level)
         return levels.own_scores(users, negatives, self.inside)
 
     def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
@@ -143,10 +163,19 @@ class NestedLoss:
             else:
                 gradient.add_(vectors, alpha=weight / len(scored.users))
 
+    def _weights_of_pairs(self, n_pools: int) -> torch.Tensor:
+        """Return (2 + n_pools, embedding_size): what each square of a user, a positive, and negatives weighs."""
+        if self._objective.whole:
+            return self._decays.new_full((2 + n_pools, self._widths[-1]), self._objective.regularization)
+        return torch.cat([self._decays.expand(2, -1), self._held_of_pools(n_pools)])
+
+    def _held_of_pools(self, n_pools: int) -> torch.Tensor:
+        return self._held if n_pools > 1 else self._held.sum(dim=0, keepdim=True)
+
     def _weights_of_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
         """Return what each square of a negative weighs: as the levels that hold it, or by its share of the softmax."""
         if self._loss.takes is not Negatives.POOL:
-            return self._held if negatives.shape[1] > 1 else self._held.sum(dim=0, keepdim=True)
+            return self._held_of_pools(negatives.shape[1])
         assert isinstance(self._loss, SampledSoftmax)
         with torch.no_grad():
             shares = self._loss.shares(scored)

@@ -83,4 +83,5 @@ def _csr(
 ) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state", category=UserWarning)
+        warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")  # no news: `check`
         return torch.sparse_csr_tensor(rows, columns, values, size=shape, check_invariants=check)

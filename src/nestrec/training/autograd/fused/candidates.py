@@ -28,12 +28,12 @@ def _random_bits(key, positions):
 @triton.jit
 def _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS: tl.constexpr):  # noqa: N803
     start = tl.load(indptr + users, mask=live, other=0)
-    n_seen = tl.load(indptr + users + 1, mask=live, other=0) - start
-    rank = (((bits >> 32) * (n_items - n_seen).to(tl.uint64)) >> 32).to(tl.int64)
+    n_seen = (tl.load(indptr + users + 1, mask=live, other=0) - start).to(tl.int32)
+    rank = (((bits >> 32) * (n_items - n_seen).to(tl.uint64)) >> 32).to(tl.int32)
     low = tl.zeros_like(rank)
     high = n_seen
     for _ in range(HALVINGS):  # seen items with at most `rank` unseen ones below them
-        middle = (low + high) // 2
+        middle = (low + high) >> 1
         open_still = live & (low < high)
         passed = open_still & (tl.load(indices + start + middle, mask=open_still, other=0) - middle <= rank)
         low = tl.where(passed, middle + 1, low)
@@ -55,21 +55,21 @@ def _draw_and_score(
     n_drawn,  # of this level, in all
     level,
     n_levels,
-    n_candidates,
     n_items,
     size,
+    CANDIDATES: tl.constexpr,  # noqa: N803
     HALVINGS: tl.constexpr,  # noqa: N803
     WIDTH: tl.constexpr,  # noqa: N803
     PADDED: tl.constexpr,  # noqa: N803
     RUN: tl.constexpr,  # noqa: N803
 ):
-    nth = tl.program_id(0).to(tl.int64) * RUN + tl.arange(0, RUN)
+    nth = tl.program_id(0) * RUN + tl.arange(0, RUN)
     live = nth < n_drawn
-    row = nth // n_candidates
-    place = (row * n_levels + level) * n_candidates + nth % n_candidates
+    row = nth // CANDIDATES
+    place = (row.to(tl.int64) * n_levels + level) * CANDIDATES + nth % CANDIDATES
     users = tl.load(rows + row, mask=live, other=0)
     bits = _random_bits(key, first_candidate + place)
-    items = _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS)
+    items = _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS).to(tl.int64)
     columns = tl.arange(0, PADDED)
     wanted = live[:, None] & (columns < WIDTH)[None, :]
     of_items = tl.load(item_vectors + items[:, None] * size + columns[None, :], mask=wanted, other=0.0)
@@ -91,7 +91,7 @@ def draw_and_score(
     key: int,  # uint64
     first_position: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return items int64 and scores float32, each (batch, n_pools, n_candidates)."""
+    """Return items int64 and scores float32, each (batch, n_pools, n_candidates); fewer than 2^31 of a pool in all."""
     shape = len(rows), len(widths), n_candidates
     drawn = torch.empty(shape, dtype=torch.int64, device=rows.device)
     scores = torch.empty(shape, dtype=torch.float32, device=rows.device)
@@ -102,7 +102,7 @@ def draw_and_score(
         run = max(1, _TILE // padded)
         _draw_and_score[(triton.cdiv(n_drawn, run),)](
             users, items, rows, indptr, indices, drawn, scores, signed(key), first, n_drawn, level, len(widths),
-            n_candidates, len(items), items.shape[1],
-            HALVINGS=n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
+            len(items), items.shape[1],
+            CANDIDATES=n_candidates, HALVINGS=n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
         )  # fmt: skip
     return drawn, scores
