@@ -30,7 +30,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,12 +41,18 @@ from nestrec.training.backbones import MF, Backbone, LightGCN
 from nestrec.training.engines import DEVICES, RunningEngine, TorchEngine
 from nestrec.training.samplers import (
     AdaptiveSampler,
+    ChoosingSampler,
     DisentangledSampler,
     DynamicSampler,
     MixedSampler,
     Sampler,
     UniformSampler,
 )
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nestrec.training.autograd.pool import Chosen, Pool
 
 WIDTHS = (4, 8, 16, 32, 64)
 ALONE = (64,)
@@ -55,6 +61,17 @@ PATIENCE = 6  # looks without a better value
 SMALL = 4_000  # items; below, the paper draws 8 candidates, otherwise 16
 
 BACKBONES: dict[str, Backbone] = {"mf": MF(), "lightgcn": LightGCN(n_layers=3)}
+
+
+@dataclass(frozen=True)
+class WidestSampler(ChoosingSampler):
+    """A pool and a negative of its own for each level, the hardest by the full width: MNS but for who judges."""
+
+    def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
+        """Score all candidates by whole vectors."""
+        users, _, items = (layers.mean(dim=0) for layers in pool.vectors())
+        scores = (items[pool.items] @ users[:, None, :, None])[..., 0]  # (batch, n_levels, n_candidates)
+        return pool.kept(scores.argmax(dim=-1))
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,7 @@ def variants(n_items: int) -> dict[str, Variant]:
         "mixgcf": Variant(ALONE, MixedSampler(m)),
         "nested, shared": Variant(WIDTHS, DynamicSampler(m, shared=True)),
         "nested, shared, pooled": Variant(WIDTHS, DynamicSampler(m * len(WIDTHS), shared=True)),
+        "nested, own, widest": Variant(WIDTHS, WidestSampler(m)),
         "nested, MNS": Variant(WIDTHS, DynamicSampler(m)),
         "nested, LHANS": Variant(WIDTHS, AdaptiveSampler(m)),
     }

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.evaluation import bootstrap_intervals, paired_difference
-from paper import WIDTHS, Runs, variants
+from paper import BACKBONES, WIDTHS, Runs, variants
 
 LABELS = ("recall@20", "ndcg@20")
 # The published runs, chosen on the test part: recall@20 / ndcg@20 (logs of github.com/Riwei-HEU/AHNS; an independent
@@ -33,6 +33,8 @@ PAIRS = (
     ("nested, MNS", "nested, shared"),
     ("nested, MNS", "nested, shared, pooled"),
     ("nested, shared, pooled", "nested, shared"),
+    ("nested, own, widest", "nested, shared"),
+    ("nested, MNS", "nested, own, widest"),
     ("nested, LHANS", "nested, MNS"),
     ("nested, MNS", "dns"),
     ("nested, LHANS", "ahns"),
@@ -47,7 +49,13 @@ def finals_of(runs: Runs) -> Finals:
     for line in runs.lines():
         if line["kind"] == "final":
             found[line["data"], line["backbone"], line["variant"]].append(line)
-    return found
+    ordered = sorted(found, key=lambda of: (of[0], tuple(BACKBONES).index(of[1]), tuple(variants(0)).index(of[2])))
+    return {of: sorted(found[of], key=lambda line: int(line["seed"])) for of in ordered}
+
+
+def shown(value: float, sign: str = "") -> str:
+    """Return four digits behind the point, and no zero before it."""
+    return f"{value:{sign}.4f}".replace("0.", ".", 1)
 
 
 def users_of(runs: Runs, lines: list[dict[str, Any]], width: int, label: str) -> dict[int, npt.NDArray[np.float32]]:
@@ -63,17 +71,22 @@ def users_of(runs: Runs, lines: list[dict[str, Any]], width: int, label: str) ->
     return values
 
 
+def pair(recall: float, ndcg: float) -> str:
+    """Return both."""
+    return f"{shown(recall)} / {shown(ndcg)}"
+
+
 def cell(runs: Runs, lines: list[dict[str, Any]], width: int, label: str) -> str:
     """Return the mean over seeds, their spread, and the interval over users."""
     values = [line["test"][str(width)][label] for line in lines if str(width) in line["test"]]
     if not values:
         return ""
     first = users_of(runs, lines[:1], width, label)
-    spread = f" ({max(values) - min(values):.4f})" if len(values) > 1 else ""
+    spread = f" ({shown(max(values) - min(values))})" if len(values) > 1 else ""
     if not first:
-        return f"{np.mean(values):.4f}{spread}"
+        return f"{shown(np.mean(values))}{spread}"
     low, high = bootstrap_intervals(list(first.values()), samples=1000)
-    return f"{np.mean(values):.4f}{spread} ±{float(high[0] - low[0]) / 2:.4f}"
+    return f"{shown(np.mean(values))}{spread} ±{shown(float(high[0] - low[0]) / 2)}"
 
 
 def widths_table(runs: Runs, finals: Finals, data: str, backbone: str, label: str) -> None:
@@ -106,7 +119,8 @@ def difference(runs: Runs, one: list[dict[str, Any]], other: list[dict[str, Any]
         return ""
     means = [np.mean([values[seed] for seed in seeds], axis=0) for values in (of_one, of_other)]
     found = paired_difference(means[0], means[1], samples=samples)
-    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}] p {found.p_value:.4f}"
+    p = "p < .001" if found.p_value < 0.001 else f"p {shown(found.p_value)}"
+    return f"{shown(found.mean, '+')} [{shown(found.low, '+')}, {shown(found.high, '+')}] {p}"
 
 
 def calibration_table(finals: Finals) -> None:
@@ -120,12 +134,12 @@ def calibration_table(finals: Finals) -> None:
         best = max(watched, key=lambda look: look["metrics"]["64"]["recall@20"])
         at, chosen = best["metrics"]["64"], lines[0]["test"]["64"]
         published = ANCHORS.get((data, variant)) if backbone == "mf" else None
-        told = "" if published is None else f"{published[0]:.4f} / {published[1]:.4f}"
+        told = "" if published is None else pair(published[0], published[1])
         share = (
             "" if published is None else f"{at['recall@20'] / published[0]:.3f} / {at['ndcg@20'] / published[1]:.3f}"
         )
-        by_validation = f"{lines[0]['epoch']}: {chosen['recall@20']:.4f} / {chosen['ndcg@20']:.4f}"
-        by_test = f"{best['epoch']}: {at['recall@20']:.4f} / {at['ndcg@20']:.4f}"
+        by_validation = f"{lines[0]['epoch']}: {pair(chosen['recall@20'], chosen['ndcg@20'])}"
+        by_test = f"{best['epoch']}: {pair(at['recall@20'], at['ndcg@20'])}"
         print(f"| {data} | {backbone} | {variant} | {by_validation} | {by_test} | {told} | {share} |")
 
 

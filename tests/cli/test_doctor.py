@@ -20,6 +20,16 @@ def test_a_sound_installation_passes(run: Run) -> None:
     assert any("numba" in line for line in lines)
 
 
+def test_what_torch_trains_on_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "PASS  torch trains: on the CPU, there is no CUDA device" in run("doctor").out
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
+    monkeypatch.setattr("nestrec.training.autograd.fused.missing", lambda: "there is no C compiler")
+    assert "on Some GPU, without fused kernels: there is no C compiler" in run("doctor").out
+
+
 def test_a_failure_is_shown_with_its_reason_and_exits_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> str:
         raise OSError("no compiler")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -19,7 +20,7 @@ from nestrec.cli.console import results
 from nestrec.report.sizes import readable_bytes
 
 _PACKAGES = ("numpy", "scipy", "numba", "duckdb", "safetensors", "typer", "rich")
-_EXTRAS = {"plot": "matplotlib"}
+_EXTRAS = {"plot": ("matplotlib", "pictures"), "torch": ("torch", "LightGCN, other losses and GPUs")}
 _LEAST_FREE = 100_000_000  # bytes
 
 EXAMPLES = """\b
@@ -61,8 +62,10 @@ def _findings() -> Iterator[Finding]:
     )
     for name, check in checks:
         yield _checked(name, check)
-    for extra, package in _EXTRAS.items():
-        yield _extra(extra, package)
+    for extra, (package, use) in _EXTRAS.items():
+        yield _extra(extra, package, use)
+    if find_spec("torch") is not None:
+        yield _checked("torch trains", _devices)
 
 
 def _checked(name: str, check: Callable[[], str]) -> Finding:
@@ -81,11 +84,23 @@ def _package(package: str) -> Finding:
     return Finding("PASS", f"{package} {version(package)}")
 
 
-def _extra(extra: str, package: str) -> Finding:
+def _extra(extra: str, package: str, use: str) -> Finding:
     try:
         return Finding("PASS", f"{package} {version(package)} (extra {extra})")
     except PackageNotFoundError:
-        return Finding("NOTE", f'{package} is not installed; for pictures: pip install "nestrec[{extra}]"')
+        return Finding("NOTE", f'{package} is not installed; for {use}: pip install "nestrec[{extra}]"')
+
+
+def _devices() -> str:
+    """Tell what the torch engine can train on, and whether its kernels for GPUs are at hand."""
+    import torch
+
+    from nestrec.training.autograd import fused
+
+    if not torch.cuda.is_available():
+        return "on the CPU, there is no CUDA device"
+    lack = fused.missing()
+    return f"on {torch.cuda.get_device_name()}, " + (f"without fused kernels: {lack}" if lack else "with fused kernels")
 
 
 def _threads() -> str:

@@ -3,12 +3,13 @@
 Pairwise: Rendle et al. 2009 (BPR). Sampled softmax: Jean et al. 2015. Alignment and uniformity: Wang et al. 2022
 (DirectAU, arXiv 2206.12811). Nested, with a negative per level: Lai et al. 2024, arXiv 2406.07432.
 
-A new loss for the torch engine is a subclass of `PairLoss` with a `__call__`; the contract tests say what it must hold.
+A new loss for the torch engine is a subclass of `PairLoss` or `PoolLoss` with a `__call__`; the contract tests say what
+it must hold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -143,7 +144,38 @@ class BinaryCrossEntropy(PairLoss):
 
 
 @dataclass(frozen=True)
-class SampledSoftmax:
+class PoolLoss(OneForAll):
+    """A loss of a positive against all items of a pool, at every level."""
+
+    @property
+    def takes(self) -> Negatives:
+        """A whole pool."""
+        return Negatives.POOL
+
+    @property
+    def rules(self) -> Rules:
+        """Those of the softmax."""
+        return SOFTMAX
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch)."""
+        raise NotImplementedError
+
+    def shares(self, scored: Scored) -> torch.Tensor:
+        """Return the slopes of the candidates' scores, (n_levels, batch, n_candidates).
+
+        A candidate is held back by as much as it is pushed.
+        """
+        import torch
+
+        with torch.enable_grad():
+            negatives = scored.negatives.detach().requires_grad_(True)
+            (slopes,) = torch.autograd.grad(self(replace(scored, negatives=negatives)).sum(), [negatives])
+        return slopes
+
+
+@dataclass(frozen=True)
+class SampledSoftmax(PoolLoss):
     """The softmax over the whole catalogue at every level, estimated from a pool of items.
 
     With `coupling` 1 all coordinates minimise one loss, the weighted sum over the levels, and narrow prefixes serve the
@@ -166,16 +198,6 @@ class SampledSoftmax:
                 f"temperature {self.temperature} is not between 0.001 and 1000; give one that is, as in 0.2"
             )
 
-    @property
-    def takes(self) -> Negatives:
-        """A whole pool."""
-        return Negatives.POOL
-
-    @property
-    def rules(self) -> Rules:
-        """Those of the softmax."""
-        return SOFTMAX
-
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch): log(1 + sum of exp(sharpness * (negative - positive))) / sharpness."""
         from torch.nn.functional import softplus
@@ -184,7 +206,7 @@ class SampledSoftmax:
         return softplus(self._others(scored) - sharp * scored.positives) / sharp
 
     def shares(self, scored: Scored) -> torch.Tensor:
-        """Return each candidate's share of the softmax, (n_levels, batch, n_candidates): the slope of its score."""
+        """Return each candidate's share of the softmax, (n_levels, batch, n_candidates), which is its slope."""
         sharp = scored.sharpness[:, None]
         logits = self._logits(scored)
         return (logits - logits.logsumexp(-1).logaddexp(sharp * scored.positives)[..., None]).exp()

@@ -22,7 +22,7 @@ from nestrec.training.backbones import MF, Backbone
 from nestrec.training.engines import CPU_LEARNING_RATE, RunningEngine, TorchEngine, runs_on_cpu_engine, started
 from nestrec.training.fit import Fit
 from nestrec.training.interrupts import StopRequest
-from nestrec.training.losses import BPR, DirectAU, Loss, Negatives, SampledSoftmax
+from nestrec.training.losses import BPR, DirectAU, Loss, Negatives, PoolLoss, SampledSoftmax
 from nestrec.training.objective import Objective
 from nestrec.training.optimizers import Adam
 from nestrec.training.options import Run, check_count, check_range, checked_level_weights
@@ -230,6 +230,11 @@ class Trainer:
             raise OptionError(
                 f"{type(self.loss).__name__} sets a positive against {takes.value}, "
                 f"{type(self.sampler).__name__} gives {gives.value}; leave one of them out to have what goes with it"
+            )
+        if takes is Negatives.POOL and not isinstance(self.loss, PoolLoss):
+            raise OptionError(
+                f"{type(self.loss).__name__} takes a whole pool and does not say what each of it is worth; make it a "
+                "subclass of nestrec.training.losses.PoolLoss"
             )
         loss, sampler = _PAIRS[wanted]
         object.__setattr__(self, "loss", self.loss or loss)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nestrec.training.backbones import MF, Backbone, LightGCN
-from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, Loss, PairLoss, SampledSoftmax, Scored
+from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, Loss, PairLoss, PoolLoss, SampledSoftmax, Scored
 from nestrec.training.options import Run
 from nestrec.training.samplers import (
     AdaptiveSampler,
@@ -77,6 +77,16 @@ class Doubling(Backbone):
         return Doubled()
 
 
+@dataclass(frozen=True)
+class SquaredHinge(PoolLoss):
+    """A user's own, of a pool."""
+
+    def __call__(self, scored: Scored) -> Tensor:
+        """Return the mean over the pool of the squares of what is missing to a margin of 1."""
+        missing = (1 + scored.negatives - scored.positives[..., None]).clamp(min=0)
+        return missing.square().mean(dim=-1)
+
+
 SAMPLERS: list[ChoosingSampler] = [
     UniformSampler(),
     DynamicSampler(8),
@@ -93,6 +103,7 @@ PAIRED: list[tuple[Loss, Sampler]] = [
     (HingeLoss(), DynamicSampler(8)),
     (SampledSoftmax(), PoolSampler()),
     (SampledSoftmax(temperature=0.5, coupling=1), PoolSampler(128)),
+    (SquaredHinge(), PoolSampler(64)),
     (DirectAU(), NoSampler()),
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, Loss, SampledSoftmax, Scored
+from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, Loss, PoolLoss, SampledSoftmax, Scored
 
 torch = pytest.importorskip("torch")
 
@@ -57,12 +57,13 @@ def test_the_softmax_counts_each_candidate_for_those_it_stands_for(each: float, 
     np.testing.assert_allclose(SampledSoftmax().shares(given).numpy(), shares, rtol=1e-4, atol=1e-6)
 
 
-def test_shares_are_the_slopes_of_the_softmax() -> None:
-    """By autograd: how fast the loss rises with a candidate's score."""
+def test_shares_are_the_slopes_of_the_scores() -> None:
+    """By autograd: how fast the loss rises with a candidate's score, also in the softmax's closed form."""
     given = scored(POOLED, each=3.0)
     given.negatives.requires_grad_()
     (slopes,) = torch.autograd.grad(SampledSoftmax()(given).sum(), given.negatives)
-    np.testing.assert_allclose(SampledSoftmax().shares(given).detach().numpy(), slopes.numpy(), rtol=1e-4, atol=1e-6)
+    for shares in (SampledSoftmax().shares(given), PoolLoss.shares(SampledSoftmax(), given)):
+        np.testing.assert_allclose(shares.detach().numpy(), slopes.numpy(), rtol=1e-4, atol=1e-6)
 
 
 def test_the_temperature_divides_the_scores() -> None:

@@ -6,7 +6,7 @@ import math
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,19 @@ import numpy as np
 import pytest
 
 from nestrec.errors import MissingExtraError, OptionError, TrainingError
+from nestrec.training.adaptive import SOFTMAX
 from nestrec.training.backbones import MF, LightGCN
 from nestrec.training.engines import TorchEngine, runs_on_cpu_engine
-from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, Loss, SampledSoftmax
+from nestrec.training.losses import (
+    BPR,
+    BinaryCrossEntropy,
+    DirectAU,
+    Loss,
+    Negatives,
+    OneForAll,
+    SampledSoftmax,
+    Scored,
+)
 from nestrec.training.objective import starting_values
 from nestrec.training.optimizers import Adagrad, Adam
 from nestrec.training.options import Run
@@ -53,6 +63,17 @@ def test_the_one_that_is_left_out_goes_with_the_other(given: dict[str, Any], los
     assert (trainer.loss, trainer.sampler) == (loss, sampler)
 
 
+@dataclass(frozen=True)
+class OfPools(OneForAll):
+    """Takes a pool, and is no PoolLoss."""
+
+    takes = Negatives.POOL
+    rules = SOFTMAX
+
+    def __call__(self, scored: Scored) -> Any:
+        return scored.negatives.mean(dim=-1)
+
+
 @pytest.mark.parametrize(
     ("loss", "sampler", "sentence"),
     [
@@ -64,6 +85,7 @@ def test_the_one_that_is_left_out_goes_with_the_other(given: dict[str, Any], los
             "DirectAU sets a positive against none, UniformSampler gives one item per level",
         ),
         (BPR(), NoSampler(), "NoSampler gives none; leave one of them out to have what goes with it"),
+        (OfPools(), PoolSampler(), "OfPools takes a whole pool and does not say .* make it a subclass of .*PoolLoss"),
     ],
 )
 def test_a_loss_and_a_sampler_that_do_not_fit_say_so(loss: Loss, sampler: Sampler, sentence: str) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.pool import STRUCK
 from nestrec.training.autograd import levels
-from nestrec.training.losses import Loss, Negatives, PairLoss, SampledSoftmax, Scored
+from nestrec.training.losses import Loss, Negatives, PairLoss, PoolLoss, Scored
 from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler, Sampler
 
@@ -173,10 +173,10 @@ class NestedLoss:
         return self._held if n_pools > 1 else self._held.sum(dim=0, keepdim=True)
 
     def _weights_of_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
-        """Return what each square of a negative weighs: as the levels that hold it, or by its share of the softmax."""
+        """Return what each square of a negative weighs: as the levels that hold it, or by its share of the pool."""
         if self._loss.takes is not Negatives.POOL:
             return self._held_of_pools(negatives.shape[1])
-        assert isinstance(self._loss, SampledSoftmax)
+        assert isinstance(self._loss, PoolLoss)  # checked by the trainer
         with torch.no_grad():
             shares = self._loss.shares(scored)
             pulled = torch.tensordot(self._pulls, shares, dims=([1], [0]))

@@ -1,0 +1,55 @@
+"""Where the kernels for CUDA devices cannot run, plain torch does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from nestrec.training.autograd import fused  # noqa: E402
+
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All that is needed, whatever this machine has; nothing is remembered from test to test."""
+    monkeypatch.setattr(fused, "find_spec", lambda _name: "there")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    fused.missing.cache_clear()
+    yield
+    fused.missing.cache_clear()
+
+
+def test_they_are_for_cuda_devices() -> None:
+    assert fused.serves(CUDA)
+    assert not fused.serves(torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "value", "lack"),
+    [
+        (fused, "find_spec", lambda _name: None, "triton"),
+        (torch.version, "cuda", None, "not built for CUDA"),
+        (shutil, "which", lambda _name: None, "C compiler"),
+        (torch.cuda, "get_device_capability", lambda: (6, 1), "older"),
+    ],
+)
+def test_what_is_missing_is_said(
+    of: object, name: str, value: object, lack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of, name, value)
+    assert lack in fused.missing()
+    assert not fused.serves(CUDA)
+
+
+def test_a_compiler_of_the_users_own_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "mycc" else None)
+    monkeypatch.setenv("CC", "mycc")
+    assert not fused.missing()
