@@ -37,7 +37,7 @@ def _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS: tl.const
         open_still = live & (low < high)
         passed = open_still & (tl.load(indices + start + middle, mask=open_still, other=0) - middle <= rank)
         low = tl.where(passed, middle + 1, low)
-        high = tl.where(open_still & ~passed, middle, high)
+        high = tl.where(open_still, tl.where(passed, high, middle), high)
     return rank + low
 
 
