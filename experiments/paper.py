@@ -15,7 +15,7 @@ For each data set, backbone and variant:
 - `final`, a run a seed: trained on all of train.txt up to that epoch, then ranked on the test part. With `--watch` seed
   0 is ranked on the test part every 5 epochs, and trained on, until that stops rising: the published protocol, which
   chooses the epoch on the test part. It is there for calibration against published figures alone; the figures of the
-  run stay those of validation's epoch.
+  run stay those of validation's epoch. A run that is there already is not watched afterwards.
 
 All runs use `Trainer.paper`: what differs is the sampler, the widths and the backbone, and the device if one is named.
 """
@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -121,9 +122,13 @@ class Runs:
     def add(self, line: dict[str, Any]) -> None:
         """Append a line; two processes may do so at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
+        with self._file.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(json.dumps(line) + "\n")
+            if file.seek(0, os.SEEK_END) > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # what a kill cut off ends here
+                    file.write(b"\n")
+            file.write(json.dumps(line).encode() + b"\n")
 
     @contextmanager
     def claimed(self, key: dict[str, Any]) -> Iterator[bool]:

@@ -31,7 +31,13 @@ NESTS = {  # variant -> colour, line, mark
     "nested, shared": ("#555555", "--", "^"),
     "nested, shared, pooled": ("#aaaaaa", ":", "v"),
 }
-ALONE = {"dns": ("#555555", "x"), "ahns": ("#d55e00", "+"), "rns": ("#aaaaaa", "1"), "mixgcf": ("#cc79a7", "*")}
+ALONE = {
+    "dns": ("#555555", "x"),
+    "ahns": ("#d55e00", "+"),
+    "rns": ("#aaaaaa", "1"),
+    "dens": ("#e69f00", "2"),
+    "mixgcf": ("#cc79a7", "*"),
+}
 _RIGHT = 64 * 1.12  # where marks of models of one width stand
 
 
@@ -81,8 +87,14 @@ def main() -> None:
             axes.set_title(f"{name}, {NAMES[backbone]}", fontsize=10)
             axes.set_xlabel("width")
         row[0].set_ylabel(LABEL)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
+    named: dict[str, Any] = {}
+    for axes in grid.flat:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    names = [name for name in (*NESTS, *(f"{variant}, 64 alone" for variant in ALONE)) if name in named]
+    figure.legend(
+        [named[name] for name in names], names, loc="outside lower center", ncols=5, fontsize=8, frameon=False
+    )
     figure.savefig(options.picture, dpi=130)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 import paper
 from paper import EVERY, Final, Runs, Search, run_missing, subjects
 
@@ -107,3 +109,11 @@ def test_a_watched_run_has_the_figures_of_the_chosen_epoch_and_goes_on_to_where_
     assert watched["test"] == at[epoch] == plain["test"]
     for label, values in plain["users"].items():
         np.testing.assert_array_equal(watched["users"][label], values)
+
+
+def test_a_line_after_one_that_was_cut_off_is_whole(runs: Runs) -> None:
+    runs.add({"kind": "search", "epoch": 1})
+    with (runs.folder / "runs.jsonl").open("a") as file:
+        file.write('{"kind": "fin')
+    runs.add({"kind": "search", "epoch": 2})
+    assert [line["epoch"] for line in runs.lines()] == [1, 2]

@@ -23,11 +23,13 @@ def test_a_sound_installation_passes(run: Run) -> None:
 def test_what_torch_trains_on_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "PASS  torch trains: on the CPU, there is no CUDA device" in run("doctor").out
+    assert "on the CPU, for there is no CUDA device" in run("doctor").out
+    monkeypatch.setattr(doctor, "_trained", lambda _trainer: "9 recommendations")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
     monkeypatch.setattr("nestrec.training.autograd.fused.missing", lambda: "there is no C compiler")
-    assert "on Some GPU, without fused kernels: there is no C compiler" in run("doctor").out
+    told = "PASS  the torch engine trains: 9 recommendations, on Some GPU, by plain torch, for there is no C compiler"
+    assert told in run("doctor").out
 
 
 def test_a_failure_is_shown_with_its_reason_and_exits_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from nestrec.cli.console import results
 from nestrec.report.sizes import readable_bytes
+
+if TYPE_CHECKING:
+    from nestrec.training.trainer import Trainer
 
 _PACKAGES = ("numpy", "scipy", "numba", "duckdb", "safetensors", "typer", "rich")
 _EXTRAS = {"plot": ("matplotlib", "pictures"), "torch": ("torch", "LightGCN, other losses and GPUs")}
@@ -65,7 +69,7 @@ def _findings() -> Iterator[Finding]:
     for extra, (package, use) in _EXTRAS.items():
         yield _extra(extra, package, use)
     if find_spec("torch") is not None:
-        yield _checked("torch trains", _devices)
+        yield _checked("the torch engine trains", _torch_engine)
 
 
 def _checked(name: str, check: Callable[[], str]) -> Finding:
@@ -91,16 +95,21 @@ def _extra(extra: str, package: str, use: str) -> Finding:
         return Finding("NOTE", f'{package} is not installed; for {use}: pip install "nestrec[{extra}]"')
 
 
-def _devices() -> str:
-    """Tell what the torch engine can train on, and whether its kernels for GPUs are at hand."""
+def _torch_engine() -> str:
+    """Train a little on the device that would be taken, and tell which, and by what."""
     import torch
 
     from nestrec.training.autograd import fused
+    from nestrec.training.engines import TorchEngine
+    from nestrec.training.losses import BPR
+    from nestrec.training.trainer import Trainer
 
+    after = _trained(Trainer(widths=(2, 4), epochs=2, loss=BPR(), engine=TorchEngine()))
     if not torch.cuda.is_available():
-        return "on the CPU, there is no CUDA device"
+        return f"{after}, on the CPU, for there is no CUDA device"
     lack = fused.missing()
-    return f"on {torch.cuda.get_device_name()}, " + (f"without fused kernels: {lack}" if lack else "with fused kernels")
+    by = f"by plain torch, for {lack}" if lack else "by fused kernels"
+    return f"{after}, on {torch.cuda.get_device_name()}, {by}"
 
 
 def _threads() -> str:
@@ -129,12 +138,17 @@ def _cache_folder() -> str:
 
 
 def _small_model() -> str:
-    from nestrec.data.world import World
     from nestrec.training.trainer import Trainer
+
+    return _trained(Trainer(widths=(2, 4), epochs=2))
+
+
+def _trained(trainer: Trainer) -> str:
+    from nestrec.data.world import World
 
     start = time.perf_counter()
     world = World(n_users=60, n_items=64, interactions_per_user=8).generate(seed=0)
-    model = Trainer(widths=(2, 4), epochs=2).fit(world.interactions, validation=None)
+    model = trainer.fit(world.interactions, validation=None)
     ids, _ = model.recommend(world.interactions.users.ids[0], k=3)
     return f"{len(ids)} recommendations after {time.perf_counter() - start:.1f} s"
 

@@ -26,7 +26,7 @@ from nestrec.training.options import Run, check_count
 from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler, UniformSampler
 
 if TYPE_CHECKING:
-    from nestrec.training.autograd.engine import Parts
+    from nestrec.training.autograd.parts import Parts
 
 FloatMatrix = npt.NDArray[np.float32]
 
@@ -125,7 +125,7 @@ class TorchEngine:
     ) -> Parts:
         """Return what a run trains and how; raise MissingExtraError without torch, OptionError without the device."""
         device = _torch().device(self.check_device(deterministic=run.deterministic))
-        from nestrec.training.autograd.engine import Parts
+        from nestrec.training.autograd.parts import Parts
 
         optimizer, batch_size = self.optimizer_for(backbone), self.batch_size_for(interactions)
         return Parts(backbone, sampler, loss, optimizer, batch_size, device, self.mixed_precision, epochs)

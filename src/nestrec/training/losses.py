@@ -36,7 +36,7 @@ class Scored:
     items: torch.Tensor  # (batch, embedding_size), of the positives
     widths: tuple[int, ...]
     positives: torch.Tensor  # (n_levels, batch)
-    negatives: torch.Tensor  # (n_levels, batch), or (n_levels, batch, n_candidates) of a pool; -inf where seen
+    negatives: torch.Tensor  # (n_levels, batch), or (n_levels, batch, n_candidates) of a pool; -1e30 where seen
     sharpness: torch.Tensor  # (n_levels,) what a softmax multiplies scores by
     each: float  # items that one of the pool stands for
 
@@ -95,7 +95,10 @@ class PairLoss(OneForAll):
 
     @property
     def of_scores_alone(self) -> bool:
-        """Whether its formula leaves the vectors of `Scored` alone; then these may be empty, and a GPU is faster."""
+        """Whether its formula leaves the vectors of `Scored` alone; a GPU is faster then, and leaves them empty.
+
+        It speaks for the formula of the same class; a subclass with one of its own has to say so again.
+        """
         return False
 
     def __call__(self, scored: Scored) -> torch.Tensor:
@@ -145,7 +148,10 @@ class BinaryCrossEntropy(PairLoss):
 
 @dataclass(frozen=True)
 class PoolLoss(OneForAll):
-    """A loss of a positive against all items of a pool, at every level."""
+    """A loss of a positive against all items of a pool, at every level.
+
+    Scores of items that the user has seen are -1e30: of no effect on what heeds high ones alone, a disaster to a mean.
+    """
 
     @property
     def takes(self) -> Negatives:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nestrec.errors import OptionError
 from nestrec.training.engines import TorchEngine
+from nestrec.training.losses import BPR, BinaryCrossEntropy, Loss, PairLoss, Scored
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
 from nestrec.training.options import Run
 from nestrec.training.samplers import DynamicSampler
@@ -25,12 +27,12 @@ pytest.importorskip("triton")
 from torch import Tensor  # noqa: E402
 
 from nestrec.training.autograd import levels  # noqa: E402
+from nestrec.training.autograd.engine import AutogradEngine  # noqa: E402
 from nestrec.training.autograd.fused import rows  # noqa: E402
-from nestrec.training.autograd.fused.candidates import draw_and_score  # noqa: E402
 from nestrec.training.autograd.fused.pairs import Pairs  # noqa: E402
-from nestrec.training.autograd.scoring import gathered  # noqa: E402
-from nestrec.training.autograd.steps import AdagradSteps, SparseAdamSteps  # noqa: E402
-from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
+from nestrec.training.autograd.pool import Chosen, Pool  # noqa: E402
+from nestrec.training.autograd.scoring import Fused, Plain, Wanted  # noqa: E402
+from nestrec.training.autograd.steps import steps_for  # noqa: E402
 from tests.training.autograd.engines import torch_trainer  # noqa: E402
 
 WIDTHS = (1, 3, 20, 33)
@@ -54,15 +56,15 @@ def test_candidates_are_those_of_plain_torch(first_position: int, key: int, n_ca
     world = from_sets([[3], list(range(49)), list(range(1, 50)), list(range(0, 50, 2)), [0, 49]], n_items)
     users, items = normal(1, 5, 33).to(dtype), normal(2, n_items, 33).to(dtype)
     of = torch.from_numpy(np.random.default_rng(3).integers(0, 5, 301)).to(DEVICE)
-    seen = SeenItems(world.indptr, world.indices, n_items, DEVICE)
-    plain = gathered(users, items, of, seen, WIDTHS, n_candidates, key, first_position)
-    csr = [torch.from_numpy(np.ascontiguousarray(part)).to(DEVICE) for part in (world.indptr, world.indices)]
-    drawn, scored = draw_and_score(users, items, of, csr[0], csr[1], 6, WIDTHS, n_candidates, key, first_position)
-    assert torch.equal(drawn, plain.items)
+    wanted = Wanted(of, WIDTHS, n_candidates, key, first_position)
+    plain, found = (
+        drawing(world.indptr, world.indices, n_items, DEVICE)(users, items, wanted) for drawing in (Plain, Fused)
+    )
+    assert torch.equal(found.items, plain.items)
     if dtype is torch.float32:
-        close(scored, plain.scores)
+        close(found.scores, plain.scores)
     else:  # plain torch rounds the sum too
-        np.testing.assert_allclose(scored.cpu().numpy(), plain.scores.cpu().numpy(), rtol=0.02, atol=0.1)
+        np.testing.assert_allclose(found.scores.cpu().numpy(), plain.scores.cpu().numpy(), rtol=0.02, atol=0.1)
 
 
 @pytest.mark.parametrize("batch", [1, 16, 37])
@@ -98,15 +100,14 @@ def touched(n: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("n", [0, 1, 8, 200])
-@pytest.mark.parametrize("make", [lambda table: AdagradSteps(table, 64), SparseAdamSteps])
-def test_steps_of_rows_are_those_of_plain_torch(
-    n: int, make: Callable[[Tensor], AdagradSteps | SparseAdamSteps], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("optimizer", [Adagrad(), Adam(sparse=True)], ids=repr)
+def test_steps_of_rows_are_those_of_plain_torch(n: int, optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several steps: what is kept between them counts. The row that none touches stays to the bit."""
     tables = [normal(0, 40, 33), normal(0, 40, 33)]
     for table, fused in zip(tables, (False, True), strict=True):
-        monkeypatch.setattr("nestrec.training.autograd.steps.fused.serves", lambda _device, is_fused=fused: is_fused)
-        steps = make(table)
+        monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device, is_fused=fused: is_fused)
+        steps = steps_for(optimizer, table, 64)
+        assert type(steps).__name__.startswith("Fused") == fused
         for rate in (0.1, 0.03, 0.2):
             steps.step_rows(*touched(n), rate)
     close(tables[1], tables[0])
@@ -123,24 +124,78 @@ def test_equal_gradients_step_to_equal_bits() -> None:
     assert torch.equal(*tables)
 
 
+@dataclass(frozen=True)
+class Transposed(DynamicSampler):
+    """Gives its choice in another layout of memory."""
+
+    def choose(self, pool: Pool, module: Any) -> Chosen:
+        """Keep the highest."""
+        items = super().choose(pool, module).items[..., 0]
+        return Chosen(items.T.contiguous().T[..., None])
+
+
+SAMPLERS = [DynamicSampler(4), DynamicSampler(4, shared=True), Transposed(4)]
+
+
 @pytest.mark.parametrize("optimizer", [Adagrad(), Adam(sparse=True)], ids=repr)
-@pytest.mark.parametrize("options", [{}, {"shared": True}, {"whole": True}], ids=str)
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
+@pytest.mark.parametrize("loss", [BPR(), BinaryCrossEntropy()], ids=repr)
 def test_an_engine_trains_by_them_as_by_plain_torch(
-    optimizer: Optimizer, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+    optimizer: Optimizer, sampler: DynamicSampler, loss: Loss, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three batches, the last smaller: the same negatives, losses and vectors."""
+    as_plain_torch(monkeypatch, optimizer, sampler=sampler, loss=loss, regularize_whole=loss == BPR())
+
+
+@dataclass(frozen=True)
+class Anchored(BPR):
+    """Heeds vectors, and inherits the claim of a class that does not."""
+
+    def __call__(self, scored: Scored) -> Any:
+        """Return BPR and the user's own length."""
+        return super().__call__(scored) + scored.users.square().sum(dim=-1)
+
+
+def test_a_loss_of_vectors_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_plain_torch(monkeypatch, loss=Anchored(), sampler=DynamicSampler(4))
+
+
+@pytest.mark.parametrize("loss", [BPR(), BinaryCrossEntropy()], ids=repr)
+def test_losses_of_scores_alone_need_no_vectors(loss: PairLoss) -> None:
+    vectors, scores = normal(1, 7, 33), normal(2, 2, len(WIDTHS), 7)
+    given = [Scored(of, of, WIDTHS, scores[0], scores[1], scores[0, :, 0], 1.0) for of in (vectors, vectors[:0])]
+    assert loss.of_scores_alone
+    assert torch.equal(loss(given[0]), loss(given[1]))
+
+
+def as_plain_torch(monkeypatch: pytest.MonkeyPatch, optimizer: Optimizer | None = None, **options: Any) -> None:
+    """Train 80 positives in batches of 32 both ways."""
     losses, vectors = [], []
     for fused in (False, True):
         monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device, is_fused=fused: is_fused)
-        sampler = DynamicSampler(4, shared=options.get("shared", False))
-        of: dict[str, Any] = {
-            "sampler": sampler,
-            "regularization": 0.1,
-            "regularize_whole": options.get("whole", False),
-        }
-        trainer = torch_trainer(engine=TorchEngine(DEVICE.type, optimizer, 32), **of)
+        trainer = torch_trainer(regularization=0.1, engine=TorchEngine(DEVICE.type, optimizer, 32), **options)
         engine = trainer.start(tiny(), trainer.objective(tiny()), Run())
         losses.append(engine.train(0, 0, 80, 0.1)[0])
         vectors.append(np.concatenate([engine.user_embeddings, engine.item_embeddings]))
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     np.testing.assert_allclose(vectors[1], vectors[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", [Adagrad(), Adam(sparse=True)], ids=repr)
+def test_what_half_precision_scores_by_is_the_table_as_it_is(
+    optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: True)
+    trainer = torch_trainer(engine=TorchEngine(DEVICE.type, optimizer, 32, True), sampler=DynamicSampler(4))
+    engine = trainer.start(tiny(), trainer.objective(tiny()), Run())
+    assert isinstance(engine, AutogradEngine)
+    engine.train(0, 0, 64, 0.1)
+    assert engine._batches._shadow is not None
+    assert torch.equal(engine._batches._shadow, engine._table.bfloat16())
+
+
+def test_a_batch_that_32_bits_do_not_count_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: True)
+    trainer = torch_trainer(engine=TorchEngine(DEVICE.type, None, 2**28), sampler=DynamicSampler(8))
+    with pytest.raises(OptionError, match="give at most 268435424"):
+        trainer.start(tiny(), trainer.objective(tiny()), Run())

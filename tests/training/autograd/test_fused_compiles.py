@@ -19,16 +19,12 @@ from nestrec.training.autograd.fused import candidates, pairs, rows
 
 FLOATS, WORDS = "*fp32", "*i64"
 PAIRS = {name: WORDS for name in ("users", "positives", "negatives", "widths")}
+DRAWN = {"rows": WORDS, "indptr": WORDS, "indices": "*i32", "drawn": WORDS, "key": "i64", "first_candidate": "i64"}
+HALF = {"user_vectors": "*bf16", "item_vectors": "*bf16", "first_candidate": "i32"}  # i32: positions below 2^31
+DRAWN_AS = {"CANDIDATES": 16, "HALVINGS": 7, "WIDTH": 20, "PADDED": 32, "RUN": 128}
 KERNELS = [
-    (
-        candidates._draw_and_score,
-        {
-            "user_vectors": FLOATS, "item_vectors": FLOATS, "rows": WORDS, "indptr": WORDS, "indices": "*i32",
-            "drawn": WORDS, "scores": FLOATS, "key": "i64", "first_candidate": "i64",
-        },
-        {"CANDIDATES": 16, "HALVINGS": 7, "WIDTH": 20, "PADDED": 32, "RUN": 128},
-        4,
-    ),
+    (candidates._draw_and_score, DRAWN, DRAWN_AS, 4),
+    (candidates._draw_and_score, DRAWN | HALF, DRAWN_AS, 4),
     (pairs._score_pairs, PAIRS, {"LEVELS": 3, "POOLS": 3, "PADDED": 32, "ROWS": 16}, 4),
     (pairs._score_pairs, PAIRS, {"LEVELS": 3, "POOLS": 1, "PADDED": 32, "ROWS": 16}, 4),
     (pairs._pair_gradients, PAIRS, {"LEVELS": 3, "POOLS": 3, "PADDED": 32, "ROWS": 16}, 4),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +17,14 @@ CUDA = torch.device("cuda")
 
 
 @pytest.fixture(autouse=True)
-def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """All that is needed, whatever this machine has; nothing is remembered from test to test."""
     monkeypatch.setattr(fused, "find_spec", lambda _name: "there")
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(sysconfig, "get_path", lambda *_: str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    (tmp_path / "Python.h").touch()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     fused.missing.cache_clear()
@@ -38,6 +43,7 @@ def test_they_are_for_cuda_devices() -> None:
         (fused, "find_spec", lambda _name: None, "triton"),
         (torch.version, "cuda", None, "not built for CUDA"),
         (shutil, "which", lambda _name: None, "C compiler"),
+        (sysconfig, "get_path", lambda *_: "/nowhere", "headers of Python"),
         (torch.cuda, "get_device_capability", lambda: (6, 1), "older"),
     ],
 )
@@ -53,3 +59,9 @@ def test_a_compiler_of_the_users_own_is_heeded(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shutil, "which", lambda name: name if name == "mycc" else None)
     monkeypatch.setenv("CC", "mycc")
     assert not fused.missing()
+
+
+def test_a_compiler_of_the_users_own_is_taken_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "gcc" else None)
+    monkeypatch.setenv("CC", "ccache gcc")
+    assert "what CC names" in fused.missing()

@@ -33,8 +33,7 @@ import nestrec.training.autograd.engine as engine_module  # noqa: E402
 from nestrec.training.autograd.counter import Draws, derived  # noqa: E402
 from nestrec.training.autograd.gates import Gates  # noqa: E402
 from nestrec.training.autograd.pool import Pool  # noqa: E402
-from nestrec.training.autograd.scoring import gathered  # noqa: E402
-from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
+from nestrec.training.autograd.scoring import Plain, Wanted  # noqa: E402
 from tests.training.autograd.engines import batch_of, started, torch_trainer  # noqa: E402
 
 BATCH, POOLS, LAYERS, SIZE = 40, 3, 2, 5
@@ -240,8 +239,8 @@ def test_the_prefix_of_a_level_chooses_its_negative(shared: bool) -> None:
     users, items = layers[0, : tiny().n_users], layers[0, tiny().n_users :]
     key = key_of_candidates(engine)
     widths = (8,) if shared else (2, 4, 8)
-    seen = SeenItems(tiny().indptr, tiny().indices, tiny().n_items, torch.device("cpu"))
-    drawn = gathered(users, items, batch.users, seen, widths, 8, key, 0)
+    drawing = Plain(tiny().indptr, tiny().indices, tiny().n_items, torch.device("cpu"))
+    drawn = drawing(users, items, Wanted(batch.users, widths, 8, key, 0))
     assert batch.negatives is not None
     for row in range(64):
         for level, width in enumerate(widths):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,32 +19,17 @@ from nestrec.training.autograd import fused
 from nestrec.training.autograd.counter import Draws, derived, random_bits
 from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, Leaves, NestedLoss
+from nestrec.training.autograd.parts import Parts
 from nestrec.training.autograd.scoring import drawing_for
 from nestrec.training.autograd.steps import AdamSteps, Arrays, ModuleSteps, Steps, steps_for
-from nestrec.training.backbones import Backbone
-from nestrec.training.losses import Loss, Negatives, Scored
+from nestrec.training.losses import Negatives, Scored
 from nestrec.training.objective import Objective, starting_values
-from nestrec.training.optimizers import Optimizer
-from nestrec.training.samplers import ChoosingSampler, Sampler
+from nestrec.training.samplers import ChoosingSampler
 
 FloatMatrix = npt.NDArray[np.float32]
 
 _SLICE = 32_768  # positives between two looks at the clock, about
 _CANDIDATES, _ORDER = 2**32, 2**32 + 1  # keys derived from an epoch's; those of its draws count from 1
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What is trained and how, as objects."""
-
-    backbone: Backbone
-    sampler: Sampler
-    loss: Loss
-    optimizer: Optimizer
-    batch_size: int  # a multiple of BLOCK
-    device: torch.device
-    mixed: bool  # candidates are scored in bfloat16
-    epochs: int  # that the run is planned for
 
 
 class AutogradEngine:
@@ -76,14 +60,14 @@ class AutogradEngine:
         self._module_steps = None if self._module is None else ModuleSteps(self._module)
         self._order: tuple[int, torch.Tensor] | None = None
         drawing = drawing_for(indptr, indices, n_items, parts.device, threads, mixed=parts.mixed)
-        self._batches = BatchMaker(
-            objective, parts.sampler, self._module, drawing, self._n_users, n_items, parts.epochs, parts.device,
-            parts.mixed,
-        )  # fmt: skip
+        self._batches = BatchMaker(objective, parts, self._module, drawing, self._n_users, n_items)
         self._loss = NestedLoss(
             objective, parts.loss, parts.sampler, self._module, n_items, drawing.seen_lanes, parts.device
         )
-        self._is_fused = fused.serves(parts.device) and self._encoder.is_local and self._loss.is_of_pairs
+        is_on_gpu = fused.serves(parts.device)
+        if is_on_gpu:
+            fused.check_batch(parts.batch_size, max(objective.n_candidates, 2 * len(objective.widths.values) + 2))
+        self._is_fused = is_on_gpu and self._encoder.is_local and self._loss.is_of_pairs
         self._width_of_level = torch.tensor(objective.widths.values, device=parts.device)
 
     @property
@@ -203,8 +187,9 @@ class AutogradEngine:
     def _of_pairs(self, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         from nestrec.training.autograd.fused.pairs import Pairs
 
-        users, positives, negatives = rows
-        return self._loss.of_pairs(Pairs(self._table, users, positives, negatives[..., 0], self._width_of_level))
+        users, positives = rows[:2]
+        negatives = rows[2][..., 0].contiguous()
+        return self._loss.of_pairs(Pairs(self._table, users, positives, negatives, self._width_of_level))
 
     def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: float) -> None:
         nodes = torch.cat([row.flatten() for row in rows])

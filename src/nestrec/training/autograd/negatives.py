@@ -11,11 +11,12 @@ from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.autograd.counter import Draws, below, random_bits
 from nestrec.training.autograd.nested_loss import Batch
+from nestrec.training.autograd.parts import Parts
 from nestrec.training.autograd.pool import Chosen, Pool
-from nestrec.training.autograd.scoring import Candidates, Drawing
+from nestrec.training.autograd.scoring import Candidates, Drawing, Wanted
 from nestrec.training.losses import Negatives
 from nestrec.training.objective import Objective
-from nestrec.training.samplers import ChoosingSampler, Sampler
+from nestrec.training.samplers import ChoosingSampler
 
 
 @dataclass(frozen=True)
@@ -33,30 +34,27 @@ class BatchMaker:
     """Adds negatives to positives."""
 
     objective: Objective
-    sampler: Sampler
+    parts: Parts
     module: nn.Module | None  # of the sampler
     drawing: Drawing
     n_users: int
     n_items: int
-    epochs: int  # that the run is planned for
-    device: torch.device
-    mixed: bool  # candidates are scored in bfloat16
-    inside: torch.Tensor = field(init=False)  # (n_levels, embedding_size)
     _shadow: torch.Tensor | None = field(default=None, init=False)  # the vectors in bfloat16
 
     def __post_init__(self) -> None:
         """Bring what stays the same to the device."""
-        self.inside = levels.inside(self.objective.widths.values, self.device)
+        self._inside = levels.inside(self.objective.widths.values, self.parts.device)
 
     def batch(self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, moment: Moment) -> Batch:
         """Return positives, users (batch,) and items (batch,), with negatives chosen by layers as they stand."""
-        if self.sampler.gives is Negatives.NONE:
+        sampler = self.parts.sampler
+        if sampler.gives is Negatives.NONE:
             return Batch(users, items, None)
-        if self.sampler.gives is Negatives.POOL:
+        if sampler.gives is Negatives.POOL:
             return Batch(users, items, self._pools(len(users), moment))
-        assert isinstance(self.sampler, ChoosingSampler)
+        assert isinstance(sampler, ChoosingSampler)
         with torch.no_grad():
-            chosen: Chosen = self.sampler.choose(self._pool(self.sampler, users, items, layers, moment), self.module)
+            chosen: Chosen = sampler.choose(self._pool(sampler, users, items, layers, moment), self.module)
         return Batch(users, items, chosen.items, chosen.share_of_positive)
 
     def moved(self, table: torch.Tensor, nodes: torch.Tensor) -> None:
@@ -71,8 +69,8 @@ class BatchMaker:
     def _pools(self, n: int, moment: Moment) -> torch.Tensor:
         """Return (n_blocks, n_candidates): an item of each equal stretch of the catalogue, as the CPU engine draws."""
         n_lanes, n_items = self.objective.n_candidates, self.n_items
-        lanes = torch.arange(n_lanes, device=self.device)
-        blocks = moment.first // BLOCK + torch.arange(-(-n // BLOCK), device=self.device)[:, None]
+        lanes = torch.arange(n_lanes, device=self.parts.device)
+        blocks = moment.first // BLOCK + torch.arange(-(-n // BLOCK), device=self.parts.device)[:, None]
         return (lanes * n_items + below(random_bits(moment.key, blocks * n_lanes + lanes), n_items)) // n_lanes
 
     def _pool(
@@ -82,12 +80,12 @@ class BatchMaker:
         scoring = self._for_scoring(vectors)
         of_users, of_items = scoring[: self.n_users], scoring[self.n_users :]
         widths = self.objective.widths.values
-        if sampler.shared:
-            widths = widths[-1:]
+        wanted = Wanted(
+            users, widths[-1:] if sampler.shared else widths, self.objective.n_candidates, moment.key, moment.first
+        )
 
         def scored(item_vectors: torch.Tensor) -> Candidates:
-            n = self.objective.n_candidates
-            return self.drawing(of_users, item_vectors, users, widths, n, moment.key, moment.first)
+            return self.drawing(of_users, item_vectors, wanted)
 
         def layer_scores() -> torch.Tensor:
             each = [scored(layer[self.n_users :].to(scoring.dtype).contiguous()).scores for layer in layers]
@@ -97,7 +95,7 @@ class BatchMaker:
             return layers[:, users], layers[:, items + self.n_users], layers[:, self.n_users :]
 
         def positive_scores() -> torch.Tensor:
-            products = levels.shared_scores(vectors[users], vectors[items + self.n_users], self.inside)
+            products = levels.shared_scores(vectors[users], vectors[items + self.n_users], self._inside)
             return products[-1:].T if sampler.shared else products.T
 
         candidates = scored(of_items)
@@ -105,7 +103,7 @@ class BatchMaker:
             items=candidates.items,
             scores=candidates.scores,
             epoch=moment.epoch,
-            epochs=self.epochs,
+            epochs=self.parts.epochs,
             draws=moment.draws,
             of_positives=positive_scores,
             layer_scores=layer_scores,
@@ -113,7 +111,7 @@ class BatchMaker:
         )
 
     def _for_scoring(self, vectors: torch.Tensor) -> torch.Tensor:
-        if not self.mixed:
+        if not self.parts.mixed:
             return vectors
         if self._shadow is None:
             self._shadow = vectors.to(torch.bfloat16)

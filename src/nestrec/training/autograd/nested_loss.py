@@ -72,19 +72,18 @@ class NestedLoss:
         self._sharpness = torch.from_numpy(objective.sharpness()).to(device)
         self._pulls = torch.from_numpy(objective.pulls()).to(device)
         self._decays = torch.from_numpy(objective.decays()).to(device)
-        self.inside = levels.inside(self._widths, device)
-        self._held = self.inside * self._level_weights[:, None] * self._decays
-        self._block_of = (1 - self.inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
+        self._inside = levels.inside(self._widths, device)
+        self._held = self._inside * self._level_weights[:, None] * self._decays
+        self._pair_weights: torch.Tensor | None = None  # kept: as many pools always
+        self._block_of = (1 - self._inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
 
     @property
     def is_of_pairs(self) -> bool:
         """Whether `of_pairs` gives what `gradients` and `hold_back` do: the loss heeds nothing but scores of pairs."""
-        if not (isinstance(self._loss, PairLoss) and self._loss.of_scores_alone):
-            return False
         sampler = self._sampler
         if self._module is not None or not isinstance(sampler, ChoosingSampler):
             return False
-        return type(sampler).own_loss is ChoosingSampler.own_loss
+        return _is_of_scores_alone(self._loss) and type(sampler).own_loss is ChoosingSampler.own_loss
 
     def of_pairs(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the mean loss and the gradients of the rows of pairs, what holds them back added."""
@@ -94,7 +93,9 @@ class NestedLoss:
         scored = Scored(none, none, self._widths, positives, negatives, self._sharpness, 1.0)
         loss = self._level_weights @ self._loss(scored).mean(dim=1)
         (slopes,) = torch.autograd.grad(loss, [scores])
-        weights = self._weights_of_pairs(pairs.negatives.shape[1]) / len(pairs.users)
+        if self._pair_weights is None:
+            self._pair_weights = self._weights_of_pairs(pairs.negatives.shape[1])
+        weights = self._pair_weights / len(pairs.users)
         return loss.detach(), pairs.gradients(slopes, weights)
 
     def gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor], Scored]:
@@ -121,7 +122,7 @@ class NestedLoss:
             losses = self._loss(scored).mean(dim=1)
             # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
             return losses.sum(), self._level_weights @ losses.detach(), scored
-        positive_scores = negative_scores = levels.shared_scores(users, positives, self.inside)
+        positive_scores = negative_scores = levels.shared_scores(users, positives, self._inside)
         if by_layer is not None:
             negative_scores = self._negative_scores(users, _averaged(by_layer))
         scored = Scored(users, positives, self._widths, positive_scores, negative_scores, self._sharpness, 1.0)
@@ -134,8 +135,8 @@ class NestedLoss:
 
     def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         if negatives.shape[1] == 1:  # shared by the levels
-            return levels.shared_scores(users, negatives.squeeze(1), self.inside)
-        return levels.own_scores(users, negatives, self.inside)
+            return levels.shared_scores(users, negatives.squeeze(1), self._inside)
+        return levels.own_scores(users, negatives, self._inside)
 
     def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
         assert leaves.negatives is not None
@@ -184,6 +185,12 @@ class NestedLoss:
             padded = torch.nn.functional.pad(pulled, (0, 0, 0, n_pools * BLOCK - pulled.shape[1]))
             mass = padded.view(len(self._widths), n_pools, BLOCK, n_candidates).sum(dim=2)
             return mass[self._block_of].permute(1, 2, 0) * self._decays
+
+
+def _is_of_scores_alone(loss: Loss) -> bool:
+    """Say whether the class that has the loss's formula claims that it heeds nothing but scores."""
+    owner = next(of for of in type(loss).__mro__ if "__call__" in vars(of))
+    return isinstance(loss, PairLoss) and "of_scores_alone" in vars(owner) and loss.of_scores_alone
 
 
 def _averaged(leaf: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,7 @@ class Pool:
     epoch: int  # from 0
     epochs: int
     draws: Draws
-    of_positives: Callable[[], torch.Tensor]  # () -> (batch, n_pools): scores, as those of the candidates
+    of_positives: Callable[[], torch.Tensor]  # () -> (batch, n_pools): their scores, always in float32
     layer_scores: Callable[
         [], torch.Tensor
     ]  # () -> (batch, n_pools, n_layers, n_candidates): by each layer's item vectors

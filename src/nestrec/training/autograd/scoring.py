@@ -26,6 +26,22 @@ _LEAST_SHARE = 256  # positives worth a thread of their own
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Candidates that a batch asks for."""
+
+    rows: torch.Tensor  # (batch,) its users, int64
+    widths: tuple[int, ...]  # one for each pool
+    n_candidates: int  # of a pool
+    key: int  # uint64: of the epoch's candidates
+    first_position: int  # of the batch in the epoch's order
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(batch, n_pools, n_candidates)."""
+        return len(self.rows), len(self.widths), self.n_candidates
+
+
+@dataclass(frozen=True)
 class Candidates:
     """Drawn items and their scores, each (batch, n_pools, n_candidates)."""
 
@@ -36,17 +52,8 @@ class Candidates:
 class Drawing(Protocol):
     """Draws and scores candidates over one CSR matrix of seen items."""
 
-    def __call__(
-        self,
-        users: torch.Tensor,  # (n_users, embedding_size)
-        items: torch.Tensor,  # (n_items, embedding_size)
-        rows: torch.Tensor,  # (batch,) the users of the batch
-        widths: tuple[int, ...],  # one for each pool
-        n_candidates: int,
-        key: int,
-        first_position: int,
-    ) -> Candidates:
-        """Return `n_candidates` for each row and width, and their scores."""
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+        """Draw, and score by users (n_users, embedding_size) and items (n_items, embedding_size)."""
 
     def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
         """Return (batch, n_candidates): which items of its block's pool (n_blocks, n_candidates) each user has seen."""
@@ -69,48 +76,26 @@ def drawing_for(
     return Plain(indptr, indices, n_items, device)
 
 
-def gathered(
-    users: torch.Tensor,  # (n_users, embedding_size), of any floating type
-    items: torch.Tensor,  # (n_items, embedding_size), the same
-    rows: torch.Tensor,  # (batch,) the users of the batch
-    seen: SeenItems,
-    widths: tuple[int, ...],  # one for each pool
-    n_candidates: int,
-    key: int,
-    first_position: int,
-) -> Candidates:
-    """Draw and score in plain torch."""
-    shape = len(rows), len(widths), n_candidates
-    each = len(widths) * n_candidates
-    positions = torch.arange(first_position * each, (first_position + len(rows)) * each, device=rows.device).view(shape)
-    drawn = seen.draw(rows, random_bits(key, positions))
-    vectors = users[rows]
-    scores = [
-        (items[:, :width][drawn[:, level]] @ vectors[:, :width, None])[..., 0] for level, width in enumerate(widths)
-    ]
-    return Candidates(drawn, torch.stack(scores, dim=1).float())
-
-
 class Plain:
-    """Plain torch, on any device."""
+    """Plain torch, on any device, by vectors of any floating type."""
 
     def __init__(
         self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int, device: torch.device
     ) -> None:
         self._csr, self._n_items, self._device = (indptr, indices), n_items, device
 
-    def __call__(
-        self,
-        users: torch.Tensor,
-        items: torch.Tensor,
-        rows: torch.Tensor,
-        widths: tuple[int, ...],
-        n_candidates: int,
-        key: int,
-        first_position: int,
-    ) -> Candidates:
-        """Draw and score."""
-        return gathered(users, items, rows, self._seen, widths, n_candidates, key, first_position)
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+        """Gather and multiply."""
+        n, n_pools, n_candidates = wanted.shape
+        first, each = wanted.first_position, n_pools * n_candidates
+        positions = torch.arange(first * each, (first + n) * each, device=self._device).view(wanted.shape)
+        drawn = self._seen.draw(wanted.rows, random_bits(wanted.key, positions))
+        vectors = users[wanted.rows]
+        scores = [
+            (items[:, :width][drawn[:, level]] @ vectors[:, :width, None])[..., 0]
+            for level, width in enumerate(wanted.widths)
+        ]
+        return Candidates(drawn, torch.stack(scores, dim=1).float())
 
     def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
         """Look each pair up."""
@@ -123,7 +108,7 @@ class Plain:
 
 
 class Fused(Plain):
-    """The kernel for CUDA devices; plain torch looks up pools."""
+    """The kernel for CUDA devices; plain torch looks up pools. Sums are float32's for vectors in bfloat16 too."""
 
     def __init__(
         self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int, device: torch.device
@@ -133,48 +118,28 @@ class Fused(Plain):
         self._indices = torch.from_numpy(np.ascontiguousarray(indices)).to(device)
         self._n_halvings = int(np.diff(indptr).max(initial=0)).bit_length()
 
-    def __call__(
-        self,
-        users: torch.Tensor,
-        items: torch.Tensor,
-        rows: torch.Tensor,
-        widths: tuple[int, ...],
-        n_candidates: int,
-        key: int,
-        first_position: int,
-    ) -> Candidates:
-        """Draw and score as `gathered` does; sums are float32's for vectors in bfloat16 too."""
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+        """Read each prefix where it stands."""
         from nestrec.training.autograd.fused.candidates import draw_and_score
 
-        seen = self._indptr, self._indices, self._n_halvings
-        return Candidates(*draw_and_score(users, items, rows, *seen, widths, n_candidates, key, first_position))
+        return draw_and_score(users, items, self._indptr, self._indices, self._n_halvings, wanted)
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """The compiled kernel; `threads` share a batch."""
+    """The compiled kernel, for vectors in float32 on the CPU; `threads` share a batch."""
 
     indptr: npt.NDArray[np.int64]
     indices: npt.NDArray[np.int32]
     n_items: int
     threads: int
 
-    def __call__(
-        self,
-        users: torch.Tensor,  # (n_users, embedding_size) float32 on the CPU
-        items: torch.Tensor,
-        rows: torch.Tensor,
-        widths: tuple[int, ...],
-        n_candidates: int,
-        key: int,
-        first_position: int,
-    ) -> Candidates:
-        """Draw and score as `gathered` does."""
-        shape = len(rows), len(widths), n_candidates
-        drawn, scores = torch.empty(shape, dtype=torch.int64), torch.empty(shape, dtype=torch.float32)
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+        """Read each prefix where it stands."""
+        drawn, scores = (torch.empty(wanted.shape, dtype=kind) for kind in (torch.int64, torch.float32))
         vectors, matrix = users.numpy(), items.numpy()
-        wanted, prefixes = rows.numpy(), np.array(widths)
-        bits: Any = np.uint64(key)  # numpy's: the kernel is compiled for its type
+        rows, prefixes = wanted.rows.numpy(), np.array(wanted.widths)
+        bits: Any = np.uint64(wanted.key)  # numpy's: the kernel is compiled for its type
         outputs = drawn.numpy(), scores.numpy()
 
         def fill(start: int, stop: int) -> None:
@@ -183,10 +148,10 @@ class Compiled:
                 matrix,
                 self.indptr,
                 self.indices,
-                wanted,
+                rows,
                 prefixes,
                 bits,
-                first_position,
+                wanted.first_position,
                 start,
                 stop,
                 *outputs,

@@ -41,10 +41,11 @@ class Steps(Protocol):
 
 def steps_for(optimizer: Optimizer, table: torch.Tensor, batch_size: int) -> Steps:
     """Return the steps of a table, which they move in place."""
+    is_fused = fused.serves(table.device)
     if isinstance(optimizer, Adagrad):
-        return AdagradSteps(table, batch_size)
+        return (FusedAdagradSteps if is_fused else AdagradSteps)(table, batch_size)
     if isinstance(optimizer, Adam) and optimizer.sparse:
-        return SparseAdamSteps(table)
+        return (FusedSparseAdamSteps if is_fused else SparseAdamSteps)(table)
     return AdamSteps(table)
 
 
@@ -58,11 +59,6 @@ class AdagradSteps:
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
         """Step the touched rows."""
-        if fused.serves(self._table.device):
-            from nestrec.training.autograd.fused.rows import adagrad
-
-            adagrad(self._table, self._squares, nodes, gradients, rate)
-            return
         rows, gradient = _added_up(nodes, gradients)
         squares = self._squares[rows].addcmul_(gradient, gradient)
         self._squares[rows] = squares
@@ -92,14 +88,7 @@ class SparseAdamSteps:
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
         """Step the touched rows."""
-        self._n_steps += 1
-        scale = rate * (1 - _SQUARE**self._n_steps) ** 0.5 / (1 - _MEAN**self._n_steps)
-        if fused.serves(self._table.device):
-            from nestrec.training.autograd.fused.rows import sparse_adam
-
-            constants = _MEAN, _SQUARE, _TINY
-            sparse_adam(self._table, self._means, self._squares, nodes, gradients, scale, constants)
-            return
+        scale = self._next_scale(rate)
         rows, gradient = _added_up(nodes, gradients)
         means = self._means[rows].lerp_(gradient, 1 - _MEAN)
         squares = self._squares[rows].mul_(_SQUARE).addcmul_(gradient, gradient, value=1 - _SQUARE)
@@ -120,6 +109,32 @@ class SparseAdamSteps:
         self._means.copy_(torch.tensor(arrays["means"]))
         self._squares.copy_(torch.tensor(arrays["squares"]))
         self._n_steps = int(arrays["steps"])
+
+    def _next_scale(self, rate: float) -> float:
+        """Count a step; return its rate, with what the means lack at the beginning."""
+        self._n_steps += 1
+        return float(rate * (1 - _SQUARE**self._n_steps) ** 0.5 / (1 - _MEAN**self._n_steps))
+
+
+class FusedAdagradSteps(AdagradSteps):
+    """The same, in one pass over the touched rows of a CUDA device."""
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step the touched rows."""
+        from nestrec.training.autograd.fused.rows import adagrad
+
+        adagrad(self._table, self._squares, nodes, gradients, rate)
+
+
+class FusedSparseAdamSteps(SparseAdamSteps):
+    """The same, in one pass over the touched rows of a CUDA device."""
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step the touched rows."""
+        from nestrec.training.autograd.fused.rows import sparse_adam
+
+        scale, constants = self._next_scale(rate), (_MEAN, _SQUARE, _TINY)
+        sparse_adam(self._table, self._means, self._squares, nodes, gradients, scale, constants)
 
 
 class AdamSteps:

@@ -1,18 +1,22 @@
 """The torch engine's work on CUDA devices, fused into Triton kernels; plain torch does the same, and tests them.
 
-Triton comes with torch's builds for CUDA and compiles for the device at hand, for which it needs a C compiler on the
-machine. Where something is missing, plain torch runs. Without a GPU the kernels run in Triton's interpreter, as the
-tests do.
+Triton comes with torch's builds for CUDA and compiles for the device at hand, for which it needs a C compiler and
+Python's headers on the machine. Where something is missing, plain torch runs. Without a GPU the tests run the kernels
+in Triton's interpreter.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
+
+from nestrec.errors import OptionError
 
 _LEAST_CAPABILITY = (7, 0)  # of a device, for Triton
 
@@ -29,8 +33,25 @@ def missing() -> str:
         return "triton is not installed"
     if torch.version.cuda is None:
         return "this torch is not built for CUDA"
-    if not any(shutil.which(compiler) for compiler in (os.environ.get("CC"), "gcc", "clang") if compiler):
-        return "there is no C compiler (gcc or clang)"
+    own = os.environ.get("CC")  # which Triton takes alone where it is set
+    if not (shutil.which(own) if own is not None else shutil.which("gcc") or shutil.which("clang")):
+        return "there is no C compiler (gcc, clang, or what CC names)"
+    if not Path(sysconfig.get_path("include", _scheme()), "Python.h").exists():
+        return "there are no headers of Python (a package named python3-dev or like that has them)"
     if torch.cuda.is_available() and torch.cuda.get_device_capability() < _LEAST_CAPABILITY:
         return "the device is older than Volta"
     return ""
+
+
+def check_batch(batch_size: int, each: int) -> None:
+    """Raise OptionError where what a batch has, `each` for a positive, is more than the kernels count."""
+    if batch_size * each >= 2**31:
+        raise OptionError(
+            f"batch_size {batch_size} has {each} numbers (candidates of a level, or scores) for each positive, over "
+            f"2^31 in all, which is what a CUDA device counts; give at most {(2**31 - 1) // each // 32 * 32}"
+        )
+
+
+def _scheme() -> str:
+    """Return the scheme of paths by which Triton finds the headers: Debian's own default has others."""
+    return sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")

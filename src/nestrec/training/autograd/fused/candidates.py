@@ -2,7 +2,7 @@
 
 A program takes a run of candidates, whichever positives they belong to: it hashes their positions, searches their
 users' seen items, reads the drawn items' prefixes and keeps a number of each. What moves is the prefixes and 12 bytes a
-candidate. The draws are those of `unseen.SeenItems.draw` and of `kernels/scored_candidates.py`, bit for bit.
+candidate. The draws are those of `scoring.Plain` and of `kernels/scored_candidates.py`, bit for bit.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 
 from nestrec.training.autograd.counter import signed
+from nestrec.training.autograd.scoring import Candidates, Wanted
 
 _TILE = 4096  # numbers that a program holds of each side
 _WARPS = 4
@@ -82,27 +83,23 @@ def _draw_and_score(
 def draw_and_score(
     users: torch.Tensor,  # (n_users, embedding_size), of any floating type
     items: torch.Tensor,  # (n_items, embedding_size), the same
-    rows: torch.Tensor,  # (batch,) int64
     indptr: torch.Tensor,  # (n_users + 1,) int64
     indices: torch.Tensor,  # (n_interactions,) int32, ascending per user
     n_halvings: int,  # that a search of the longest row takes
-    widths: tuple[int, ...],  # one for each pool
-    n_candidates: int,
-    key: int,  # uint64
-    first_position: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return items int64 and scores float32, each (batch, n_pools, n_candidates); fewer than 2^31 of a pool in all."""
-    shape = len(rows), len(widths), n_candidates
-    drawn = torch.empty(shape, dtype=torch.int64, device=rows.device)
-    scores = torch.empty(shape, dtype=torch.float32, device=rows.device)
-    n_drawn = len(rows) * n_candidates
-    first = first_position * len(widths) * n_candidates
-    for level, width in enumerate(widths):
+    wanted: Wanted,
+) -> Candidates:
+    """Return items and scores; of a pool, fewer than 2^31 in all."""
+    rows, n_candidates = wanted.rows, wanted.n_candidates
+    drawn = torch.empty(wanted.shape, dtype=torch.int64, device=rows.device)
+    scores = torch.empty(wanted.shape, dtype=torch.float32, device=rows.device)
+    n_drawn, n_pools = len(rows) * n_candidates, len(wanted.widths)
+    first = wanted.first_position * n_pools * n_candidates
+    for level, width in enumerate(wanted.widths):
         padded = triton.next_power_of_2(width)
         run = max(1, _TILE // padded)
         _draw_and_score[(triton.cdiv(n_drawn, run),)](
-            users, items, rows, indptr, indices, drawn, scores, signed(key), first, n_drawn, level, len(widths),
+            users, items, rows, indptr, indices, drawn, scores, signed(wanted.key), first, n_drawn, level, n_pools,
             len(items), items.shape[1],
             CANDIDATES=n_candidates, HALVINGS=n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
         )  # fmt: skip
-    return drawn, scores
+    return Candidates(drawn, scores)

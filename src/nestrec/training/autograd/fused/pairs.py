@@ -13,7 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
-_ROWS = 16  # positives for a program
+_TILE = 1024  # numbers that a program holds of each row of a pair
 _WARPS = 4
 
 
@@ -39,14 +39,16 @@ def _score_pairs(
     of_users = tl.load(users + rows, mask=live, other=0)[:, None] * size
     of_positives = tl.load(positives + rows, mask=live, other=0)[:, None] * size
     user = tl.load(table + of_users + columns, mask=whole, other=0.0)
-    products = user * tl.load(table + of_positives + columns, mask=whole, other=0.0)
+    of_positive = user * tl.load(table + of_positives + columns, mask=whole, other=0.0)
+    of_negative = tl.zeros_like(user)
     for level in range(LEVELS):
         held = live[:, None] & (columns < tl.load(widths + level))
-        pool = level if POOLS > 1 else 0
-        of_negatives = tl.load(negatives + rows * POOLS + pool, mask=live, other=0)[:, None] * size
-        negative = tl.load(table + of_negatives + columns, mask=held, other=0.0)
-        tl.store(scores + level * batch + rows, tl.sum(tl.where(held, products, 0.0), axis=1), mask=live)
-        tl.store(scores + (LEVELS + level) * batch + rows, tl.sum(user * negative, axis=1), mask=live)
+        if POOLS > 1 or level == 0:
+            of_negatives = tl.load(negatives + rows * POOLS + level, mask=live, other=0)[:, None] * size
+            wanted = held if POOLS > 1 else whole
+            of_negative = user * tl.load(table + of_negatives + columns, mask=wanted, other=0.0)
+        tl.store(scores + level * batch + rows, tl.sum(tl.where(held, of_positive, 0.0), axis=1), mask=live)
+        tl.store(scores + (LEVELS + level) * batch + rows, tl.sum(tl.where(held, of_negative, 0.0), axis=1), mask=live)
 
 
 @triton.jit
@@ -130,8 +132,9 @@ class Pairs:
 
     def _launch(self, kernel, *arguments) -> None:
         size = self.table.shape[1]
-        kernel[(triton.cdiv(len(self.users), _ROWS),)](
+        padded = triton.next_power_of_2(size)
+        rows = max(1, _TILE // padded)
+        kernel[(triton.cdiv(len(self.users), rows),)](
             self.table, self.users, self.positives, self.negatives, self.widths, *arguments, len(self.users), size,
-            LEVELS=len(self.widths), POOLS=self.negatives.shape[1], PADDED=triton.next_power_of_2(size), ROWS=_ROWS,
-            num_warps=_WARPS,
+            LEVELS=len(self.widths), POOLS=self.negatives.shape[1], PADDED=padded, ROWS=rows, num_warps=_WARPS,
         )  # fmt: skip

@@ -42,7 +42,7 @@ def _summed(
     return total
 
 
-@triton.jit(do_not_specialize=["rate"])
+@triton.jit
 def _adagrad(
     table,
     squares,
@@ -68,7 +68,7 @@ def _adagrad(
         tl.store(table + row, moved, mask=inside)
 
 
-@triton.jit(do_not_specialize=["scale"])
+@triton.jit
 def _sparse_adam(
     table,
     means,
@@ -108,7 +108,7 @@ def adagrad(
     gradients: torch.Tensor,  # (n, embedding_size) float32
     rate: float,
 ) -> None:
-    """Step the touched rows as `steps.AdagradSteps` does."""
+    """Step the touched rows as `steps.AdagradSteps` does; fewer than 2^31 gradients."""
     ordered, order = _sorted(nodes, len(table))
     size = table.shape[1]
     _adagrad[(len(nodes),)](
