@@ -1,6 +1,6 @@
 """What the defaults were read off: validation figures for options around them. The test part is never opened.
 
-    python experiments/defaults.py FILE … [--seeds 0,1] [--only candidates]
+    python experiments/defaults.py FILE … [--seeds 0,1] [--only candidates] [--users 0.25]
 
 For each variant it trains the search phase (nine tenths of FILE, the rest held out) and prints ndcg@20 at the best
 epoch, by width and averaged. Outcomes are noted in docs/results/defaults.md.
@@ -21,6 +21,7 @@ import numpy as np
 from nestrec import (
     DynamicSampler,
     Interactions,
+    LightGCN,
     PoolSampler,
     RandomSplit,
     Run,
@@ -28,13 +29,15 @@ from nestrec import (
     Trainer,
     read_interactions,
 )
-from nestrec.training import engine, samplers
+from nestrec.data.vocabulary import Vocabulary
+from nestrec.training import losses, objective
 from nestrec.training.adaptive import PAIRWISE as PAIRWISE_RULES
 
 Variant = dict[str, Any]
 
 PAIRWISE: Variant = {"sampler": DynamicSampler(), "turning": False}
 SOFTMAX: Variant = {"sampler": PoolSampler(), "tune_seconds": 0, "turning": False}
+GRAPH: Variant = {"backbone": LightGCN(3), "tune_seconds": 0, "turning": False}
 
 VARIANTS: dict[str, list[Variant]] = {
     "loss": [PAIRWISE, SOFTMAX],
@@ -49,6 +52,16 @@ VARIANTS: dict[str, list[Variant]] = {
     "softmax epochs": [SOFTMAX | {"epochs": n} for n in (10, 20, 40, 70)],
     "softmax level weights": [
         SOFTMAX | {"level_weights": weights} for weights in ((1, 1, 1, 1, 1), (5, 4, 3, 2, 1), None)
+    ],
+    "graph": [SOFTMAX, GRAPH],
+    "graph before": [GRAPH | {"graph_scale": 1 / 16, "learning_rate": 0.005, "epochs": n} for n in (12, 20, 40)],
+    "graph regularization": [GRAPH | {"gain": m} for m in (0.3, 0.6, 0.7, 1.0, 1.1, 1.3, 1.4)],
+    "graph learning rate": [GRAPH | {"learning_rate": rate} for rate in (0.005, 0.01, 0.015, 0.02)],
+    "graph sharpness": [GRAPH | {"sharpness": (sharpness, 0.6)} for sharpness in (2, 3, 4.5)],
+    "graph layers": [GRAPH | {"backbone": LightGCN(n)} for n in (1, 2, 3)],
+    "graph pairs": [
+        GRAPH | {"sampler": DynamicSampler(), "epochs": 30} | before
+        for before in ({}, {"graph_scale": 1 / 16, "learning_rate": 0.005})
     ],
     "wider": [SOFTMAX | {"widths": (4, 8, 16, 32, 64, 128, 256)}],
     "alone": [SOFTMAX | {"widths": (width,)} for width in (4, 8, 16, 32, 64)],
@@ -82,11 +95,15 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
     if "multiple" in options:  # given as a value, it is that of the search's part too
         options.pop("tune_seconds")
         options["regularization"] = options.pop("multiple") * Trainer().objective(interactions).regularization
+    if "graph_scale" in options or "gain" in options:
+        whole = options.pop("gain", 0) * LightGCN(3).regularization_scale(interactions)
+        scale = options.pop("graph_scale", whole)
+        yield patch.object(LightGCN, "regularization_scale", lambda *_: scale)
     if "share_power" in options:
-        yield patch.object(samplers, "PAIRWISE", replace(PAIRWISE_RULES, share_power=options.pop("share_power")))
+        yield patch.object(losses, "PAIRWISE", replace(PAIRWISE_RULES, share_power=options.pop("share_power")))
     if "sharpness" in options:
         for name, value in zip(("SHARPNESS", "SHARPNESS_POWER"), options.pop("sharpness"), strict=True):
-            yield patch.object(engine, name, value)
+            yield patch.object(objective, name, value)
 
 
 def validated(interactions: Interactions, variant: Variant, seed: int) -> list[float]:
@@ -102,15 +119,30 @@ def validated(interactions: Interactions, variant: Variant, seed: int) -> list[f
     return [of["ndcg@20"] for of in metrics.values()]
 
 
+def thinned(interactions: Interactions, share: float) -> Interactions:
+    """Return a share of the users, and of them and their items those that are left with two interactions and more."""
+    kept = np.random.default_rng(7).permutation(interactions.n_users)[: int(share * interactions.n_users)]
+    matrix = interactions.to_scipy()[np.sort(kept)]
+    for _ in range(5):  # each cut may leave others with fewer
+        matrix = matrix[:, np.asarray(matrix.sum(axis=0)).ravel() >= 2]
+        matrix = matrix[np.asarray(matrix.sum(axis=1)).ravel() >= 2]
+    matrix.sort_indices()
+    users, items = (Vocabulary(np.arange(n)) for n in matrix.shape)
+    return Interactions(users, items, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32))
+
+
 def main() -> None:
     """Print a line a variant."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--seeds", default="0,1", help="seeds, separated by commas")
     parser.add_argument("--only", choices=VARIANTS, action="append", help="these variants; all by default")
+    parser.add_argument("--users", type=float, default=1.0, metavar="SHARE", help="of the users, for a quick look")
     options = parser.parse_args()
     for path in options.files:
         interactions, _ = read_interactions(path)
+        if options.users < 1:
+            interactions = thinned(interactions, options.users)
         print(f"\n{path.parent.name}/{path.name}: {interactions!r}")
         for group in options.only or VARIANTS:
             for variant in VARIANTS[group]:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import typer
 
-from nestrec import Interactions, SampledSoftmax, World
+from nestrec import Adam, Interactions, SampledSoftmax, World
 from nestrec.cli.main import app, main
 from nestrec.data.read_options import FORMATS
-from nestrec.training import adaptive, objective, strength
+from nestrec.training import adaptive, engines, objective, strength
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -179,6 +179,15 @@ def test_the_readme_names_every_command() -> None:
 def test_the_page_on_reading_names_every_format() -> None:
     page = text_of(ROOT / "docs" / "reading.md")
     assert [name for name in FORMATS if f"`{name}`" not in page] == []
+
+
+def test_the_page_on_training_gives_the_defaults_of_graphs() -> None:
+    page = " ".join(text_of(ROOT / "docs" / "training.md").split())
+    epochs = f"at most {adaptive.SOFTMAX.epochs_least} epochs ({adaptive.PAIRWISE.epochs_least} for pairs)"
+    assert (
+        f"Adam at {Adam().learning_rate} falling to a tenth, {engines._STEPS_PER_EPOCH} steps an epoch, {epochs}"
+        in page
+    )
 
 
 def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:

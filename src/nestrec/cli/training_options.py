@@ -53,7 +53,7 @@ class ModelOptions:
         typer.Option(
             metavar="NUMBER",
             help="Size of the first steps; the last ones are a tenth of it.",
-            show_default="0.2; 0.005 for adam",
+            show_default="0.2; 0.015 for adam",
         ),
     ] = None
     regularization: Annotated[

@@ -50,23 +50,36 @@ class Rules:
         """
         return self.candidates_of_few if interactions.n_items < _SMALL_CATALOGUE else self.candidates
 
-    def epochs_for(self, interactions: Interactions) -> int:
-        """Return the number of epochs that gives a typical user's vector a fixed number of steps, within bounds."""
+    def epochs_for(self, interactions: Interactions, *, moves_all: bool) -> int:
+        """Return the number of epochs that gives a typical user's vector a fixed number of steps, within bounds.
+
+        Where a step moves all vectors, users with few interactions need no more epochs than those with many.
+        """
+        if moves_all:
+            return self.epochs_least
         wanted = round(self.steps_per_user / _per_user(interactions))
         return min(self.epochs_most, max(self.epochs_least, wanted))
 
 
 def below_noise(interactions: Interactions) -> float:
-    """Return 0.55 of the mean over interactions of 1 / sqrt(those of its user) + 1 / sqrt(those of its item).
+    """Return 0.55 of `chance_edge`.
 
     At small scores the softmax acts on a coordinate as the interactions divided by the roots of their degrees do: what
-    is held down is what has a singular value below the regularization. Were all degrees alike, that sum would be the
-    largest one that chance alone gives (Marchenko & Pastur 1967); a little more than half of it was best in data of
-    every density that was tried.
+    is held down is what has a singular value below the regularization. A little more than half of the largest one that
+    chance gives was best in data of every density that was tried.
+    """
+    return _NOISE_SHARE * chance_edge(interactions)
+
+
+def chance_edge(interactions: Interactions) -> float:
+    """Return the mean over interactions of 1 / sqrt(those of its user) + 1 / sqrt(those of its item).
+
+    Were all degrees alike, it would be the largest singular value that chance alone gives the matrix of interactions
+    divided by the roots of their degrees (Marchenko & Pastur 1967).
     """
     per_user, per_item = np.diff(interactions.indptr), np.bincount(interactions.indices)
     summed = float(np.sqrt(per_user).sum() + np.sqrt(per_item).sum())  # d interactions of 1 / sqrt(d) each are sqrt(d)
-    return _NOISE_SHARE * summed / max(1, interactions.n_interactions)
+    return summed / max(1, interactions.n_interactions)
 
 
 def by_user_degree(interactions: Interactions) -> float:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError
+from nestrec.training.adaptive import chance_edge
 from nestrec.training.options import check_count
 
 if TYPE_CHECKING:
@@ -25,8 +27,12 @@ class Backbone:
     """From trained numbers, a row a user and item, to vectors of the same shape."""
 
     @property
-    def regularization_scale(self) -> float:
-        """What the regularization that the data decide is multiplied by: trained numbers may be longer than vectors."""
+    def moves_all(self) -> bool:
+        """Whether a step moves every vector, or those of its batch alone."""
+        return False
+
+    def regularization_scale(self, interactions: Interactions) -> float:
+        """Return what the regularization that the data decide is multiplied by: numbers may be longer than vectors."""
         return 1.0
 
     def encoder(
@@ -82,9 +88,20 @@ class LightGCN(Backbone):
             raise OptionError(f"edge dropout {self.edge_dropout} is not in [0, 1); give a share that is, as in 0.1")
 
     @property
-    def regularization_scale(self) -> float:
-        """1 / (K + 1)^2: a vector is a mean over K + 1 layers, most of which are shorter than what is trained."""
-        return (self.n_layers + 1) ** -2
+    def moves_all(self) -> bool:
+        """Yes: numbers reach the vectors of others along the graph."""
+        return True
+
+    def regularization_scale(self, interactions: Interactions) -> float:
+        """Return ((1 + s + ... + s^K) / (K + 1))^2, where s is the largest singular value that chance gives the graph.
+
+        A step over the graph multiplies a direction by its singular value, so that sum is what the mean over the layers
+        makes of one where taste and chance meet. Its gradient comes back through the same mean, hence the square. In
+        sparse graphs s is near 1, and a vector nearly as long as what is trained; in dense ones it is near 0.
+        """
+        edge = min(1.0, chance_edge(interactions))  # no singular value of a normalised graph is above 1
+        gain: float = sum(edge**layer for layer in range(self.n_layers + 1)) / (self.n_layers + 1)
+        return gain**2
 
     def encoder(
         self,

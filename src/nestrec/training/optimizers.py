@@ -49,4 +49,4 @@ class Adam:
     @property
     def learning_rate(self) -> float:
         """A larger one than the paper's 0.001, since it falls to a tenth within few epochs."""
-        return 0.005
+        return 0.015

@@ -66,7 +66,7 @@ class Trainer:
     epochs: int | None = None
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float | None = None
-    """Size of the first steps; None: 0.2, for Adam 0.005."""
+    """Size of the first steps; None: 0.2, for Adam 0.015."""
     final_learning_rate: float | None = None
     """Size of the steps of the last epoch; None: a tenth of the first ones."""
     regularization: float | None = None
@@ -191,7 +191,7 @@ class Trainer:
             self.widths,
             checked_level_weights(self.level_weights, self.widths),
             rules.candidates_for(interactions) if n_candidates is None else n_candidates,
-            multiple * self.backbone.regularization_scale * rules.regularization_for(interactions)
+            multiple * self.backbone.regularization_scale(interactions) * rules.regularization_for(interactions)
             if regularization is None
             else regularization,
             self.starting_scale,
@@ -253,7 +253,9 @@ class Trainer:
 
     def schedule(self, interactions: Interactions) -> Schedule:
         """Return the schedule of a phase that runs all epochs."""
-        epochs = self._loss.rules.epochs_for(interactions) if self.epochs is None else self.epochs
+        epochs = self.epochs
+        if epochs is None:
+            epochs = self._loss.rules.epochs_for(interactions, moves_all=self.backbone.moves_all)
         every = max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every
         return Schedule(epochs, epochs, self._learning_rate(), self._final_learning_rate(), every, self.patience)
 

@@ -55,6 +55,27 @@ def test_propagation_is_the_mean_of_matrix_powers(n_layers: int) -> None:
     assert torch.equal(table, given)
 
 
+def in_a_ring(n: int, degree: int) -> Interactions:
+    """Return n users who each met the next `degree` of n items, so that all degrees are alike."""
+    return from_sets([sorted((user + step) % n for step in range(degree)) for user in range(n)], n_items=n)
+
+
+def test_the_regularization_is_scaled_by_the_squared_gain_where_chance_begins() -> None:
+    """Of 16 interactions each, chance gives singular values up to 2 / sqrt(16) = 1/2; of one, up to 1, as any graph."""
+    assert LightGCN(2).regularization_scale(in_a_ring(40, 16)) == pytest.approx(((1 + 1 / 2 + 1 / 4) / 3) ** 2)
+    assert LightGCN(3).regularization_scale(in_a_ring(40, 1)) == pytest.approx(1)
+    assert MF().regularization_scale(in_a_ring(40, 16)) == 1
+
+
+def test_a_direction_of_a_singular_value_is_lengthened_by_that_gain() -> None:
+    """What the regularization is scaled by is what the encoder does: here to the third eigenvector of a ring."""
+    ring = in_a_ring(12, 4)
+    values, vectors = np.linalg.eigh(adjacency_of(ring))
+    value, vector = values[-3], torch.from_numpy(np.tile(vectors[:, -3:-2], SIZE).astype(np.float32))
+    found = encoder(LightGCN(3), ring)(vector, None)
+    np.testing.assert_allclose(found, (1 + value + value**2 + value**3) / 4 * vector, atol=1e-6)
+
+
 def test_a_path_is_propagated_as_by_hand() -> None:
     """User a met item x, user b met x and y: the edge a-x weighs 1 / sqrt(1 * 2), b-x 1/2, b-y 1 / sqrt(2)."""
     path = from_sets([[0], [0, 1]], n_items=2)

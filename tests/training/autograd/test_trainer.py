@@ -41,7 +41,7 @@ from nestrec.training.samplers import (
     UniformSampler,
 )
 from nestrec.training.trainer import Trainer
-from tests.training.worlds import Recorder, is_same, tiny
+from tests.training.worlds import Recorder, from_sets, is_same, tiny
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,21 @@ def test_the_learning_rate_is_that_of_the_optimiser() -> None:
     for engine, backbone, rate in (
         (None, MF(), 0.2),
         (TorchEngine(), MF(), 0.2),
-        (TorchEngine(optimizer=Adam()), MF(), 0.005),
-        (None, LightGCN(), 0.005),
+        (TorchEngine(optimizer=Adam()), MF(), 0.015),
+        (None, LightGCN(), 0.015),
         (TorchEngine(optimizer=Adagrad()), LightGCN(), 0.2),
     ):
         schedule = Trainer(engine=engine, backbone=backbone).schedule(tiny())
         assert schedule.learning_rate == rate
         assert schedule.final_learning_rate == pytest.approx(rate / 10)
+
+
+def test_graphs_take_the_fewest_epochs_whatever_the_density() -> None:
+    """Their steps move all vectors, also those of users with few interactions."""
+    sparse = from_sets([[user % 30, (user + 1) % 30] for user in range(60)], n_items=30)
+    for sampler, of_mf, of_graph in ((PoolSampler(), 40, 20), (DynamicSampler(8), 120, 50)):
+        assert Trainer(sampler=sampler).schedule(sparse).epochs == of_mf
+        assert Trainer(sampler=sampler, backbone=LightGCN()).schedule(sparse).epochs == of_graph
 
 
 def test_the_papers_setting() -> None:
