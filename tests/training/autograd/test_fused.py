@@ -47,8 +47,9 @@ def close(found: Tensor, expected: Tensor) -> None:
     np.testing.assert_allclose(found.cpu().float().numpy(), expected.cpu().float().numpy(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("first_position", "key"), [(0, 3), (4096, 2**63 + 11), (2**40, 2**64 - 1)])
-@pytest.mark.parametrize("n_candidates", [1, 5])
+@pytest.mark.parametrize(
+    ("first_position", "key", "n_candidates"), [(0, 3, 5), (4096, 2**63 + 11, 1), (2**40, 2**64 - 1, 5)]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_candidates_are_those_of_plain_torch(first_position: int, key: int, n_candidates: int, dtype: Any) -> None:
     """The same items exactly; of users who have seen next to nothing and next to everything too."""
@@ -134,12 +135,16 @@ class Transposed(DynamicSampler):
         return Chosen(items.T.contiguous().T[..., None])
 
 
-SAMPLERS = [DynamicSampler(4), DynamicSampler(4, shared=True), Transposed(4)]
-
-
-@pytest.mark.parametrize("optimizer", [Adagrad(), Adam(sparse=True)], ids=repr)
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
-@pytest.mark.parametrize("loss", [BPR(), BinaryCrossEntropy()], ids=repr)
+@pytest.mark.parametrize(
+    ("optimizer", "sampler", "loss"),
+    [
+        (Adagrad(), DynamicSampler(4), BPR()),
+        (Adam(sparse=True), DynamicSampler(4, shared=True), BPR()),
+        (Adagrad(), DynamicSampler(4, shared=True), BinaryCrossEntropy()),
+        (Adam(sparse=True), Transposed(4), BinaryCrossEntropy()),
+    ],
+    ids=repr,
+)
 def test_an_engine_trains_by_them_as_by_plain_torch(
     optimizer: Optimizer, sampler: DynamicSampler, loss: Loss, monkeypatch: pytest.MonkeyPatch
 ) -> None:
