@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 _AT_ONCE = 128  # positives
+_AT_ONCE_ELSEWHERE = 8192  # on a GPU, where launching is what costs
 
 
 class Gates(nn.Module):
@@ -40,12 +41,13 @@ class Gates(nn.Module):
     ) -> torch.Tensor:
         """Return (n_layers, batch, n_candidates): of `share` times a candidate's vector less its relevant part.
 
-        Some positives at a time, so that what is gathered stays in the cache.
+        Some positives at a time, so that what is gathered stays in a processor's cache.
         """
         relevant = positives * self.of_positives(users, positives)
         found = []
-        for start in range(0, len(candidates), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        at_once = _AT_ONCE if candidates.device.type == "cpu" else _AT_ONCE_ELSEWHERE
+        for start in range(0, len(candidates), at_once):
+            part = slice(start, start + at_once)
             vectors = items[:, candidates[part]]  # (n_layers, part, n_candidates, embedding_size)
             left = vectors * (share - self.of_negatives(vectors, relevant[:, part]))
             found.append((left @ users[:, part, :, None])[..., 0])
