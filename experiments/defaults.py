@@ -29,7 +29,7 @@ from nestrec import (
     Trainer,
     read_interactions,
 )
-from nestrec.data.vocabulary import Vocabulary
+from nestrec.data.filters import k_core
 from nestrec.training import losses, objective
 from nestrec.training.adaptive import PAIRWISE as PAIRWISE_RULES
 
@@ -122,13 +122,7 @@ def validated(interactions: Interactions, variant: Variant, seed: int) -> list[f
 def thinned(interactions: Interactions, share: float) -> Interactions:
     """Return a share of the users, and of them and their items those that are left with two interactions and more."""
     kept = np.random.default_rng(7).permutation(interactions.n_users)[: int(share * interactions.n_users)]
-    matrix = interactions.to_scipy()[np.sort(kept)]
-    for _ in range(5):  # each cut may leave others with fewer
-        matrix = matrix[:, np.asarray(matrix.sum(axis=0)).ravel() >= 2]
-        matrix = matrix[np.asarray(matrix.sum(axis=1)).ravel() >= 2]
-    matrix.sort_indices()
-    users, items = (Vocabulary(np.arange(n)) for n in matrix.shape)
-    return Interactions(users, items, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32))
+    return k_core(read_interactions(interactions.to_scipy()[np.sort(kept)])[0], 2, 2)
 
 
 def main() -> None:

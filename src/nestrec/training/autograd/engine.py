@@ -1,7 +1,8 @@
 """The torch engine: batches of positives, negatives chosen on the device, a nested loss under autograd, one step each.
 
 A batch's vectors are gathered once and are the leaves of autograd; their gradients are added up by row afterwards, so
-nothing of the size of the table is made for a batch, unless a graph is propagated or the optimiser moves every row.
+nothing of the size of the table is made for a batch, unless a graph is propagated or the optimiser moves every row. On
+CUDA devices losses of scores alone have no leaves: kernels give the gradients of a batch's rows (`fused/pairs.py`).
 Everything random is a hash of (seed, epoch, position): a resumed run goes on as if it had not stopped.
 """
 
@@ -68,7 +69,6 @@ class AutogradEngine:
         if is_on_gpu:
             fused.check_batch(parts.batch_size, max(objective.n_candidates, 2 * len(objective.widths.values) + 2))
         self._is_fused = is_on_gpu and self._encoder.is_local and self._loss.is_of_pairs
-        self._width_of_level = torch.tensor(objective.widths.values, device=parts.device)
 
     @property
     def n_positives(self) -> int:
@@ -105,7 +105,7 @@ class AutogradEngine:
 
     def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the mean loss of a batch without what holds vectors back, and the gradients of its leaves."""
-        loss, gradients, _ = self._loss.gradients(batch, self._leaves(batch, self._layers(draws)))
+        loss, gradients, _ = self._loss.gradients(batch, self._leaves(self._rows(batch), self._layers(draws)))
         return loss, gradients
 
     def state(self) -> Arrays:
@@ -170,10 +170,10 @@ class AutogradEngine:
         batch = self._batches.batch(users, items, layers.detach(), moment)
         rows = self._rows(batch)
         if self._is_fused and batch.share_of_positive is None:
-            loss, gradient = self._of_pairs(rows)
+            loss, gradient = self._loss.of_pairs(self._table, rows)
             self._step_rows(rows, gradient, rate)
             return loss
-        leaves = self._leaves(batch, layers.detach())
+        leaves = self._leaves(rows, layers.detach())
         loss, gradients, scored = self._loss.gradients(batch, leaves)
         if self._encoder.is_local:
             self._loss.hold_back(scored, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
@@ -183,13 +183,6 @@ class AutogradEngine:
         if self._module_steps is not None:
             self._module_steps.step()
         return loss
-
-    def _of_pairs(self, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        from nestrec.training.autograd.fused.pairs import Pairs
-
-        users, positives = rows[:2]
-        negatives = rows[2][..., 0].contiguous()
-        return self._loss.of_pairs(Pairs(self._table, users, positives, negatives, self._width_of_level))
 
     def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: float) -> None:
         nodes = torch.cat([row.flatten() for row in rows])
@@ -237,8 +230,7 @@ class AutogradEngine:
         rows = [batch.users, batch.items + self._n_users]
         return rows if batch.negatives is None else [*rows, batch.negatives + self._n_users]
 
-    def _leaves(self, batch: Batch, layers: torch.Tensor) -> Leaves:
-        rows = self._rows(batch)
+    def _leaves(self, rows: list[torch.Tensor], layers: torch.Tensor) -> Leaves:
         users, positives = layers[:, rows[0]], layers[:, rows[1]]
         negatives = None
         if len(rows) == 3:

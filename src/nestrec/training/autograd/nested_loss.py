@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -18,9 +17,6 @@ from nestrec.training.autograd import levels
 from nestrec.training.losses import Loss, Negatives, PairLoss, PoolLoss, Scored
 from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler, Sampler
-
-if TYPE_CHECKING:
-    from nestrec.training.autograd.fused.pairs import Pairs
 
 SeenLanes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -72,6 +68,7 @@ class NestedLoss:
         self._sharpness = torch.from_numpy(objective.sharpness()).to(device)
         self._pulls = torch.from_numpy(objective.pulls()).to(device)
         self._decays = torch.from_numpy(objective.decays()).to(device)
+        self._width_of_level = torch.tensor(self._widths, device=device)
         self._inside = levels.inside(self._widths, device)
         self._held = self._inside * self._level_weights[:, None] * self._decays
         self._pair_weights: torch.Tensor | None = None  # kept: as many pools always
@@ -85,8 +82,14 @@ class NestedLoss:
             return False
         return _is_of_scores_alone(self._loss) and type(sampler).own_loss is ChoosingSampler.own_loss
 
-    def of_pairs(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean loss and the gradients of the rows of pairs, what holds them back added."""
+    def of_pairs(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean loss and the gradients of a batch's rows of the table, what holds them back added.
+
+        Rows are those of users, positives (batch,) and negatives (batch, n_pools, 1), on a device that kernels serve.
+        """
+        from nestrec.training.autograd.fused.pairs import Pairs
+
+        pairs = Pairs(table, rows[0], rows[1], rows[2][..., 0].contiguous(), self._width_of_level)
         scores = pairs.scores().requires_grad_(True)
         positives, negatives = scores
         none = scores.new_empty((0, self._widths[-1]))

@@ -18,6 +18,28 @@ _WARPS = 4
 
 
 @triton.jit
+def _pairs(
+    table,
+    users,
+    positives,
+    batch,
+    size,
+    PADDED: tl.constexpr,  # noqa: N803 - known when compiled
+    ROWS: tl.constexpr,  # noqa: N803
+):
+    """Return a program's rows of the batch, which are live, columns, which numbers are there, users and positives."""
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    live = rows < batch
+    columns = tl.arange(0, PADDED)[None, :]
+    whole = live[:, None] & (columns < size)
+    of_users = tl.load(users + rows, mask=live, other=0)[:, None] * size
+    of_positives = tl.load(positives + rows, mask=live, other=0)[:, None] * size
+    user = tl.load(table + of_users + columns, mask=whole, other=0.0)
+    positive = tl.load(table + of_positives + columns, mask=whole, other=0.0)
+    return rows, live, columns, whole, user, positive
+
+
+@triton.jit
 def _score_pairs(
     table,
     users,
@@ -27,19 +49,13 @@ def _score_pairs(
     scores,  # (2, n_levels, batch)
     batch,
     size,
-    LEVELS: tl.constexpr,  # noqa: N803 - known when compiled
+    LEVELS: tl.constexpr,  # noqa: N803
     POOLS: tl.constexpr,  # noqa: N803
     PADDED: tl.constexpr,  # noqa: N803
     ROWS: tl.constexpr,  # noqa: N803
 ):
-    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    live = rows < batch
-    columns = tl.arange(0, PADDED)[None, :]
-    whole = live[:, None] & (columns < size)
-    of_users = tl.load(users + rows, mask=live, other=0)[:, None] * size
-    of_positives = tl.load(positives + rows, mask=live, other=0)[:, None] * size
-    user = tl.load(table + of_users + columns, mask=whole, other=0.0)
-    of_positive = user * tl.load(table + of_positives + columns, mask=whole, other=0.0)
+    rows, live, columns, whole, user, positive = _pairs(table, users, positives, batch, size, PADDED, ROWS)
+    of_positive = user * positive
     of_negative = tl.zeros_like(user)
     for level in range(LEVELS):
         held = live[:, None] & (columns < tl.load(widths + level))
@@ -68,15 +84,8 @@ def _pair_gradients(
     PADDED: tl.constexpr,  # noqa: N803
     ROWS: tl.constexpr,  # noqa: N803
 ):
-    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    live = rows < batch
-    columns = tl.arange(0, PADDED)[None, :]
+    rows, live, columns, whole, user, positive = _pairs(table, users, positives, batch, size, PADDED, ROWS)
     inside = columns < size
-    whole = live[:, None] & inside
-    of_users = tl.load(users + rows, mask=live, other=0)[:, None] * size
-    of_positives = tl.load(positives + rows, mask=live, other=0)[:, None] * size
-    user = tl.load(table + of_users + columns, mask=whole, other=0.0)
-    positive = tl.load(table + of_positives + columns, mask=whole, other=0.0)
     of_user = tl.load(weights + columns, mask=inside, other=0.0) * user
     of_positive = tl.load(weights + size + columns, mask=inside, other=0.0) * positive
     negative = tl.zeros_like(user)

@@ -15,7 +15,7 @@ _CHUNK = 8  # gradients of a node that are read at once
 
 
 @triton.jit
-def _summed(
+def _touched(
     gradients,
     ordered,
     order,
@@ -23,11 +23,12 @@ def _summed(
     start,
     n,
     size,
-    columns,
     PADDED: tl.constexpr,  # noqa: N803 - known when compiled
     CHUNK: tl.constexpr,  # noqa: N803
 ):
-    """Return the sum of the gradients of a node, whose first place in the order is `start`."""
+    """Return where a node's row lies, which of it is inside, and the sum of its gradients from `start` in the order."""
+    columns = tl.arange(0, PADDED)
+    inside = columns < size
     total = tl.zeros((PADDED,), tl.float32)
     at = start
     n_found = CHUNK
@@ -35,11 +36,11 @@ def _summed(
         places = at + tl.arange(0, CHUNK)
         found = tl.load(ordered + places, mask=places < n, other=-1) == node
         rows = tl.load(order + places, mask=found, other=0)
-        wanted = found[:, None] & (columns < size)[None, :]
+        wanted = found[:, None] & inside[None, :]
         total += tl.sum(tl.load(gradients + rows[:, None] * size + columns[None, :], mask=wanted, other=0.0), axis=0)
         n_found = tl.sum(found.to(tl.int32), axis=0)
         at += CHUNK
-    return total
+    return node.to(tl.int64) * size + columns, inside, total
 
 
 @triton.jit
@@ -58,10 +59,7 @@ def _adagrad(
     at = tl.program_id(0)
     node = tl.load(ordered + at)
     if node != tl.load(ordered + at - 1, mask=at > 0, other=-1):
-        columns = tl.arange(0, PADDED)
-        gradient = _summed(gradients, ordered, order, node, at, n, size, columns, PADDED, CHUNK)
-        row = node.to(tl.int64) * size + columns
-        inside = columns < size
+        row, inside, gradient = _touched(gradients, ordered, order, node, at, n, size, PADDED, CHUNK)
         square = tl.load(squares + row, mask=inside, other=1.0) + gradient * gradient
         tl.store(squares + row, square, mask=inside)
         moved = tl.load(table + row, mask=inside, other=0.0) - rate * gradient / tl.sqrt(square)
@@ -88,10 +86,7 @@ def _sparse_adam(
     at = tl.program_id(0)
     node = tl.load(ordered + at)
     if node != tl.load(ordered + at - 1, mask=at > 0, other=-1):
-        columns = tl.arange(0, PADDED)
-        gradient = _summed(gradients, ordered, order, node, at, n, size, columns, PADDED, CHUNK)
-        row = node.to(tl.int64) * size + columns
-        inside = columns < size
+        row, inside, gradient = _touched(gradients, ordered, order, node, at, n, size, PADDED, CHUNK)
         mean = tl.load(means + row, mask=inside, other=0.0)
         mean += (1 - MEAN) * (gradient - mean)
         square = SQUARE * tl.load(squares + row, mask=inside, other=0.0) + (1 - SQUARE) * gradient * gradient
@@ -109,12 +104,7 @@ def adagrad(
     rate: float,
 ) -> None:
     """Step the touched rows as `steps.AdagradSteps` does; fewer than 2^31 gradients."""
-    ordered, order = _sorted(nodes, len(table))
-    size = table.shape[1]
-    _adagrad[(len(nodes),)](
-        table, squares, gradients.contiguous(), ordered, order, len(nodes), size, rate,
-        PADDED=triton.next_power_of_2(size), CHUNK=_CHUNK, num_warps=1,
-    )  # fmt: skip
+    _launch(_adagrad, (table, squares), nodes, gradients, rate)
 
 
 def sparse_adam(
@@ -127,17 +117,17 @@ def sparse_adam(
     constants: tuple[float, float, float],  # how means and squares decay, and what is added to the root
 ) -> None:
     """Step the touched rows as `steps.SparseAdamSteps` does."""
-    ordered, order = _sorted(nodes, len(table))
-    size = table.shape[1]
     mean, square, tiny = constants
-    _sparse_adam[(len(nodes),)](
-        table, means, squares, gradients.contiguous(), ordered, order, len(nodes), size, scale,
-        MEAN=mean, SQUARE=square, TINY=tiny, PADDED=triton.next_power_of_2(size), CHUNK=_CHUNK, num_warps=1,
-    )  # fmt: skip
+    _launch(_sparse_adam, (table, means, squares), nodes, gradients, scale, MEAN=mean, SQUARE=square, TINY=tiny)
 
 
-def _sorted(nodes: torch.Tensor, n_nodes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return nodes ascending, and where each stood; in 32 bits where they fit, which halves the passes of the sort."""
-    keys = nodes.to(torch.int32) if n_nodes < 2**31 else nodes
+def _launch(
+    kernel, tables: tuple[torch.Tensor, ...], nodes: torch.Tensor, gradients: torch.Tensor, rate: float, **constants
+) -> None:
+    n_nodes, size = tables[0].shape
+    keys = nodes.to(torch.int32) if n_nodes < 2**31 else nodes  # 32 bits halve the passes of the sort
     ordered, order = keys.sort(stable=True)
-    return ordered, order
+    kernel[(len(nodes),)](
+        *tables, gradients.contiguous(), ordered, order, len(nodes), size, rate,
+        **constants, PADDED=triton.next_power_of_2(size), CHUNK=_CHUNK, num_warps=1,
+    )  # fmt: skip
