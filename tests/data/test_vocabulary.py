@@ -134,3 +134,12 @@ def test_fingerprints_differ_where_concatenated_ids_would_not() -> None:
 def test_shown_by_size_and_ends() -> None:
     assert repr(Vocabulary.from_ids(["a", "b"])) == "<Vocabulary of 2 text ids, 'a' to 'b'>"
     assert repr(Vocabulary.from_ids([])) == "<Vocabulary of 0 whole-number ids>"
+
+
+def test_a_whole_number_written_as_a_float_finds_its_row() -> None:
+    """pandas writes `3.0` where a column has a missing value, and `similar --item 3.0` found nothing."""
+    vocabulary = Vocabulary.from_ids([3, 100000, -4])
+    assert vocabulary.index_of(["3.0", "3.00", "3.5", "1e+05", "-4.0", "-0.0", "03.0"]).tolist() == [
+        1, -1, -1, 2, 0, -1, -1,
+    ]  # fmt: skip
+    assert Vocabulary.from_ids(["3", "x"]).index_of(["3.0"]).tolist() == [-1]

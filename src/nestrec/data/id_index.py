@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.ids import TEXT, IdArray
+from nestrec.data.ids import TEXT, IdArray, is_whole, parse_decimal
 from nestrec.data.vocabulary import LARGEST_SIZE, Vocabulary
 from nestrec.errors import DataError
 from nestrec.kernels import id_index as kernel
@@ -61,6 +61,7 @@ class IdIndex:
         self._offsets: Int64 = np.empty(0, dtype=np.int64)  # needed from the first text on
         self._arena: Bytes = np.empty(0, dtype=np.uint8)
         self._used: Int64 = np.zeros(2, dtype=np.int64)
+        self.decimal_example: str | None = None  # set by `finish` where ids such as "12.0" became whole numbers
 
     def __len__(self) -> int:
         """Count the distinct ids."""
@@ -81,27 +82,49 @@ class IdIndex:
         return out
 
     def finish(self) -> tuple[Vocabulary, Int32]:
-        """Return the ids in order and, for each entry, its row there."""
+        """Return the ids in order and, for each entry, its row there.
+
+        Where every id is a whole number or a whole number written as a float ("12.0"), all become whole numbers, and
+        entries of one number share a row.
+        """
         self._slots = np.empty(0, dtype=np.int32)
         ids = self._ids()
         order = np.argsort(ids)
+        if self.decimal_example is None:  # entries are distinct
+            ranks = np.empty(len(ids), dtype=np.int32)
+            ranks[order] = np.arange(len(ids), dtype=np.int32)
+            return Vocabulary(ids[order]), ranks
+        ordered = ids[order]
+        first = np.ones(len(ordered), dtype=np.bool_)
+        first[1:] = ordered[1:] != ordered[:-1]
         ranks = np.empty(len(ids), dtype=np.int32)
-        ranks[order] = np.arange(len(ids), dtype=np.int32)
-        return Vocabulary(ids[order]), ranks
+        ranks[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
+        return Vocabulary(ordered[first]), ranks
 
     def _ids(self) -> IdArray:
         n_entries = len(self)
         is_text = self._lengths[:n_entries] >= 0
         if not is_text.any():
             return self._keys[:n_entries].copy()
+        texts = self._texts(is_text)
+        whole = _without_decimals(texts)
+        if whole is not None:
+            self.decimal_example = next(text for text in texts if not is_whole(text))
+            texts = whole
+            if all(-(2**63) <= int(text) < 2**63 for text in texts):
+                numbers = self._keys[:n_entries].copy()
+                numbers[is_text] = np.array([int(text) for text in texts], dtype=np.int64)
+                return numbers
         ids = np.empty(n_entries, dtype=TEXT)
         ids[~is_text] = self._keys[:n_entries][~is_text].astype(TEXT)
-        starts = self._offsets[:n_entries][is_text]
-        ends = starts + self._lengths[:n_entries][is_text]
-        contents = self._arena[: self._used[1]].tobytes()
-        texts = [contents[start:end].decode("utf-8") for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         ids[is_text] = np.array(texts, dtype=TEXT)
         return ids
+
+    def _texts(self, is_text: npt.NDArray[np.bool_]) -> list[str]:
+        starts = self._offsets[: len(is_text)][is_text]
+        ends = starts + self._lengths[: len(is_text)][is_text]
+        contents = self._arena[: self._used[1]].tobytes()
+        return [contents[start:end].decode("utf-8") for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def _make_room(self, n_new: int) -> None:
         needed = len(self) + n_new
@@ -122,6 +145,18 @@ class IdIndex:
         used = int(self._used[1])
         if used + n_bytes > len(self._arena):
             self._arena = _grown(self._arena, max(used + n_bytes, used + used // 2))
+
+
+def _without_decimals(texts: list[str]) -> list[str] | None:
+    """Return the texts as whole numbers where each is one or is written as a float, and some are, else None."""
+    result, n_changed = [], 0
+    for text in texts:
+        whole = parse_decimal(text)
+        if whole is None and not is_whole(text):
+            return None
+        n_changed += whole is not None
+        result.append(text if whole is None else whole)
+    return result if n_changed else None
 
 
 def _grown(array: npt.NDArray[Number], size: int) -> npt.NDArray[Number]:

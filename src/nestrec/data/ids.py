@@ -2,6 +2,9 @@
 
 Text counts as a whole number only as Python would print it (`42`, not `042`, `+42` or ` 42`), so leading zeros stay and
 an id means the same wherever it comes from. Numbers outside 64 bits become text, digit for digit.
+
+Programs that hold a column of whole numbers as floats write `12.0` (pandas, where a value is missing) or `1e+05` (R).
+`parse_decimal` recognises these two forms; readers apply it where all ids of a column are numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ IdArray = npt.NDArray[Any]  # int64, or numpy's variable-width StringDType
 TEXT = StringDType()
 LARGEST_EXACT_FLOAT = 2**53  # from here on, neighbouring whole numbers share one float64
 _WHOLE_NUMBER = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z")
+_ANY_WHOLE_NUMBER = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
+_DECIMAL = re.compile(r"((?:0|-?[1-9][0-9]*))\.0\Z")
+_EXPONENT = re.compile(r"(-?)([1-9])(?:\.([0-9]+))?e\+([0-9]{2})\Z")
 _INT64 = np.iinfo(np.int64)
 
 
@@ -64,6 +70,27 @@ def whole_number(text: str) -> int | None:
         return None
     number = int(text)
     return number if _INT64.min <= number <= _INT64.max else None
+
+
+def parse_decimal(text: str) -> str | None:
+    """Return the digits of a whole number written as a float, or None where the text is anything else.
+
+    >>> parse_decimal("12.0"), parse_decimal("1e+05"), parse_decimal("12"), parse_decimal("1.10")
+    ('12', '100000', None, None)
+    """
+    if match := _DECIMAL.match(text):
+        return match[1]
+    match = _EXPONENT.match(text)
+    if not match:
+        return None
+    sign, first, decimals, exponent = match[1], match[2], match[3] or "", int(match[4])
+    # Exponents below 16: larger numbers are not exact as floats.
+    return f"{sign}{first}{decimals.ljust(exponent, '0')}" if len(decimals) <= exponent < 16 else None
+
+
+def is_whole(text: str) -> bool:
+    """Tell whether the text is a canonical whole number of any size."""
+    return bool(_ANY_WHOLE_NUMBER.match(text))
 
 
 def _as_array(ids: npt.ArrayLike) -> IdArray:

@@ -55,7 +55,8 @@ class PairStore:
 
     def rows(self, user_ranks: Int32, item_ranks: Int32, threads: int) -> tuple[Int64, Int32, Float64 | None]:
         """Return indptr, indices and times of the matrix, each pair once, with its latest time."""
-        counts = np.zeros(len(user_ranks), dtype=np.int64)
+        # Entries may share a rank, so the matrix may have fewer rows than there are entries.
+        counts = np.zeros(int(user_ranks.max(initial=-1)) + 1, dtype=np.int64)
         for users, _, _ in self._all():
             kernel.count_rows(users, user_ranks, counts)
         indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])

@@ -71,8 +71,9 @@ def read_interactions(
         _check_anything(name, met, ledger)
         interactions = _assembled(met, options.n_threads)
     ledger.count(REPEATED, met.pairs.n_pairs - interactions.n_interactions)
+    notes = [*reader.notes, *_decimal_notes(met)]
     interactions = _cored(name, interactions, ledger, options)
-    return interactions, _report(name, reader, met.n_rows, interactions, ledger)
+    return interactions, _report(name, reader, met.n_rows, interactions, ledger, notes)
 
 
 def _read_all(reader: Reader, met: _Met, ledger: Ledger, options: ReadOptions, progress: Progress | None) -> None:
@@ -134,13 +135,25 @@ def _cored(name: str, interactions: Interactions, ledger: Ledger, options: ReadO
     return result
 
 
-def _report(name: str, reader: Reader, n_rows: int, interactions: Interactions, ledger: Ledger) -> ReadReport:
+def _report(
+    name: str, reader: Reader, n_rows: int, interactions: Interactions, ledger: Ledger, notes: list[str]
+) -> ReadReport:
     examples = {reason: shown for reason, shown in ledger.examples.items() if shown}
     return ReadReport(
         source=name, format=reader.format, columns=reader.columns, n_rows=n_rows, n_kept=interactions.n_interactions,
         rejected=ledger.counts, examples=examples, n_users=interactions.n_users, n_items=interactions.n_items,
-        notes=_notes(interactions),
+        notes=[*notes, *_notes(interactions)],
     )  # fmt: skip
+
+
+def _decimal_notes(met: _Met) -> list[str]:
+    """Say where ids written as floats were read as whole numbers."""
+    examples = (("user", met.users.decimal_example), ("item", met.items.decimal_example))
+    return [
+        f"{role} ids written as floats, such as {example!r}, are read as whole numbers"
+        for role, example in examples
+        if example is not None
+    ]
 
 
 def _notes(interactions: Interactions) -> list[str]:

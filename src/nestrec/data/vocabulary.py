@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.ids import IdArray, as_text, canonical_ids, whole_number
+from nestrec.data.ids import IdArray, as_text, canonical_ids, parse_decimal, whole_number
 from nestrec.errors import DataError
 
 IndexArray = npt.NDArray[np.int32]
@@ -21,7 +21,8 @@ class Vocabulary:
     """The ids of one side (users or items): sorted, unique; whole numbers stay numbers, all else is text.
 
     Numbers are ordered by value, text by its UTF-8 bytes. An id is looked up by its canonical text, so that `42` finds
-    the row of `"42"` and `"042"` does not.
+    the row of `"42"` and `"042"` does not. Among whole numbers, `"42.0"` finds 42 too: pandas writes whole numbers so
+    where a column has a missing value.
 
     >>> items = Vocabulary.from_ids(["30", "7", "7"])
     >>> items.ids.tolist(), items.index_of([7, "30", "030"]).tolist()
@@ -56,7 +57,7 @@ class Vocabulary:
             return self._rows(wanted)
         if self.ids.dtype.kind == "T":
             return self._rows(as_text(wanted))
-        numbers = [whole_number(text) for text in wanted.ravel().tolist()]
+        numbers = [whole_number(parse_decimal(text) or text) for text in wanted.ravel().tolist()]
         known = np.array([number is not None for number in numbers], dtype=np.bool_)
         values = np.array([0 if number is None else number for number in numbers], dtype=np.int64)
         return np.where(known, self._rows(values), np.int32(-1)).astype(np.int32).reshape(wanted.shape)

@@ -29,6 +29,7 @@ class AdjacencyReader:
     def __init__(self, source: ByteSource) -> None:
         self._source = source
         self.columns: dict[str, str] = {}
+        self.notes: list[str] = []
 
     def close(self) -> None:
         """Close the file."""

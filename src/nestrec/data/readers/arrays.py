@@ -32,6 +32,7 @@ class ArraysReader:
         values = list(columns.values())
         self._values = {role: _column(values[place], role, names[place], name) for role, place in roles.items()}
         self._size, self._done = len(self._values["user"]), 0
+        self.notes: list[str] = []
         for role, column in self._values.items():
             if len(column) != self._size:
                 raise DataError(

@@ -32,6 +32,7 @@ class Reader(Protocol):
 
     format: str
     columns: dict[str, str]  # role -> name of the column used
+    notes: list[str]  # for the report, complete after the last batch
 
     def batches(self, ledger: Ledger) -> Iterator[Batch]:
         """Yield the rows in order; enter those that cannot be used."""

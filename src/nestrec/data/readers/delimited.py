@@ -71,6 +71,7 @@ class DelimitedReader:
     def __init__(self, source: ByteSource, options: ReadOptions, format_name: str) -> None:
         self.format = format_name
         self._source, self._options = source, options
+        self.notes: list[str] = []
         self._name = str(source.path)
         first_line, self._skipped, self._line = _first_line(source)
         delimiter = options.delimiter or detect_delimiter(first_line, format_name)

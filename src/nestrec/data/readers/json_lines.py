@@ -34,6 +34,7 @@ class JsonLinesReader:
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         self._source = source
+        self.notes: list[str] = []
         names = list(_first_object(source))
         roles = find_columns(names, options, str(source.path)).roles()
         self.columns = {role: names[place] for role, place in roles.items()}

@@ -28,6 +28,7 @@ class SparseReader:
             raise DataError(f"a sparse matrix of {matrix.dtype} holds no ratings; give real numbers or booleans")
         self._entries = matrix.tocoo()
         self._done, self._size = 0, len(self._entries.data)
+        self.notes: list[str] = []
         self.columns = {"user": "row", "item": "column", "rating": "data"}
 
     def close(self) -> None:

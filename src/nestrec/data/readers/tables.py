@@ -37,6 +37,7 @@ class TableReader:
         self._folder = folder or TemporaryDirectory(prefix="nestrec-")
         self._connection = _connect(options, self._folder.name)
         self._row, self._n_rows = 0, None
+        self.notes: list[str] = []
         try:
             if isinstance(source, Path):
                 self._connection.from_parquet(str(source)).create_view(_NAME)
