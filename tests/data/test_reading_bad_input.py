@@ -201,7 +201,46 @@ def test_a_file_without_header_tells_the_way_out(refused: Callable[..., str]) ->
 def test_min_rating_without_ratings_and_times_without_times_are_refused(refused: Callable[..., str]) -> None:
     assert "x.csv has no column of ratings among 'user', 'item', so min_rating cannot" in refused(GOOD, min_rating=3)
     assert "x.csv has no column of times among 'user', 'item'" in refused(GOOD, keep_timestamps=True)
-    assert refused(GOOD, user_column="item") == "x.csv: users and items cannot both be column 'item'; name two columns"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"user_column": "item"}, ("user_column", "item_column")),
+        ({"user_column": 1, "item_column": 1}, ("user_column", "item_column")),
+        ({"item_column": "rating", "rating_column": "rating"}, ("item_column", "rating_column")),
+        ({"item_column": 3, "rating_column": "rating"}, ("item_column", "rating_column")),
+        ({"rating_column": "time", "keep_timestamps": True}, ("rating_column", "timestamp_column")),
+        ({"user_column": "time", "keep_timestamps": True}, ("user_column", "timestamp_column")),
+        ({"user_column": "rating", "min_rating": 3}, ("user_column", "rating_column")),
+        ({"timestamp_column": 3, "rating_column": 3, "keep_timestamps": True}, ("timestamp_column", "rating_column")),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_one_column_in_two_roles_is_refused_and_both_options_named(
+    refused: Callable[..., str], name: str, options: dict[str, Any], named: tuple[str, str]
+) -> None:
+    """The second role's offsets were never written, and reading them crashed."""
+    text = {"x.csv": "user,item,rating,time\n1,2,3,4\n", "x.jsonl": '{"user": 1, "item": 2, "rating": 3, "time": 4}\n'}
+    said = refused(text[name], name, **options)
+    assert all(option in said for option in named)
+
+
+def test_a_column_given_to_one_role_is_not_recognised_for_another(read: Callable[..., Any]) -> None:
+    interactions, report = read("user,item,rating\n1,2,3\n1,4,5\n", item_column="rating")
+    assert pairs_of(interactions) == {("1", "3"), ("1", "5")}
+    assert report.columns == {"user": "user", "item": "rating"}
+
+
+def test_files_read_one_after_another_share_nothing(read: Callable[..., Any]) -> None:
+    """The offsets that a short row does not have came from the heap: what the file before had left there."""
+    rows = "7\n" + "".join(f'u{number % 10},"i""{number % 7}"\n' for number in range(40))
+    quotes = '1,"' + '""' * (len(rows) // 2 - 3) + '"\n'
+    for _ in range(5):
+        assert read(f"user,item\n{quotes}")[0].n_interactions == 1
+        interactions, report = read(f"user,item\n{rows}")
+        assert interactions.n_items == 7
+        assert report.rejected["the row has more or fewer fields than the first one"] == 1
 
 
 def test_options_that_mean_nothing_are_refused(read: Callable[..., Any]) -> None:

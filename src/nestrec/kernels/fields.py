@@ -161,6 +161,9 @@ def split_rows(
                 break
             place, line = _past_line_end(buffer, place, end), line + 1
             continue
+        # A short row has no such columns: without this, what the buffers held before would be followed.
+        for target in range(len(starts)):
+            starts[target, row], ends[target, row], quoted[target, row] = place, place, 0
         after, next_line, columns, state, complete = _read_row(
             buffer, place, end, is_last, separator, quote, wanted, line, row, starts, ends, quoted
         )

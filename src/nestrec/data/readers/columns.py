@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from nestrec.data.read_options import Column, ReadOptions
@@ -64,29 +65,57 @@ def has_usual_names(names: list[str]) -> bool:
 def find_columns(names: list[str], options: ReadOptions, source: str, *, named: bool = True) -> ColumnPlaces:
     """Return the places of the columns; `named` tells whether `names` is a header or a first row of data.
 
-    Raises DataError where users or items cannot be found, or what was named is not there.
+    Raises DataError where users or items cannot be found, what was named is not there, or two roles name one column.
     """
     plain = [plain_name(name) for name in names]
-    user = _find(plain, "user", options.user_column, source, named=named)
-    item = _find(plain, "item", options.item_column, source, named=named)
-    rating = None if options.rating_column == "" else _find(plain, "rating", options.rating_column, source, named=named)
+    places = _find_places(plain, options, source, named=named)
+    user, item, rating = places["user"], places["item"], places["rating"]
     if rating is None and options.min_rating is not None:
         raise DataError(f"{source} has no column of ratings among {_listed(plain)}, so min_rating cannot be "
                         "applied; name it with rating_column, or leave min_rating out")  # fmt: skip
-    time = _find(plain, "timestamp", options.timestamp_column, source, named=named) if options.keep_timestamps else None
+    time = places["timestamp"] if options.keep_timestamps else None
     if options.keep_timestamps and time is None:
         raise DataError(f"{source} has no column of times among {_listed(plain)}; name it with timestamp_column, "
                         "or use a split that needs no times")  # fmt: skip
     if user is None or item is None:
         raise DataError(_missing_sentence(plain, "users" if user is None else "items", source))
-    if user == item:
-        raise DataError(f"{source}: users and items cannot both be column {plain[user]!r}; name two columns")
     return ColumnPlaces(user, item, rating, time)
 
 
-def _find(names: list[str], role: str, given: Column, source: str, *, named: bool) -> int | None:
-    if given is None or given == "":
-        return _usual(names, role) if named else None
+def _find_places(names: list[str], options: ReadOptions, source: str, *, named: bool) -> dict[str, int | None]:
+    """Return the place of each role's column, or None; a column given to one role is not recognised for another.
+
+    Raises DataError where two roles would share a column.
+    """
+    given: dict[str, Column] = {role: getattr(options, f"{role}_column") for role in USUAL_NAMES}
+    wanted = [role for role in USUAL_NAMES if role != "timestamp" or options.keep_timestamps]
+    places: dict[str, int | None] = dict.fromkeys(USUAL_NAMES)
+    for role in wanted:
+        if given[role] not in (None, ""):
+            place = _find(names, given[role], source, named=named)
+            _refuse_shared_column(places, role, place, names, source)
+            places[role] = place
+    for role in wanted if named else ():
+        if given[role] is None or (given[role] == "" and role != "rating"):
+            taken = {place for place in places.values() if place is not None}
+            places[role] = _usual(names, role, taken)
+            if places[role] is None and (role != "rating" or options.min_rating is not None):
+                _refuse_shared_column(places, role, _usual(names, role), names, source)
+    return places
+
+
+def _refuse_shared_column(
+    places: dict[str, int | None], role: str, place: int | None, names: list[str], source: str
+) -> None:
+    for other, taken in places.items():
+        if taken is not None and taken == place:
+            raise DataError(
+                f"{source}: {other}_column and {role}_column must be two columns, got {names[taken]!r} for both; "
+                "name another column for one of them"
+            )
+
+
+def _find(names: list[str], given: Column, source: str, *, named: bool) -> int:
     if isinstance(given, str) and named and plain_name(given) in names:
         return names.index(plain_name(given))
     position = _position(given)
@@ -97,8 +126,9 @@ def _find(names: list[str], role: str, given: Column, source: str, *, named: boo
     return position - 1
 
 
-def _usual(names: list[str], role: str) -> int | None:
-    known = [_IGNORED.sub("", plain_name(name)).lower() for name in names]
+def _usual(names: list[str], role: str, taken: Collection[int] = ()) -> int | None:
+    """Return the place of the first usual name of the role that is not taken."""
+    known = ["" if place in taken else _IGNORED.sub("", plain_name(name)).lower() for place, name in enumerate(names)]
     return next((known.index(name) for name in USUAL_NAMES[role] if name in known), None)
 
 
