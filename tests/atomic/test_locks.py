@@ -26,11 +26,13 @@ def test_a_lock_on_a_deleted_file_is_not_taken_for_one_on_the_new_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another holder deletes the file after it was opened here and before it is locked."""
-    real, deleted = fcntl.flock, []
+    real = fcntl.flock
+    deleted: list[Path] = []
 
     def flock(descriptor: int, how: int) -> None:
         if not deleted:
-            deleted.append((tmp_path / "lock").unlink())
+            (tmp_path / "lock").unlink()
+            deleted.append(tmp_path / "lock")
         real(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)

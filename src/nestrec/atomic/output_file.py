@@ -33,8 +33,8 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.E
 def atomic_file(path: str | PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a path to write to; its content becomes that of `path` at the end. On an error nothing changes.
 
-    Missing folders are made. A file that exists is replaced only with `overwrite`, and keeps its mode. Raises OptionError
-    where it exists without, or cannot be written, as on a full disk.
+    Missing folders are made. A file that exists is replaced only with `overwrite`, and keeps its mode. Raises
+    OptionError where it exists without, or cannot be written, as on a full disk.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "figures.json"
