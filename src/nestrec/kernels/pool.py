@@ -1,7 +1,11 @@
 """Negatives that a block of positives shares: one item drawn from each of as many equal stretches of the catalogue.
 
-Every item is as likely as any other, and the pool ascends by itself: the items a user has seen are struck out by
-looking where in the pool they would stand.
+Every item is as likely as any other, and the pool ascends by itself. Lanes whose item the user has seen are found from
+the shorter side: few seen items are looked up in the pool, and the lanes of a pool among many seen items. So the time
+of a positive is bounded by the pool, whatever its user has seen; a user with most items would make it quadratic.
+
+Ranges: items are those of a CSR matrix that `Interactions` has checked (0 <= item < n_items, ascending in a row), so the
+lane that an item can first stand in is below the size of the pool.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.kernels.ascending import holds
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.shuffle import below, random_bits
 
@@ -19,6 +24,7 @@ Rows = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 
 STRUCK = np.float32(-1e30)  # a score whose exponential is nothing beside any other
+_MANY = 10  # seen items per lane from which on looking lanes up takes less time than walking the items
 
 
 @compiled
@@ -38,18 +44,29 @@ def strike_seen(
 ) -> Any:
     """Set the scores (n_levels * pool_size,) of items in indices[low:high] to STRUCK; return how many lanes were."""
     n = len(pool)
-    per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
     n_struck = 0
+    if high - low > _MANY * n:
+        for lane in range(n):
+            if holds(indices, low, high, pool[lane]):
+                n_struck += 1
+                _strike(scores, n_levels, n, lane)
+        return n_struck
+    per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
     for at in range(low, high):
         seen = indices[at]
         lane = np.int64((np.uint64(seen) * per_item) >> np.uint64(32))  # the first that can hold it
         while lane < n and pool[lane] <= seen:
             if pool[lane] == seen:
                 n_struck += 1
-                for level in range(n_levels):
-                    scores[level * n + lane] = STRUCK
+                _strike(scores, n_levels, n, lane)
             lane += 1
     return n_struck
+
+
+@compiled
+def _strike(scores: FloatVector, n_levels: int, n: int, lane: int) -> None:
+    for level in range(n_levels):
+        scores[level * n + lane] = STRUCK
 
 
 @compiled
@@ -67,7 +84,12 @@ def mark_seen(
     per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
     for row in range(len(users)):
         pool = pools[row // block]
-        for at in range(indptr[users[row]], indptr[users[row] + 1]):
+        low, high = indptr[users[row]], indptr[users[row] + 1]
+        if high - low > _MANY * n:
+            for lane in range(n):
+                seen[row, lane] = holds(indices, low, high, pool[lane])
+            continue
+        for at in range(low, high):
             item = indices[at]
             lane = np.int64((np.uint64(item) * per_item) >> np.uint64(32))  # the first that can hold it
             while lane < n and pool[lane] <= item:
