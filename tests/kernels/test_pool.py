@@ -70,3 +70,20 @@ def test_seen_items_are_marked_for_each_positive_of_a_block(size: int, n_items: 
     MARK(pools, n_items, indptr, np.concatenate(sets).astype(np.int32), users, 4, seen)
     for row, user in enumerate(users):
         np.testing.assert_array_equal(seen[row], np.isin(pools[row // 4], sets[user]))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.97])
+def test_lanes_are_looked_up_where_a_user_has_seen_much_of_a_large_catalogue(share: float) -> None:
+    """Walking all the items of such a user for each of them made training quadratic in their number."""
+    n_items, size = 30_000, 64
+    rng = np.random.default_rng(3)
+    seen = np.flatnonzero(rng.random(n_items) < share).astype(np.int32)
+    indptr = np.array([0, len(seen), len(seen)])
+    for block in range(20):
+        pool = drawn(size, n_items, block)
+        scores, expected = np.ones(2 * size, np.float32), np.isin(pool, seen)
+        assert STRIKE(scores, 2, pool, n_items, seen, 0, len(seen)) == expected.sum()
+        np.testing.assert_array_equal(scores == kernel.STRUCK, np.tile(expected, 2))
+        marks = np.zeros((2, size), dtype=np.bool_)
+        MARK(pool[np.newaxis], n_items, indptr, seen, np.array([1, 0]), 4, marks)
+        np.testing.assert_array_equal(marks, [np.zeros(size, np.bool_), expected])

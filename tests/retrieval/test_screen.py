@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError, ModelFileError, OptionError
 from nestrec.kernels.selection import items_of, keys_of, scores_of
 from nestrec.kernels.shelves import SHELF
 from nestrec.retrieval import screening
@@ -243,10 +243,10 @@ def test_a_screen_is_restored_from_its_arrays(clusters: Clusters | None, turned:
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(ValueError, match="do not fill"):
+    with pytest.raises(ModelFileError, match="codes must be int8"):
         Screen.restored(screen.arrays(), {**screen.described(), "width": 9})
     if rows:
-        with pytest.raises(ValueError, match="do not fill rows"):
+        with pytest.raises(ModelFileError, match="row_codes must be int8"):
             Screen.restored(screen.arrays(), {**screen.described(), "rows": SIZE})
 
 

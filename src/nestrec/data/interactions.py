@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+_PAIRS_AT_ONCE = 1 << 18  # checked together: they stay in the processor's cache from one pass to the next
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Interactions:
     """Each (user, item) pair once. Rows are users; a row's items ascend.
+
+    Raises DataError where that is not so: everything that kernels rely on is checked here, once.
 
     >>> import numpy as np
     >>> from nestrec import Interactions, Vocabulary
@@ -34,7 +39,7 @@ class Interactions:
     timestamps: npt.NDArray[np.float64] | None = None  # (n_interactions,) seconds; kept where a time split needs them
 
     def __post_init__(self) -> None:
-        """Check types and lengths, not the order of the items: that would cost a pass over the data at every step."""
+        """Check types, lengths, ranges and order, since kernels follow these indices without looking."""
         if self.indptr.dtype != np.int64 or self.indices.dtype != np.int32:
             raise DataError(
                 f"interactions take int64 indptr and int32 indices, not {self.indptr.dtype} and {self.indices.dtype}"
@@ -46,6 +51,7 @@ class Interactions:
             )
         if self.timestamps is not None and len(self.timestamps) != len(self.indices):
             raise DataError(f"{len(self.timestamps)} timestamps do not fit {len(self.indices)} interactions")
+        _check_rows(self.indptr, self.indices, len(self.items))
 
     @property
     def n_users(self) -> int:
@@ -79,3 +85,22 @@ class Interactions:
     def __repr__(self) -> str:
         """Show the sizes."""
         return f"<Interactions: {self.n_users} users, {self.n_items} items, {self.n_interactions} interactions>"
+
+
+def _check_rows(indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int) -> None:
+    """Raise DataError unless indptr ascends, items are from 0 to n_items - 1, and the items of each row ascend."""
+    if (indptr[1:] < indptr[:-1]).any():
+        raise DataError("indptr must ascend from 0 to the number of indices, as in a CSR matrix; sort the rows")
+    for start in range(0, len(indices), _PAIRS_AT_ONCE):
+        some = indices[start : start + _PAIRS_AT_ONCE + 1]  # and the next one, which must be greater too
+        if some.min() < 0 or some.max() >= n_items:
+            raise DataError(f"item indices must be from 0 to {n_items - 1}, got {some.min()} to {some.max()}")
+        rising = some[1:] > some[:-1]
+        first, last = np.searchsorted(indptr, [start + 1, start + len(some)])
+        rising[indptr[first:last] - start - 1] = True  # where a row begins, anything may stand
+        if not rising.all():
+            place = start + 1 + int(np.argmin(rising))
+            raise DataError(
+                f"the items of a row must ascend, each once; got {indices[place - 1]} before {indices[place]} in row "
+                f"{int(np.searchsorted(indptr, place, side='right')) - 1}; sort each row and leave out repeats"
+            )

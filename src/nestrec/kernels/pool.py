@@ -4,8 +4,8 @@ Every item is as likely as any other, and the pool ascends by itself. Lanes whos
 the shorter side: few seen items are looked up in the pool, and the lanes of a pool among many seen items. So the time
 of a positive is bounded by the pool, whatever its user has seen; a user with most items would make it quadratic.
 
-Ranges: items are those of a CSR matrix that `Interactions` has checked (0 <= item < n_items, ascending in a row), so the
-lane that an item can first stand in is below the size of the pool.
+Ranges: items are those of a CSR matrix that `Interactions` has checked (0 <= item < n_items, ascending in a row), so
+the lane that an item can first stand in is below the size of the pool.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def strike_seen(
     n = len(pool)
     n_struck = 0
     if high - low > _MANY * n:
-        for lane in range(n):
-            if holds(indices, low, high, pool[lane]):
+        for own in range(n):
+            if holds(indices, low, high, pool[own]):
                 n_struck += 1
-                _strike(scores, n_levels, n, lane)
+                _strike(scores, n_levels, n, own)
         return n_struck
     per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
     for at in range(low, high):
@@ -64,7 +64,7 @@ def strike_seen(
 
 
 @compiled
-def _strike(scores: FloatVector, n_levels: int, n: int, lane: int) -> None:
+def _strike(scores: FloatVector, n_levels: int, n: int, lane: Any) -> None:
     for level in range(n_levels):
         scores[level * n + lane] = STRUCK
 
@@ -86,8 +86,8 @@ def mark_seen(
         pool = pools[row // block]
         low, high = indptr[users[row]], indptr[users[row] + 1]
         if high - low > _MANY * n:
-            for lane in range(n):
-                seen[row, lane] = holds(indices, low, high, pool[lane])
+            for own in range(n):
+                seen[row, own] = holds(indices, low, high, pool[own])
             continue
         for at in range(low, high):
             item = indices[at]

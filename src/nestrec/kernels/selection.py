@@ -72,7 +72,8 @@ def score_bits_of(key: np.int64) -> np.int32:
 def keep_best(keys: Keys, count: int, k: int, slack: int) -> tuple[int, np.int64]:
     """Move the best k to k + slack of the first `count` > k keys to the front; return how many, and a floor below them.
 
-    At least k keys are at or above the floor, so a key below it can be refused from now on.
+    At least k keys are at or above the floor, so a key below it can be refused from now on. Never are more than
+    k + slack kept, even of keys that are not unique, so that callers always have room again.
     """
     floor = _floor(keys[:count], k, slack)
     kept = 0
@@ -80,7 +81,7 @@ def keep_best(keys: Keys, count: int, k: int, slack: int) -> tuple[int, np.int64
         key = keys[i]
         keys[kept] = key
         kept += int(key >= floor)
-    return kept, floor
+    return min(kept, k + slack), floor
 
 
 @compiled
@@ -91,7 +92,7 @@ def _floor(keys: Keys, k: int, slack: int) -> np.int64:
     for i in range(len(keys)):
         low, high = min(low, keys[i]), max(high, keys[i])
     reaching = len(keys)
-    while reaching > k + slack:
+    while reaching > k + slack and low < high:  # low == high: all that reach it are the same key
         middle = (low | high) - ((low ^ high) >> np.int64(1))  # their mean rounded up; high - low could overflow
         above = _count_reaching(keys, middle)
         if above >= k:

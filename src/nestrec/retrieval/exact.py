@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nestrec.kernels.rescore import settle
 from nestrec.kernels.threads import checked_threads
 from nestrec.kernels.topk import Exclusions
-from nestrec.retrieval.request import Matrix, Request, Retrieved, Work, no_keys, request, retrieved
+from nestrec.retrieval.request import Matrix, Request, Retrieved, Work, check_vectors, no_keys, request, retrieved
 from nestrec.retrieval.retriever import scan
 from nestrec.retrieval.screen import Screen
 from nestrec.retrieval.screening import Kept, Walk, walked
@@ -32,6 +32,10 @@ class Exact:
     vectors: Matrix  # (n_items, >= full width) float32: what the screen was built from
     screen: Screen
     n_kept: int | None = None  # items kept of each query at first; None: twice k and some, eight times that with rows
+
+    def __post_init__(self) -> None:
+        """Check that the screen stands for these vectors."""
+        check_vectors(self.vectors, self.screen.n_items, self.screen.full_width)
 
     @property
     def n_items(self) -> int:

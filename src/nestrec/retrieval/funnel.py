@@ -18,7 +18,7 @@ from nestrec.errors import OptionError
 from nestrec.kernels.rescore import extend, trim, write_all
 from nestrec.kernels.threads import checked_threads
 from nestrec.kernels.topk import Exclusions
-from nestrec.retrieval.request import Matrix, Retrieved, Work, no_keys, request, retrieved
+from nestrec.retrieval.request import Matrix, Retrieved, Work, check_vectors, no_keys, request, retrieved
 from nestrec.retrieval.screen import Screen
 from nestrec.retrieval.screening import Kept, Walk, walked
 from nestrec.retrieval.storage import Storage
@@ -46,7 +46,8 @@ class Funnel:
     share: float = 1.0  # of the shelves that a screen with clusters visits at most, best cells first
 
     def __post_init__(self) -> None:
-        """Check the sizes."""
+        """Check the sizes, and that the screen stands for these vectors."""
+        check_vectors(self.vectors, self.screen.n_items, self.screen.full_width)
         own = [stage.width for stage in self.stages if not self._by_rows(stage)]
         widths = [0, *own, self.screen.full_width]
         if any(low >= high for low, high in pairwise(widths)):

@@ -69,13 +69,9 @@ class ItemRows:
         return {f"row_{name}": array for name, array in self.rows._asdict().items()}
 
     @classmethod
-    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]], width: int, n_items: int) -> ItemRows:
-        """Return the rows that these came from. Raises KeyError, ValueError for what is none."""
-        rows = Rows(*(arrays[f"row_{name}"] for name in Rows._fields))
-        size = n_items * _n_steps(width) * PER_STEP
-        if len(rows.codes) != size or rows.codes.dtype != np.int8 or rows.parts.shape != (n_items, 4):
-            raise ValueError(f"{len(rows.codes)} codes do not fill rows of width {width} of {n_items} items")
-        return cls(width, rows)
+    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]], width: int) -> ItemRows:
+        """Return the rows that these came from; the arrays have been validated with those of the screen."""
+        return cls(width, Rows(*(arrays[f"row_{name}"] for name in Rows._fields)))
 
 
 def _n_steps(width: int) -> int:

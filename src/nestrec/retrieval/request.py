@@ -100,6 +100,15 @@ def request(
     return Request(vectors, checked_k(k), exclude, _allowed(allow, deny, n_items))
 
 
+def check_vectors(vectors: Matrix, n_items: int, width: int) -> None:
+    """Raise OptionError where item vectors are not the (n_items, width or more) float32 numbers of a screen."""
+    if vectors.ndim != 2 or len(vectors) != n_items or vectors.shape[1] < width or vectors.dtype != np.float32:
+        raise OptionError(
+            f"item vectors must be float32 ({n_items}, {width} or more), got {vectors.dtype} {vectors.shape}; give the "
+            "vectors that the screen was built from"
+        )
+
+
 def checked_k(k: int) -> int:
     """Return the number of items to return; raise OptionError for what is no whole number from 1 on."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.kernels.topk import Exclusions, top_k
-from nestrec.retrieval.request import Matrix, Request, Retrieved, Work, request
+from nestrec.retrieval.request import Matrix, Request, Retrieved, Work, check_vectors, request
 
 _NO_SCORE = np.float32(-np.inf)
 
@@ -53,6 +53,10 @@ class FullScan:
 
     vectors: Matrix  # (n_items, >= width) float32
     width: int
+
+    def __post_init__(self) -> None:
+        """Check that the vectors have as many numbers."""
+        check_vectors(self.vectors, len(self.vectors), self.width)
 
     @property
     def n_items(self) -> int:

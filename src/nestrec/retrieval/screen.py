@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.errors import ModelFileError
 from nestrec.kernels.selection import Keys
 from nestrec.kernels.shelves import SHELF, Shelves, Weights
 from nestrec.retrieval.axes import Axes
 from nestrec.retrieval.cells import Cells
 from nestrec.retrieval.item_rows import ItemRows
+from nestrec.retrieval.screen_checks import validate_screen
 from nestrec.retrieval.storage import Storage, coded_queries
 from nestrec.retrieval.weighing import check_range, vector_lengths, weights
 
@@ -108,36 +110,27 @@ class Screen:
 
     @classmethod
     def restored(cls, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> Screen:
-        """Return the screen that these came from. Raises KeyError, ValueError for what is none."""
+        """Return the screen that these came from; raise ModelFileError for what is none.
+
+        Everything that kernels rely on is validated here, so that no changed byte of a file leads one out of an array.
+        """
+        try:
+            return cls._restored(arrays, described)
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise ModelFileError(
+                f"the model's screen is damaged or does not fit its manifest ({error}); plan it again: nestrec plan "
+                "MODEL"
+            ) from error
+
+    @classmethod
+    def _restored(cls, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> Screen:
+        storage, rows_width = Storage(described["storage"]), int(described.get("rows", 0))
+        width, full_width = int(described["width"]), int(described["full_width"])
+        validate_screen(arrays, storage, width, full_width, rows_width)
         shelves = Shelves(*(arrays[name] for name in Shelves._fields))
         axes = Axes(arrays["of_queries"], arrays["of_items"]) if "of_queries" in arrays else None
-        storage, width, full_width = Storage(described["storage"]), int(described["width"]), described["full_width"]
-        rows_width, places = int(described.get("rows", 0)), arrays["places"]
-        rows = ItemRows.restored(arrays, rows_width, len(places)) if rows_width else None
-        screen = cls(shelves, storage, width, int(full_width), Cells.restored(arrays), axes, places, rows)
-        screen._check()
-        return screen
-
-    def _check(self) -> None:
-        """Raise ValueError where an array's size or an index in it would lead a kernel out of an array."""
-        shelves, n_shelves = self.shelves, len(self.shelves.scales)
-        n_codes, n_places = n_shelves * self.n_steps * SHELF * self.storage.per_step, n_shelves * SHELF
-        if len(shelves.codes) != n_codes or shelves.codes.dtype != self.storage.dtype:
-            raise ValueError(f"{len(shelves.codes)} codes do not fill {n_shelves} shelves of width {self.width}")
-        if any(len(part) != n_shelves for part in (shelves.errors, shelves.reaches, shelves.lengths)):
-            raise ValueError("the bounds of shelves are not as many as the shelves")
-        if len(shelves.tails) != (n_places if self.width < self.full_width else 0):
-            raise ValueError(f"{len(shelves.tails)} tails do not fit {n_places} places")
-        for indices, end in (
-            (shelves.names[shelves.names != -1], self.n_items),
-            (self.places, n_places),
-            (self.cells.begins, n_shelves),
-            (self.cells.ends, n_shelves + 1),
-        ):
-            if len(indices) and not 0 <= indices.min() <= indices.max() < end:
-                raise ValueError(f"indices from {indices.min()} to {indices.max()} lead out of {end}")
-        if len(shelves.names) != n_places:
-            raise ValueError(f"{len(shelves.names)} names do not fit {n_places} places")
+        rows = ItemRows.restored(arrays, rows_width) if rows_width else None
+        return cls(shelves, storage, width, full_width, Cells.restored(arrays), axes, arrays["places"], rows)
 
 
 def _packed(places: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
