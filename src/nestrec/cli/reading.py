@@ -85,6 +85,13 @@ class Reading:
             show_default="it does, unless columns are given by position",
         ),
     ] = None
+    sequence: Annotated[
+        bool,
+        typer.Option("--sequence", help="Read each element of an item cell as one interaction, as in 'a b c'."),
+    ] = False
+    sequence_separator: Annotated[
+        str, typer.Option("--sequence-separator", metavar="CHARACTER", help="What stands between elements of a cell.")
+    ] = " "
     min_rating: Annotated[
         float | None,
         typer.Option(
@@ -108,6 +115,8 @@ class Reading:
             header=self.header,
             delimiter=None if self.delimiter is None else self.delimiter.replace("\\t", "\t"),
             quote=self.quote or None,
+            sequence=self.sequence,
+            sequence_separator=self.sequence_separator.replace("\\t", "\t"),
             min_rating=self.min_rating,
             strict=self.strict,
             **further,

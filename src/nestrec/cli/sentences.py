@@ -12,6 +12,7 @@ _PHRASES = {
     "name the format": "name it with --format",
     "keep_timestamps True": "a split by time (--validation-split)",
     "quote=None": "--quote ''",
+    "sequence=True": "--sequence",
     "give format='parquet'": "give --format parquet",
     "an empty rating_column": "--rating-column ''",
     "compare defaults with trials=0": "compare defaults with --trials 0",

@@ -43,7 +43,7 @@ class TextIds:
         """Count the ids."""
         return len(self.starts)
 
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | slice) -> TextIds:
+    def __getitem__(self, rows: npt.NDArray[np.bool_] | Int64 | slice) -> TextIds:
         """Return some of the ids, over the same buffer."""
         return TextIds(self.buffer, self.starts[rows], self.ends[rows])
 

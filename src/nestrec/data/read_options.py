@@ -37,6 +37,10 @@ class ReadOptions:
     """One or two characters between fields; by default found among comma, tab, semicolon, bar and `::`."""
     quote: str | None = '"'
     """The character around fields that hold delimiters or line ends; None reads quotes as ordinary characters."""
+    sequence: bool = False
+    """Whether a cell of the item column holds several items, each of which is one interaction of the row's user."""
+    sequence_separator: str = " "
+    """The character between the items of a cell, used with `sequence`; a blank stands for any run of blanks."""
     min_rating: float | None = None
     """Rows rated below this are left out; by default every rating counts as an interaction."""
     min_user_interactions: int = 0
@@ -79,6 +83,13 @@ class ReadOptions:
             raise OptionError(f"delimiter {self.delimiter!r} ends a line; give what stands between fields")
         if self.quote is not None and (len(self.quote) != 1 or not self.quote.isascii()):
             raise OptionError(f"quote {self.quote!r} is not one ASCII character; give one, or None for no quoting")
+
+        if len(self.sequence_separator) != 1 or not self.sequence_separator.isascii():
+            raise OptionError(
+                f"sequence_separator must be one ASCII character such as ' ' or '|', got {self.sequence_separator!r}"
+            )
+        if self.sequence_separator != " " and not self.sequence:
+            raise OptionError("sequence_separator needs sequence=True; give it too, or leave the separator out")
 
     def _check_at_least(self, name: str, value: int, least: int) -> None:
         if value < least:

@@ -82,6 +82,19 @@ def find_columns(names: list[str], options: ReadOptions, source: str, *, named: 
     return ColumnPlaces(user, item, rating, time)
 
 
+def refuse_sequences(names: list[str], places: ColumnPlaces, options: ReadOptions, source: str) -> None:
+    """Raise DataError where RecBole's header gives users the type of sequences, or items without `sequence` set."""
+    for role, place in (("user", places.user), ("item", places.item)):
+        name = names[place].strip()
+        if not name.endswith((":token_seq", ":float_seq")) or (role == "item" and options.sequence):
+            continue
+        remedy = "read each element as one interaction with sequence=True, or " if role == "item" else ""
+        raise DataError(
+            f"{source}: column {name!r} holds sequences by its type, so a cell is not one {role}; "
+            f"{remedy}name another {role}_column"
+        )
+
+
 def _find_places(names: list[str], options: ReadOptions, source: str, *, named: bool) -> dict[str, int | None]:
     """Return the place of each role's column, or None; a column given to one role is not recognised for another.
 

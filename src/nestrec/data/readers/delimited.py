@@ -26,8 +26,15 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.blocks import LONGEST_ROW, Blocks
 from nestrec.data.readers.byte_source import ByteSource
-from nestrec.data.readers.columns import by_position, find_columns, has_usual_names, plain_name
+from nestrec.data.readers.columns import (
+    by_position,
+    find_columns,
+    has_usual_names,
+    plain_name,
+    refuse_sequences,
+)
 from nestrec.data.readers.numbers import parse_ratings, parse_times
+from nestrec.data.readers.sequences import expand_sequences, split_sequences
 from nestrec.errors import DataError
 from nestrec.kernels import fields as kernel
 
@@ -78,6 +85,7 @@ class DelimitedReader:
         names = split_line(first_line, delimiter, options.quote)
         named = options.header if options.header is not None else not by_position(options) or has_usual_names(names)
         places = find_columns(names, options, self._name, named=named)
+        refuse_sequences(names, places, options, self._name)
         self.columns = {
             role: plain_name(names[place]) if named else f"column {place + 1}" for role, place in places.roles().items()
         }
@@ -144,12 +152,16 @@ class DelimitedReader:
             rows.keep(whole)
         for role, reason in ((0, NO_USER), (1, NO_ITEM)):
             self._drop_missing(rows, role, reason, ledger)
+        if self._options.sequence:
+            _, cells = split_sequences(rows.text(1), self._options.sequence_separator)
+            _drop(rows, np.bincount(cells, minlength=len(rows.lines)) > 0, 1, NO_ITEM, ledger)
         _drop_undecodable(rows, ledger)
         if "rating" in self._roles:
             self._parse(rows, "rating", parse_ratings, BAD_RATING, ledger)
         if "timestamp" in self._roles:
             self._parse(rows, "timestamp", parse_times, BAD_TIME, ledger)
-        return Batch(rows.text(0), rows.text(1), rows.values.get("rating"), rows.values.get("timestamp"), n_read)
+        batch = Batch(rows.text(0), rows.text(1), rows.values.get("rating"), rows.values.get("timestamp"), n_read)
+        return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
     def _reject_ragged(self, ledger: Ledger, lines: Int64, n_fields: Int64) -> None:
         expected = len(self._wanted)

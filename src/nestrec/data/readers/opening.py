@@ -28,13 +28,14 @@ _ANY_TEXT = ("", "txt", "dat", "data", "text", "tab", "edges")
 _PACKED = (".gz", ".zst")
 _COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column")
 _TEXT_ONLY = ("header", "delimiter", "quote")
+_SEQUENCES = ("sequence", "sequence_separator")
 _MEANINGLESS = {
-    "adjacency": (*_COLUMNS, *_TEXT_ONLY, "min_rating", "keep_timestamps"),
-    "jsonl": _TEXT_ONLY,
-    "parquet": _TEXT_ONLY,
-    "arrays": (*_TEXT_ONLY, "format"),
-    "table": (*_TEXT_ONLY, "format"),
-    "sparse": (*_COLUMNS, *_TEXT_ONLY, "format", "keep_timestamps"),
+    "adjacency": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "min_rating", "keep_timestamps"),
+    "jsonl": (*_TEXT_ONLY, *_SEQUENCES),
+    "parquet": (*_TEXT_ONLY, *_SEQUENCES),
+    "arrays": (*_TEXT_ONLY, *_SEQUENCES, "format"),
+    "table": (*_TEXT_ONLY, *_SEQUENCES, "format"),
+    "sparse": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "format", "keep_timestamps"),
 }
 _SAMPLE_BYTES = 1 << 16
 
