@@ -67,6 +67,8 @@ CHANGING = {
     "--item-column": ["--item-column", "5"],
     "--rating-column": ["--rating-column", "mark", "--min-rating", "3"],
     "--timestamp-column": ["--timestamp-column", "moment", "--validation-split", "time"],
+    "--sequence": ["--sequence", "--sequence-separator", "/"],
+    "--sequence-separator": ["--sequence", "--sequence-separator", "b"],
     "--min-rating": ["--min-rating", "3"],
     "--min-user-interactions": ["--min-user-interactions", "12"],
     "--min-item-interactions": ["--min-item-interactions", "25"],
@@ -169,7 +171,7 @@ TESTED_ELSEWHERE = {
 }
 READING = {
     "--format", "--user-column", "--item-column", "--rating-column", "--timestamp-column", "--delimiter", "--quote",
-    "--header/--no-header", "--min-rating", "--strict",
+    "--header/--no-header", "--min-rating", "--strict", "--sequence", "--sequence-separator",
 }  # fmt: skip
 
 
