@@ -44,7 +44,11 @@ def warm_up() -> None:
     before, said = Path.cwd(), io.StringIO()
     done: set[tuple[str, ...]] = set()
     for scenario in SCENARIOS:
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
             os.chdir(folder)
             commands = (*scenario.setup, scenario.argv)
             if commands[-1] not in done:

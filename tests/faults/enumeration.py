@@ -54,7 +54,7 @@ def enumerate_faults(
     reference = laboratory.reference(scenario)
     chosen = list(faults(reference.outcome.operations, group))
     if limit is not None and limit < len(chosen):
-        chosen = random.Random(f"{seed} {tally.check}").sample(chosen, limit)  # noqa: S311
+        chosen = random.Random(f"{seed} {tally.check}").sample(chosen, limit)
     for fault in chosen:
         _Injection(laboratory, scenario, reference, tally, fault).run()
     tally.seconds = time.perf_counter() - began
@@ -87,7 +87,11 @@ class _Injection:
 
     def _wrong(self, column: str, what: str, outcome: Outcome) -> None:
         hit = next((entry for entry in outcome.operations if entry.fate not in ("", "outside")), None)
-        place = "" if hit is None else f" ({hit.kind} {self._short(hit.path)}{' -> ' + self._short(hit.other) if hit.other else ''})"
+        place = (
+            ""
+            if hit is None
+            else f" ({hit.kind} {self._short(hit.path)}{' -> ' + self._short(hit.other) if hit.other else ''})"
+        )
         said = outcome.output.strip().splitlines()[-1:] or ["(said nothing)"]
         self._tally.add(column, f"{self._fault}{place}: {what} | exit code {outcome.code}: {said[0][:200]}")
 
@@ -135,7 +139,11 @@ class _Injection:
         for operation in outcome.operations:
             if operation.fate == "outside" and not _is_harmless(operation, self._folder):
                 self._wrong("unclean", f"{operation.kind} of {operation.path} is outside the folder", outcome)
-        could_tidy = outcome.code in (0, 1) and self._fault.mode in (Mode.FAIL, Mode.FAIL_FROM) and "EROFS" not in str(self._fault)
+        could_tidy = (
+            outcome.code in (0, 1)
+            and self._fault.mode in (Mode.FAIL, Mode.FAIL_FROM)
+            and "EROFS" not in str(self._fault)
+        )
         tidied = not any(entry.fate == "failed" and entry.kind in ("unlink", "rmdir") for entry in outcome.operations)
         if could_tidy and tidied:
             known = {*reference.before, *reference.after}
@@ -181,7 +189,10 @@ class _Injection:
         return sum(
             operation.fate in ("", "killed after")
             and (
-                (operation.kind in ("rename", "exchange") and any(part.endswith(ending) for part in Path(operation.other).parts[-2:]))
+                (
+                    operation.kind in ("rename", "exchange")
+                    and any(part.endswith(ending) for part in Path(operation.other).parts[-2:])
+                )
                 or (operation.kind == "fsync" and operation.path.endswith(ending) and "." in ending[1:])
             )
             for operation in outcome.operations
@@ -189,8 +200,7 @@ class _Injection:
 
 
 def _is_harmless(operation: Operation, folder: Path) -> bool:
-    """Tell the kernel's own files, the captured output and Python's caches from files of the user."""
-    beside = (f"{folder}.out", "/dev/", "/proc/")
-    return operation.path.startswith(beside) and not operation.path.startswith("/dev/shm/fault-lab") or (
-        operation.path == f"{folder}.out" or "__pycache__" in operation.path or operation.path.endswith((".nbi", ".nbc"))
-    )
+    """Tell the captured output, devices and Python's and numba's caches from files of the user."""
+    path = operation.path
+    is_device = path.startswith(("/dev/", "/proc/")) and not path.startswith("/dev/shm/")
+    return is_device or path == f"{folder}.out" or "__pycache__" in path or path.endswith((".nbi", ".nbc"))

@@ -135,7 +135,10 @@ class Control:
             raise RuntimeError("the log of operations is full; make the scenario smaller")
         text = bytes(self._pages[begin : begin + self._block.log_used]).decode("utf-8", "surrogateescape")
         fields = (line.split("\t") for line in text.splitlines())
-        return [Operation(int(number), kind, path, other, int(size), fate) for number, kind, path, other, size, fate in fields]
+        return [
+            Operation(int(number), kind, path, other, int(size), fate)
+            for number, kind, path, other, size, fate in fields
+        ]
 
     def close(self) -> None:
         """Remove the block's file."""

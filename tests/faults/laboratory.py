@@ -53,7 +53,8 @@ class Laboratory:
         environment = {**os.environ, **threads, **self.control.environment, "PYTHONPATH": _search_path()}
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.server"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=_ROOT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env=environment, cwd=_ROOT,
         )  # fmt: skip
         self.threads = self._answer()["threads"]
         self._references: dict[str, Reference] = {}

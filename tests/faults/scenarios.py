@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.faults.injector import Conditions
-from tests.faults.states import State, document, every_byte, model, page, plan_kept, table
+from tests.faults.states import State, document, every_byte, model, page, parses, plan_kept, table
 
 Command = tuple[str, ...]
 
@@ -16,6 +16,7 @@ _NOTES = ("call", "text", "notes.txt", "mine\n")
 _OTHER_DATA = ("call", "data", "data.csv", "1")
 _OLD_MODEL = (_OTHER_DATA, (*_TRAIN, "--overwrite"), _DATA)
 _MODEL = (_DATA, _TRAIN)
+_COPIED = (*_OLD_MODEL, ("call", "save", "model", "copy"), (*_TRAIN, "--overwrite"), _NOTES)  # an old one in `copy`
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ def _scenarios() -> tuple[Scenario, ...]:
     return (
         Scenario("save a model", (*_MODEL, _NOTES), ("call", "save", "model", "copy"), {"copy": model},
                  ("call", "save", "model", "copy", "yes")),
-        Scenario("save over a model", (*_OLD_MODEL, ("call", "save", "model", "copy"), (*_TRAIN, "--overwrite"), _NOTES),
+        Scenario("save over a model", _COPIED,
                  ("call", "save", "model", "copy", "yes"), {"copy": model}),
         Scenario("save over a model, names not exchangeable",
-                 (*_OLD_MODEL, ("call", "save", "model", "copy"), (*_TRAIN, "--overwrite"), _NOTES),
-                 ("call", "save", "model", "copy", "yes"), {"copy": model}, conditions=Conditions(no_exchange=True)),
+                 _COPIED, ("call", "save", "model", "copy", "yes"), {"copy": model},
+                 conditions=Conditions(no_exchange=True)),
         Scenario("fit with a checkpoint", (_DATA, _NOTES), ("call", "fit", "data.csv", "state.checkpoint", "model"),
                  {"model": model}, progress=".checkpoint"),
         Scenario("train", (_DATA, _NOTES), _TRAIN, {"model": model}, (*_TRAIN, "--resume"), progress=".checkpoint"),
@@ -67,7 +68,7 @@ def _scenarios() -> tuple[Scenario, ...]:
         Scenario("plan", (*_MODEL, _NOTES),
                  ("plan", "model", "--sample", "20", "-k", "3", "--threads", "1", "--storages", "int8",
                   "--json", "plans.json", "--picture", "plans.png"),
-                 {"model": plan_kept, "plans.json": document, "plans.png": page}),
+                 {"model": plan_kept, "plans.json": parses, "plans.png": page}),
         Scenario("recommend to CSV", (*_MODEL, _NOTES), (*everyone, "answers.csv"), {"answers.csv": every_byte}),
         Scenario("recommend to Parquet, in parts", (*_MODEL, _NOTES), (*everyone, "answers.parquet"),
                  {"answers.parquet": table}, (*everyone, "answers.parquet", "--resume"), progress=".parts"),

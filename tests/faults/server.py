@@ -7,6 +7,7 @@ code, minus a signal's number, or null where it had to be ended for taking too l
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -31,7 +32,7 @@ def main() -> None:
     calls.warm_up()
     gc.collect()
     gc.freeze()  # children share the pages
-    threads = len(os.listdir("/proc/self/task"))
+    threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     answers.write(json.dumps({"threads": threads}) + "\n")
     answers.flush()
     root = _shared_root()
@@ -52,6 +53,7 @@ def _run(request: dict[str, Any], root: ctypes.c_int32) -> int | None:
     if child == 0:
         os.setsid()
         root.value = os.getpid()
+        ctypes.CDLL(None).trap_raw_calls()
         _become(request)
     pidfd = os.pidfd_open(child)
     try:
@@ -66,10 +68,8 @@ def _run(request: dict[str, Any], root: ctypes.c_int32) -> int | None:
 
 
 def _end_group(child: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _become(request: dict[str, Any]) -> None:

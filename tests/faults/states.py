@@ -52,6 +52,14 @@ def document(path: Path) -> str:
     return hashlib.sha256(repr(_without_numbers(json.loads(path.read_bytes()))).encode()).hexdigest()
 
 
+def parses(path: Path) -> str:
+    """Tell whether a JSON document is whole."""
+    if not path.exists():
+        return ABSENT
+    json.loads(path.read_bytes())
+    return "whole"
+
+
 def _without_numbers(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_numbers(inner) for name, inner in value.items()}

@@ -46,5 +46,8 @@ def table(tallies: list[Tally]) -> str:
     total = Tally("all", sum((tally.counts for tally in tallies), Counter()), seconds=sum(t.seconds for t in tallies))
     rows = [("check", *COLUMNS, "seconds"), *(tally.row() for tally in [*tallies, total])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(row[1:], widths[1:], strict=True))]) for row in rows]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:-1], "-" * len(lines[0]), lines[-1]])
