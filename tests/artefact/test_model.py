@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nestrec import Interactions, NestedEmbeddings, Vocabulary, Widths
 from nestrec.artefact import manifest as manifest_module
 from nestrec.artefact import opened
 from nestrec.errors import ModelFileError, OptionError
+from tests.atomic.kills import Killed, killed_at
 
 FILES = ["embeddings.safetensors", "interactions.safetensors", "manifest.json", "vocabularies.safetensors"]
 
@@ -150,13 +152,72 @@ def test_what_is_not_a_model_is_never_replaced(tmp_path: Path, saved: Path) -> N
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("one")
     (tmp_path / "file").write_text("two")
-    (saved / "notes.txt").write_text("three")
-    for path in (tmp_path / "thesis", tmp_path / "file"):
-        with pytest.raises(ModelFileError, match="is no nestrec model, so it is not replaced"):
-            model.save(path, overwrite=True)
-    with pytest.raises(ModelFileError, match=r"not the model's \(notes.txt\)"):
-        model.save(saved, overwrite=True)
-    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "one"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.json").write_text("{}")
+    for name, sentence in (
+        ("thesis", r"something else than a model \(chapter.txt\)"),
+        ("file", "is a file"),
+        ("other", "is no nestrec model"),
+    ):
+        with pytest.raises(ModelFileError, match=sentence):
+            model.save(tmp_path / name, overwrite=True)
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
+    assert (tmp_path / "file").read_text() == "two"
+
+
+def test_other_files_in_a_models_folder_stay(saved: Path) -> None:
+    """A hub's README.md, .gitattributes and .git were a reason to refuse the model's replacement."""
+    (saved / ".git").mkdir()
+    (saved / ".git" / "HEAD").write_text("main")
+    (saved / "README.md").write_text("mine")
+    build(["z"], [9]).save(saved, overwrite=True)
+    assert NestedEmbeddings.load(saved).users.ids.tolist() == ["z"]
+    assert sorted(path.name for path in saved.iterdir()) == sorted([*FILES, ".git", "README.md"])
+    assert (saved / "README.md").read_text() == "mine"
+
+
+def test_hidden_files_and_what_a_file_system_puts_into_its_root_leave_a_place_free(tmp_path: Path) -> None:
+    """The clone of an empty hub, and a volume of its own."""
+    for name in (".git", "lost+found"):
+        (tmp_path / name).mkdir()
+    build(["a"], ["x"]).save(tmp_path)
+    assert NestedEmbeddings.load(tmp_path).n_users == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, ".git", "lost+found"])
+
+
+def test_a_model_is_saved_and_read_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`load(".")` and `load("/")` ended in a traceback, and a shell that stood in the folder in one that was gone."""
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path / "model")
+    for _ in range(2):
+        build(["a"], ["x"]).save(".", overwrite=True)
+        for path in (".", "../model", "../model/"):
+            assert NestedEmbeddings.load(path).n_users == 1
+        assert sorted(path.name for path in Path.cwd().iterdir()) == FILES
+    with pytest.raises(ModelFileError, match="no nestrec model"):
+        NestedEmbeddings.load("/")
+
+
+@pytest.mark.parametrize("overwritten", [True, False])
+def test_a_kill_at_any_step_of_a_save_leaves_a_model_and_the_next_save_works(
+    overwritten: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = build(["old"], [1]), build(["new"], [1, 2])
+    for step in range(300):
+        place = tmp_path / str(step) / "model"
+        place.parent.mkdir()
+        if overwritten:
+            old.save(place)
+        with killed_at(step, monkeypatch), suppress(Killed):
+            new.save(place, overwrite=True)
+            break
+        if overwritten or (place / "manifest.json").exists():
+            assert NestedEmbeddings.load(place, verify=True).users.ids.tolist() in (["old"], ["new"])
+        new.save(place, overwrite=True)
+        assert NestedEmbeddings.load(place, verify=True).users.ids.tolist() == ["new"]
+        assert sorted(path.name for path in place.iterdir()) == FILES
+        assert [path.name for path in place.parent.iterdir()] == ["model"]
+    assert step > 15
 
 
 def test_a_model_is_replaced_behind_a_link(saved: Path) -> None:
@@ -165,15 +226,6 @@ def test_a_model_is_replaced_behind_a_link(saved: Path) -> None:
     build(["z"], [9]).save(link, overwrite=True)
     assert link.is_symlink()
     assert NestedEmbeddings.load(saved).users.ids.tolist() == ["z"]
-
-
-def test_what_an_interrupted_replacement_left_is_still_a_model(saved: Path) -> None:
-    """Where names cannot be exchanged, a crash between two renames leaves the old model beside its path."""
-    before = NestedEmbeddings.load(saved)
-    saved.rename(saved.with_name(".model.previous"))
-    assert same(NestedEmbeddings.load(saved), before)
-    with pytest.raises(OptionError, match="already holds a model"):
-        before.save(saved)
 
 
 def test_missing_parents_are_made_and_an_empty_directory_is_filled(tmp_path: Path) -> None:

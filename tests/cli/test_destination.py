@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from nestrec.cli.destination import check_model_place, check_writable, written_whole
+from nestrec.atomic.output_file import check_output_folder
+from nestrec.cli.destination import check_model_place, written_whole
 from nestrec.cli.train import checkpoint_of
-from nestrec.errors import OptionError
+from nestrec.errors import ModelFileError, OptionError
 from tests.cli.conftest import SMALL, Run
 
 
 def test_checking_a_place_makes_nothing(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a" / "b")
+    check_output_folder(tmp_path / "a" / "b")
     check_model_place(tmp_path / "a" / "b" / "model", overwrite=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -48,7 +49,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 def test_a_file_is_no_place_for_a_model(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
-    with pytest.raises(OptionError, match="is a file; a model is a folder"):
+    with pytest.raises(ModelFileError, match="is a file; a model is a folder"):
         check_model_place(tmp_path / "x", overwrite=True)
 
 
@@ -59,13 +60,11 @@ def test_the_checkpoint_lies_beside_the_model_also_in_the_working_folder(
     assert checkpoint_of(Path()) == tmp_path.with_name(f"{tmp_path.name}.checkpoint")
 
 
-def test_a_model_beside_foreign_files_is_refused_before_training(
+def test_a_model_beside_other_files_is_replaced_and_they_stay(
     run: Run, interactions: Path, model: Path, tmp_path: Path
 ) -> None:
     mixed = tmp_path / "mixed"
     shutil.copytree(model, mixed)
     (mixed / "notes.txt").write_text("mine")
-    result = run("train", interactions, "--out", mixed, "--overwrite", *SMALL)
-    assert result.code == 1
-    assert "holds files that are not the model's (notes.txt)" in result.err
-    assert "rows read" not in result.err
+    assert run("train", interactions, "--out", mixed, "--overwrite", *SMALL).code == 0
+    assert (mixed / "notes.txt").read_text() == "mine"

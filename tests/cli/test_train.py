@@ -107,7 +107,7 @@ def test_an_existing_model_is_refused_before_reading(run: Run, model: Path) -> N
     result = run("train", "nothere.csv", "--out", model)
     assert result.code == 1
     assert result.err == (
-        f"nestrec: {model} already holds a model; replace it with --overwrite, or name another path with --out\n"
+        f"nestrec: {model} already holds a model; name another path, or replace it with --overwrite\n"
     )
 
 

@@ -53,7 +53,12 @@ def test_a_users_exclusions_cost_others_nothing(model: NestedEmbeddings) -> None
 def test_it_is_kept_beside_the_model(model: NestedEmbeddings, kind: FaissKind, tmp_path: Path) -> None:
     index = FaissIndex.of(model, kind, width=8, shortlist=77)
     index.save(tmp_path / "model.faiss")
-    index.save(tmp_path / "model.faiss")
+    (tmp_path / "model.faiss" / "README.md").write_text("mine")
+    with pytest.raises(OptionError, match="already holds an index"):
+        index.save(tmp_path / "model.faiss")
+    index.save(tmp_path / "model.faiss", overwrite=True)
+    names = [path.name for path in (tmp_path / "model.faiss").iterdir()]
+    assert sorted(names) == ["README.md", "index.faiss", "index.json"]
     again = FaissIndex.load(tmp_path / "model.faiss", model)
     assert (again.kind, again.width, again.shortlist) == (kind, 8, 77)
     np.testing.assert_array_equal(

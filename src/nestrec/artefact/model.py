@@ -20,22 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.artefact.directory import current, replace_directory
 from nestrec.artefact.ids import packed_ids, unpacked_ids
-from nestrec.artefact.manifest import MANIFEST, is_manifest, read_manifest, write_manifest
+from nestrec.artefact.manifest import MANIFEST, read_manifest, write_manifest
 from nestrec.artefact.opened import OpenedDirectory, identity, is_finite
+from nestrec.artefact.place import EMBEDDINGS, INTERACTIONS, LAYOUT, SCREEN, VOCABULARIES, check_model_folder
 from nestrec.artefact.tensors import Arrays, write_arrays
+from nestrec.atomic.folder import FILE_SUFFIX, write_folder
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, ModelFileError, OptionError
 from nestrec.widths import Widths
 
-EMBEDDINGS = "embeddings.safetensors"
-VOCABULARIES = "vocabularies.safetensors"
-INTERACTIONS = "interactions.safetensors"
-SCREEN = "screen.safetensors"
-
-_OWN_FILES = {MANIFEST, EMBEDDINGS, VOCABULARIES, INTERACTIONS, SCREEN}
 _ATTEMPTS = 20  # a directory replaced while it is being read is read again
 
 
@@ -53,18 +48,23 @@ class StoredModel(NamedTuple):
 
 
 def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: bool = False) -> None:
-    """Write a model directory, all of it or nothing.
+    """Write a model directory, all of it or nothing; other files in it stay.
 
-    Raises ModelFileError where the path holds anything but a model, cannot be written, or the model is not finite;
-    OptionError where it holds a model and `overwrite` is False.
+    Raises ModelFileError where the path holds something else than a model or cannot be written, or the model is not
+    finite; OptionError where it holds a model and `overwrite` is False.
     """
     target = Path(os.path.realpath(path))
     for name in ("user_embeddings", "item_embeddings"):
         if not is_finite(getattr(model, name)):
             raise ModelFileError(f"{name} hold NaN or infinite numbers, so the model is not saved; train it again")
     try:
-        _check_target(target, overwrite)
-        replace_directory(target, lambda directory: _fill(directory, model))
+        write_folder(
+            target,
+            LAYOUT,
+            lambda folder: _fill(folder, model),
+            lambda folder, suffix: _describe(folder, model, suffix),
+            lambda: check_model_folder(path, overwrite=overwrite),
+        )
     except OSError as error:
         raise ModelFileError(
             f"the model cannot be written to {path} ({error.strerror or error}); make room or name another path"
@@ -79,12 +79,12 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, scre
     Raises ModelFileError for a missing, foreign, damaged or other version's directory.
     """
     for attempt in range(_ATTEMPTS):
-        directory = current(Path(path))
+        directory = Path(path)
         before = identity(directory)
         try:
             return _read(directory, verify, screen)
         except (ModelFileError, OSError) as error:
-            replaced = identity(current(Path(path))) != before
+            replaced = identity(Path(path)) != before
             if replaced and attempt + 1 < _ATTEMPTS:
                 continue
             if isinstance(error, ModelFileError):
@@ -95,27 +95,6 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, scre
     raise AssertionError("the last attempt returns or raises")
 
 
-def check_only_a_model(directory: Path) -> None:
-    """Raise ModelFileError where a model's directory holds other files too: whoever replaces it would lose them."""
-    strangers = sorted({entry.name for entry in directory.iterdir()} - _OWN_FILES)
-    if strangers:
-        raise ModelFileError(
-            f"{directory} holds files that are not the model's ({', '.join(strangers[:5])}) and would be lost; "
-            "move them or name another path"
-        )
-
-
-def _check_target(target: Path, overwrite: bool) -> None:
-    found = current(target)
-    if not found.exists() or (found.is_dir() and not any(found.iterdir())):
-        return
-    if not is_manifest(found / MANIFEST):
-        raise ModelFileError(f"{target} exists and is no nestrec model, so it is not replaced; name another path")
-    check_only_a_model(found)
-    if not overwrite:
-        raise OptionError(f"{target} already holds a model; name another path, or replace it with overwrite=True")
-
-
 def _fill(directory: Path, model: StoredModel) -> None:
     embeddings = {"user_embeddings": model.user_embeddings, "item_embeddings": model.item_embeddings}
     write_arrays(directory / EMBEDDINGS, embeddings)
@@ -124,6 +103,10 @@ def _fill(directory: Path, model: StoredModel) -> None:
     write_arrays(directory / INTERACTIONS, {"indptr": model.seen.indptr, "indices": model.seen.indices})
     if model.screen:
         write_arrays(directory / SCREEN, model.screen)
+
+
+def _describe(directory: Path, model: StoredModel, suffix: str) -> bytes:
+    """Return the manifest of the files in a directory that holds nothing else."""
     sizes = {
         "widths": list(model.widths),
         "embedding_size": model.widths.embedding_size,
@@ -131,7 +114,13 @@ def _fill(directory: Path, model: StoredModel) -> None:
         "n_items": len(model.items),
         "n_interactions": model.seen.n_interactions,
     }
-    write_manifest(directory, {**model.manifest, **sizes})
+    sections = {name: value for name, value in model.manifest.items() if name != FILE_SUFFIX}
+    if suffix:
+        sections[FILE_SUFFIX] = suffix
+    write_manifest(directory, {**sections, **sizes})
+    text = (directory / MANIFEST).read_bytes()
+    (directory / MANIFEST).unlink()
+    return text
 
 
 def _read(directory: Path, verify: bool | None, with_screen: bool) -> StoredModel:

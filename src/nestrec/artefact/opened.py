@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.artefact.manifest import check_file
+from nestrec.artefact.manifest import MANIFEST, check_file
 from nestrec.artefact.tensors import Arrays, map_arrays
+from nestrec.atomic.folder import FILE_SUFFIX, stored_name
 from nestrec.errors import ModelFileError
 
 VERIFIED_UP_TO = 32 * 2**20  # bytes; hashed in less than 0.1 s
@@ -38,11 +39,12 @@ class OpenedDirectory:
     def arrays(self, name: str, manifest: Mapping[str, Any], verify: bool | None) -> Arrays:
         """Return the arrays of a file after checking it against the manifest, contents too if it is to be verified."""
         path = self.path / name
+        stored = stored_name(name, manifest.get(FILE_SUFFIX, ""))
         try:
-            with self._open(name) as file:
+            with self._open(stored) as file:
                 verified = os.fstat(file.fileno()).st_size <= VERIFIED_UP_TO if verify is None else verify
                 check_file(path, file, manifest, hashed=verified)
-                arrays = map_arrays(path, file)
+                arrays = map_arrays(self.path / stored, file)
         except FileNotFoundError as error:
             raise ModelFileError(f"{path} is missing; copy or train the model again") from error
         for key, array in arrays.items():
@@ -67,13 +69,14 @@ class OpenedDirectory:
             os.close(self._descriptor)
 
 
-def identity(path: Path) -> tuple[int, int, int] | None:
-    """Return what tells one directory from another that took its path; None where there is none."""
+def identity(path: Path) -> tuple[int, ...] | None:
+    """Return what tells one content of a model's folder from another that took its place; None where there is none."""
     try:
-        found = path.stat()
+        folder, manifest = path.stat(), (path / MANIFEST).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns  # an inode's number can be used again
+    # An inode's number can be used again.
+    return folder.st_dev, folder.st_ino, folder.st_mtime_ns, manifest.st_ino, manifest.st_mtime_ns, manifest.st_size
 
 
 def is_finite(matrix: npt.NDArray[np.float32]) -> bool:

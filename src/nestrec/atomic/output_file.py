@@ -98,7 +98,7 @@ def _put(partial: Path, target: Path, given: Path, overwrite: bool) -> None:
     former = partial.with_name(f"{partial.name}.former") if target.exists() else None
     if overwrite:
         if former is not None:
-            _take_over_mode(target, partial)
+            take_over_mode(target, partial)
             with suppress(OSError):
                 os.link(target, former)
         try:
@@ -135,7 +135,7 @@ def _put_where_nothing_is(partial: Path, target: Path, given: Path) -> None:
         partial.rename(target)
 
 
-def _take_over_mode(target: Path, partial: Path) -> None:
+def take_over_mode(target: Path, partial: Path) -> None:
     """Give the new file the old one's mode and, where that is allowed, its owner."""
     former = target.stat()
     if (former.st_uid, former.st_gid) != (os.geteuid(), os.getegid()):

@@ -35,8 +35,10 @@ def workspace(parent: Path, name: str) -> Iterator[Path]:
         content.mkdir()
         yield content
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            lock.release()
 
 
 def remove_leftovers(parent: Path, name: str) -> None:

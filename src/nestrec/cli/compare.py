@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nestrec.atomic.output_file import check_output_folder
 from nestrec.cli.console import say, show
-from nestrec.cli.destination import check_file_place, check_writable, write_json, written_whole
+from nestrec.cli.destination import check_file_place, write_json, written_whole
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.lists import whole_numbers
 from nestrec.cli.reading import Reading, read_with_progress
@@ -134,6 +135,6 @@ def _present(found: Comparison, out: Path, json_to: str | None) -> None:
 def _check_places(out: Path, json_to: str | None) -> None:
     if out.exists() and not out.is_dir():
         raise OptionError(f"{out} is a file; the fits are kept in a folder, so name another path with --out")
-    check_writable(out)
+    check_output_folder(out)
     if json_to not in (None, "-"):
         check_file_place(Path(str(json_to)))

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nestrec.atomic.output_file import check_output_folder
 from nestrec.errors import OptionError
 
 
@@ -18,41 +19,18 @@ def check_model_place(out: Path, *, overwrite: bool) -> None:
 
     A model that an interrupted run left counts as overwritable where `overwrite` says so.
     """
-    if out.exists() and not out.is_dir():
-        raise OptionError(f"{out} is a file; a model is a folder, so name another path with --out")
-    if out.is_dir() and any(out.iterdir()):
-        if not _is_model(out):
-            raise OptionError(
-                f"{out} holds something else than a model, so it is not replaced; name another path with --out"
-            )
-        if not overwrite:
-            raise OptionError(
-                f"{out} already holds a model; replace it with --overwrite, or name another path with --out"
-            )
-        from nestrec.artefact.model import check_only_a_model
+    from nestrec.artefact.place import check_model_folder
 
-        check_only_a_model(out)
-    check_writable(out.parent)
+    check_model_folder(out, overwrite=overwrite)
+    place = Path(os.path.realpath(out))
+    check_output_folder(place if place.exists() else place.parent)
 
 
 def check_file_place(path: Path) -> None:
     """Raise OptionError where a file could not be written to `path` later."""
     if path.is_dir():
         raise OptionError(f"{path} is a folder; name a file to write")
-    check_writable(path.parent)
-
-
-def check_writable(folder: Path) -> None:
-    """Raise OptionError where nothing can be written into the folder, nor the folder be made; nothing is made yet."""
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    probe = existing / f".nestrec-{uuid.uuid4().hex[:12]}"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OptionError(f"nothing can be written into {folder} ({error.strerror}); name another place") from error
+    check_output_folder(path.parent)
 
 
 @contextmanager
@@ -85,10 +63,6 @@ def was_interrupted(out: Path) -> bool:
     """Tell whether the model there is what an interrupted run left."""
     training = _manifest(out).get("training")
     return isinstance(training, dict) and training.get("interrupted") is True
-
-
-def _is_model(out: Path) -> bool:
-    return _manifest(out).get("format") == "nestrec-model"
 
 
 def _manifest(out: Path) -> dict[str, Any]:

@@ -154,9 +154,9 @@ def _trained(trainer: Trainer) -> str:
 
 
 def _folder(folder: Path) -> str:
-    from nestrec.cli.destination import check_writable
+    from nestrec.atomic.output_file import check_output_folder
 
-    check_writable(folder)
+    check_output_folder(folder)
     free = shutil.disk_usage(folder).free
     if free < _LEAST_FREE:
         raise OSError(f"only {readable_bytes(free)} free in {folder}; make room")

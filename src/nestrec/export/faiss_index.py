@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from os import PathLike
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.artefact.directory import current, replace_directory
+from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, stored_name, write_folder
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError, OptionError
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
@@ -29,6 +30,7 @@ from nestrec.retrieval.retriever import scan
 
 _FORMAT = "nestrec-faiss"
 _DESCRIPTION, _INDEX = "index.json", "index.faiss"
+_LAYOUT = FolderLayout(_DESCRIPTION, (_INDEX,))
 
 Matrix = npt.NDArray[np.float32]
 Proposed = npt.NDArray[np.int64]
@@ -120,38 +122,42 @@ class FaissIndex:
             faiss.omp_set_num_threads(before)
         return _without(np.asarray(items, dtype=np.int64), asked.excluded, self.n_items)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the index to a folder beside the model, whole or not at all.
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the index to a folder beside the model, whole or not at all; other files in it stay.
 
-        Raises ModelFileError where the path holds something else or cannot be written.
+        Raises OptionError where the path holds an index and `overwrite` is False, ModelFileError where it holds
+        something else or cannot be written.
         """
-        target = Path(path)
-        if target.exists() and not (target / _DESCRIPTION).is_file() and any(target.iterdir()):
-            raise ModelFileError(f"{target} exists and is no index, so it is not replaced; name another path")
         described = {
             "format": _FORMAT, "kind": self.kind.name, "options": asdict(self.kind), "width": self.width,  # type: ignore[call-overload]
             "shortlist": self.shortlist, "n_items": self.n_items,
         }  # fmt: skip
 
-        def fill(folder: Path) -> None:
-            faiss_library().write_index(self.index, str(folder / _INDEX))
-            (folder / _DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        def describe(_: Path, suffix: str) -> bytes:
+            return (json.dumps({**described, **({FILE_SUFFIX: suffix} if suffix else {})}, indent=2) + "\n").encode()
 
         try:
-            replace_directory(target, fill)
+            write_folder(
+                Path(realpath(path)),
+                _LAYOUT,
+                lambda folder: faiss_library().write_index(self.index, str(folder / _INDEX)),
+                describe,
+                lambda: _check_place(Path(path), overwrite),
+            )
         except (OSError, RuntimeError) as error:
-            raise ModelFileError(f"the index cannot be written to {target} ({error}); name another path") from error
+            raise ModelFileError(f"the index cannot be written to {path} ({error}); name another path") from error
 
     @classmethod
     def load(cls, path: str | PathLike[str], model: NestedEmbeddings) -> FaissIndex:
         """Open an index that was saved for this model; raise ModelFileError for what is none, or another model's."""
-        folder = current(Path(path))
+        folder = Path(path)
         try:
             described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+            stored = stored_name(_INDEX, described.get(FILE_SUFFIX, ""))
             kind = KINDS[described["kind"]](**described["options"])
             width, shortlist = int(described["width"]), int(described["shortlist"])
-            index = faiss_library().read_index(str(folder / _INDEX))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            index = faiss_library().read_index(str(folder / stored))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise ModelFileError(f"{folder} holds no whole index ({error}); build it again") from error
         if index.ntotal != model.n_items or index.d != width:
             raise ModelFileError(
@@ -159,6 +165,15 @@ class FaissIndex:
                 f"width {width}; build it again"
             )
         return cls(model.item_embeddings, kind, width, shortlist, index)
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
+    """Raise where an index must not be written."""
+    if (path / _DESCRIPTION).is_file():
+        if not overwrite:
+            raise OptionError(f"{path} already holds an index; name another path, or replace it with overwrite=True")
+    elif path.exists() and not (path.is_dir() and all(_LAYOUT.is_left_over(entry.name) for entry in path.iterdir())):
+        raise ModelFileError(f"{path} exists and is no index, so it is not replaced; name another path")
 
 
 def _without(items: Proposed, excluded: Exclusions | None, n_items: int) -> Proposed:
