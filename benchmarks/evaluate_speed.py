@@ -39,7 +39,7 @@ from nestrec.data.splitting import RandomSplit
 from nestrec.data.world import World
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.evaluation import evaluate, evaluate_arrays
-from nestrec.evaluation.held_out import matched
+from nestrec.evaluation.held_out import match
 from nestrec.kernels.ranking import rank_widths
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.building import build_screen
@@ -114,7 +114,7 @@ def show(seconds: dict[str, list[float]]) -> None:
 
 def test_matrix(model: NestedEmbeddings, test: Interactions) -> Any:
     """Return the test interactions of known users and items as implicit wants them."""
-    held, _, _ = matched(model, test)
+    held, _, _ = match(model, test)
     rows = np.repeat(held.user_index, np.diff(held.indptr))
     ones = np.ones(len(held.indices), dtype=np.float32)
     return csr_matrix((ones, (rows, held.indices)), shape=(model.n_users, model.n_items))

@@ -9,7 +9,7 @@
     ├── TrainingError         training cannot go on
     └── MissingExtraError     an optional dependency is not installed (also an ImportError)
 
-Every message gives the value, the rule and the way out.
+`DataWarning` is the category of warnings about data. Every message gives the value, the rule and the way out.
 """
 
 
@@ -55,3 +55,7 @@ class TrainingError(NestrecError):
 
 class MissingExtraError(NestrecError, ImportError):
     """An optional dependency is not installed."""
+
+
+class DataWarning(UserWarning):
+    """Interactions can be used, but hardly as they were meant."""

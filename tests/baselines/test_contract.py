@@ -88,14 +88,14 @@ def test_shapes_and_kind(name: str) -> None:
 
 
 def test_better_than_popularity_where_tastes_differ(name: str) -> None:
-    """Seen items are never hit: the same evaluation of the training interactions finds nothing at all."""
     train, test = small_world()
     model = fitted(name)
     label, widest = "ndcg@20", model.widths.embedding_size
     floor = evaluate(fitted("popularity"), test, bootstrap_samples=0).at(1).means[label]
     found = evaluate(model, test, bootstrap_samples=0).at(widest).means[label]
     assert found == floor if name == "popularity" else found > 1.5 * floor
-    assert evaluate(model, train, bootstrap_samples=0).at(widest).means[label] == 0
+    with pytest.raises(DataError, match="held out"):
+        evaluate(model, train, bootstrap_samples=0)
 
 
 def test_vectors_recommend_and_are_saved(name: str, tmp_path: Path) -> None:
@@ -171,13 +171,17 @@ def test_without_its_library_it_says_what_to_install(name: str, monkeypatch: pyt
         fitted(name)
 
 
-def test_users_and_items_without_interactions_do_no_harm(name: str) -> None:
-    """A user of nothing, an item of nobody, and fewer users and items than numbers in a vector."""
+def test_users_and_items_without_interactions_are_unknown(name: str) -> None:
+    """A user of nothing, items of nobody, and fewer users and items than numbers in a vector."""
     rows = [[0, 1], [1, 2, 3], [], [0, 3], [2, 3]]
     indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     indices = np.array([item for row in rows for item in row], dtype=np.int32)
     tiny = Interactions(Vocabulary(np.arange(5)), Vocabulary(np.arange(6)), indptr, indices)
-    assert np.isfinite(all_scores(baseline(name).fit(tiny, Widths([16]), Run(threads=1)))).all()
+    model = baseline(name).fit(tiny, Widths([16]), Run(threads=1))
+    assert np.isfinite(all_scores(model)).all()
+    assert model.users.ids.tolist() == [0, 1, 3, 4]
+    assert model.items.ids.tolist() == [0, 1, 2, 3]
+    assert (model.seen.n_users, model.seen.n_items) == (4, 4)
 
 
 def test_the_examples_run(name: str) -> None:

@@ -34,7 +34,8 @@ def test_json_on_stdout_is_the_documented_shape_and_nothing_else(run: Run, model
 def test_the_table_shows_every_width_with_intervals_and_what_is_unknown(run: Run, model: Path, held_out: Path) -> None:
     result = run("evaluate", model, held_out)
     assert result.code == 0
-    assert result.out.count("per million items") == 3
+    assert result.out.count("per million items") == 6  # over all users and over those known, at three cutoffs
+    assert "The 99 users known to the model" in result.out
     assert "±" in result.out
     assert "Users unknown to the model, which count as 0: 1." in result.err
     assert "Items unknown to the model: 1; interactions with them, which count as misses: 1." in result.err

@@ -15,6 +15,8 @@ from nestrec.evaluation import ItemSimilarities, WidthEvaluation, evaluate, item
 from nestrec.widths import Widths
 from tests.evaluation.plain import numbered, plain_list, plain_metrics, random_rows
 
+pytestmark = pytest.mark.filterwarnings("ignore::nestrec.errors.DataWarning")  # held-out items may be seen ones
+
 N_USERS, N_ITEMS = 60, 90
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError, DataWarning, OptionError
 from nestrec.evaluation import evaluate
 from nestrec.evaluation.held_out import Unmatched
 from nestrec.widths import Widths
@@ -26,6 +27,7 @@ def model() -> NestedEmbeddings:
     return NestedEmbeddings(users, items, Widths((1, 2)), seen.users, seen.items, seen)
 
 
+@pytest.mark.filterwarnings("ignore::nestrec.errors.DataWarning")  # held-out items may be seen ones
 def test_every_users_values_equal_a_plain_reading() -> None:
     rng = np.random.default_rng(4)
     seen, held = random_rows(rng, 30, 60, 0.2), random_rows(rng, 30, 60, 0.04)
@@ -66,7 +68,8 @@ def test_unknown_users_and_items_stay_in_the_denominators(model: NestedEmbedding
 
 
 def test_held_out_items_seen_in_training_are_misses_and_counted(model: NestedEmbeddings) -> None:
-    found = evaluate(model, interactions({"ann": ["jam", "ale"], "bob": ["ale"]}), cutoffs=[4])
+    with pytest.warns(DataWarning, match="33%"):
+        found = evaluate(model, interactions({"ann": ["jam", "ale"], "bob": ["ale"]}), cutoffs=[4])
     assert found.at(2).of_users("recall@4").tolist() == [0.5, 1.0]
     assert found.unmatched == Unmatched(seen_interactions=1)
 
@@ -96,7 +99,9 @@ def test_json_holds_null_where_nobody_has_an_item_left(model: NestedEmbeddings) 
     full = NestedEmbeddings(
         np.ones((1, 1), np.float32), np.ones((1, 1), np.float32), Widths((1,)), seen.users, seen.items, seen
     )
-    entry = evaluate(full, seen, cutoffs=[1], bootstrap_samples=0).as_dict()["widths"][0]
+    with pytest.warns(DataWarning):
+        found = evaluate(full, interactions({"ann": ["ale", "new"]}), cutoffs=[1], bootstrap_samples=0)
+    entry = found.as_dict()["widths"][0]
     assert entry["novelty@1"] is None
     assert entry["recall@1"] == 0.0
 
@@ -133,8 +138,59 @@ def test_nothing_held_out_is_refused(model: NestedEmbeddings) -> None:
 
 
 def test_only_strangers_are_refused_with_an_example(model: NestedEmbeddings) -> None:
-    with pytest.raises(DataError, match="knows none of the 2 users with held-out interactions, such as kim; "):
+    with pytest.raises(DataError, match=r"none of the 2 users.*'kim', 'lee'.*'ann'.*user_column"):
         evaluate(model, interactions({"kim": ["ale"], "lee": ["jam"], "ann": []}))
+
+
+def test_only_unknown_items_are_refused_with_examples_of_both_sides(model: NestedEmbeddings) -> None:
+    """All figures would be 0: the column is another one, or the ids are of another export."""
+    with pytest.raises(DataError, match=r"none of the 2 items.*'p1', 'p2'.*'ale'.*item_column"):
+        evaluate(model, interactions({"ann": ["p1"], "bob": ["p2"]}))
+
+
+def test_swapped_columns_are_recognised(model: NestedEmbeddings) -> None:
+    with pytest.raises(DataError, match="swapped"):
+        evaluate(model, interactions({"ale": ["ann"], "jam": ["bob"]}))
+
+
+def test_figures_over_known_users_stand_beside_those_over_all(model: NestedEmbeddings) -> None:
+    """Of three users one is unknown; ann's second item is unknown and stays in her denominator."""
+    held_out = interactions({"ann": ["ale", "new"], "bob": ["ale"], "stranger": ["ale"]})
+    found = evaluate(model, held_out, cutoffs=[1])
+    assert (found.n_users, found.n_known_users, found.is_known.tolist()) == (3, 2, [True, True, False])
+    figures = found.at(1)
+    assert figures.of_users("recall@1").tolist() == [0.5, 1.0, 0.0]
+    assert (figures.means["recall@1"], figures.known_means["recall@1"]) == (0.5, 0.75)
+    low, high = figures.known_intervals["recall@1"]
+    assert 0.5 <= low <= 0.75 <= high <= 1.0
+    told = found.as_dict()
+    assert (told["users"], told["known_users"], told["interactions"]) == (3, 2, 4)
+    assert told["widths"][0]["known_users"]["recall@1"] == 0.75
+    assert told["widths"][0]["known_users"]["intervals"]["recall@1"] == [low, high]
+
+
+def test_where_all_users_are_known_both_figures_are_the_same(model: NestedEmbeddings) -> None:
+    found = evaluate(model, interactions({"ann": ["ale"], "bob": ["jam"]}))
+    assert found.n_known_users == found.n_users == 2
+    assert found.at(2).known_means == found.at(2).means
+    assert found.at(2).known_intervals == found.at(2).intervals
+
+
+def test_the_training_data_as_test_data_are_refused(model: NestedEmbeddings) -> None:
+    """The wrong file was given: nothing of it is ever ranked, so all figures were 0."""
+    with pytest.raises(DataError, match=f"all {model.seen.n_interactions} test interactions are training interactions"):
+        evaluate(model, model.seen)
+
+
+@pytest.mark.parametrize(("n_seen", "warns"), [(1, True), (0, False)])
+def test_a_large_share_of_training_interactions_is_a_warning(model: NestedEmbeddings, n_seen: int, warns: bool) -> None:
+    """A tenth and more; with its share."""
+    held_out = interactions({"ann": [*["jam"][:n_seen], "ale", "rye"], "bob": ["ale", "jam"]})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = evaluate(model, held_out)
+    assert [issubclass(warning.category, DataWarning) for warning in caught] == [True] * warns
+    assert ("20%" in str(found.warning())) == warns
 
 
 @pytest.mark.parametrize("cutoffs", [[], [0, 5], [2.5], ["10"]])

@@ -213,7 +213,7 @@ def test_validation_of_partly_unknown_ids_uses_what_is_known() -> None:
     quick().fit(train, validation=renamed(held_out, 40), run=Run(listener=heard))
     assert len(heard.notes) == 1
     assert f"of {held_out.n_interactions:,} validation interactions" in heard.notes[0]
-    with pytest.raises(DataError, match="give some that are"):
+    with pytest.raises(DataError, match="can be ranked"):
         quick().fit(train, validation=renamed(held_out, held_out.n_users))
 
 
@@ -251,9 +251,15 @@ def test_the_manifest_tells_what_was_done() -> None:
     }
 
 
-def test_one_user_is_enough() -> None:
-    """The items that the user has come first."""
-    trained = Trainer(widths=(2,), epochs=30).fit(from_sets([[1, 4, 6]], 9), validation=None, run=EXACT)
+def test_one_user_alone_has_nothing_to_learn_from() -> None:
+    """Items without interactions are no negatives: the model would not know them."""
+    with pytest.raises(DataError, match="all 3 items"):
+        Trainer(widths=(2,), epochs=30).fit(from_sets([[1, 4, 6]], 9), validation=None, run=EXACT)
+
+
+def test_the_items_of_a_user_come_first() -> None:
+    sets = [[1, 4, 6], [0, 2, 3, 5]]
+    trained = Trainer(widths=(2,), epochs=30).fit(from_sets(sets, 7), validation=None, run=EXACT)
     scores = trained.item_embeddings @ trained.user_embeddings[0]
     assert set(np.argsort(-scores)[:3].tolist()) == {1, 4, 6}
 

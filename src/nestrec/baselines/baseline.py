@@ -86,6 +86,8 @@ class Baseline(Protocol):
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> Model:
         """Fit on all interactions; seed, threads and listener are those of the run.
 
+        The model knows the users and items with interactions and no others (`fitting.prepare_interactions`).
+
         Raises MissingExtraError where a library is absent, OptionError for a run or widths the method cannot do, and
         DataError for interactions it cannot learn from.
         """

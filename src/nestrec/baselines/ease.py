@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.blas import blas_threads
-from nestrec.baselines.fitting import check_fit
+from nestrec.baselines.fitting import prepare_interactions
 from nestrec.baselines.memory import available_memory
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, TrainingError
@@ -54,7 +54,7 @@ class Ease:
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> ItemSimilarities:
         """Solve. Involves no chance. Raises DataError where there are too many items for the memory there is."""
-        check_fit(self, interactions, run)
+        interactions = prepare_interactions(self, interactions, run)
         _check_memory(interactions.n_items)
         matrix = _gram(interactions)
         matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization)

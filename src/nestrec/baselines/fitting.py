@@ -1,4 +1,4 @@
-"""What every fit of a baseline begins and ends with: refusing what it cannot do, and wrapping vectors up."""
+"""What every fit of a baseline begins and ends with: dropping cold ids, refusing, and wrapping vectors up."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.baselines.baseline import Baseline
+from nestrec.data.cold import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError, TrainingError
@@ -17,14 +18,19 @@ from nestrec.training.trainer import check_learnable
 from nestrec.widths import Widths
 
 
-def check_fit(method: Baseline, interactions: Interactions, run: Run) -> None:
-    """Raise DataError where there is nothing to learn, OptionError where the run wants a checkpoint of this method."""
+def prepare_interactions(method: Baseline, interactions: Interactions, run: Run) -> Interactions:
+    """Return what can be learned from: interactions without the ids of cold users and items, as in `Trainer.fit`.
+
+    Raises DataError where there is nothing to learn, OptionError where the run wants a checkpoint of this method.
+    """
+    interactions = drop_cold(interactions)
     check_learnable(interactions)
     if run.checkpoint is not None:
         raise OptionError(
             f"{method.name} keeps no checkpoint, and {run.checkpoint} was named for one; leave it out, "
             "or choose nestrec, which does"
         )
+    return interactions
 
 
 def only_width(method: Baseline, widths: Widths) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import check_fit, embeddings, only_width
+from nestrec.baselines.fitting import embeddings, only_width, prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, told, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
@@ -59,11 +59,11 @@ class Ials:
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
         """Solve at the one width; raise OptionError for more."""
+        interactions = prepare_interactions(self, interactions, run)
         users, items = self._solved(interactions, only_width(self, widths), run)
         return embeddings(self, interactions, widths, users, items, run)
 
     def _solved(self, interactions: Interactions, width: int, run: Run) -> tuple[FloatMatrix, FloatMatrix]:
-        check_fit(self, interactions, run)
         with implicit_module("als") as library:
             model = library.AlternatingLeastSquares(
                 width,
@@ -87,6 +87,7 @@ class IalsRotated(Ials):
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
         """Solve at the widest, and turn."""
+        interactions = prepare_interactions(self, interactions, run)
         users, items = rotated(*self._solved(interactions, widths.embedding_size, run))
         return embeddings(self, interactions, widths, users, items, run)
 

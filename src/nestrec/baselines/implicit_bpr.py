@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import check_fit, embeddings, only_width
+from nestrec.baselines.fitting import embeddings, only_width, prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, told, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
@@ -55,7 +55,7 @@ class ImplicitBpr:
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
         """Train at the one width; raise OptionError for more, and for width 1, which leaves nothing beside the bias."""
-        check_fit(self, interactions, run)
+        interactions = prepare_interactions(self, interactions, run)
         width = only_width(self, widths)
         if width < 2:
             raise OptionError(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import check_fit
+from nestrec.baselines.fitting import prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.evaluation.item_similarities import ItemSimilarities
@@ -52,7 +52,7 @@ class CosineKnn:
         """Find the neighbours. Involves no chance."""
         from scipy.sparse import csr_array
 
-        check_fit(self, interactions, run)
+        interactions = prepare_interactions(self, interactions, run)
         with implicit_module("nearest_neighbours") as library, np.errstate(invalid="ignore"):
             weighted = self._weighted(library, user_items(interactions).T).T.tocsr()
             # 0 / 0: an item whose users all weigh nothing, since each has interacted with nearly everything

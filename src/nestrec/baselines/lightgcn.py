@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import check_fit, only_width
+from nestrec.baselines.fitting import only_width, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.embeddings import NestedEmbeddings
@@ -76,7 +76,7 @@ class LightGCN:
         Raises MissingExtraError without torch, OptionError for more than one width, a checkpoint or a device that is
         not there, DataError where there is nothing to learn from, and TrainingError where the loss is not finite.
         """
-        check_fit(self, interactions, run)
+        interactions = prepare_interactions(self, interactions, run)
         only_width(self, widths)
         validation = None if self.epochs is not None else RandomSplit(0.1)
         if validation is not None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import check_fit, embeddings
+from nestrec.baselines.fitting import embeddings, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.training.options import Run
@@ -32,7 +32,7 @@ class Popularity:
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
         """Count. Involves no chance."""
-        check_fit(self, interactions, run)
+        interactions = prepare_interactions(self, interactions, run)
         counts = np.bincount(interactions.indices, minlength=interactions.n_items)
         users = np.ones((interactions.n_users, 1), dtype=np.float32)
         return embeddings(self, interactions, Widths([1]), users, counts[:, np.newaxis].astype(np.float32), run)

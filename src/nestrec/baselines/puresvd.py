@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.blas import blas_threads
-from nestrec.baselines.fitting import check_fit, embeddings
+from nestrec.baselines.fitting import embeddings, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.kernels.threads import checked_threads
@@ -64,7 +64,7 @@ class PureSvd:
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
         """Decompose. Widths beyond the rank of the matrix add zeros."""
-        check_fit(self, interactions, run)
+        interactions = prepare_interactions(self, interactions, run)
         matrix = interactions.to_scipy().astype(np.float64)
         n_user = np.maximum(np.diff(interactions.indptr), 1.0)
         n_item = np.maximum(np.bincount(interactions.indices, minlength=interactions.n_items), 1.0)

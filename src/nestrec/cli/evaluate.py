@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from nestrec.cli.console import say, show
 from nestrec.cli.destination import check_file_place, write_json
 from nestrec.cli.lists import whole_numbers
 from nestrec.cli.reading import Reading, read_with_progress
-from nestrec.errors import OptionError
+from nestrec.errors import DataWarning, OptionError
 
 if TYPE_CHECKING:
     from nestrec.evaluation.evaluation import Evaluation
@@ -24,7 +25,8 @@ Examples:
   nestrec evaluate model test.csv --json - | jq '.widths[] | [.width, ."ndcg@20"]'
   nestrec evaluate model test.csv --per-user users.parquet
 
-Every item that a user has not met in training is ranked. Users and items that the model does not know count as misses.
+Every item that a user has not met in training is ranked. Users and items that the model does not know (without training
+interactions) count as misses; beside the figures over all users stand those over the users it knows.
 """
 
 
@@ -59,7 +61,8 @@ def evaluate(
 
     loaded = NestedEmbeddings.load(model)
     held_out, _ = read_with_progress(file, reading.options(threads=threads))
-    with counting_bar("users ranked") as advance:
+    with counting_bar("users ranked") as advance, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # told beside the tables, in the words of the command line
         found = rank(loaded, held_out, judged, wanted, threads, bootstrap, progress=advance)
     if per_user is not None:
         per_user.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +74,8 @@ def evaluate(
 def _present(found: Evaluation, json_to: str | None) -> None:
     if json_to == "-":
         typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
+        if (warning := found.warning()) is not None:
+            say(f"Warning: {warning}.")
         return
     from nestrec.report.evaluation import evaluation_tables, unmatched_lines
 

@@ -25,6 +25,7 @@ from nestrec.baselines import BASELINES, baseline
 from nestrec.comparison.job import PAIRED, Job, Outcome, WidthFigures
 from nestrec.comparison.peak_memory import PeakMemory
 from nestrec.comparison.stored_interactions import stored_interactions
+from nestrec.data.splitting import RandomSplit
 from nestrec.data.world import World
 from nestrec.errors import NestrecError
 from nestrec.evaluation import Evaluation, evaluate
@@ -88,8 +89,9 @@ def _run(job: Job) -> Run:
 def _warm_up(job: Job) -> None:
     world = World(n_users=60, n_items=40, interactions_per_user=5).generate(seed=0).interactions
     with suppress(Exception):  # too few data for some, and what is wrong shows in the fit itself
-        model = baseline(job.model, **_once(job.model)).fit(world, Widths(job.widths), _run(job))
-        evaluate(model, world, (1,), threads=job.threads, bootstrap_samples=0)
+        train, held_out = RandomSplit(0.2).split(world)
+        model = baseline(job.model, **_once(job.model)).fit(train, Widths(job.widths), _run(job))
+        evaluate(model, held_out, (1,), threads=job.threads, bootstrap_samples=0)
 
 
 def _once(name: str) -> dict[str, int]:

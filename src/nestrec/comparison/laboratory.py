@@ -1,7 +1,8 @@
 """`Laboratory`: where models are fitted and judged: the parts of the data in files, the log, the processes.
 
 Tuning sees the training interactions alone, divided once: a tenth, drawn at random, is the validation part of every
-model. The test part is written where a process can read it only when the first model is judged on it.
+model, as far as its users and items stand in the other nine tenths. The test part is written where a process can read
+it only when the first model is judged on it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from nestrec.comparison.stored_interactions import write_interactions
 from nestrec.comparison.worker import Worker
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
+from nestrec.training.validation_part import carve
 
 VALIDATION = RandomSplit(0.1)
 
@@ -63,7 +65,7 @@ class Laboratory:
             return self._test
         if name == "train":
             return self._train
-        search, validation = VALIDATION.split(self._train)
+        search, validation, _ = carve(VALIDATION, self._train)
         return search if name == "search" else validation
 
     def rest(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
 
@@ -22,8 +22,10 @@ class WidthEvaluation:
     """The figures of one width, by label such as `recall@20`."""
 
     width: int
-    means: dict[str, float]  # over all users evaluated
+    means: dict[str, float]  # over all users evaluated, those unknown to the model included
     intervals: dict[str, tuple[float, float]]  # 95% bootstrap interval over users; empty where none was asked for
+    known_means: dict[str, float]  # over the users that the model knows; their unknown items stay in the denominators
+    known_intervals: dict[str, tuple[float, float]]
     beyond_accuracy: dict[str, float]  # coverage@20, gini@20, popularity_rank@20, novelty@20, …
     per_user: npt.NDArray[np.float32]  # (n_users, n_labels) columns in the order of `means`
 
@@ -39,7 +41,10 @@ class WidthEvaluation:
         result: dict[str, Any] = {"width": self.width}
         result |= {label: None if math.isnan(value) else value for label, value in figures.items()}
         if self.intervals:
-            result["intervals"] = {label: list(bounds) for label, bounds in self.intervals.items()}
+            result["intervals"] = _lists(self.intervals)
+        result["known_users"] = {**self.known_means}
+        if self.known_intervals:
+            result["known_users"]["intervals"] = _lists(self.known_intervals)
         return result
 
 
@@ -48,6 +53,8 @@ class Evaluation:
     """Full ranking of held-out interactions at every width; `nestrec.evaluation.evaluate` makes it."""
 
     user_ids: IdArray  # (n_users,) who had held-out interactions, known to the model or not
+    is_known: npt.NDArray[np.bool_]  # (n_users,) whether the model knows the user
+    n_interactions: int  # held out
     n_items: int  # items ranked
     cutoffs: tuple[int, ...]
     widths: tuple[WidthEvaluation, ...]  # ascending
@@ -60,6 +67,15 @@ class Evaluation:
         """Users with held-out interactions: the denominator of every mean."""
         return len(self.user_ids)
 
+    @property
+    def n_known_users(self) -> int:
+        """Users with held-out interactions that the model knows: the denominator of `known_means`."""
+        return int(np.count_nonzero(self.is_known))
+
+    def warning(self) -> str | None:
+        """Return a warning where a large share of the held-out interactions are training interactions too."""
+        return self.unmatched.warning(self.n_interactions)
+
     def at(self, width: int) -> WidthEvaluation:
         """Return the figures of one width; raise OptionError for one that was not evaluated."""
         for figures in self.widths:
@@ -70,28 +86,29 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: users, cutoffs, one entry a width, and how they came about."""
-        result: dict[str, Any] = {"users": self.n_users, "cutoffs": list(self.cutoffs)}
+        result: dict[str, Any] = {"users": self.n_users, "known_users": self.n_known_users}
+        result["cutoffs"] = list(self.cutoffs)
         result["widths"] = [figures.as_dict() for figures in self.widths]
         result["items"] = self.n_items
-        result["unmatched"] = {
-            "users": self.unmatched.users,
-            "items": self.unmatched.items,
-            "item_interactions": self.unmatched.item_interactions,
-            "seen_interactions": self.unmatched.seen_interactions,
-        }
+        result["interactions"] = self.n_interactions
+        result["unmatched"] = asdict(self.unmatched)
         if self.bootstrap_samples:
             result["bootstrap"] = {"samples": self.bootstrap_samples, "seed": self.seed, "confidence": CONFIDENCE}
         return result
 
     def save_per_user(self, path: str | PathLike[str]) -> None:
-        """Write Parquet, a row for each width and user: user_id, width, one column a metric. Whole or not at all.
+        """Write Parquet, a row for each width and user: user_id, width, one column a metric, known_user.
 
-        Raises OptionError where the file cannot be written.
+        The file appears whole or not at all. Raises OptionError where it cannot be written.
         """
         tables = {figures.width: (tuple(figures.means), figures.per_user) for figures in self.widths}
-        write_per_user(path, self.user_ids, tables)
+        write_per_user(path, self.user_ids, tables, self.is_known)
 
     def __repr__(self) -> str:
         """Show the sizes."""
         widths = ", ".join(str(figures.width) for figures in self.widths)
         return f"<Evaluation: {self.n_users} users, widths {widths}, cutoffs {', '.join(map(str, self.cutoffs))}>"
+
+
+def _lists(intervals: dict[str, tuple[float, float]]) -> dict[str, list[float]]:
+    return {label: list(bounds) for label, bounds in intervals.items()}

@@ -8,7 +8,7 @@ A user the model does not know scores 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,11 @@ from nestrec.errors import DataError
 from nestrec.kernels.hits import count_common
 
 if TYPE_CHECKING:
+    from nestrec.data.ids import IdArray
     from nestrec.data.interactions import Interactions
-    from nestrec.embeddings import NestedEmbeddings
-    from nestrec.evaluation.item_similarities import ItemSimilarities
+    from nestrec.data.vocabulary import Vocabulary
+
+LARGE_SHARE = 0.1  # of the held-out interactions; so many in the training data are a mistake more often than not
 
 Indices = npt.NDArray[np.int32]
 Pointers = npt.NDArray[np.int64]
@@ -37,6 +39,33 @@ class Unmatched:
     """Held-out interactions, of users it knows, with items it does not know."""
     seen_interactions: int = 0
     """Held-out interactions that stand in the training data too."""
+
+    def warning(self, n_interactions: int) -> str | None:
+        """Return a warning where a large share of the held-out interactions stands in the training data."""
+        share = self.seen_interactions / n_interactions
+        if share < LARGE_SHARE:
+            return None
+        return (
+            f"{self.seen_interactions:,} of {n_interactions:,} test interactions ({share:.0%}) are training "
+            "interactions too; they count as misses, since what was seen is not ranked, so all figures are too low: "
+            "give interactions that were held out"
+        )
+
+
+class Trained(Protocol):
+    """What held-out interactions are matched with: the ids that a model knows, and what it was trained on."""
+
+    @property
+    def users(self) -> Vocabulary:
+        """Ids of the users."""
+
+    @property
+    def items(self) -> Vocabulary:
+        """Ids of the items."""
+
+    @property
+    def seen(self) -> Interactions:
+        """The training interactions, in rows and columns of these ids."""
 
 
 @dataclass(frozen=True)
@@ -60,33 +89,55 @@ class HeldOut:
         return cls(n_relevant[users], np.arange(len(users)), users, starts, indices)
 
 
-def matched(
-    model: NestedEmbeddings | ItemSimilarities, held_out: Interactions
-) -> tuple[HeldOut, npt.NDArray[np.int64], Unmatched]:
+def match(model: Trained, held_out: Interactions) -> tuple[HeldOut, Pointers, Unmatched]:
     """Find held-out ids in the model; also return the rows of `held_out` that are evaluated, and what has no match.
 
-    Raises DataError without held-out interactions, or where the model knows none of the users.
+    Raises DataError without held-out interactions, where the model knows none of the users or none of the items, and
+    where every held-out interaction is a training interaction.
     """
     given = HeldOut.of_rows(held_out.indptr, held_out.indices)
-    rows = model.users.index_of(held_out.users.ids[given.user_index]).astype(np.int64)
+    users, items = held_out.users.ids[given.user_index], held_out.items.ids[np.unique(held_out.indices)]
+    rows = model.users.index_of(users).astype(np.int64)
     known = np.flatnonzero(rows >= 0)
-    if len(known) == 0:
-        raise DataError(
-            f"the model knows none of the {len(rows)} users with held-out interactions, such as "
-            f"{held_out.users.ids_at(given.user_index[0])}; evaluate with users it was trained on, under the same ids"
-        )
+    unknown_items = np.count_nonzero(model.items.index_of(items) < 0)
+    if len(known) == 0 or unknown_items == len(items):
+        raise DataError(_nothing_known(model, users, items, "users" if len(known) == 0 else "items"))
     item_index = model.items.index_of(held_out.items.ids)[held_out.indices]
     places = np.where(rows >= 0, np.cumsum(rows >= 0) - 1, -1)
     owner = np.repeat(places, given.n_relevant)  # of each interaction: the user's place among the known, or -1
     indptr, indices = _known_pairs(owner, item_index, len(known))
-    result = HeldOut(given.n_relevant, known, rows[known], indptr, indices)
+    n_seen = count_common(indptr, indices, rows[known], model.seen.indptr, model.seen.indices)
+    if n_seen == held_out.n_interactions:
+        raise DataError(
+            f"all {n_seen:,} test interactions are training interactions of the model, which are never ranked; "
+            "give a file of interactions that were held out"
+        )
     unmatched = Unmatched(
         users=len(rows) - len(known),
-        items=len(np.unique(held_out.indices[item_index < 0])),
+        items=int(unknown_items),
         item_interactions=int(np.count_nonzero((owner >= 0) & (item_index < 0))),
-        seen_interactions=count_common(indptr, indices, rows[known], model.seen.indptr, model.seen.indices),
+        seen_interactions=n_seen,
     )
-    return result, given.user_index, unmatched
+    return HeldOut(given.n_relevant, known, rows[known], indptr, indices), given.user_index, unmatched
+
+
+def _nothing_known(model: Trained, users: IdArray, items: IdArray, side: str) -> str:
+    """Return why nothing can be evaluated, with ids of both sides, and what to check."""
+    given, trained = (users, model.users) if side == "users" else (items, model.items)
+    other = model.items if side == "users" else model.users
+    if bool((other.index_of(given) >= 0).any()):
+        hint = "the columns of users and items seem to be swapped"
+    else:
+        hint = "evaluate with the ids that were trained on"
+    return (
+        f"the model knows none of the {len(given):,} {side} with held-out interactions, such as {_examples(given)}; "
+        f"its own are such as {_examples(trained.ids)}; {hint}, and check which columns are read "
+        "(user_column, item_column)"
+    )
+
+
+def _examples(ids: IdArray) -> str:
+    return ", ".join(repr(name) for name in ids[:3].tolist())
 
 
 def _known_pairs(owner: Pointers, item_index: Indices, n_known: int) -> tuple[Pointers, Indices]:

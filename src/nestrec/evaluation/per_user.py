@@ -16,14 +16,17 @@ from nestrec.data.ids import IdArray
 from nestrec.errors import OptionError
 
 Table = tuple[tuple[str, ...], npt.NDArray[np.float32]]  # labels; (n_users, n_labels)
+Known = npt.NDArray[np.bool_]  # (n_users,) whether the model knows the user
 
 
-def write_per_user(path: str | PathLike[str], user_ids: IdArray, tables: Mapping[int, Table]) -> None:
-    """Write user_id, width and one column a label, width by width; the file appears whole or not at all."""
+def write_per_user(
+    path: str | PathLike[str], user_ids: IdArray, tables: Mapping[int, Table], known: Known | None = None
+) -> None:
+    """Write user_id, width, one column a label and, where given, known_user; the file appears whole or not at all."""
     target = Path(path)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
     try:
-        _copy(partial, user_ids, tables)
+        _copy(partial, user_ids, tables, known)
         partial.replace(target)
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
@@ -32,13 +35,15 @@ def write_per_user(path: str | PathLike[str], user_ids: IdArray, tables: Mapping
         partial.unlink(missing_ok=True)
 
 
-def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table]) -> None:
+def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table], known: Known | None) -> None:
     ids = user_ids.astype(object) if user_ids.dtype.kind == "T" else user_ids
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")  # it would be drawn on standard output
         for width, (labels, values) in tables.items():
             columns: dict[str, Any] = {"user_id": ids, "width": np.full(len(ids), width, dtype=np.int32)}
             columns |= {label: np.ascontiguousarray(values[:, place]) for place, label in enumerate(labels)}
+            if known is not None:
+                columns["known_user"] = known
             connection.register(f"width_{width}", columns)
         rows = " UNION ALL ".join(f"SELECT * FROM width_{width}" for width in tables)
         quoted = str(path).replace("'", "''")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from operator import index as as_integer
 from typing import TYPE_CHECKING
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.errors import OptionError
+from nestrec.errors import DataWarning, OptionError
 from nestrec.evaluation.beyond_accuracy import CatalogueFigures
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
 from nestrec.evaluation.full_ranking import Model, Progress, Ranked, Results, ranked_results
-from nestrec.evaluation.held_out import matched
+from nestrec.evaluation.held_out import match
 from nestrec.evaluation.item_similarities import ItemSimilarities
 from nestrec.evaluation.metrics import labels
 from nestrec.evaluation.significance import bootstrap_intervals
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.embeddings import NestedEmbeddings
 
-Intervals = npt.NDArray[np.float64]
+Values = npt.NDArray[np.float32]
+Known = npt.NDArray[np.bool_]  # (n_users,) whether the model knows the user
+Means = dict[str, float]
+Intervals = dict[str, tuple[float, float]]
 
 
 def evaluate(
@@ -41,7 +45,8 @@ def evaluate(
     Args:
         model: what to evaluate; `model.seen` is what is not ranked. `ItemSimilarities` are evaluated under width 1.
         held_out: interactions with ids of their own. Users and items unknown to the model stay in the denominators,
-            and so do interactions that stand in the training data too; `Evaluation.unmatched` counts them.
+            and so do interactions that stand in the training data too; `Evaluation.unmatched` counts them. Beside the
+            means over all users stand those over the users that the model knows (`WidthEvaluation.known_means`).
         cutoffs: lengths at which lists are judged.
         widths: trained widths to evaluate; None is all of them.
         threads: None uses all processors.
@@ -50,8 +55,11 @@ def evaluate(
         progress: called with the users ranked so far and the users to rank.
 
     Raises:
-        DataError: nothing is held out, or the model knows none of the users.
+        DataError: nothing is held out, the model knows none of the users or none of the items, or all held-out
+            interactions are training interactions.
         OptionError: a cutoff, width, number of threads or of samples breaks its rule.
+
+    Warns with DataWarning where a tenth or more of the held-out interactions are training interactions.
 
     >>> import nestrec
     >>> import numpy as np
@@ -66,13 +74,19 @@ def evaluate(
     """
     cutoffs, chosen = checked_cutoffs(cutoffs), _checked_widths(model, widths)
     threads, samples = checked_threads(threads), _checked_samples(bootstrap_samples)
-    held, rows, unmatched = matched(model, held_out)
+    held, rows, unmatched = match(model, held_out)
+    if (warning := unmatched.warning(held_out.n_interactions)) is not None:
+        warnings.warn(warning, DataWarning, stacklevel=2)
     results = ranked_results(_ranked(model, chosen), held, cutoffs, threads, progress)
+    is_known = np.zeros(len(rows), dtype=np.bool_)
+    is_known[held.known] = True
     return Evaluation(
         user_ids=held_out.users.ids[rows],
+        is_known=is_known,
+        n_interactions=held_out.n_interactions,
         n_items=model.n_items,
         cutoffs=cutoffs,
-        widths=_width_figures(model, chosen, cutoffs, results, _intervals(results, samples, seed)),
+        widths=_width_figures(model, chosen, cutoffs, results, is_known, samples, seed),
         unmatched=unmatched,
         bootstrap_samples=samples,
         seed=seed,
@@ -112,40 +126,52 @@ def _checked_samples(samples: int) -> int:
     return samples
 
 
-def _intervals(results: Results, samples: int, seed: int) -> Intervals | None:
-    """Return (n_widths, n_labels, 2), all from the same draws of users; None for no samples."""
-    if samples == 0:
-        return None
-    n_widths, _, n_labels = results.per_user.shape
-    columns = [values[:, place] for values in results.per_user for place in range(n_labels)]
-    return bootstrap_intervals(columns, samples, seed).T.reshape(n_widths, n_labels, 2)
-
-
 def _width_figures(
     model: NestedEmbeddings | ItemSimilarities,
     widths: tuple[int, ...],
     cutoffs: tuple[int, ...],
     results: Results,
-    intervals: Intervals | None,
+    is_known: Known,
+    samples: int,
+    seed: int,
 ) -> tuple[WidthEvaluation, ...]:
     names = labels(cutoffs)
+    means, intervals = _averages(results.per_user, names, samples, seed)
+    known_means, known_intervals = means, intervals
+    if not is_known.all():
+        known_means, known_intervals = _averages(results.per_user[:, is_known], names, samples, seed)
     figures_of = CatalogueFigures.of(np.bincount(model.seen.indices, minlength=model.n_items), model.n_users)
-    figures = []
-    for level, width in enumerate(widths):
-        values = results.per_user[level]
-        bounds = [] if intervals is None else [(float(low), float(high)) for low, high in intervals[level]]
-        means = values.mean(axis=0, dtype=np.float64).tolist()
-        figures.append(
-            WidthEvaluation(
-                width=width,
-                means=dict(zip(names, means, strict=True)),
-                intervals=dict(zip(names, bounds, strict=False)),  # shorter, empty, where none was asked for
-                beyond_accuracy={
-                    f"{name}@{k}": value
-                    for k, n_lists in zip(cutoffs, results.n_lists[level], strict=True)
-                    for name, value in figures_of(n_lists).items()
-                },
-                per_user=values,
-            )
+    return tuple(
+        WidthEvaluation(
+            width=width,
+            means=means[level],
+            intervals=intervals[level],
+            known_means=known_means[level],
+            known_intervals=known_intervals[level],
+            beyond_accuracy={
+                f"{name}@{k}": value
+                for k, n_lists in zip(cutoffs, results.n_lists[level], strict=True)
+                for name, value in figures_of(n_lists).items()
+            },
+            per_user=results.per_user[level],
         )
-    return tuple(figures)
+        for level, width in enumerate(widths)
+    )
+
+
+def _averages(
+    per_user: Values,  # (n_widths, n_users, n_labels)
+    names: tuple[str, ...],
+    samples: int,
+    seed: int,
+) -> tuple[list[Means], list[Intervals]]:
+    """Return for each width the means over the users and their intervals; no intervals for no samples."""
+    means = [dict(zip(names, values.mean(axis=0, dtype=np.float64).tolist(), strict=True)) for values in per_user]
+    if samples == 0:
+        return means, [{} for _ in means]
+    columns = [values[:, place] for values in per_user for place in range(len(names))]  # all from the same draws
+    bounds = bootstrap_intervals(columns, samples, seed).T.reshape(len(means), len(names), 2)
+    return means, [
+        {name: (float(low), float(high)) for name, (low, high) in zip(names, of_width, strict=True)}
+        for of_width in bounds
+    ]

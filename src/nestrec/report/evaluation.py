@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nestrec.report.quality import Estimate, WidthQuality, qualities, quality_table
+from nestrec.data.read_report import counted
+from nestrec.report.quality import Estimate, WidthQuality, known_qualities, qualities, quality_table
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -16,14 +17,36 @@ _CATALOGUE = ("coverage", "gini", "popularity_rank", "novelty")
 
 
 def evaluation_tables(evaluation: Evaluation) -> Iterator[TextTable]:
-    """Yield one table a cutoff, then one on the catalogue."""
-    rows = qualities(evaluation.as_dict())
+    """Yield the table of each cutoff, over all users and over those the model knows, then one on the catalogue."""
+    document = evaluation.as_dict()
+    rows, known_rows = qualities(document), known_qualities(document)
     for k in evaluation.cutoffs:
-        table = quality_table(rows, [f"{name}@{k}" for name in _ACCURACY])
-        intervals = " (± half of the 95% interval)" if evaluation.bootstrap_samples else ""
-        title = f"{evaluation.n_users:,} users, {evaluation.n_items:,} items, the first {k}{intervals}"
-        yield TextTable(table.headers, table.rows, title)
+        yield _accuracy_table(rows, k, _title(evaluation, k))
+        if evaluation.n_known_users < evaluation.n_users:
+            title = f"The {_users(evaluation.n_known_users)} known to the model, the first {k}"
+            yield _accuracy_table(known_rows, k, title + _half(evaluation))
     yield _catalogue_table(rows, evaluation.cutoffs[len(evaluation.cutoffs) // 2])
+
+
+def _accuracy_table(rows: tuple[WidthQuality, ...], k: int, title: str) -> TextTable:
+    table = quality_table(rows, [f"{name}@{k}" for name in _ACCURACY])
+    return TextTable(table.headers, table.rows, title)
+
+
+def _title(evaluation: Evaluation, k: int) -> str:
+    unknown = evaluation.n_users - evaluation.n_known_users
+    who = _users(evaluation.n_users)
+    if unknown:
+        who = f"All {who}, {unknown:,} of whom the model does not know and who count as 0"
+    return f"{who}; {evaluation.n_items:,} items, the first {k}{_half(evaluation)}"
+
+
+def _half(evaluation: Evaluation) -> str:
+    return " (± half of the 95% interval)" if evaluation.bootstrap_samples else ""
+
+
+def _users(number: int) -> str:
+    return counted(number, "user")
 
 
 def unmatched_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -36,7 +59,10 @@ def unmatched_lines(evaluation: Evaluation) -> Iterator[str]:
             f"Items unknown to the model: {unmatched.items:,}; "
             f"interactions with them, which count as misses: {unmatched.item_interactions:,}."
         )
-    if unmatched.seen_interactions:
+    warning = evaluation.warning()
+    if warning is not None:
+        yield f"Warning: {warning}."
+    elif unmatched.seen_interactions:
         yield (
             f"Interactions that stand in the training data too: {unmatched.seen_interactions:,}; they count as misses, "
             "since what was seen is not ranked."

@@ -23,7 +23,8 @@ def hierarchy_table(model: NestedEmbeddings, world: GeneratedWorld) -> TextTable
 def _shares(model: NestedEmbeddings, world: GeneratedWorld, width: int) -> tuple[float, float]:
     ids, _ = model.similar_items(model.items.ids, _NEIGHBOURS, width)
     neighbours = model.items.index_of(ids)  # (n_items, k)
-    topics, subtopics = world.item_topic, world.item_subtopic
+    places = world.interactions.items.index_of(model.items.ids)  # the model lacks items without training interactions
+    topics, subtopics = world.item_topic[places], world.item_subtopic[places]
     return (
         float((topics[neighbours] == topics[:, None]).mean()),
         float((subtopics[neighbours] == subtopics[:, None]).mean()),

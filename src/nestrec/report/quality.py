@@ -42,6 +42,11 @@ def qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ...]:
     return tuple(_of_width(entry) for entry in evaluation["widths"])
 
 
+def known_qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ...]:
+    """Return the same over the users that the model knows."""
+    return tuple(_of_width({"width": entry["width"], **entry["known_users"]}) for entry in evaluation["widths"])
+
+
 def kept(quality: WidthQuality, full: WidthQuality, label: str) -> float:
     """Return the share of the full width's quality that a width keeps; 0 where the full width has none."""
     best = full.metrics[label].value

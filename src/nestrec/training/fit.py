@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nestrec.data.cold import restrict_to
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
@@ -19,7 +20,8 @@ from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
 from nestrec.training.strength import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
 from nestrec.training.turning import turned
-from nestrec.training.validation import Metric, Validation, carved, described, tell_unmatched
+from nestrec.training.validation import Metric, Validation
+from nestrec.training.validation_part import Coverage, carve, describe_validation, report_coverage
 
 if TYPE_CHECKING:
     from nestrec.training.trainer import Trainer
@@ -47,7 +49,8 @@ class Fit:
         self.tried: dict[int, float] = {}
         self.objective = trainer.objective(interactions)
         self.schedule = trainer.schedule(interactions)
-        self.validated_on = described(validation)
+        self.validated_on = describe_validation(validation)
+        self.coverage: Coverage | None = None
         self.validation = self._validation(validation)
         self.refit = refit and self.validation is not None and not isinstance(validation, Interactions)
         self.tunes = self._tunes()
@@ -71,9 +74,8 @@ class Fit:
     def _validation(self, given: Split | Interactions | None) -> Validation | None:
         if given is None:
             return None
-        train, held_out = carved(given, self.interactions)
-        if isinstance(given, Interactions):
-            tell_unmatched(given, held_out, self.run.listener)
+        train, held_out, self.coverage = carve(given, self.interactions)
+        report_coverage(given, self.coverage, self.run.listener)
         metric, widths = Metric.parse(self.trainer.metric), self.objective.widths
         return Validation(train, held_out, metric, widths, self.run.threads)
 
@@ -196,17 +198,24 @@ class Fit:
         if self.turned is not None:
             phase.release()
             users, items = turned(users, items)
+        seen = self._seen(phase)
         return NestedEmbeddings(
             np.ascontiguousarray(users),
             np.ascontiguousarray(items),
             self.objective.widths,
-            self.interactions.users,
-            self.interactions.items,
-            self.interactions,
-            self._manifest(phase),
+            seen.users,
+            seen.items,
+            seen,
+            self._manifest(phase, seen),
         )
 
-    def _manifest(self, phase: PhaseRun) -> dict[str, Any]:
+    def _seen(self, phase: PhaseRun) -> Interactions:
+        """Return all interactions of the users and items that the phase has trained."""
+        if self.validation is None or not _is_from_search(phase):
+            return self.interactions
+        return restrict_to(self.interactions, self.validation.train.users, self.validation.train.items)
+
+    def _manifest(self, phase: PhaseRun, seen: Interactions) -> dict[str, Any]:
         search = self.search if phase.state.phase == "final" else phase.state
         is_best = phase.best is not None and _is_from_search(phase)
         trained_on = self.validation.train if self.validation and _is_from_search(phase) else self.interactions
@@ -214,11 +223,11 @@ class Fit:
         if chosen is None and search is not None:
             chosen = next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None)
         return {
-            "data": data_of(self.interactions),
+            "data": data_of(seen),
             "training": {
                 "engine": "cpu" if self.trainer.engine is None else "torch",
                 "options": options_of(self.trainer, self.interactions, self.objective, self.schedule, self.run),
-                "validation": self.validated_on,
+                "validation": {**self.validated_on, **({} if self.coverage is None else self.coverage.as_dict())},
                 "validation_metrics": chosen,
                 "history": search.history if search else [],
                 "epochs": search.best_epoch if search and is_best else phase.state.epoch,
@@ -243,4 +252,7 @@ class Fit:
             "data": self.interactions.fingerprint(),
             "validation": self.validated_on,
         }
+        if self.validation is not None:  # the shape of the search's arrays
+            searched = self.validation.train
+            identity["search_data"] = {"n_users": searched.n_users, "n_items": searched.n_items}
         return Checkpoint(self.run.checkpoint, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)

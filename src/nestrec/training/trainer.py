@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nestrec.data.cold import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
@@ -161,9 +162,11 @@ class Trainer:
         """Train on interactions and return the embeddings; `manifest["training"]` tells how it went.
 
         Args:
-            interactions: who interacted with what.
+            interactions: who interacted with what. Users and items without interactions get no vector: the model does
+                not know them.
             validation: how to carve out the part that chooses the epoch; or that part itself, which is then not trained
-                on; or None to train all epochs unwatched.
+                on; or None to train all epochs unwatched. Users and items without training interactions take no part
+                in choosing; the listener and `manifest["training"]["validation"]` tell how many those are.
             refit: train again on all interactions for the epochs that a split's validation chose.
             run: seed, threads, checkpoint, listener.
 
@@ -172,6 +175,7 @@ class Trainer:
         checkpoint is another run's.
 
         """
+        interactions = drop_cold(interactions)
         check_learnable(interactions)
         with StopRequest() as stop:
             return Fit(self, interactions, validation, refit, run, stop).result()

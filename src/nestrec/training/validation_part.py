@@ -1,0 +1,172 @@
+"""The held-out part that chooses the epoch, the regularization and the rotation: warm users and warm items only.
+
+Whoever has no interaction in the part that is trained on has no vector (`nestrec.data.cold`), and ranks at random
+whatever the epoch. Such users and items would drown the others' figures, so they are left out of the choosing, counted
+by reason, and reported to the listener and in the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nestrec.data.cold import drop_cold, restrict_to
+from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import LeaveLastOut, RandomSplit, Split, TimeSplit
+from nestrec.errors import DataError
+from nestrec.kernels.hits import count_common
+from nestrec.training.listener import Listener
+
+FEWEST_USERS = 50  # with fewer, the metric of an epoch is mostly noise
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of the validation part can be ranked, and why the rest cannot."""
+
+    users: int  # with validation interactions that can be ranked
+    interactions: int
+    users_left_out: int  # with validation interactions none of which can be ranked
+    cold_user_interactions: int  # of users without training interactions
+    cold_item_interactions: int  # of the other users, with items without training interactions
+    training_interactions: int  # that are training interactions too
+
+    @property
+    def interactions_left_out(self) -> int:
+        """Validation interactions that take no part in choosing."""
+        return self.cold_user_interactions + self.cold_item_interactions + self.training_interactions
+
+    def as_dict(self) -> dict[str, int]:
+        """Return plain values for a manifest."""
+        return asdict(self)
+
+    def reasons(self) -> Iterator[str]:
+        """Yield each reason with its count of interactions."""
+        if self.cold_user_interactions:
+            yield f"{self.cold_user_interactions:,} of users without training interactions"
+        if self.cold_item_interactions:
+            yield f"{self.cold_item_interactions:,} with items without training interactions"
+        if self.training_interactions:
+            yield f"{self.training_interactions:,} that are training interactions too"
+
+
+class ValidationPart(NamedTuple):
+    """Training and held-out interactions in the same rows and columns, and how much of the latter that is."""
+
+    train: Interactions  # every user and item has an interaction
+    held_out: Interactions
+    coverage: Coverage
+
+
+def carve(validation: Split | Interactions, interactions: Interactions) -> ValidationPart:
+    """Divide interactions by a split, or set those given beside them; given ones are not taken from training.
+
+    Raises DataError where no held-out interaction can be ranked.
+    """
+    if isinstance(validation, Interactions):
+        train, held_out = drop_cold(interactions), validation
+    else:
+        train, held_out = validation.split(interactions)
+        train = drop_cold(train)
+    known = restrict_to(held_out, train.users, train.items)
+    fresh = _without(known, train)
+    coverage = _coverage(train, held_out, known, fresh)
+    if fresh.n_interactions == 0:
+        raise DataError(_nothing_left(validation, coverage))
+    return ValidationPart(train, fresh, coverage)
+
+
+def describe_validation(validation: Split | Interactions | None) -> Mapping[str, Any]:
+    """Return what a manifest says of the way the validation part was chosen."""
+    if validation is None:
+        return {"kind": "none"}
+    if isinstance(validation, Interactions):
+        return {"kind": "given", "fingerprint": validation.fingerprint(), "n_interactions": validation.n_interactions}
+    return {"kind": type(validation).__name__, **vars(validation)}
+
+
+def report_coverage(validation: Split | Interactions, coverage: Coverage, listener: Listener) -> None:
+    """Tell the listener what was left out and why, and warn where too few users are left to choose anything."""
+    left_out = coverage.interactions_left_out
+    if left_out:
+        listener.note(
+            f"validation: {coverage.users:,} of {coverage.users + coverage.users_left_out:,} users and "
+            f"{coverage.interactions:,} of {coverage.interactions + left_out:,} validation interactions take part in "
+            f"choosing; left out: {', '.join(coverage.reasons())}"
+        )
+    if coverage.users < FEWEST_USERS:
+        users = "only 1 user is" if coverage.users == 1 else f"only {coverage.users} users are"
+        listener.note(
+            f"warning: {users} left to choose the epoch, so the choice is mostly noise; {_remedy(validation)}"
+        )
+
+
+def _without(held_out: Interactions, train: Interactions) -> Interactions:
+    """Return the held-out interactions that are no training interactions; both in the same rows and columns."""
+    if not _n_common(held_out, train):
+        return held_out
+    held_keys, train_keys = _keys(held_out), _keys(train)
+    places = np.minimum(np.searchsorted(train_keys, held_keys), len(train_keys) - 1)
+    fresh = train_keys[places] != held_keys
+    counts = np.concatenate([[0], np.cumsum(fresh)])
+    times = None if held_out.timestamps is None else held_out.timestamps[fresh]
+    return Interactions(
+        held_out.users, held_out.items, counts[held_out.indptr].astype(np.int64), held_out.indices[fresh], times
+    )
+
+
+def _n_common(held_out: Interactions, train: Interactions) -> int:
+    rows = np.arange(train.n_users)
+    return count_common(held_out.indptr, held_out.indices, rows, train.indptr, train.indices)
+
+
+def _keys(interactions: Interactions) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return one ascending int64 for each pair."""
+    rows = np.repeat(np.arange(interactions.n_users, dtype=np.int64), np.diff(interactions.indptr))
+    rows *= interactions.n_items
+    rows += interactions.indices
+    return rows
+
+
+def _coverage(train: Interactions, held_out: Interactions, known: Interactions, fresh: Interactions) -> Coverage:
+    sizes = np.diff(held_out.indptr)
+    cold = train.users.index_of(held_out.users.ids) < 0
+    of_cold_users = int(sizes[cold].sum())
+    users = int(np.count_nonzero(np.diff(fresh.indptr)))
+    return Coverage(
+        users=users,
+        interactions=fresh.n_interactions,
+        users_left_out=int(np.count_nonzero(sizes)) - users,
+        cold_user_interactions=of_cold_users,
+        cold_item_interactions=held_out.n_interactions - of_cold_users - known.n_interactions,
+        training_interactions=known.n_interactions - fresh.n_interactions,
+    )
+
+
+def _nothing_left(validation: Split | Interactions, coverage: Coverage) -> str:
+    n_total = coverage.interactions_left_out
+    if n_total == 0:
+        return "the validation part holds no interactions; give some that are held out, or train without validation"
+    return (
+        f"none of the {n_total:,} validation interactions can be ranked: {', '.join(coverage.reasons())}; "
+        f"{_remedy(validation)}, or train without validation"
+    )
+
+
+def _remedy(validation: Split | Interactions) -> str:
+    """Return the split that keeps more users, in words of Python and of the command line."""
+    if isinstance(validation, Interactions):
+        return "give held-out interactions of users and items that occur in training, under the same ids"
+    if isinstance(validation, TimeSplit):
+        return (
+            "hold out the last interaction of every user (LeaveLastOut(), --validation-split leave-last-out) or a "
+            "random part (RandomSplit(0.1), --validation-split random), or give a larger fraction"
+        )
+    if isinstance(validation, LeaveLastOut):
+        return "hold out a random part (RandomSplit(0.1), --validation-split random)"
+    if isinstance(validation, RandomSplit):
+        return "hold out a larger fraction, or set the number of epochs and train without validation"
+    return "hold out more, as with RandomSplit(0.1)"
