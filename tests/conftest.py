@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.poison import VARIABLE, poison
+
+if os.environ.get(VARIABLE):  # before any module of the package is imported
+    poison()
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import models, register_model
 
-from nestrec.kernels.lanes import LANES, Codegen, Signature, array_address, insert_function, intrinsic, lanes
+from nestrec.kernels.lanes import LANES, Codegen, Signature, checked_address, insert_function, intrinsic, lanes
 
 _FLOAT, _DOUBLE = ir.FloatType(), ir.DoubleType()
 _INT8, _INT16, _INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
@@ -56,8 +56,8 @@ class _SumsModel(models.PrimitiveModel):
         super().__init__(manager, numba_type, _INTS)  # type: ignore[no-untyped-call]
 
 
-def _loaded(context: Any, builder: Any, signature: Any, arguments: Any, what: Any, align: int) -> Any:
-    address = array_address(context, builder, signature, arguments)
+def _loaded(context: Any, builder: Any, signature: Any, arguments: Any, what: Any, align: int, n: int) -> Any:
+    address = checked_address(context, builder, signature, arguments, n)
     return builder.load(builder.bitcast(address, what.as_pointer()), align=align)
 
 
@@ -78,27 +78,27 @@ def load_codes(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codeg
     if array.dtype == types.int8:
 
         def as_pairs(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            found = _loaded(context, builder, signature, arguments, ir.VectorType(_INT8, 2 * LANES), 1)
+            found = _loaded(context, builder, signature, arguments, ir.VectorType(_INT8, 2 * LANES), 1, 2 * LANES)
             return builder.sext(found, _PAIRS)
 
         return pairs(array, types.intp), as_pairs
     if array.dtype == types.int16:
 
         def of_query(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return _loaded(context, builder, signature, arguments, _PAIRS, 2)
+            return _loaded(context, builder, signature, arguments, _PAIRS, 2, 2 * LANES)
 
         return pairs(array, types.intp), of_query
     if array.dtype == types.uint16:
 
         def from_halves(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            found = _loaded(context, builder, signature, arguments, ir.VectorType(_INT16, LANES), 2)
+            found = _loaded(context, builder, signature, arguments, ir.VectorType(_INT16, LANES), 2, LANES)
             bits = builder.shl(builder.zext(found, _INTS), ir.Constant(_INTS, [_INT32(16)] * LANES))
             return builder.bitcast(bits, _FLOATS)
 
         return lanes(array, types.intp), from_halves
 
     def as_they_are(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _loaded(context, builder, signature, arguments, _FLOATS, 4)
+        return _loaded(context, builder, signature, arguments, _FLOATS, 4, LANES)
 
     return lanes(array, types.intp), as_they_are
 
@@ -109,13 +109,13 @@ def splat_codes(_context: Any, array: Any, offset: Any) -> tuple[Signature, Code
     if array.dtype == types.int16:
 
         def of_pair(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pair = _loaded(context, builder, signature, arguments, _INT32, 2)
+            pair = _loaded(context, builder, signature, arguments, _INT32, 2, 2)
             return builder.bitcast(_everywhere(builder, pair, LANES), _PAIRS)
 
         return pairs(array, types.intp), of_pair
 
     def of_number(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _everywhere(builder, _loaded(context, builder, signature, arguments, _FLOAT, 4), LANES)
+        return _everywhere(builder, _loaded(context, builder, signature, arguments, _FLOAT, 4, 1), LANES)
 
     return lanes(array, types.intp), of_number
 

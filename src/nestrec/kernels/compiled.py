@@ -18,6 +18,7 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FAST_SUMS = {"reassoc", "contract", "nsz", "arcp"}
+_SETTINGS: Any = numba.config  # its stub does not name them
 
 
 def compiled(function: Function) -> Function:
@@ -44,13 +45,14 @@ def _stamp(dispatcher: Any) -> None:
     """Let what is kept on disk hold only while no kernel file changes.
 
     numba looks at the file of the function alone, so a kernel would go on running with the old code of another file's
-    kernel that it calls: after an upgrade, wrong results or an endless loop. Where numba keeps its stamp elsewhere one
+    kernel that it calls: after an upgrade, wrong results or an endless loop. Nor does it look at NUMBA_BOUNDSCHECK, so
+    tests that check bounds would run code that does not. Where numba keeps its stamp elsewhere one
     day, its own rule is left in place.
     """
     file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     stamp = "_source_stamp"  # numba has no public way to say what its kept code depends on
     if hasattr(file, stamp):
-        setattr(file, stamp, (getattr(file, stamp), _all_kernels()))
+        setattr(file, stamp, (getattr(file, stamp), _all_kernels(), _SETTINGS.BOUNDSCHECK))
 
 
 @cache

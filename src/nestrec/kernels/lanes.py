@@ -2,7 +2,8 @@
 
 numba leaves it to LLVM to find vector code in scalar loops, and for loops as short as a narrow width it finds little.
 Here the vector is said, not found: LLVM lowers it to whatever the processor has (two registers of four, one of eight,
-half of one of sixteen). `load` and `store` take a flat array and an offset; no bounds are checked.
+half of one of sixteen). `load` and `store` take a flat array and an offset; bounds are checked only where numba checks
+those of indices, with NUMBA_BOUNDSCHECK=1, which the tests of kernels are run with.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import extending, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import models, register_model
 
 LANES = 8
@@ -26,6 +27,10 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 intrinsic: Callable[..., Any] = extending.intrinsic  # its stub asks callers for the typing context too
 
 insert_function: Callable[..., Any] = cgutils.get_or_insert_function
+
+check_bounds: Callable[..., Any] = cgutils.do_boundscheck
+
+settings: Any = config  # of numba: its stub does not name them
 
 Signature = Any
 Codegen = Callable[[Any, Any, Any, Any], Any]
@@ -53,8 +58,18 @@ def array_address(context: Any, builder: Any, signature: Any, arguments: Any) ->
     return builder.gep(array.data, [arguments[1]])
 
 
+def checked_address(context: Any, builder: Any, signature: Any, arguments: Any, n: int) -> Any:
+    """Return that place, from which n elements are used; with NUMBA_BOUNDSCHECK=1 an IndexError where it has fewer."""
+    if settings.BOUNDSCHECK:
+        first = arguments[1]
+        size = context.make_array(signature.args[0])(context, builder, arguments[0]).nitems
+        for place in (first, builder.add(first, first.type(n - 1))):
+            check_bounds(context, builder, place, size)
+    return array_address(context, builder, signature, arguments)
+
+
 def _vector_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    return builder.bitcast(array_address(context, builder, signature, arguments), _VECTOR.as_pointer())
+    return builder.bitcast(checked_address(context, builder, signature, arguments, LANES), _VECTOR.as_pointer())
 
 
 def _call(builder: Any, name: str, returns: Any, arguments: list[Any]) -> Any:
