@@ -263,28 +263,31 @@ class NestedEmbeddings:
     def load(cls, path: str | PathLike[str], *, verify: bool | None = None, planned: bool = True) -> NestedEmbeddings:
         """Open a saved model; its arrays are views of the files, shared with other processes that open it.
 
-        `verify`: True reads all files and checks their SHA-256 and numbers, False only structure and sizes, None
-        checks contents of files up to 32 MiB. `planned`: False leaves out its plan, whatever state that is in. Raises
-        ModelFileError for what is not a whole model of this version.
+        The manifest, the structure of the files and their sizes are always checked. `verify`: True checks all contents
+        against their checksums, False none, None those of files up to 256 MiB and samples of larger ones. `planned`:
+        False leaves out its plan, whatever state that is in. Raises ModelFileError for what is not a whole model of
+        this version.
         """
         stored = read_model(path, verify=verify, screen=planned)
         try:
             model = cls(*stored[:-1], check=False)
         except (DataError, TypeError, ValueError) as error:
             raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
-        if not planned:
-            return model.planned(None, None)
-        described = stored.manifest.get(_SCREEN)
+        return model._with_screen(stored, path) if planned else model.planned(None, None)
+
+    def _with_screen(self, stored: StoredModel, path: str | PathLike[str]) -> NestedEmbeddings:
+        """Return the model with the screen that was saved with it; raise ModelFileError where it is not its plan's."""
+        plan = self.plan
         try:
-            return (
-                model
-                if described is None
-                else replace(model, screen=Screen.restored(stored.screen, described), check=False)
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            screen = _restored_screen(stored)
+            if plan is not None:
+                self.widths.level_of(plan.width)
+                plan.retriever(self.item_embeddings, screen)
+        except (DataError, OptionError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise ModelFileError(
                 f"the screen of {path} does not fit its manifest ({error}); plan it again: nestrec plan {path}"
             ) from error
+        return self if screen is None else replace(self, screen=screen, check=False)
 
     def _stored(self) -> StoredModel:
         screen = {} if self.screen is None else self.screen.arrays()
@@ -305,6 +308,15 @@ class NestedEmbeddings:
         return (
             f"<NestedEmbeddings: {self.n_users} users, {self.n_items} items, widths {', '.join(map(str, self.widths))}>"
         )
+
+
+def _restored_screen(stored: StoredModel) -> Screen | None:
+    described = stored.manifest.get(_SCREEN)
+    if described is None and not stored.screen:
+        return None
+    if not isinstance(described, dict):
+        raise TypeError(f"section {_SCREEN} must be an object, got {type(described).__name__}")
+    return Screen.restored(stored.screen, described)
 
 
 def _check_matrix(noun: str, matrix: FloatMatrix, n_rows: int, widths: Widths, read: bool) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from nestrec import Interactions, NestedEmbeddings, Vocabulary, Widths
-from nestrec.artefact import manifest as manifest_module
-from nestrec.artefact import opened
+from nestrec.artefact import checksums
 from nestrec.errors import ModelFileError, OptionError
+from tests.artefact.foreign_writer import MISSING, describe_files, replace_tensors, rewrite_manifest
 from tests.atomic.kills import Killed, killed_at
 
 FILES = ["embeddings.safetensors", "interactions.safetensors", "manifest.json", "vocabularies.safetensors"]
@@ -108,7 +110,7 @@ def test_loaded_arrays_are_read_only_pages_of_the_file(saved: Path) -> None:
 def test_the_manifest_keeps_the_sections_given_and_describes_the_files(saved: Path) -> None:
     manifest = NestedEmbeddings.load(saved).manifest
     assert manifest["options"] == {"seed": 5}
-    assert (manifest["format"], manifest["format_version"], manifest["widths"]) == ("nestrec-model", 1, [2, 4])
+    assert (manifest["format"], manifest["format_version"], manifest["widths"]) == ("nestrec-model", 2, [2, 4])
     assert (manifest["n_users"], manifest["n_items"], manifest["n_interactions"]) == (3, 2, 2)
     assert sorted(path.name for path in saved.iterdir()) == FILES
     assert {name: entry["bytes"] for name, entry in manifest["files"].items()} == {
@@ -268,7 +270,7 @@ def flip_last_byte(path: Path) -> None:
     [
         (Path.unlink, "is missing"),
         (truncate, r"has \d+ bytes where its manifest says \d+"),
-        (flip_last_byte, "SHA-256"),
+        (flip_last_byte, "checksum of bytes 0 to"),
     ],
 )
 def test_a_damaged_file_is_refused(saved: Path, name: str, damage: Callable[[Path], None], sentence: str) -> None:
@@ -277,37 +279,112 @@ def test_a_damaged_file_is_refused(saved: Path, name: str, damage: Callable[[Pat
         NestedEmbeddings.load(saved)
 
 
-def test_contents_of_large_files_are_checked_on_request_only(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opened, "VERIFIED_UP_TO", 10)
-    flip_last_byte(saved / "embeddings.safetensors")
-    NestedEmbeddings.load(saved)
-    with pytest.raises(ModelFileError, match="SHA-256"):
-        NestedEmbeddings.load(saved, verify=True)
+def test_contents_of_large_files_are_sampled_and_read_whole_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file beyond the limit the first and the last block are always verified, of the others a sample."""
+    monkeypatch.setattr(checksums, "VERIFIED_UP_TO", 10)
+    monkeypatch.setattr(checksums, "BLOCK", 64)
+    monkeypatch.setattr(checksums, "SAMPLED", 3)
+    model = tmp_path / "model"
+    build(list(range(100)), [1]).save(model)
+    content = (model / "embeddings.safetensors").read_bytes()
+    for place, found in ((len(content) - 1, 1.0), (9, 1.0), (640, 0.04)):  # 1 of the 25 others or so
+        damaged = bytearray(content)
+        damaged[place] ^= 16
+        (model / "embeddings.safetensors").write_bytes(damaged)
+        refused = sum(is_refused(model) for _ in range(100)) / 100
+        assert refused == 1.0 if found == 1.0 else 0.0 < refused < 0.5
+        assert is_refused(model, verify=True)
+        assert not is_refused(model, verify=False) or place == 9  # the header is read in any case
 
 
-def rewrite_manifest(saved: Path, **changes: Any) -> None:
-    manifest = json.loads((saved / "manifest.json").read_text())
-    (saved / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+def is_refused(model: Path, **how: Any) -> bool:
+    try:
+        NestedEmbeddings.load(model, **how)
+    except ModelFileError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"format_version": 2}, r"of model format 2, written by nestrec .* reads format 1"),
+        ({"format_version": 1}, r"of model format 1, written by nestrec .* reads format 2"),
+        ({"format_version": 2.0}, r"of model format 2\.0"),
+        ({"format_version": True}, r"of model format True"),
+        ({"format_version": "9" * 500}, r"of model format 9{40},"),
         ({"format": "other"}, "is not of a nestrec model"),
-        ({"files": {}}, "does not describe it"),
-        ({"files": 3}, "does not describe it"),
-        ({"widths": [2, 8]}, "embedding size 8"),
-        ({"widths": None}, "do not fit each other"),
+        ({"format": ["nestrec-model"]}, "is not of a nestrec model"),
+        ({"files": {}}, "describes no files"),
+        ({"files": 3}, r"files"),
+        ({"files": {"embeddings.safetensors": None}}, "files"),
+        ({"files": MISSING}, "files"),
+        ({"widths": [2, 8]}, "do not end at embedding size 4"),
+        ({"widths": [2, 8], "embedding_size": 8}, "embedding size 8"),
+        ({"widths": [4, 2], "embedding_size": 2}, "ascending"),
+        ({"widths": [3, 3, 4]}, "ascending"),
+        ({"widths": [0, 4]}, "widths"),
+        ({"widths": []}, "widths"),
+        ({"widths": None}, "widths"),
+        ({"widths": [2, 4.5]}, "widths"),
+        ({"widths": [2, 10**400]}, "widths"),
+        ({"n_users": 4}, "n_users is 4 in the manifest and 3 in the files"),
+        ({"n_items": -1}, "n_items"),
+        ({"n_interactions": 7}, "n_interactions is 7"),
+        ({"plan": []}, "plan is damaged"),
+        ({"plan": {"width": 4, "k": -1}}, "plan is damaged"),
+        ({"plan": {"width": 3}}, "does not fit its manifest"),
+        ({"plan": {"width": 4, "screen": {"width": 2}}}, "needs the screen"),
+        ({"screen": {"storage": "int8", "width": 2, "full_width": 4}}, "plan it again"),
+        ({"screen": 5}, "plan it again"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(saved: Path, changes: dict[str, Any], sentence: str) -> None:
     rewrite_manifest(saved, **changes)
-    with pytest.raises(ModelFileError, match=sentence):
+    for verify in (None, True, False):
+        with pytest.raises(ModelFileError, match=sentence):
+            NestedEmbeddings.load(saved, verify=verify)
+
+
+def test_widths_that_were_not_trained_cannot_be_written_into_the_manifest(saved: Path) -> None:
+    """Width 3 of a model of widths 2 and 4 was served after an edit by hand, with the vectors' own numbers."""
+    text = (saved / "manifest.json").read_text()
+    document = json.loads(text)
+    (saved / "manifest.json").write_text(json.dumps({**document, "widths": [2, 3, 4]}))
+    with pytest.raises(ModelFileError, match="sha256 does not match"):
+        NestedEmbeddings.load(saved)
+    (saved / "manifest.json").write_text(json.dumps(document, indent=7, sort_keys=True))  # the same values
+    assert NestedEmbeddings.load(saved).widths == Widths((2, 4))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"seed": 5', '"seed": 5, "seed": 5'),
+        ('"seed": 5', '"seed": NaN'),
+        ('"seed": 5', '"seed": -Infinity'),
+        ('"seed": 5', '"seed": 1e999'),
+        ('"seed": 5', f'"seed": {"1" * 5000}'),
+        ('"seed": 5', f'"seed": {"[" * 100_000}{"]" * 100_000}'),
+        ('"seed": 5', f'"seed": {"[" * 100}{"]" * 100}'),
+        ('"seed": 5', '"seed": "\\ud800"'),
+        ('"seed": 5', '"seed": "\ufeff"'),
+        ('"seed": 5', '"seed": 5.0'),
+        ("{", "\ufeff{"),
+        ("", " " * (33 << 20)),
+    ],
+    ids=lambda text: str(text)[:24],
+)
+def test_a_manifest_of_odd_json_is_refused(saved: Path, old: str, new: str) -> None:
+    """AttributeError, KeyError, OverflowError and RecursionError came through."""
+    text = (saved / "manifest.json").read_text()
+    (saved / "manifest.json").write_text(text.replace(old, new, 1))
+    with pytest.raises(ModelFileError, match=r"manifest\.json"):
         NestedEmbeddings.load(saved)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff", "null", "0", '"nestrec-model"'])
 def test_a_damaged_manifest_is_refused(saved: Path, text: str) -> None:
     (saved / "manifest.json").write_text(text, encoding="latin-1")
     with pytest.raises(ModelFileError, match=r"manifest\.json is"):
@@ -321,38 +398,126 @@ def test_a_foreign_or_missing_directory_is_refused(tmp_path: Path) -> None:
         NestedEmbeddings.load(tmp_path / "nowhere")
 
 
-def replace_tensors(saved: Path, name: str, **changes: Any) -> None:
-    """Change a file and describe it anew, as a foreign writer of the format would."""
-    save_file({**load_file(saved / name), **changes}, saved / name)
-    rewrite_manifest(saved, files={name: manifest_module._described(saved / name) for name in FILES if name[0] != "m"})
-
-
 @pytest.mark.parametrize(
     ("name", "changes", "sentence"),
     [
         ("embeddings", {"user_embeddings": np.full((3, 4), np.nan, np.float32)}, "user_embeddings .* NaN"),
         ("embeddings", {"user_embeddings": np.zeros((2, 4), np.float32)}, "do not fit 3 users"),
         ("embeddings", {"user_embeddings": np.zeros((3, 4))}, "float64"),
-        ("interactions", {"indptr": np.array([0, 2, 1, 2])}, "indptr does not ascend"),
+        ("interactions", {"indptr": np.array([0, 2, 1, 2])}, "indptr must ascend"),
         ("interactions", {"indptr": np.array([0, 2])}, "do not fit"),
         ("interactions", {"indices": np.array([1.5], np.float32)}, "do not fit"),
         ("vocabularies", {"items": np.array([2, 1])}, "ascend"),
         ("vocabularies", {"users.bytes": np.frombuffer(b"ann\xff\xfebcyd", np.uint8)}, "utf-8"),
         ("vocabularies", {"users.offsets": np.array([0, 3, 2, 9])}, "do not fit each other"),
+        ("vocabularies", {"users.offsets": np.array([0, 3, 6, 8])}, "do not cut"),
+        ("vocabularies", {"users.offsets": np.zeros(0, np.int64)}, "do not fit|do not cut"),
+        ("vocabularies", {"users.offsets": np.array([0, 3, 6, 9], np.int32)}, "int64"),
+        ("vocabularies", {"users": np.array([1, 2, 3])}, "users.bytes"),
+        ("vocabularies", {"items": np.array([1, 2], np.int32)}, "int64"),
+        ("vocabularies", {"items": MISSING}, "do not fit"),
+        ("embeddings", {"user_embeddings": MISSING}, "holds item_embeddings instead of"),
+        ("embeddings", {"more": np.zeros(1, np.float32)}, "more"),
+        ("interactions", {"indices": np.array([0, 2], np.int32)}, "from 0 to 1, got 0 to 2"),
+        ("interactions", {"indices": np.array([-1, 1], np.int32)}, "from 0 to 1, got -1 to 1"),
+        ("interactions", {"indices": np.zeros((2, 1), np.int32)}, "one dimension"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(saved: Path, name: str, changes: dict[str, Any], sentence: str) -> None:
     replace_tensors(saved, f"{name}.safetensors", **changes)
-    with pytest.raises(ModelFileError, match=sentence):
-        NestedEmbeddings.load(saved)
+    for verify in (None, False):
+        if "NaN" not in sentence or verify is None:
+            with pytest.raises(ModelFileError, match=sentence):
+                NestedEmbeddings.load(saved, verify=verify)
 
 
-def test_a_file_that_is_no_safetensors_is_refused(saved: Path) -> None:
-    for content in (b"", b"short", b"\xff" * 8 + b"{}", b"\x02" + b"\0" * 7 + b"{}trailing"):
-        (saved / "embeddings.safetensors").write_bytes(content)
-        replace_tensors(saved, "interactions.safetensors")
-        with pytest.raises(ModelFileError, match=r"embeddings\.safetensors"):
+def entry(dtype: object = "F32", shape: object = (2, 4), offsets: object = (0, 32)) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+
+
+USERS, ITEMS = entry(shape=(3, 4), offsets=(32, 80)), entry()
+HEADERS: list[Any] = [
+    [],
+    {"user_embeddings": USERS},  # a gap before it
+    {"item_embeddings": ITEMS},  # a gap after it
+    {"user_embeddings": USERS, "item_embeddings": None},
+    {"user_embeddings": USERS, "item_embeddings": entry(offsets=(0, 36))},
+    {"user_embeddings": entry(shape=(3, 4), offsets=(0, 48)), "item_embeddings": entry()},  # overlap
+    {"user_embeddings": USERS, "item_embeddings": entry(dtype="F64")},
+    {"user_embeddings": USERS, "item_embeddings": entry(dtype="BF16")},
+    {"user_embeddings": USERS, "item_embeddings": entry(dtype=["F32"])},
+    {"user_embeddings": USERS, "item_embeddings": entry(shape=(-2, -4))},
+    {"user_embeddings": USERS, "item_embeddings": entry(shape=(2.0, 4.5))},
+    {"user_embeddings": USERS, "item_embeddings": entry(shape=(10**400, 4))},
+    {"user_embeddings": USERS, "item_embeddings": entry(shape=(2**32, 2**32))},
+    {"user_embeddings": USERS, "item_embeddings": entry(shape=(1,) * 60)},
+    {"user_embeddings": USERS, "item_embeddings": entry(offsets=(0,))},
+    {"user_embeddings": USERS, "item_embeddings": entry(offsets=(-32, 0))},
+    {"user_embeddings": USERS, "item_embeddings": entry(offsets=(10**30, 10**30 + 32))},
+    {"user_embeddings": USERS, "item_embeddings": {**entry(), "more": 1}},
+    {"user_embeddings": entry("U8", (3,), (0, 3)), "item_embeddings": entry("U8", (77,), (3, 80))},
+]
+CONTENTS = [b"", b"short", b"\xff" * 8 + b"{}", b"\x02" + b"\0" * 7 + b"{}trailing"]
+
+
+def file_of(header: Any) -> bytes:
+    text = json.dumps(header).encode().ljust(320)
+    return len(text).to_bytes(8, "little") + text + b"\0" * 80
+
+
+@pytest.mark.parametrize("content", [*CONTENTS, *map(file_of, HEADERS)], ids=repr)
+def test_a_file_that_is_no_safetensors_is_refused(saved: Path, content: bytes) -> None:
+    (saved / "embeddings.safetensors").write_bytes(content)
+    describe_files(saved)
+    for verify in (None, False):
+        with pytest.raises(ModelFileError, match=r"embeddings\.safetensors|do not fit"):
+            NestedEmbeddings.load(saved, verify=verify)
+
+
+def test_what_is_not_a_regular_file_is_refused_and_does_not_hang(saved: Path, tmp_path: Path) -> None:
+    for name in FILES:
+        content = (saved / name).read_bytes()
+        for make in (os.mkfifo, Path.mkdir, partial(link_to, to="/dev/zero"), partial(link_to, to=name)):
+            (saved / name).unlink()
+            make(saved / name)
+            with pytest.raises(ModelFileError, match=name.replace(".", r"\.") + "|cannot be read"):
+                NestedEmbeddings.load(saved)
+            (saved / name).rmdir() if make is Path.mkdir else (saved / name).unlink()
+            (saved / name).write_bytes(content)
+    os.mkfifo(tmp_path / "pipe")
+    link_to(tmp_path / "loop", to=str(tmp_path / "loop"))
+    for path in (tmp_path / "pipe", tmp_path / "loop", Path("/dev/null"), saved / "manifest.json"):
+        with pytest.raises(ModelFileError):
+            NestedEmbeddings.load(path)
+
+
+def link_to(path: Path, to: str) -> None:
+    path.symlink_to(to)
+
+
+def test_files_may_be_links_to_regular_files(saved: Path, tmp_path: Path) -> None:
+    """So a cache of a model hub lays them out."""
+    (tmp_path / "blobs").mkdir()
+    for name in FILES:
+        (saved / name).rename(tmp_path / "blobs" / name)
+        (saved / name).symlink_to(tmp_path / "blobs" / name)
+    assert NestedEmbeddings.load(saved).n_users == 3
+
+
+@pytest.mark.parametrize("path", [None, 5, b"model", "", "a\0b", ["model"]], ids=repr)
+def test_what_is_no_path_is_one_sentence(path: Any) -> None:
+    with pytest.raises(OptionError, match="a model's path must"):
+        NestedEmbeddings.load(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_model_that_may_not_be_read_is_one_sentence(saved: Path) -> None:
+    saved.chmod(0)
+    try:
+        with pytest.raises(ModelFileError, match="permissions"):
             NestedEmbeddings.load(saved)
+    finally:
+        saved.chmod(0o755)
 
 
 def test_a_reader_sees_one_save_or_another_while_models_are_replaced(tmp_path: Path) -> None:

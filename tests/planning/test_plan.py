@@ -19,6 +19,7 @@ from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
 from nestrec.retrieval.retriever import FullScan
 from nestrec.retrieval.storage import Storage
+from tests.artefact.foreign_writer import rewrite_manifest
 from tests.retrieval.worlds import falling_spectrum
 
 SIZE, K = 16, 5
@@ -181,7 +182,7 @@ def test_a_plan_of_before_its_rate_was_compared_and_rows_were_known_is_loaded(
     planned.planned(own, planned.screen).save(tmp_path / "m")
     manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
     del manifest["plan"]["measured"]["scan_per_second"], manifest["plan"]["screen"]["rows"], manifest["screen"]["rows"]
-    (tmp_path / "m" / "manifest.json").write_text(json.dumps(manifest))
+    rewrite_manifest(tmp_path / "m", **manifest)
     again = nestrec.NestedEmbeddings.load(tmp_path / "m")
     assert again.plan is not None
     assert again.plan.measured == replace(own.measured, scan_per_second=0.0)  # type: ignore[type-var]
@@ -191,11 +192,11 @@ def test_a_plan_of_before_its_rate_was_compared_and_rows_were_known_is_loaded(
 
 def test_a_damaged_plan_is_refused(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
     by_shortlist(model, 30).save(tmp_path / "m")
-    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
-    (tmp_path / "m" / "manifest.json").write_text(json.dumps({**manifest, "plan": {"width": 16}}))
+    plan = json.loads((tmp_path / "m" / "manifest.json").read_text())["plan"]
+    rewrite_manifest(tmp_path / "m", plan={**plan, "width": "16"})
     with pytest.raises(ModelFileError, match="plan is damaged"):
-        _ = nestrec.NestedEmbeddings.load(tmp_path / "m").plan
-    (tmp_path / "m" / "manifest.json").write_text(json.dumps({**manifest, "screen": {"width": 16}}))
+        nestrec.NestedEmbeddings.load(tmp_path / "m")
+    rewrite_manifest(tmp_path / "m", plan=plan, screen={"width": 16})
     with pytest.raises(ModelFileError, match=r"does not fit its manifest.*plan it again"):
         nestrec.NestedEmbeddings.load(tmp_path / "m")
 

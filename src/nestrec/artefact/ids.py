@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from nestrec.artefact.tensors import Arrays
 from nestrec.data.ids import TEXT, IdArray
 from nestrec.data.vocabulary import Vocabulary
+from nestrec.errors import DataError
 
 _AT_ONCE = 50_000  # ids; bounds what is held as Python text or padded bytes
 _SHORT = 200  # bytes; longer ids would waste memory by padding
@@ -39,13 +41,29 @@ def unpacked_ids(name: str, arrays: Arrays) -> Vocabulary:
     Raises KeyError, UnicodeDecodeError or DataError (ids out of order) for what `packed_ids` cannot have made.
     """
     if name in arrays:
+        if arrays[name].dtype != np.int64:
+            raise DataError(f"{name} must be int64, got {arrays[name].dtype}")
         return Vocabulary(arrays[name])
     text, offsets = arrays[f"{name}.bytes"], arrays[f"{name}.offsets"]
+    _check_offsets(name, text, offsets)
     ids: IdArray = np.empty(len(offsets) - 1, dtype=TEXT)
     for block in _blocks(len(ids)):
         bounds = offsets[block.start : block.stop + 1]
         ids[block] = _decoded(text[bounds[0] : bounds[-1]], bounds - bounds[0])
     return Vocabulary(ids)
+
+
+def id_arrays(name: str, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the names of the arrays that `packed_ids` makes of a vocabulary."""
+    return (name,) if vocabulary.ids.dtype.kind != "T" else (f"{name}.bytes", f"{name}.offsets")
+
+
+def _check_offsets(name: str, text: npt.NDArray[Any], offsets: npt.NDArray[Any]) -> None:
+    """Raise DataError unless the offsets cut all of the text into pieces."""
+    if text.dtype != np.uint8 or offsets.dtype != np.int64 or text.ndim != 1 or offsets.ndim != 1 or not len(offsets):
+        raise DataError(f"the text of {name} must be rows of uint8 and int64, got {text.dtype} and {offsets.dtype}")
+    if offsets[0] != 0 or offsets[-1] != len(text) or (offsets[1:] < offsets[:-1]).any():
+        raise DataError(f"the offsets of {name} do not cut its {len(text)} bytes into ids")
 
 
 def _decoded(text: npt.NDArray[np.uint8], bounds: npt.NDArray[np.int64]) -> IdArray:

@@ -6,8 +6,10 @@
     MODEL/interactions.safetensors   indptr int64, indices int32: what was seen in training, without times
     MODEL/screen.safetensors         where the model was planned: a compact copy of the items, see retrieval/screen.py
 
-Loading maps the files, so that processes share a large model's memory and opening it reads little. Sizes and structure
-are always checked; contents (SHA-256, no NaN) in files up to 32 MiB, or in all with `verify=True`.
+Loading maps the files, so that processes share a large model's memory and opening it reads little. The manifest, the
+structure of the files and their sizes are always checked. Contents are checked against the checksums of blocks: all of
+a file up to 256 MiB, of a larger one its first, its last and 62 random blocks of 1 MiB; all with `verify=True`, none
+with `verify=False`.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.artefact.ids import packed_ids, unpacked_ids
-from nestrec.artefact.manifest import MANIFEST, read_manifest, write_manifest
+from nestrec.artefact.checksums import VERIFIED_UP_TO
+from nestrec.artefact.ids import id_arrays, packed_ids, unpacked_ids
+from nestrec.artefact.manifest import describe_files, read_manifest
 from nestrec.artefact.opened import OpenedDirectory, identity, is_finite
 from nestrec.artefact.place import EMBEDDINGS, INTERACTIONS, LAYOUT, SCREEN, VOCABULARIES, check_model_folder
 from nestrec.artefact.tensors import Arrays, write_arrays
@@ -75,24 +78,35 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, scre
     """Open a model directory; arrays are read-only views of the files.
 
     `screen`: False leaves the screen's file alone.
-    `verify`: True reads and checks all contents, False none, None those of files up to 32 MiB.
-    Raises ModelFileError for a missing, foreign, damaged or other version's directory.
+    `verify`: True checks all contents, False none, None all of files up to 256 MiB and samples of larger ones.
+    Raises ModelFileError for a missing, foreign, damaged or other version's directory, OptionError for what is no path.
     """
+    place = _model_path(path)
+    if verify not in (True, False, None):
+        raise OptionError(f"verify must be True, False or None, got {verify!r}; see NestedEmbeddings.load")
     for attempt in range(_ATTEMPTS):
-        directory = Path(path)
-        before = identity(directory)
+        before = None
         try:
-            return _read(directory, verify, screen)
+            before = identity(place)
+            return _read(place, verify, screen)
         except (ModelFileError, OSError) as error:
-            replaced = identity(Path(path)) != before
-            if replaced and attempt + 1 < _ATTEMPTS:
+            if attempt + 1 < _ATTEMPTS and identity(place) != before:
                 continue
             if isinstance(error, ModelFileError):
                 raise
             raise ModelFileError(
-                f"the model at {path} cannot be read ({error.strerror or error}); check its files' permissions"
+                f"the model at {path} cannot be read ({error.strerror or error}); check the path and its permissions"
             ) from error
     raise AssertionError("the last attempt returns or raises")
+
+
+def _model_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a model's folder; raise OptionError for what cannot be one."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise OptionError(f"a model's path must be text or a pathlib.Path, got {type(path).__name__}")
+    if not os.fspath(path) or "\0" in os.fspath(path):
+        raise OptionError(f"a model's path must name a folder, got {os.fspath(path)!r}")
+    return Path(path)
 
 
 def _fill(directory: Path, model: StoredModel) -> None:
@@ -117,25 +131,33 @@ def _describe(directory: Path, model: StoredModel, suffix: str) -> bytes:
     sections = {name: value for name, value in model.manifest.items() if name != FILE_SUFFIX}
     if suffix:
         sections[FILE_SUFFIX] = suffix
-    write_manifest(directory, {**sections, **sizes})
-    text = (directory / MANIFEST).read_bytes()
-    (directory / MANIFEST).unlink()
-    return text
+    return describe_files(directory, {**sections, **sizes})
 
 
 def _read(directory: Path, verify: bool | None, with_screen: bool) -> StoredModel:
     if not directory.is_dir():
         raise ModelFileError(f"there is no model directory {directory}; name the directory that a model was saved to")
     with OpenedDirectory(directory) as opened:
-        manifest = read_manifest(directory, opened.text(MANIFEST))
+        manifest = read_manifest(directory, opened.manifest())
+        _check_files(directory, manifest)
         embeddings = opened.arrays(EMBEDDINGS, manifest, verify)
         ids = opened.arrays(VOCABULARIES, manifest, verify)
         pairs = opened.arrays(INTERACTIONS, manifest, verify)
-        screen = _screen(opened, manifest, verify) if with_screen and SCREEN in manifest.get("files", ()) else {}
+        screen = _screen(opened, manifest, verify) if with_screen and SCREEN in manifest["files"] else {}
     try:
         return _assembled(embeddings, ids, pairs, manifest, screen)
-    except (KeyError, IndexError, TypeError, ValueError, DataError, OptionError) as error:
+    except (LookupError, TypeError, ValueError, DataError, OptionError) as error:
         raise ModelFileError(f"the files of {directory} do not fit each other ({error}); train it again") from error
+
+
+def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
+    """Raise ModelFileError where the manifest describes other files than a model has."""
+    found, needed = set(manifest["files"]), set(LAYOUT.parts) - {SCREEN}
+    if not needed <= found <= set(LAYOUT.parts):
+        raise ModelFileError(
+            f"the manifest of {directory} describes {', '.join(sorted(found)) or 'no files'}, a model has "
+            f"{', '.join(sorted(needed))}; copy or train the model again"
+        )
 
 
 def _screen(opened: OpenedDirectory, manifest: dict[str, Any], verify: bool | None) -> Arrays:
@@ -148,17 +170,21 @@ def _screen(opened: OpenedDirectory, manifest: dict[str, Any], verify: bool | No
 
 
 def _assembled(embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any], screen: Arrays) -> StoredModel:
+    _check_names(embeddings, {"user_embeddings", "item_embeddings"})
+    _check_names(pairs, {"indptr", "indices"})
     users, items = unpacked_ids("users", ids), unpacked_ids("items", ids)
-    indptr = pairs["indptr"]
-    if (indptr[1:] < indptr[:-1]).any():
-        raise DataError("indptr does not ascend")
-    return StoredModel(
-        embeddings["user_embeddings"],
-        embeddings["item_embeddings"],
-        Widths(manifest["widths"]),
-        users,
-        items,
-        Interactions(users, items, indptr, pairs["indices"]),
-        manifest,
-        screen,
+    _check_names(ids, {*id_arrays("users", users), *id_arrays("items", items)})
+    # Indices of a larger file are checked where they are used, so that loading does not read all of it.
+    seen = Interactions(
+        users, items, pairs["indptr"], pairs["indices"], check=pairs["indices"].nbytes <= VERIFIED_UP_TO
     )
+    for name, found in (("n_users", len(users)), ("n_items", len(items)), ("n_interactions", seen.n_interactions)):
+        if manifest[name] != found:
+            raise DataError(f"{name} is {manifest[name]} in the manifest and {found} in the files")
+    matrices = embeddings["user_embeddings"], embeddings["item_embeddings"]
+    return StoredModel(*matrices, Widths(manifest["widths"]), users, items, seen, manifest, screen)
+
+
+def _check_names(arrays: Arrays, names: set[str]) -> None:
+    if set(arrays) != names:
+        raise DataError(f"a file holds {', '.join(sorted(arrays))} instead of {', '.join(sorted(names))}")

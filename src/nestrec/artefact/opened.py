@@ -1,10 +1,9 @@
-"""One model directory held open while its files are read, so that all of them come from the same save."""
+"""One model folder held open while its files are read, so that all of them come from the same save."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.artefact.manifest import MANIFEST, check_file
+from nestrec.artefact.manifest import LARGEST_MANIFEST, MANIFEST, check_file
+from nestrec.artefact.regular_files import open_directory, open_regular
 from nestrec.artefact.tensors import Arrays, map_arrays
 from nestrec.atomic.folder import FILE_SUFFIX, stored_name
 from nestrec.errors import ModelFileError
-
-VERIFIED_UP_TO = 32 * 2**20  # bytes; hashed in less than 0.1 s
 
 
 class OpenedDirectory:
@@ -25,37 +23,29 @@ class OpenedDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Windows opens no directories, and does not let one be renamed while its files are open.
-        self._descriptor = os.open(path, os.O_RDONLY) if os.open in os.supports_dir_fd else None
+        self._descriptor = open_directory(path)
 
-    def text(self, name: str) -> str | None:
-        """Return a small file's UTF-8 text, None where there is no such file or it is no text."""
+    def manifest(self) -> bytes | None:
+        """Return the manifest's bytes, one more than it may have at most; None where there is no such file."""
         try:
-            with self._open(name) as file:
-                return file.read().decode("utf-8", errors="replace")
+            with open_regular(self.path / MANIFEST, self._descriptor) as file:
+                return file.read(LARGEST_MANIFEST + 1)
         except FileNotFoundError:
             return None
 
     def arrays(self, name: str, manifest: Mapping[str, Any], verify: bool | None) -> Arrays:
         """Return the arrays of a file after checking it against the manifest, contents too if it is to be verified."""
-        path = self.path / name
-        stored = stored_name(name, manifest.get(FILE_SUFFIX, ""))
+        path = self.path / stored_name(name, manifest.get(FILE_SUFFIX, ""))
         try:
-            with self._open(stored) as file:
-                verified = os.fstat(file.fileno()).st_size <= VERIFIED_UP_TO if verify is None else verify
-                check_file(path, file, manifest, hashed=verified)
-                arrays = map_arrays(self.path / stored, file)
+            with open_regular(path, self._descriptor) as file:
+                verified = check_file(path, file, manifest["files"][name], verify)
+                arrays = map_arrays(path, file)
         except FileNotFoundError as error:
             raise ModelFileError(f"{path} is missing; copy or train the model again") from error
         for key, array in arrays.items():
             if verified and array.dtype.kind == "f" and not is_finite(array):
                 raise ModelFileError(f"{key} in {path} hold NaN or infinite numbers; train the model again")
         return arrays
-
-    def _open(self, name: str) -> BufferedReader:
-        if self._descriptor is None:
-            return (self.path / name).open("rb")
-        return os.fdopen(os.open(name, os.O_RDONLY, dir_fd=self._descriptor), "rb")
 
     def __enter__(self) -> OpenedDirectory:
         """Return itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,9 +37,11 @@ class Interactions:
     indptr: npt.NDArray[np.int64]  # (n_users + 1,)
     indices: npt.NDArray[np.int32]  # (n_interactions,) item_index
     timestamps: npt.NDArray[np.float64] | None = None  # (n_interactions,) seconds; kept where a time split needs them
+    check: InitVar[bool] = True  # False: `check_indices` is left to the caller, as for a file too large to read at once
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, check: bool) -> None:
         """Check types, lengths, ranges and order, since kernels follow these indices without looking."""
+        _check_types(self)
         if self.indptr.dtype != np.int64 or self.indices.dtype != np.int32:
             raise DataError(
                 f"interactions take int64 indptr and int32 indices, not {self.indptr.dtype} and {self.indices.dtype}"
@@ -51,6 +53,13 @@ class Interactions:
             )
         if self.timestamps is not None and len(self.timestamps) != len(self.indices):
             raise DataError(f"{len(self.timestamps)} timestamps do not fit {len(self.indices)} interactions")
+        if (self.indptr[1:] < self.indptr[:-1]).any():
+            raise DataError("indptr must ascend from 0 to the number of indices, as in a CSR matrix; sort the rows")
+        if check:
+            self.check_indices()
+
+    def check_indices(self) -> None:
+        """Raise DataError unless indices are from 0 to n_items - 1 and those of each row ascend; reads all of them."""
         _check_rows(self.indptr, self.indices, len(self.items))
 
     @property
@@ -87,10 +96,21 @@ class Interactions:
         return f"<Interactions: {self.n_users} users, {self.n_items} items, {self.n_interactions} interactions>"
 
 
+def _check_types(given: Interactions) -> None:
+    """Raise DataError for what is no vocabulary or no row of numbers."""
+    for name in ("users", "items"):
+        if not isinstance(getattr(given, name), Vocabulary):
+            found = type(getattr(given, name)).__name__
+            raise DataError(f"{name} must be a Vocabulary, got {found}; make one with Vocabulary.from_ids(ids)")
+    for name in ("indptr", "indices"):
+        array = getattr(given, name)
+        if not isinstance(array, np.ndarray) or array.ndim != 1:
+            shape = f"shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise DataError(f"{name} must be a numpy array of one dimension, got {shape}")
+
+
 def _check_rows(indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int) -> None:
-    """Raise DataError unless indptr ascends, items are from 0 to n_items - 1, and the items of each row ascend."""
-    if (indptr[1:] < indptr[:-1]).any():
-        raise DataError("indptr must ascend from 0 to the number of indices, as in a CSR matrix; sort the rows")
+    """Raise DataError unless items are from 0 to n_items - 1 and the items of each row ascend."""
     for start in range(0, len(indices), _PAIRS_AT_ONCE):
         some = indices[start : start + _PAIRS_AT_ONCE + 1]  # and the next one, which must be greater too
         if some.min() < 0 or some.max() >= n_items:

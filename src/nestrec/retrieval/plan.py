@@ -5,9 +5,10 @@ A plan is plain values, kept in a model's manifest; the screen it names is kept 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import msgspec
 
 from nestrec.errors import ModelFileError, OptionError
 from nestrec.retrieval.axes import principal_axes
@@ -19,17 +20,22 @@ from nestrec.retrieval.request import Matrix
 from nestrec.retrieval.retriever import FullScan, Retriever
 from nestrec.retrieval.screen import Screen
 from nestrec.retrieval.storage import Storage
+from nestrec.widths import LARGEST_EMBEDDING_SIZE
+
+_Width = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_EMBEDDING_SIZE)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_Figure = Annotated[float, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True)
 class ScreenOptions:
     """What a screen is to hold."""
 
-    width: int  # numbers of an item
+    width: _Width  # numbers of an item
     storage: Storage = Storage.INT8
     turned: bool = False  # along the axes on which scores spread most, not the model's own numbers
-    n_clusters: int = 0  # 0: none
-    rows: int = 0  # numbers of an item, in int8, for what passes these; 0: none
+    n_clusters: _Count = 0  # 0: none
+    rows: _Count = 0  # numbers of an item, in int8, for what passes these; 0: none
 
     def build(self, users: Matrix, items: Matrix, full_width: int) -> Screen:
         """Build it for these vectors; users are asked for only to find axes."""
@@ -42,14 +48,14 @@ class ScreenOptions:
 class Measured:
     """What was measured of a plan: single questions one after another, and all of them at once."""
 
-    recall: float  # mean share of the full width's best k that are returned
-    p50_ms: float
-    p99_ms: float
-    per_second: float  # users answered, many at once
-    bytes_per_item: float  # of the screen; of the vectors, where they are scanned
-    pruned: float  # share of the pairs that never needed all numbers of the item
-    threads: int
-    scan_per_second: float = 0.0  # users that the full scan answers, many at once; 0: not compared
+    recall: Annotated[float, msgspec.Meta(ge=0, le=1)]  # mean share of the full width's best k that are returned
+    p50_ms: _Figure
+    p99_ms: _Figure
+    per_second: _Figure  # users answered, many at once
+    bytes_per_item: _Figure  # of the screen; of the vectors, where they are scanned
+    pruned: _Figure  # share of the pairs that never needed all numbers of the item
+    threads: _Count
+    scan_per_second: _Figure = 0.0  # users that the full scan answers, many at once; 0: not compared
 
 
 @dataclass(frozen=True)
@@ -63,11 +69,11 @@ class Plan:
     True
     """
 
-    width: int  # of the scores and of the order
+    width: _Width  # of the scores and of the order
     screen: ScreenOptions | None = None  # None: score every item
-    shortlist: int = 0  # items that the screen lets through; 0: as many as a proof takes
+    shortlist: _Count = 0  # items that the screen lets through; 0: as many as a proof takes
     stages: tuple[Stage, ...] = ()
-    k: int = 0  # what it was measured for; 0: not measured
+    k: _Count = 0  # what it was measured for; 0: not measured
     measured: Measured | None = None
 
     @property
@@ -121,26 +127,16 @@ class Plan:
 
     def as_manifest(self) -> dict[str, Any]:
         """Return it as plain values."""
-        values = asdict(self)
-        values["stages"] = [list(stage) for stage in self.stages]
-        if self.screen is not None:
-            values["screen"]["storage"] = self.screen.storage.value
+        values: dict[str, Any] = msgspec.to_builtins(self)
         return values
 
     @classmethod
-    def from_manifest(cls, values: Mapping[str, Any]) -> Plan:
+    def from_manifest(cls, values: object) -> Plan:
         """Return the plan of these values; raise ModelFileError for what is none."""
         try:
-            screen, measured = values["screen"], values["measured"]
-            return cls(
-                width=int(values["width"]),
-                screen=None if screen is None else ScreenOptions(**{**screen, "storage": Storage(screen["storage"])}),
-                shortlist=int(values["shortlist"]),
-                stages=tuple(Stage(*map(int, stage)) for stage in values["stages"]),
-                k=int(values["k"]),
-                measured=None if measured is None else Measured(**measured),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            plan = msgspec.convert(values, cls)
+        except ValueError as error:  # msgspec.ValidationError is one
             raise ModelFileError(
                 f"the manifest's plan is damaged ({error}); plan the model again: nestrec plan MODEL"
             ) from error
+        return plan
