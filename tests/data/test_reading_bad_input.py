@@ -82,15 +82,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
             read_interactions(tmp_path / name)
 
 
-def test_a_directory_is_named(tmp_path: Path) -> None:
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     for source in (tmp_path, str(tmp_path)):
-        with pytest.raises(DataError, match="is a directory; give a file in it"):
+        with pytest.raises(DataError, match="is a folder without files of interactions; give a file"):
             read_interactions(source)
 
 
 def test_an_unknown_extension_is_named_with_the_formats(refused: Callable[..., str]) -> None:
-    assert refused(GOOD, "x.xlsx") == (
-        "x.xlsx: the extension .xlsx names no format that can be read; name the format, one of "
+    assert refused(GOOD, "x.xyz") == (
+        "x.xyz: the extension .xyz names no format that can be read; name the format, one of "
         "csv, tsv, recbole, adjacency, jsonl, parquet"
     )
 
@@ -159,7 +159,7 @@ def test_a_file_that_may_not_be_opened_is_named(monkeypatch: Any) -> None:
 
     monkeypatch.setattr("nestrec.data.readers.byte_source.Path.open", forbidden)
     with pytest.raises(
-        DataError, match=r"x\.csv cannot be read: Permission denied; check the file and its permissions"
+        DataError, match=r"x\.csv cannot be read \(Permission denied\); check the file and its permissions"
     ):
         read_interactions("x.csv")
 

@@ -1,7 +1,7 @@
 """Reading an Arrow C stream without an Arrow library: the structures of the C data interface through ctypes.
 
 https://arrow.apache.org/docs/format/CStreamInterface.html. Only the types that the SQL of `tables.py` asks for occur:
-int64 (`l`), float64 (`g`) and UTF-8 text with 32- or 64-bit offsets (`u`, `U`).
+int64 (`l`), float64 (`g`), and UTF-8 text or bytes with 32- or 64-bit offsets (`u`, `U`, `z`, `Z`).
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class ArrowColumn:
 
     values: npt.NDArray[Any] | TextIds  # (n,) int64, float64 or text
     present: npt.NDArray[np.bool_] | None  # (n,) False where null; None where nothing is
+    is_binary: bool = False  # bytes that may or may not be UTF-8
 
 
 def arrow_batches(capsule: object) -> Iterator[list[ArrowColumn]]:
@@ -115,10 +116,13 @@ def _column(array: _Array, kind: str) -> ArrowColumn:
     if array.null_count != 0 and array.buffers[0]:
         bits = np.unpackbits(_view(array.buffers[0], np.uint8, (offset + n + 7) // 8), bitorder="little")
         present = bits[offset : offset + n].astype(np.bool_)
-    if kind in "uU":
-        ends = _view(array.buffers[1], np.int32 if kind == "u" else np.int64, offset + n + 1)[offset:].astype(np.int64)
+    if kind in "uUzZ" and not n:
+        nothing = np.empty(0, dtype=np.int64)  # an empty array may come without buffers
+        return ArrowColumn(TextIds(np.empty(0, dtype=np.uint8), nothing, nothing), present, kind in "zZ")
+    if kind in "uUzZ":
+        ends = _view(array.buffers[1], np.int32 if kind in "uz" else np.int64, offset + n + 1)[offset:].astype(np.int64)
         contents = _view(array.buffers[2], np.uint8, int(ends[-1]))
-        return ArrowColumn(TextIds(contents, ends[:-1], ends[1:]), present)
+        return ArrowColumn(TextIds(contents, ends[:-1], ends[1:]), present, kind in "zZ")
     dtype = np.int64 if kind == "l" else np.float64
     return ArrowColumn(_view(array.buffers[1], dtype, offset + n)[offset:], present)
 

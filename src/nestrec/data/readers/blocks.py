@@ -17,7 +17,7 @@ class Blocks:
     def __init__(self, source: ByteSource) -> None:
         self._source = source
         # No larger than the file needs: small files are read often, and pages cost time to touch.
-        size = BLOCK_BYTES if source.is_packed else min(BLOCK_BYTES, 4 * source.size + 64)
+        size = BLOCK_BYTES if source.is_packed or source.size is None else min(BLOCK_BYTES, 4 * source.size + 64)
         self.buffer: npt.NDArray[np.uint8] = np.empty(size, dtype=np.uint8)
         self.end = 0
         self.is_last = False

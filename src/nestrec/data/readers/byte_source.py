@@ -1,71 +1,141 @@
-"""A file as UTF-8 bytes: gzip and Zstandard are unpacked, UTF-16 is recoded, a byte order mark is dropped."""
+"""A file as UTF-8 bytes: unpacked, UTF-16 recoded, a byte order mark dropped. Pipes are read like files."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
-import sys
-import zlib
+import os
+import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nestrec.data.readers.file_kinds import HEAD_BYTES, detect_kind, refuse_foreign
+from nestrec.data.readers.location import Location
+from nestrec.data.readers.packing import DAMAGE, is_zip, open_member, unpack
 from nestrec.errors import DataError
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_DAMAGE: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError)
 _AT_ONCE = 1 << 20
+_STANDARD_INPUT = 0  # file descriptor
 
 
-def unpacked(file: BinaryIO, path: Path) -> BinaryIO:
-    """Return a stream of the unpacked bytes, whatever the file is called, but refuse `.gz` that is no gzip."""
-    magic = file.read(4)
-    file.seek(0)
-    if magic.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-    if magic == _ZSTD:
-        return zstd.ZstdFile(file)  # type: ignore[return-value]
-    if magic and path.suffix.lower() in (".gz", ".zst"):
-        kind = "gzip" if path.suffix.lower() == ".gz" else "Zstandard"
-        raise DataError(f"{path} is not {kind} data, though its name says so; rename it or pack it again")
-    return file
+class _Lookahead(io.RawIOBase):
+    """A file whose first bytes were read ahead, so that it need not be seekable; counts what has been read."""
+
+    def __init__(self, file: io.RawIOBase) -> None:
+        self._file = file
+        self._ahead = b""
+        self.position = 0  # bytes handed on
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def peek(self, n_bytes: int) -> bytes:
+        """Return the first bytes, without consuming them."""
+        while len(self._ahead) < n_bytes:
+            more = self._file.read(n_bytes - len(self._ahead))
+            if not more:
+                break
+            self._ahead += more
+        return self._ahead
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer with what was read ahead, then from the file."""
+        view = memoryview(buffer).cast("B")
+        if self._ahead:
+            n_bytes = min(len(view), len(self._ahead))
+            view[:n_bytes], self._ahead = self._ahead[:n_bytes], self._ahead[n_bytes:]
+        else:
+            n_bytes = self._file.readinto(view) or 0
+        self.position += n_bytes
+        return n_bytes
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 class ByteSource:
-    """The text of a file as UTF-8, to be read once from the start."""
+    """The contents of a file, a pipe or a member of a zip archive, to be read once from the start."""
 
-    def __init__(self, path: Path, *, recode: bool = True) -> None:
-        """Open the file and look at its first bytes.
+    def __init__(self, location: Location | Path) -> None:
+        """Open the file, unpack it and look at its first bytes; text becomes UTF-8.
 
-        Raises DataError where there is no such file, or it cannot be opened or unpacked.
+        Raises DataError where there is no such file, it cannot be opened or unpacked, or is of a kind that is not read.
         """
-        self.path = path
+        self.location = Location(location) if isinstance(location, Path) else location
+        self.path = self.location.name  # as messages show it
+        self.data_path = self.location.path  # whose suffixes tell the format; of the member inside an archive
+        self._archive: BinaryIO | None = None
+        self._raw, self.size = self._open()
         try:
-            self._file = path.open("rb")
-            self.size = path.stat().st_size
-        except OSError as error:
-            raise _unopened(path, error) from error
-        try:
-            self._stream = unpacked(self._file, path)
-            self.is_packed = self._stream is not self._file
+            self._stream = self._unpacked()
             self._pending = self._unpack(_AT_ONCE)
-            self._recoder = _recoder(self._pending[:4096]) if recode else None
+            head = self._pending[:HEAD_BYTES]
+            self.kind = detect_kind(head)
+            refuse_foreign(self.path, head)
+            self._recoder = _recoder(self._pending[:4096]) if self.kind is None else None
             self._pending = self._recode(self._pending, at_end=False)
         except BaseException:
-            self._file.close()
+            self._close_files()
             raise
-        if recode and self._recoder is None and self._pending.startswith(codecs.BOM_UTF8):
+        if self.kind is None and self._recoder is None and self._pending.startswith(codecs.BOM_UTF8):
             self._pending = self._pending[3:]
+
+    @property
+    def is_plain_file(self) -> bool:
+        """Tell whether the path names the very bytes: a regular file that is not packed."""
+        return self.is_regular and not self.is_packed
+
+    def _open(self) -> tuple[_Lookahead, int | None]:
+        """Return the opened file and its size, which is None where only reading to the end tells it."""
+        try:
+            if self.location.is_standard_input:
+                file = os.fdopen(os.dup(_STANDARD_INPUT), "rb", buffering=0)
+            else:
+                file = self.location.path.open("rb", buffering=0)
+            status = os.fstat(file.fileno())
+        except OSError as error:
+            raise _unopened(self.path, error) from error
+        self.is_regular = stat.S_ISREG(status.st_mode) and not self.location.is_standard_input
+        return _Lookahead(file), status.st_size if self.is_regular and status.st_size else None
+
+    def _unpacked(self) -> BinaryIO:
+        try:
+            head = self._raw.peek(HEAD_BYTES)
+        except OSError as error:
+            raise _unopened(self.path, error) from error
+        if is_zip(head):
+            return self._member()
+        if self.location.member is not None and detect_kind(head) not in ("sqlite", "duckdb"):
+            raise DataError(
+                f"{self.location.path} is neither a zip archive nor a database, so it has no part "
+                f"{self.location.member!r}; give the path alone"
+            )
+        file = io.BufferedReader(self._raw, _AT_ONCE)
+        stream = unpack(file, head, self.path, self.data_path.suffix.lower())
+        self.is_packed = stream is not file
+        if self.is_packed:
+            self.data_path = self.data_path.with_suffix("")
+        return stream
+
+    def _member(self) -> BinaryIO:
+        self.is_packed = True
+        if not self.is_regular:
+            raise DataError(
+                f"{self.path} is a zip archive in a pipe, which cannot be read in order; write it to a file"
+            )
+        self._archive = self.location.path.open("rb")
+        stream, self.data_path = open_member(self._archive, str(self.location.path), self.location.member)
+        return stream
 
     @property
     def position(self) -> int:
         """Bytes of the file on disk read so far."""
-        return 0 if self._file.closed else self._file.tell()
+        if self._archive is not None and not self._archive.closed:
+            return self._archive.tell()
+        return self._raw.position
 
     def head(self, n_bytes: int) -> bytes:
         """Return the first bytes without consuming them; at most 256 KB."""
@@ -83,7 +153,12 @@ class ByteSource:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
-        self._file.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        self._raw.close()
+        if self._archive is not None:
+            self._archive.close()
 
     def _refill(self) -> bool:
         while not self._pending:
@@ -96,13 +171,19 @@ class ByteSource:
     def _unpack(self, n_bytes: int) -> bytes:
         try:
             return self._stream.read(n_bytes)
-        except _DAMAGE as error:
-            raise DataError(
-                f"{self.path} is cut off or damaged: unpacking stops {self.position:,} bytes into its "
-                f"{self.size:,} ({error}); fetch or pack it again"
-            ) from error
+        except DAMAGE as error:
+            raise self._damaged(error) from error
         except OSError as error:
+            if error.errno is None:  # so bz2 tells of damage
+                raise self._damaged(error) from error
             raise _unopened(self.path, error) from error
+
+    def _damaged(self, error: Exception) -> DataError:
+        total = "" if self.size is None else f" into its {self.size:,}"
+        return DataError(
+            f"{self.path} is cut off or damaged: unpacking stops {self.position:,} bytes{total} ({error}); "
+            "fetch or pack it again"
+        )
 
     def _recode(self, raw: bytes, *, at_end: bool) -> bytes:
         if self._recoder is None:
@@ -127,12 +208,12 @@ def _recoder(head: bytes) -> Any:
     return None
 
 
-def _unopened(path: Path, error: OSError) -> DataError:
+def _unopened(name: str, error: OSError) -> DataError:
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{path} does not exist; check the path")
+        return DataError(f"{name} does not exist; check the path")
     if isinstance(error, IsADirectoryError):
-        return DataError(f"{path} is a directory; give a file in it")
-    return DataError(f"{path} cannot be read: {error.strerror or error}; check the file and its permissions")
+        return DataError(f"{name} is a folder; give a file in it")
+    return DataError(f"{name} cannot be read ({error.strerror or error}); check the file and its permissions")
 
 
 def as_stream(source: ByteSource) -> io.RawIOBase:

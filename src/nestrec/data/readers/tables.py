@@ -1,10 +1,11 @@
-"""Parquet files, and any Python table that speaks the Arrow C stream, through duckdb, in bounded memory."""
+"""Parquet files, tables of DuckDB, and any Python table that speaks the Arrow C stream, in bounded memory."""
 
 from __future__ import annotations
 
+import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -13,55 +14,50 @@ import numpy.typing as npt
 
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
-from nestrec.data.ledger import BAD_RATING, BAD_TIME, NO_ITEM, NO_USER, Ledger, Reason
+from nestrec.data.ledger import BAD_RATING, BAD_TIME, NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrow_stream import ArrowColumn, ArrowStreamError, arrow_batches
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
+from nestrec.data.readers.table_sources import VIEW, TableSource, quoted
 from nestrec.errors import DataError
 
 _EXACT = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-_TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "VARCHAR", "UUID", '"NULL"'}
+_TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARCHAR", "UUID", '"NULL"'}
 _FLOATS = {"FLOAT", "DOUBLE"}
-_NAME = "interactions"
 
 
 class TableReader:
     """Columns of a table: ids as int64 or text, ratings and times as float64."""
 
-    def __init__(
-        self, source: object, name: str, options: ReadOptions, folder: TemporaryDirectory[str] | None = None
-    ) -> None:
-        """Open a Parquet file (a Path) or an object with `__arrow_c_stream__`; take over the temporary folder."""
-        self.format, self._name = "parquet" if isinstance(source, Path) else "table", name
-        self._folder = folder or TemporaryDirectory(prefix="nestrec-")
-        self._connection = _connect(options, self._folder.name)
+    def __init__(self, source: TableSource, options: ReadOptions) -> None:
+        """Open the source, and take it over.
+
+        Raises DataError where it cannot be read or lacks the columns.
+        """
+        self.format, self._source, self._name = source.format, source, source.name
+        self._connection = _connect(options)
         self._row, self._n_rows = 0, None
         self.notes: list[str] = []
         try:
-            if isinstance(source, Path):
-                self._connection.from_parquet(str(source)).create_view(_NAME)
-                self._n_rows = self._scalar(f"SELECT count(*) FROM {_NAME}")
-            else:
-                self._connection.register(_NAME, _StreamOnly(source))
-            described = self._connection.execute(f"DESCRIBE {_NAME}").fetchall()
+            self._n_rows = source.attach(self._connection)
+            described = self._connection.execute(f"DESCRIBE {VIEW}").fetchall()
+            names = [row[0] for row in described]
+            self._types = [row[1] for row in described]
+            self._roles = find_columns(names, options, self._name).roles()
+            self.columns = {role: names[place] for role, place in self._roles.items()}
+            self._query = self._sql()
         except (duckdb.Error, ArrowStreamError) as error:
             self.close()
             raise self._unreadable(error) from error
-        try:
-            names = [row[0] for row in described]
-            self._types = [row[1] for row in described]
-            self._roles = find_columns(names, options, name).roles()
-            self.columns = {role: names[place] for role, place in self._roles.items()}
-            self._query = self._sql()
-        except DataError:
+        except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Free the connection and its temporary files."""
+        """Free the connection and the source."""
         self._connection.close()
-        self._folder.cleanup()
+        self._source.close()
 
     def progress(self) -> tuple[int, int | None]:
         """Return rows read, and how many there are where that is known."""
@@ -84,6 +80,8 @@ class TableReader:
         for role, reason in (("user", NO_USER), ("item", NO_ITEM), ("rating", BAD_RATING), ("timestamp", BAD_TIME)):
             if role in columns:
                 _reject(columns[role], fine, numbers, reason, ledger)
+        for role in ("user", "item"):
+            _reject_undecodable(columns[role], fine, numbers, ledger)
         whole = bool(fine.all())
         ids = {role: self._ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         values = {role: columns[role].values for role in ("rating", "timestamp") if role in columns}
@@ -108,11 +106,11 @@ class TableReader:
         """Ask for exactly the columns needed, in the few types that `arrow_batches` knows."""
         parts = []
         for role, place in self._roles.items():
-            column = _quoted(self.columns[role])
+            column = quoted(self.columns[role])
             parts.append(
                 self._id_sql(role, column, place) if role in ("user", "item") else self._number_sql(role, column, place)
             )
-        return f"SELECT {', '.join(parts)} FROM {_NAME}"
+        return f"SELECT {', '.join(parts)} FROM {VIEW}"
 
     def _id_sql(self, role: str, column: str, place: int) -> str:
         kind = self._types[place]
@@ -122,6 +120,10 @@ class TableReader:
             return f"CAST({column} AS DOUBLE) AS {role}_id"
         if kind in _TEXT_LIKE or kind.startswith("ENUM"):
             return f"CAST({column} AS VARCHAR) AS {role}_id"
+        if kind.startswith("DECIMAL"):  # exact: 12.00 is the whole number 12, and 12.50 is text
+            return f"regexp_replace(CAST({column} AS VARCHAR), '\\.0+$', '') AS {role}_id"
+        if kind == "BLOB":  # text that its writer did not declare as such
+            return f"{column} AS {role}_id"
         raise DataError(
             f"{self._name}: column {self.columns[role]!r} of type {kind} cannot name {role}s; "
             "store ids as whole numbers or text"
@@ -136,42 +138,52 @@ class TableReader:
             return f"CAST(coalesce(TRY_CAST({column} AS DOUBLE), {seconds}) AS DOUBLE) AS {role}_value"
         return f"TRY_CAST({column} AS DOUBLE) AS {role}_value"
 
-    def _scalar(self, query: str) -> Any:
-        row = self._connection.execute(query).fetchone()
-        return row[0] if row else None
-
     def _unreadable(self, error: Exception) -> DataError:
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
             return DataError(f"{self._name} needs more memory to read than memory_limit_mb allows; give more")
-        if self.format == "table":
-            return DataError(f"{self._name} failed while its rows were read; check that it can be read to its end")
-        where = f" after row {self._row:,}" if self._row else ""
-        return DataError(
-            f"{self._name} is no Parquet file that can be read{where}: it is damaged, cut off or of another kind; "
-            "write or fetch it again, or name the format"
-        )
+        return self._source.explain(error, f" after row {self._row:,}" if self._row else "")
 
 
-class _StreamOnly:
-    """Shows duckdb the Arrow C stream and nothing else, so that it needs no library of the table's maker."""
-
-    def __init__(self, table: Any) -> None:
-        self._table = table
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._table.__arrow_c_stream__(requested_schema)
-
-
-def _connect(options: ReadOptions, folder: str) -> duckdb.DuckDBPyConnection:
+def _connect(options: ReadOptions) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": str(options.n_threads),
         "memory_limit": f"{max(options.memory_limit_mb // 2, 64)}MB",
-        "temp_directory": folder,
+        "temp_directory": _spill_folder(),
         "TimeZone": "UTC",
         "autoinstall_known_extensions": "false",
     }
     # its progress would be drawn among the answers on standard output
     return duckdb.connect(config=config).execute("SET enable_progress_bar = false")
+
+
+def _spill_folder() -> str:
+    """Return a folder for duckdb to make if it needs one, or "" where no temporary file can be written at all."""
+    try:
+        return str(Path(tempfile.gettempdir()) / f"nestrec-{uuid.uuid4().hex[:12]}")
+    except OSError:
+        return ""
+
+
+def _reject_undecodable(
+    column: ArrowColumn, fine: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64], ledger: Ledger
+) -> None:
+    """Clear `fine` where binary text is not UTF-8; text columns were checked by duckdb."""
+    values = column.values
+    if not column.is_binary or not isinstance(values, TextIds) or not fine.any():
+        return
+    spans = zip(values.starts.tolist(), values.ends.tolist(), strict=True)
+    decodes = np.array([_decodes(values.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
+    bad = np.flatnonzero(fine & ~decodes)
+    ledger.reject(NOT_UTF8, len(bad), ((f"row {numbers[row]}", values.at(row)) for row in bad.tolist()))
+    fine &= decodes
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _reject(
@@ -194,7 +206,3 @@ def _shown(column: ArrowColumn, row: int) -> str:
     if column.present is not None and not column.present[row]:
         return "null"
     return column.values.at(row) if isinstance(column.values, TextIds) else str(column.values[row])
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
