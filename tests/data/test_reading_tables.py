@@ -123,7 +123,7 @@ def test_a_table_that_fails_midway_is_named() -> None:
         raise RuntimeError("the wire broke")
 
     schema = pa.schema([("user", pa.int64()), ("item", pa.int64())])
-    with pytest.raises(DataError, match="RecordBatchReader failed while its rows were read: .*the wire broke; check"):
+    with pytest.raises(DataError, match=r"RecordBatchReader failed while its rows were read: .*the wire broke; check"):
         read_interactions(pa.RecordBatchReader.from_batches(schema, batches()))
 
 

@@ -13,7 +13,7 @@ from nestrec.cli.console import say, show
 from nestrec.cli.destination import check_file_place, write_json, written_whole
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.lists import whole_numbers
-from nestrec.cli.reading import Reading, read_with_progress
+from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ _SLOW = {"lightgcn": "passes over the whole graph for every batch"}
 
 
 def compare(
-    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Interactions to train on.", show_default=False)],
-    test: Annotated[Path, typer.Argument(metavar="TEST", help="Held-out interactions.", show_default=False)],
+    train: Annotated[
+        Path, typer.Argument(metavar="TRAIN", help=f"Interactions to train on. {SOURCES}", show_default=False)
+    ],
+    test: Annotated[Path, typer.Argument(metavar="TEST", help="Held-out interactions, likewise.", show_default=False)],
     reading: Reading,
     models: Annotated[
         str | None,
@@ -66,6 +68,7 @@ def compare(
 ) -> None:
     """Compare nestrec with other models, tuned alike, at every width."""
     _check_places(out, json_to)
+    refuse_reading_twice(train, test)
     names = None if models is None else tuple(name.strip() for name in models.split(","))
     at, judged, run_with = (
         whole_numbers(option, text)

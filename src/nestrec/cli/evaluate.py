@@ -12,7 +12,7 @@ import typer
 from nestrec.cli.console import say, show
 from nestrec.cli.destination import check_file_place, write_json
 from nestrec.cli.lists import whole_numbers
-from nestrec.cli.reading import Reading, read_with_progress
+from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.errors import DataWarning, OptionError
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ interactions) count as misses; beside the figures over all users stand those ove
 
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Held-out interactions.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help=f"Held-out interactions. {SOURCES}", show_default=False),
+    ],
     reading: Reading,
     cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Lengths at which lists are judged.")] = "10,20,50",
     widths: Annotated[
@@ -55,12 +58,13 @@ def evaluate(
     wanted = None if widths is None else whole_numbers("--widths", widths)
     judged = whole_numbers("--cutoffs", cutoffs)
     _check_places(json_to, per_user)
+    refuse_reading_twice(*files)
     from nestrec.cli.progress import counting_bar
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.evaluation import evaluate as rank
 
     loaded = NestedEmbeddings.load(model)
-    held_out, _ = read_with_progress(file, reading.options(threads=threads))
+    held_out, _ = read_with_progress(files, reading.options(threads=threads))
     with counting_bar("users ranked") as advance, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # told beside the tables, in the words of the command line
         found = rank(loaded, held_out, judged, wanted, threads, bootstrap, progress=advance)

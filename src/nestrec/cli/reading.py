@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
@@ -123,14 +127,41 @@ class Reading:
         )
 
 
-def read_with_progress(path: Path, options: ReadOptions) -> tuple[Interactions, ReadReport]:
-    """Read a file, show how far it is, and print its account on stderr."""
+SOURCES = (  # the end of the help of every argument that names interactions
+    "Text, JSON lines, Parquet, Arrow, SQLite or DuckDB (FILE::TABLE); also packed (.gz, .zst, .bz2, .xz, .zip), "
+    "a folder of files of one format, or - for standard input."
+)
+
+
+def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> tuple[Interactions, ReadReport]:
+    """Read a file, or several as one, show how far it is, and print its account on stderr."""
     from nestrec.cli.console import say
     from nestrec.cli.progress import reading_bar
     from nestrec.data.reading import read_interactions
 
-    with reading_bar(path) as advance:
-        interactions, report = read_interactions(path, options=options, progress=advance)
+    paths = [source] if isinstance(source, Path) else list(source)
+    _tell_pipes(paths)
+    with reading_bar(paths[0]) as advance:
+        interactions, report = read_interactions(
+            paths[0] if len(paths) == 1 else paths, options=options, progress=advance
+        )
     for line in report.lines():
         say(line)
     return interactions, report
+
+
+def refuse_reading_twice(*sources: Path | None) -> None:
+    """Raise OptionError where standard input is named for two things, of which it can only be one."""
+    named = [source for source in sources if source is not None and str(source) in ("-", "/dev/stdin")]
+    if len(named) > 1:
+        raise OptionError("standard input (-) can be read once only, and two inputs are named so; write one to a file")
+
+
+def _tell_pipes(paths: Sequence[Path]) -> None:
+    """Say that a named pipe is waited for: opening one blocks until another program writes to it."""
+    from nestrec.cli.console import say
+
+    for path in paths:
+        with suppress(OSError):  # which reading tells
+            if path.is_fifo() and not str(path).startswith("/dev/"):
+                say(f"{path} is a named pipe; waiting for a program that writes to it")

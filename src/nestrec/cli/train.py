@@ -15,7 +15,7 @@ from nestrec.cli.console import say, show
 from nestrec.cli.destination import check_model_place, was_interrupted
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.method_options import MethodOptions
-from nestrec.cli.reading import Reading, read_with_progress
+from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
 from nestrec.errors import ModelFileError
 
@@ -32,6 +32,8 @@ Examples:
   nestrec train ratings.csv --out model --min-rating 4 --validation-split time
   nestrec train clicks.parquet --out model --user-column visitor --item-column sku
   nestrec train ratings.csv --out model --backbone lightgcn --layers 3
+  nestrec train day-1.csv.gz day-2.csv.gz --out model
+  zcat ratings.csv.gz | nestrec train - --out model
   nestrec train train.tsv --out model --config settings.toml --overwrite
 
 A --config file holds options by name, as in: widths = [8, 16, 32]. What the command line gives comes first.
@@ -39,11 +41,11 @@ A --config file holds options by name, as in: widths = [8, 16, 32]. What the com
 
 
 def train(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="FILE",
-            help="Interactions: CSV, TSV, Parquet, JSON lines, RecBole's TSV or adjacency text, also .gz or .zst.",
+            metavar="FILE...",
+            help=f"Interactions, of several files as one. {SOURCES}",
             show_default=False,
         ),
     ],
@@ -62,6 +64,7 @@ def train(
 ) -> None:
     """Train nested embeddings from a file of interactions."""
     validation.check(model)
+    refuse_reading_twice(*files, validation.validation)
     trainer = model.trainer(method)
     check_model_place(out, overwrite=run.overwrite or (run.resume and was_interrupted(out)))
     options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
@@ -71,7 +74,7 @@ def train(
         min_user_interactions=filters.min_user_interactions,
         min_item_interactions=filters.min_item_interactions,
     )
-    interactions, report = read_with_progress(file, cored)
+    interactions, report = read_with_progress(files, cored)
     held_out: Interactions | Split | None = split
     if validation.validation is not None:
         held_out, _ = read_with_progress(validation.validation, options)
@@ -81,7 +84,7 @@ def train(
         trained = trainer.fit(
             interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, out, listener)
         )
-    _finish(_with_report(trained, report), file, out)
+    _finish(_with_report(trained, report), out)
 
 
 def checkpoint_of(out: Path) -> Path:
@@ -108,7 +111,7 @@ def _with_report(model: NestedEmbeddings, report: ReadReport) -> NestedEmbedding
     return replace(model, manifest={**model.manifest, "data": data}, check=False)
 
 
-def _finish(model: NestedEmbeddings, file: Path, out: Path) -> None:
+def _finish(model: NestedEmbeddings, out: Path) -> None:
     from nestrec.report.training import validation_table
 
     _save(model, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from nestrec.cli.console import say, show
 from nestrec.cli.destination import check_file_place, written_whole
 from nestrec.cli.lists import whole_numbers
-from nestrec.cli.reading import Reading, read_with_progress
+from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ _OPTION_OF = {"n_candidates": "candidates"}  # where `nestrec train` has another
 
 
 def tune(
-    file: Annotated[Path, typer.Argument(metavar="TRAIN", help="Interactions.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="TRAIN...", help=f"Interactions. {SOURCES}", show_default=False)
+    ],
     reading: Reading,
     model: Annotated[str, typer.Option(metavar="NAME", help="What to tune.")] = _TRAINED_BY_NESTREC,
     widths: Annotated[str, typer.Option(metavar="LIST", help="Widths the model is wanted at.")] = "4,8,16,32,64",
@@ -53,6 +56,7 @@ def tune(
     ] = None,
 ) -> None:
     """Search the options of a model on a validation part."""
+    refuse_reading_twice(*files)
     at = whole_numbers("--widths", widths)
     if out is not None:
         if model != _TRAINED_BY_NESTREC:
@@ -62,7 +66,7 @@ def tune(
     from nestrec.comparison import tune as search
     from nestrec.report.tuning import tuning_tables
 
-    interactions, _ = read_with_progress(file, reading.options(threads=threads))
+    interactions, _ = read_with_progress(files, reading.options(threads=threads))
     with ComparisonProgress() as progress:
         found = search(
             interactions,
@@ -79,7 +83,7 @@ def tune(
         show(table)
     if out is not None:
         _write(out, found)
-        say(f"Wrote {out}. Next: nestrec train {file} --out MODEL --config {out}")
+        say(f"Wrote {out}. Next: nestrec train {shlex.join(map(str, files))} --out MODEL --config {out}")
 
 
 def _write(path: Path, found: Tuning) -> None:

@@ -36,6 +36,11 @@ class Location:
         return str(self.path) in _STANDARD_INPUT
 
     @property
+    def is_folder(self) -> bool:
+        """Tell whether this is a folder; what cannot be looked at is none."""
+        return not self.is_standard_input and os.path.isdir(self.path)  # noqa: PTH112 - it raises no OSError
+
+    @property
     def name(self) -> str:
         """Return what messages call it."""
         if self.is_standard_input:

@@ -77,7 +77,7 @@ def open_reader(source: object, options: ReadOptions) -> tuple[Reader, str]:
 
 
 def _open_path(location: Location, options: ReadOptions) -> tuple[Reader, str]:
-    if not location.is_standard_input and location.path.is_dir():
+    if location.is_folder:
         return _open_several([location], options)
     return _reader_of(ByteSource(location), options), location.name
 
@@ -89,7 +89,7 @@ def _open_several(locations: list[Location], options: ReadOptions) -> tuple[Read
     files: list[Location] = []
     partitions = False
     for location in locations:
-        if location.is_standard_input or not location.path.is_dir():
+        if not location.is_folder:
             files.append(location)
             continue
         inside = files_in(location.path)

@@ -26,7 +26,7 @@ else:
 DAMAGE: tuple[type[Exception], ...] = (
     EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError, lzma.LZMAError, zipfile.BadZipFile, struct.error,
 )  # fmt: skip
-_DAMAGED_ZIP = (*DAMAGE, ValueError, KeyError, OSError)
+_DAMAGED_ZIP: tuple[type[Exception], ...] = (*DAMAGE, ValueError, KeyError, OSError)
 EXTENSIONS = {".gz": "gzip", ".zst": "Zstandard", ".bz2": "bzip2", ".xz": "xz", ".zip": "zip"}
 _XZ_MEMORY = 256 << 20  # bytes; `xz -9` needs 65 MiB
 _AT_ONCE = 1 << 16

@@ -14,8 +14,10 @@ from nestrec.errors import DataError
 
 VIEW = "interactions"
 _LONGEST_WORDS = 300  # characters of another library's message
-_NOT_WORDS = re.compile(  # "Invalid Input Error: " and the like
-    r"^(?:[A-Z]\w+ )+(?:Error|Exception): |^reading the stream registered as '\w+' failed: |\.? Detail: Python exception.*"
+_NOT_WORDS = re.compile(
+    r"^(?:[A-Z]\w+ )+(?:Error|Exception): "  # "Invalid Input Error: "
+    r"|^reading the stream registered as '\w+' failed: "
+    r"|\.? Detail: Python exception.*"
 )
 
 

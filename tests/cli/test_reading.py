@@ -1,0 +1,69 @@
+"""Where the commands take interactions from: several files, folders, pipes, standard input."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+from nestrec.embeddings import NestedEmbeddings
+from tests.cli.conftest import SMALL, Run
+
+
+def _parts(interactions: Path, folder: Path) -> list[Path]:
+    folder.mkdir()
+    header, *rows = interactions.read_text().splitlines(keepends=True)
+    paths = [folder / f"part-{place}.csv" for place in range(3)]
+    for place, path in enumerate(paths):
+        path.write_text(header + "".join(rows[place::3]))
+    return paths
+
+
+def test_several_files_and_a_folder_train_the_same_model(
+    run: Run, interactions: Path, model: Path, tmp_path: Path
+) -> None:
+    parts = _parts(interactions, tmp_path / "parts")
+    for place, files in enumerate(([tmp_path / "parts"], parts)):
+        result = run("train", *files, "--out", tmp_path / str(place), *SMALL)
+        assert result.code == 0, result.err
+        assert "3 files" in result.err
+        trained, expected = NestedEmbeddings.load(tmp_path / str(place)), NestedEmbeddings.load(model)
+        assert (trained.user_embeddings == expected.user_embeddings).all()
+
+
+def test_standard_input_is_for_one_thing(run: Run, model: Path, tmp_path: Path) -> None:
+    for words in (
+        ("train", "-", "--validation", "-", "--out", tmp_path / "m"),
+        ("evaluate", model, "-", "-"),
+        ("compare", "-", "/dev/stdin", "--out", tmp_path / "c"),
+    ):
+        result = run(*words)
+        assert result.code == 1
+        assert "once only" in result.err
+
+
+def test_a_named_pipe_is_told_to_be_waited_for(run: Run, interactions: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    Thread(target=lambda: pipe.write_bytes(interactions.read_bytes()), daemon=True).start()
+    result = run("train", pipe, "--out", tmp_path / "m", *SMALL)
+    assert result.code == 0
+    assert f"{pipe} is a named pipe; waiting" in result.err
+
+
+def test_interactions_are_piped_into_training(interactions: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "nestrec", "train", "-", "--out", str(tmp_path / "m"), *SMALL]
+    done = subprocess.run(words, input=interactions.read_bytes(), capture_output=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(b"standard input: 1,538 rows read as csv")
+
+
+def test_an_unreadable_file_is_told_by_its_name(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    for name in ("loop.csv", "x" * 300, "none.csv"):
+        result = run("train", tmp_path / name, "--out", tmp_path / "m")
+        assert result.code == 1
+        assert name in result.err
+        assert "the output cannot" not in result.err
