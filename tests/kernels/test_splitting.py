@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nestrec.kernels import splitting
 from nestrec.kernels.splitting import count_marked, mark_last, mark_random
 
 INDPTR = np.array([0, 0, 1, 4, 9], dtype=np.int64)  # rows of 0, 1, 3 and 5
@@ -44,3 +45,15 @@ def test_marked_positions_are_counted_row_by_row() -> None:
     marked_indptr = np.empty(5, dtype=np.int64)
     count_marked(INDPTR, np.array([1, 0, 1, 1, 0, 0, 0, 0, 1], dtype=np.bool_), marked_indptr)
     assert marked_indptr.tolist() == [0, 0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 200])
+def test_the_latest_of_a_long_row_are_those_of_a_sorted_one(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    rng = np.random.default_rng(n)
+    indptr = np.array([0, 50, 50, 53, 150], dtype=np.int64)
+    times = rng.integers(0, 9, 150).astype(np.float64)
+    sorted_, found = np.zeros(150, dtype=np.bool_), np.zeros(150, dtype=np.bool_)
+    mark_last(indptr, times, n, sorted_)
+    monkeypatch.setattr(splitting, "_SORTED_AT_ONCE", 8)
+    mark_last(indptr, times, n, found)
+    np.testing.assert_array_equal(found, sorted_)

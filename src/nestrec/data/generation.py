@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,10 +9,12 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import LARGEST_SIZE, Vocabulary
 from nestrec.errors import OptionError
 from nestrec.kernels.generation import draw_items
-from nestrec.kernels.threads import checked_threads
+from nestrec.kernels.slices import row_slices
+from nestrec.kernels.threads import checked_threads, in_threads
 
 Counts = npt.NDArray[np.int64]
 
+_DRAWN_AT_ONCE = 1 << 23  # pairs a thread draws in one call: some tenths of a second
 _N_CLUSTERS = 32
 _SPREAD = 1.0  # of the logarithm of how many interactions a user has
 
@@ -40,14 +39,12 @@ def generate_interactions(
     indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
     indices = np.empty(n_interactions, dtype=np.int32)
     by_popularity = rng.permutation(n_items).astype(np.int32)
-    shares = np.searchsorted(indptr, np.linspace(0, n_interactions, n_threads + 1)).tolist()
-    with ThreadPoolExecutor(n_threads) as pool:
-        jobs = [
-            pool.submit(draw_items, indptr, indices, by_popularity, min(_N_CLUSTERS, n_items), seed, first, last)
-            for first, last in pairwise(shares)
-        ]
-        for job in jobs:
-            job.result()
+    shares = row_slices(indptr, max(1, min(_DRAWN_AT_ONCE, -(-n_interactions // n_threads))))
+
+    def draw(share: tuple[int, int]) -> None:
+        draw_items(indptr, indices, by_popularity, min(_N_CLUSTERS, n_items), seed, *share)
+
+    in_threads(draw, shares, n_threads)
     users, items = (Vocabulary(np.arange(n, dtype=np.int64)) for n in (n_users, n_items))
     return Interactions(users, items, indptr, indices)
 

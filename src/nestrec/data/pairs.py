@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.kernels import csr as kernel
+from nestrec.kernels.slices import ENTRIES, row_slices
+from nestrec.kernels.threads import in_threads
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -94,16 +94,8 @@ class PairStore:
 
 def _sort(indptr: Int64, indices: Int32, times: Float64, threads: int) -> None:
     """Sort each row, in shares of about equally many pairs."""
-    cuts = np.searchsorted(indptr, np.linspace(0, indptr[-1], 8 * threads + 1)[1:-1])
-    bounds = [0, *cuts.tolist(), len(indptr) - 1]
-    with ThreadPoolExecutor(threads) as pool:
-        jobs = [
-            pool.submit(kernel.sort_rows, indptr, indices, times, first, last)
-            for first, last in pairwise(bounds)
-            if last > first
-        ]
-        for job in jobs:
-            job.result()
+    shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
+    in_threads(lambda share: kernel.sort_rows(indptr, indices, times, *share), shares, threads)
 
 
 def _shorten(array: npt.NDArray[Any], size: int) -> None:

@@ -15,6 +15,7 @@ from nestrec.evaluation.beyond_accuracy import listed
 from nestrec.evaluation.held_out import HeldOut
 from nestrec.evaluation.metrics import METRICS, Hits, labels, user_values
 from nestrec.kernels.ranking import rank_widths
+from nestrec.kernels.sweep import Heed
 
 FloatMatrix = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
@@ -22,6 +23,7 @@ Pointers = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]  # users ranked, users to rank
 
 _USERS_AT_ONCE = 8192
+_LISTED_AT_ONCE = 1 << 24  # items in the lists of so many users, at all widths
 
 
 class Ranked(Protocol):
@@ -35,8 +37,13 @@ class Ranked(Protocol):
     def n_widths(self) -> int:
         """Lists of each user."""
 
-    def lists(self, held: HeldOut, k: int, threads: int | None) -> Iterator[tuple[slice, Indices]]:
-        """Yield users (places in held.known) and their lists of unseen items, (n_widths, n, k), -1 at the end."""
+    def lists(
+        self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
+    ) -> Iterator[tuple[slice, Indices]]:
+        """Yield users (places in held.known) and their lists of unseen items, (n_widths, n, k), -1 at the end.
+
+        `heed` is called now and then, by any thread; what it raises ends the ranking.
+        """
 
 
 class Model(NamedTuple):
@@ -58,11 +65,14 @@ class Model(NamedTuple):
         """Lists of each user."""
         return len(self.widths)
 
-    def lists(self, held: HeldOut, k: int, threads: int | None) -> Iterator[tuple[slice, Indices]]:
+    def lists(
+        self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
+    ) -> Iterator[tuple[slice, Indices]]:
         """Yield users (places in held.known) and their lists, (n_widths, n, k)."""
-        for start in range(0, len(held.known), _USERS_AT_ONCE):
-            block = slice(start, min(start + _USERS_AT_ONCE, len(held.known)))
-            yield block, rank_widths(*self, held.user_index[block], k, threads)
+        size = max(1, min(_USERS_AT_ONCE, _LISTED_AT_ONCE // (k * self.n_widths)))
+        for start in range(0, len(held.known), size):
+            block = slice(start, min(start + size, len(held.known)))
+            yield block, rank_widths(*self, held.user_index[block], k, threads, heed)
 
 
 class Results(NamedTuple):
@@ -106,16 +116,18 @@ def evaluate_arrays(
     metrics: tuple[str, ...] = ("recall", "ndcg"),
     cutoffs: tuple[int, ...] = (20,),
     threads: int | None = None,
+    heed: Heed | None = None,
 ) -> list[dict[str, float]]:
     """Return the mean of each metric (`recall@20`, …) over users with held-out items, a dict a width: nothing else.
 
-    What early stopping calls. Raises DataError where nothing is held out or vectors are not finite.
+    What early stopping calls. `heed` is called now and then, by any thread; what it raises ends the ranking. Raises
+    DataError where nothing is held out or vectors are not finite.
     """
     model = Model(user_embeddings, item_embeddings, widths, seen_indptr, seen_indices)
     held = HeldOut.of_rows(held_indptr, held_indices)
     names = [(f"{name}@{k}", name, k) for k in cutoffs for name in metrics]
     sums: list[dict[str, float]] = [dict.fromkeys((label for label, _, _ in names), 0.0) for _ in widths]
-    for block, lists in model.lists(held, max(cutoffs), threads):
+    for block, lists in model.lists(held, max(cutoffs), threads, heed):
         for level, ranked in enumerate(lists):
             hits = _hits(held, block, ranked)
             for label, name, k in names:

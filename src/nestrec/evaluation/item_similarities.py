@@ -7,7 +7,6 @@ block of users at a time, and reduced to lists at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,8 @@ from nestrec.errors import DataError
 from nestrec.evaluation.held_out import HeldOut
 from nestrec.kernels.score_rows import rank_rows
 from nestrec.kernels.selection import NO_KEY, items_of
-from nestrec.kernels.sweep import Exclusions
-from nestrec.kernels.threads import checked_threads
+from nestrec.kernels.sweep import Exclusions, Heed
+from nestrec.kernels.threads import checked_threads, in_threads
 from nestrec.widths import Widths
 
 if TYPE_CHECKING:
@@ -99,10 +98,14 @@ class ItemSimilarities:
         """Return the scores of all items, seen ones too, for these rows of users; (n, n_items) float32."""
         return _product(self.seen.to_scipy()[np.asarray(user_index)], self.weights)
 
-    def lists(self, held: HeldOut, k: int, threads: int | None) -> Iterator[tuple[slice, Indices]]:
+    def lists(
+        self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
+    ) -> Iterator[tuple[slice, Indices]]:
         """Yield users (places in held.known) and their lists of unseen items, (1, n, k), -1 where none is left."""
         for start in range(0, len(held.known), _LISTS_AT_ONCE):
             block = slice(start, min(start + _LISTS_AT_ONCE, len(held.known)))
+            if heed is not None:
+                heed()
             yield block, self._ranked(held.user_index[block], k, checked_threads(threads))[np.newaxis]
 
     def _ranked(self, user_index: npt.NDArray[np.integer], k: int, threads: int) -> Indices:
@@ -115,8 +118,7 @@ class ItemSimilarities:
             rows = user_index[start : start + size]
             rank_rows(_product(seen[rows], self.weights), *excluded.of(rows), best[start : start + size])
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(rank, range(0, len(user_index), size)))
+        in_threads(rank, range(0, len(user_index), size), threads)
         return items_of(best)
 
     def __repr__(self) -> str:

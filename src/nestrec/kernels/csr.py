@@ -1,4 +1,8 @@
-"""Pairs in any order to rows whose items ascend, each pair once: counted, placed, sorted and thinned in place."""
+"""Pairs in any order to rows whose items ascend, each pair once: counted, placed, sorted and thinned in place.
+
+Ranges: entries are numbers that an `IdIndex` gave, ranks its permutation of them; the rows' sizes were counted from the
+same pairs that are placed. Callers go through long data in slices.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.kernels.compiled import compiled
+from nestrec.kernels.slices import row_slices
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -57,14 +62,30 @@ def sort_rows(indptr: Int64, indices: Int32, times: Float64, first: int, last: i
         times[start:end] = times[start:end][order]
 
 
-@compiled
 def drop_repeats(indptr: Int64, indices: Int32, times: Float64) -> int:
     """Keep the last of equal neighbours in each row (the latest), closing the gaps; return how many remain.
 
     `indptr` is rewritten; the arrays keep their length and are meaningful up to the returned count.
     """
-    write, start = 0, indptr[0]
-    for row in range(len(indptr) - 1):
+    write = 0
+    slices = row_slices(indptr)
+    starts = [int(indptr[first]) for first, _ in slices]
+    for (first, last), start in zip(slices, starts, strict=True):
+        write = _drop_repeats(indptr, indices, times, first, last, start, write)
+    return write
+
+
+@compiled
+def _drop_repeats(
+    indptr: Int64,
+    indices: Int32,
+    times: Float64,
+    first: int,
+    last: int,
+    start: int,  # where row `first` began before indptr was rewritten
+    write: int,
+) -> int:
+    for row in range(first, last):
         end = indptr[row + 1]
         for read in range(start, end):
             if read + 1 < end and indices[read + 1] == indices[read]:

@@ -1,4 +1,8 @@
-"""The k-core by a work queue: whoever falls below its minimum leaves once and takes one from each neighbour."""
+"""The k-core by a work queue: whoever falls below its minimum leaves once and takes one from each neighbour.
+
+Ranges: the pairs are those of `Interactions`, which has checked them; counts are those of the same pairs, so each user
+and item passes its minimum once and the queue has room for all. All passes are in slices.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.kernels.compiled import compiled
+from nestrec.kernels.slices import ENTRIES, position_slices, row_slices
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 Float64 = npt.NDArray[np.float64]
 
 
-@compiled
 def transpose(
     indptr: Int64,
     indices: Int32,
@@ -21,19 +25,29 @@ def transpose(
 ) -> None:
     """Write the same pairs as rows of items."""
     item_indptr[:] = 0
-    for position in range(len(indices)):
-        item_indptr[indices[position] + 1] += 1
-    for item in range(1, len(item_indptr)):
-        item_indptr[item] += item_indptr[item - 1]
+    for first, last in position_slices(len(indices)):
+        _count_items(indices, item_indptr, first, last)
+    np.cumsum(item_indptr, out=item_indptr)
     cursor = item_indptr[:-1].copy()
-    for user in range(len(indptr) - 1):
+    for first, last in row_slices(indptr):
+        _place_users(indptr, indices, cursor, users, first, last)
+
+
+@compiled
+def _count_items(indices: Int32, item_indptr: Int64, first: int, last: int) -> None:
+    for position in range(first, last):
+        item_indptr[indices[position] + 1] += 1
+
+
+@compiled
+def _place_users(indptr: Int64, indices: Int32, cursor: Int64, users: Int32, first: int, last: int) -> None:
+    for user in range(first, last):
         for position in range(indptr[user], indptr[user + 1]):
             item = indices[position]
             users[cursor[item]] = user
             cursor[item] += 1
 
 
-@compiled
 def peel(
     indptr: Int64,
     indices: Int32,
@@ -46,25 +60,43 @@ def peel(
 ) -> None:
     """Take out users and items below their minima until none is left."""
     n_users, n_items = len(user_counts), len(item_counts)
-    queue = np.empty(n_users + n_items, dtype=np.int64)  # users, and items as n_users + item; each enters once
-    tail = 0
-    for user in range(n_users):
-        if user_counts[user] < min_user:
-            queue[tail] = user
-            tail += 1
-    for item in range(n_items):
-        if item_counts[item] < min_item:
-            queue[tail] = n_users + item
-            tail += 1
-    head = 0
-    while head < tail:
+    first = [np.flatnonzero(user_counts < min_user), n_users + np.flatnonzero(item_counts < min_item)]
+    queue = np.zeros(n_users + n_items, dtype=np.int64)  # users, and items as n_users + item; each enters once
+    ends = np.array([0, len(first[0]) + len(first[1])], dtype=np.int64)
+    queue[: ends[1]] = np.concatenate(first)
+    while ends[0] < ends[1]:
+        _peel(
+            indptr, indices, item_indptr, users, min_user, min_item, user_counts, item_counts, queue, ends, ENTRIES
+        )  # fmt: skip
+
+
+@compiled
+def _peel(
+    indptr: Int64,
+    indices: Int32,
+    item_indptr: Int64,
+    users: Int32,
+    min_user: int,
+    min_item: int,
+    user_counts: Int64,
+    item_counts: Int64,
+    queue: Int64,
+    ends: Int64,  # (2,) where the queue begins and ends; updated
+    most: int,  # neighbours after which to return
+) -> None:
+    n_users = len(user_counts)
+    head, tail, n_met = ends[0], ends[1], 0
+    while head < tail and n_met < most:
         out = queue[head]
         head += 1
         if out < n_users:
-            tail = _take_from(indices[indptr[out] : indptr[out + 1]], item_counts, min_item, n_users, queue, tail)
+            low, high = indptr[out], indptr[out + 1]
+            tail = _take_from(indices[low:high], item_counts, min_item, n_users, queue, tail)
         else:
-            item = out - n_users
-            tail = _take_from(users[item_indptr[item] : item_indptr[item + 1]], user_counts, min_user, 0, queue, tail)
+            low, high = item_indptr[out - n_users], item_indptr[out - n_users + 1]
+            tail = _take_from(users[low:high], user_counts, min_user, 0, queue, tail)
+        n_met += 1 + high - low
+    ends[0], ends[1] = head, tail
 
 
 @compiled
@@ -79,7 +111,6 @@ def _take_from(neighbours: Int32, counts: Int64, minimum: int, offset: int, queu
     return tail
 
 
-@compiled
 def keep_core(
     indptr: Int64,
     indices: Int32,
@@ -90,9 +121,28 @@ def keep_core(
     core_timestamps: Float64,  # out, or (0,)
 ) -> None:
     """Copy the pairs whose user and item are both in the core."""
-    with_times = len(timestamps) > 0
     write = 0
-    for user in range(len(in_core)):
+    for first, last in row_slices(indptr):
+        write = _keep_core(
+            indptr, indices, timestamps, in_core, item_ranks, core_indices, core_timestamps, first, last, write
+        )
+
+
+@compiled
+def _keep_core(
+    indptr: Int64,
+    indices: Int32,
+    timestamps: Float64,
+    in_core: npt.NDArray[np.bool_],
+    item_ranks: Int32,
+    core_indices: Int32,
+    core_timestamps: Float64,
+    first: int,
+    last: int,
+    write: int,  # where the pairs of these rows go
+) -> int:
+    with_times = len(timestamps) > 0
+    for user in range(first, last):
         if not in_core[user]:
             continue
         for position in range(indptr[user], indptr[user + 1]):
@@ -103,3 +153,4 @@ def keep_core(
             if with_times:
                 core_timestamps[write] = timestamps[position]
             write += 1
+    return write

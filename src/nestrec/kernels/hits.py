@@ -1,4 +1,8 @@
-"""Finding held-out items in ranked lists and seen items in held-out ones: lookups in CSR rows whose indices ascend."""
+"""Finding held-out items in ranked lists and seen items in held-out ones: lookups in CSR rows whose indices ascend.
+
+Ranges: rows are those of checked `Interactions`; an item of a list that stands in no row, -1 too, is not found. A list
+holds an item once, so there is room for all hits.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import numpy.typing as npt
 
 from nestrec.kernels.ascending import holds
 from nestrec.kernels.compiled import compiled
+from nestrec.kernels.slices import row_slices
 
 Indices = npt.NDArray[np.int32]
 Pointers = npt.NDArray[np.int64]
@@ -32,7 +37,6 @@ def find_hits(
     return rows[:count], positions[:count]
 
 
-@compiled
 def count_common(
     indptr: Pointers,  # (n + 1,)
     indices: Indices,
@@ -41,8 +45,24 @@ def count_common(
     other_indices: Indices,  # ascending within a row
 ) -> int:
     """Return how many entries of the first matrix stand in the other one too."""
+    return sum(
+        _count_common(indptr, indices, rows, other_indptr, other_indices, first, last)
+        for first, last in row_slices(indptr)
+    )
+
+
+@compiled
+def _count_common(
+    indptr: Pointers,
+    indices: Indices,
+    rows: Pointers,
+    other_indptr: Pointers,
+    other_indices: Indices,
+    first: int,
+    last: int,
+) -> int:
     count = 0
-    for row in range(len(rows)):
+    for row in range(first, last):
         if rows[row] < 0:
             continue
         low, high = other_indptr[rows[row]], other_indptr[rows[row] + 1]

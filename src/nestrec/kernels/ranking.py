@@ -7,7 +7,17 @@ import numpy.typing as npt
 
 from nestrec.errors import DataError
 from nestrec.kernels.selection import LOWEST_SCORE, Keys, items_of
-from nestrec.kernels.sweep import Asked, Exclusions, FloatMatrix, Indices, Pointers, Visited, by_falling_length, sweep
+from nestrec.kernels.sweep import (
+    Asked,
+    Exclusions,
+    FloatMatrix,
+    Heed,
+    Indices,
+    Pointers,
+    Visited,
+    by_falling_length,
+    sweep,
+)
 from nestrec.kernels.threads import checked_threads
 
 _ROWS = 4096  # whose lengths are taken at once
@@ -22,6 +32,7 @@ def rank_widths(
     user_index: npt.NDArray[np.integer],  # (n_ranked,) rows to rank for, in this order
     k: int,
     threads: int | None = None,  # None uses all processors
+    heed: Heed | None = None,  # called now and then, by any thread; what it raises ends the ranking
 ) -> Indices:
     """Return the best k unseen items of each user at each width, best first, equal scores by item index.
 
@@ -41,7 +52,7 @@ def rank_widths(
     def take(block: slice, keys: Keys) -> None:
         best[:, block, :kept] = items_of(keys).transpose(1, 0, 2)
 
-    sweep(asked, visited, widths, kept, take, threads=checked_threads(threads))
+    sweep(asked, visited, widths, kept, take, threads=checked_threads(threads), heed=heed)
     return best
 
 

@@ -40,7 +40,9 @@ def screen_many(
     barred: Barred,
     k: int,
     buffers: Buffers,  # of one width
-    every: int,  # 1: walk all shelves; else a sample of them, this far apart
+    begin: int,  # first shelf to walk
+    end: int,  # the one after the last
+    every: int,  # 1: walk all of them; else a sample, this far apart
 ) -> int:
     """Offer every item that is not barred; return how many pairs of query and item were scored."""
     keys, counts, floors, thresholds, cursors = buffers
@@ -50,7 +52,7 @@ def screen_many(
     scores, terms = np.empty(GROUP * PART, dtype=np.float32), np.empty(3 * GROUP, dtype=np.float32)
     limits = np.empty(GROUP, dtype=np.float64)
     size, n_scored = n_steps * per_step, 0
-    for shelf in range(every // 2, len(scales), every):
+    for shelf in range(begin, end, every):
         longest_tail = tails[shelf * SHELF : (shelf + 1) * SHELF].max() if len(tails) > 0 else np.float32(0.0)
         for first in range(0, len(thresholds), GROUP):
             if not _may_reach(query_lengths, leasts, first, lengths[shelf], thresholds):

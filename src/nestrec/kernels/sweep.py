@@ -2,30 +2,39 @@
 
 This is the one way from matrices to rankings: `ranking.rank_widths` and `topk.top_k` say in which order to visit, and
 what to make of the keys. Vectors are copied chunk by chunk, so they may be narrower views, read-only or mapped files,
-and memory beyond the result is bounded by a block and a chunk per thread.
+and memory beyond the result is bounded by a block and a chunk per thread. A kernel is called for one chunk at a time,
+and blocks are cut by what their queries exclude too, so that no call is long and Ctrl-C is heard between them.
+
+Ranges: excluded items are checked where they are taken out of their matrix; buffers have room for what a panel adds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.errors import DataError
 from nestrec.kernels.ranking_buffers import GROUP, empty_buffers, finish, room
 from nestrec.kernels.ranking_tile import TILE, visit
 from nestrec.kernels.selection import Keys
+from nestrec.kernels.slices import row_slices
+from nestrec.kernels.threads import in_threads
 
 FloatMatrix = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
 Pointers = npt.NDArray[np.int64]
 Take = Callable[[slice, Keys], None]
+Heed = Callable[[], None]
 
 _CHUNK = 64 * TILE  # vectors copied at once
 _BLOCK = 512  # queries a thread takes at once; copying and turning the vectors costs 1/512 of the products then
 _BUFFER_BYTES = 1 << 24  # per thread; fewer queries a block where k is large
+_EXCLUDED = 1 << 22  # items that the queries of a block exclude; a query that excludes more is a block by itself
 
 
 class Exclusions(NamedTuple):
@@ -34,12 +43,17 @@ class Exclusions(NamedTuple):
     indptr: Pointers  # (n_rows + 1,)
     indices: Indices  # item_index, any order within a row
 
+    def sizes(self, rows: npt.NDArray[np.integer]) -> Pointers:
+        """Return how many items each of these rows holds."""
+        sizes: Pointers = self.indptr[rows + 1] - self.indptr[rows]
+        return sizes
+
     def of(self, rows: npt.NDArray[np.integer]) -> tuple[Pointers, Indices]:
         """Return indptr and indices of these rows, copied out."""
-        begins, ends = self.indptr[rows], self.indptr[rows + 1]
+        begins, sizes = self.indptr[rows], self.sizes(rows)
         indptr = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum(ends - begins, out=indptr[1:])
-        places = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], ends - begins)
+        np.cumsum(sizes, out=indptr[1:])
+        places = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], sizes)
         return indptr, np.array(self.indices[places], dtype=np.int32, subok=False)
 
 
@@ -90,43 +104,57 @@ def sweep(
     *,
     cosine: bool = False,  # scale both sides to length 1 at the widest width
     threads: int = 1,
+    heed: Heed | None = None,  # called before each chunk, by any thread; what it raises ends the sweep
 ) -> None:
     """Find the best k visited items of every query at every width; a score that is NaN or -inf is never among them."""
     places = visited.places() if asked.excluded else None
     ladder = np.array(widths, dtype=np.int64)
+    stopped = Event()
 
     def answer(block: slice) -> None:
         rows = asked.rows[block]
         users = _grouped(_prepared(asked.vectors[rows, : widths[-1]], cosine))
-        indptr, excluded = _excluded_places(asked.excluded, places, rows)
+        indptr, excluded = _excluded_places(asked.excluded, places, rows, len(visited.vectors))
         buffers = empty_buffers(len(rows), len(widths), k)
         first_place = 0
         for items, vectors in visited.chunks(widths[-1]):
+            if stopped.is_set():
+                return
+            if heed is not None:
+                heed()
             visit(users, _prepared(vectors, cosine), items, first_place, ladder, indptr, excluded, k, buffers)
             first_place += len(items)
         take(block, finish(buffers, len(rows), len(widths), k))
 
     bytes_per_query = 8 * len(widths) * room(k)
-    blocks = list(_blocks(len(asked.rows), threads, bytes_per_query))
-    if len(blocks) < 2 or threads < 2:
-        for block in blocks:
-            answer(block)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(answer, blocks))
+    in_threads(answer, _blocks(asked, threads, bytes_per_query), threads, stopped)
 
 
-def _blocks(n_queries: int, threads: int, bytes_per_query: int) -> Iterator[slice]:
+def _blocks(asked: Asked, threads: int, bytes_per_query: int) -> list[slice]:
+    """Cut the queries into blocks that bound the memory of their buffers and the time of a call."""
+    n_queries = len(asked.rows)
     size = max(1, min(_BLOCK, max(GROUP, _BUFFER_BYTES // bytes_per_query), -(-n_queries // threads)))
-    return (slice(start, min(start + size, n_queries)) for start in range(0, n_queries, size))
+    cuts = set(range(0, n_queries, size))
+    if asked.excluded is not None:
+        indptr = np.zeros(n_queries + 1, dtype=np.int64)
+        np.cumsum(asked.excluded.sizes(asked.rows), out=indptr[1:])
+        if indptr[-1] > _EXCLUDED:
+            cuts.update(first for first, _ in row_slices(indptr, _EXCLUDED))
+    edges = [*sorted(cuts), n_queries]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def _excluded_places(
-    excluded: Exclusions | None, places: Indices | None, rows: npt.NDArray[np.integer]
+    excluded: Exclusions | None, places: Indices | None, rows: npt.NDArray[np.integer], n_items: int
 ) -> tuple[Pointers, Indices]:
     if excluded is None:
         return np.zeros(len(rows) + 1, dtype=np.int64), np.zeros(0, dtype=np.int32)
     indptr, items = excluded.of(rows)
+    if len(items) and not (items.min() >= 0 and items.max() < n_items):
+        raise DataError(
+            f"excluded items must be from 0 to {n_items - 1}, got {items.min()} to {items.max()}; where they come from "
+            "a model, its file of interactions is damaged"
+        )
     return indptr, items if places is None else places[items]
 
 

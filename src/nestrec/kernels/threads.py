@@ -1,10 +1,17 @@
-"""How many threads a call may use when its caller does not say."""
+"""How many threads a call may use when its caller does not say, and sharing out work among them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import TypeVar
 
 from nestrec.errors import OptionError
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
 
 def available_threads() -> int:
@@ -23,3 +30,25 @@ def checked_threads(threads: int | None) -> int:
             f"{threads} threads cannot do any work; give 1 or more, or leave it out to use all processors"
         )
     return threads
+
+
+def in_threads(
+    work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int, stopped: Event | None = None
+) -> list[Result]:
+    """Return what `work` gives for each piece, in their order, with so many threads.
+
+    Ctrl-C, or an error in a piece, begins no other piece and sets `stopped`, at which long pieces should look: so it is
+    heard as soon as the pieces that are being worked on end.
+    """
+    waiting = list(pieces)
+    if threads < 2 or len(waiting) < 2:
+        return [work(piece) for piece in waiting]
+    pool = ThreadPoolExecutor(min(threads, len(waiting)))
+    try:
+        return list(pool.map(work, waiting))
+    except BaseException:
+        if stopped is not None:
+            stopped.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

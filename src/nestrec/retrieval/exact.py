@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.kernels.rescore import settle
+from nestrec.kernels.rescore import PRODUCTS_AT_ONCE, settle
+from nestrec.kernels.slices import counted_slices
 from nestrec.kernels.threads import checked_threads
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Matrix, Request, Retrieved, Work, check_vectors, no_keys, request, retrieved
@@ -95,18 +96,12 @@ class Exact:
         def finish(some: slice, found: Kept) -> None:
             own, sure = no_keys(len(found.counts), best.shape[1]), certain[some]
             self.screen.refine(found.keys, found.counts, asked.queries[some], exact=True)
-            rescored.append(
-                settle(
-                    found.keys,
-                    found.counts,
-                    found.floors,
-                    asked.queries[some],
-                    self.vectors,
-                    best.shape[1],
-                    own,
-                    sure,
-                )
-            )
+            queries, k = asked.queries[some], best.shape[1]
+            for first, last in counted_slices(found.counts, PRODUCTS_AT_ONCE // queries.shape[1]):
+                part = slice(first, last)
+                kept, counts, floors = found.keys[part], found.counts[part], found.floors[part]
+                scored = settle(kept, counts, floors, queries[part], self.vectors, k, own[part], sure[part])
+                rescored.append(scored)
             best[rows[some]] = own
 
         screened = walked(self.screen, asked, Walk(kept, exact=True, least=best.shape[1]), finish, threads)

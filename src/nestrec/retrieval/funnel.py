@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy.typing as npt
 
 from nestrec.errors import OptionError
-from nestrec.kernels.rescore import extend, trim, write_all
+from nestrec.kernels.rescore import PRODUCTS_AT_ONCE, extend, trim, write_all
+from nestrec.kernels.slices import counted_slices
 from nestrec.kernels.threads import checked_threads
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Matrix, Retrieved, Work, check_vectors, no_keys, request, retrieved
@@ -94,13 +95,21 @@ class Funnel:
                     trim(found.keys, found.counts, kept)
                     begin = 0
                 else:
-                    extend(found.keys, found.counts, queries, self.vectors, begin, stage.width, kept)
+                    self._extend(found, queries, begin, stage.width, kept)
                     begin = stage.width
-            rescored.append(extend(found.keys, found.counts, queries, self.vectors, begin, width, shown))
+            rescored.append(self._extend(found, queries, begin, width, shown))
             write_all(found.keys, found.counts, best[some])
 
         screened = walked(self.screen, asked, walk, finish, checked_threads(threads))
         return retrieved(best, asked.k, Work(len(asked) * self.n_items, screened, sum(rescored)))
+
+    def _extend(self, found: Kept, queries: Matrix, begin: int, end: int, kept: int) -> int:
+        """Add the numbers from begin to end to the scores and keep the best; return how many scores were extended."""
+        n_scored = 0
+        for first, last in counted_slices(found.counts, PRODUCTS_AT_ONCE // end):
+            part = slice(first, last)
+            n_scored += extend(found.keys[part], found.counts[part], queries[part], self.vectors, begin, end, kept)
+        return n_scored
 
     def _by_rows(self, stage: Stage) -> bool:
         return self.screen.rows is not None and stage.width == self.screen.rows.width

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy.typing as npt
 from nestrec.kernels.ranking_buffers import GROUP, Buffers, empty_buffers, room
 from nestrec.kernels.screen import begin_above, screen_many, screen_one
 from nestrec.kernels.selection import LOWEST_KEY, Keys
-from nestrec.kernels.shelves import Barred, Shelves
+from nestrec.kernels.shelves import SHELF, Barred, Shelves
+from nestrec.kernels.slices import position_slices
+from nestrec.kernels.threads import in_threads
 from nestrec.kernels.topk import Exclusions
 from nestrec.retrieval.request import Request
 from nestrec.retrieval.screen import Screen
@@ -28,6 +30,7 @@ _SURE_OF_LEAST = 5.0  # the same of what may be returned: a block in which one q
 _ABOUT = 1.0  # the same where a shortlist may fall a little short of its size, which saves a fifth of it and more
 _NO_TAILS = np.zeros(0, dtype=np.float32)  # estimates have no use for them
 _LEAST_SAMPLE = 32  # shelves
+_PRODUCTS_AT_ONCE = 1 << 33  # of a call that walks shelves for many queries
 _ALL = np.iinfo(np.int32).max
 
 Words = npt.NDArray[np.int64]
@@ -62,24 +65,16 @@ def walked(screen: Screen, asked: Request, walk: Walk, finish: Finish, threads: 
     one_by_one = screen.cells.clustered or len(asked) <= FEW
     if one_by_one and len(asked) < threads and len(screen.shelves.codes) >= _WORTH_SHARING:
         return sum(_one(screen, asked, row, walk, allowed, finish, threads) for row in range(len(asked)))
-    step = _step(len(asked), walk.n_kept, threads)
+    step, stopped = _step(len(asked), walk.n_kept, threads), Event()
 
     def answer(block: slice) -> int:
         if one_by_one:
-            return sum(_one(screen, asked, row, walk, allowed, finish, 1) for row in range(block.start, block.stop))
-        return _many(screen, asked, block, walk, allowed, finish)
+            rows = (row for row in range(block.start, block.stop) if not stopped.is_set())
+            return sum(_one(screen, asked, row, walk, allowed, finish, 1) for row in rows)
+        return _many(screen, asked, block, walk, allowed, finish, stopped)
 
     blocks = [slice(start, min(start + step, len(asked))) for start in range(0, len(asked), step)]
-    return sum(each(answer, blocks, threads))
-
-
-def each(answer: Callable[[slice], int], blocks: list[slice], threads: int) -> Iterator[int]:
-    """Yield what is returned for each block."""
-    if len(blocks) < 2 or threads < 2:
-        yield from map(answer, blocks)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            yield from pool.map(answer, blocks)
+    return sum(in_threads(answer, blocks, threads, stopped))
 
 
 def _step(n_queries: int, n_kept: int, threads: int) -> int:
@@ -89,17 +84,29 @@ def _step(n_queries: int, n_kept: int, threads: int) -> int:
     return max(1, -(-evenly // (n_blocks * GROUP)) * GROUP) if n_blocks else 1
 
 
-def _many(screen: Screen, asked: Request, block: slice, walk: Walk, allowed: Words, finish: Finish) -> int:
+def _shelves_at_once(screen: Screen, n_queries: int, every: int) -> int:
+    """Return a number of shelves whose products with these queries take some tenths of a second."""
+    of_a_shelf = n_queries * SHELF * screen.n_steps * screen.storage.per_step
+    return max(1, _PRODUCTS_AT_ONCE // of_a_shelf) * every
+
+
+def _many(
+    screen: Screen, asked: Request, block: slice, walk: Walk, allowed: Words, finish: Finish, stopped: Event
+) -> int:
     some = asked.part(block)
     prepared = screen.asked(some.queries, exact=walk.exact, side_by_side=GROUP)
     barred, shelves = _barred(screen, some.excluded, len(some), allowed), _shelves(screen, walk)
 
     def screened(n_kept: int, buffers: Buffers, every: int = 1) -> int:
-        found: int = screen_many(
-            prepared.codes, prepared.weights, shelves, screen.n_steps, screen.storage.per_step, barred, n_kept,
-            buffers, every,
-        )  # fmt: skip
-        return found
+        n_found = 0
+        for begin, end in position_slices(len(shelves.scales), _shelves_at_once(screen, len(some), every)):
+            if stopped.is_set():
+                break
+            n_found += screen_many(
+                prepared.codes, prepared.weights, shelves, screen.n_steps, screen.storage.per_step, barred, n_kept,
+                buffers, begin + every // 2, end, every,
+            )  # fmt: skip
+        return n_found
 
     buffers, n_scored = _begun(screen, len(some), walk, lambda n, sample: screened(n, sample, _SAMPLED))
     n_scored += screened(walk.n_kept, buffers)
@@ -145,8 +152,7 @@ def _one(screen: Screen, asked: Request, row: int, walk: Walk, allowed: Words, f
 
     def all_visited(begun: Buffers) -> tuple[int, Kept]:
         parts = [(cells, _copied(begun)) for cells in _visits(screen, some, walk, threads)]
-        taken = [slice(place, place + 1) for place in range(threads)]
-        n = sum(each(lambda part: visited(walk.n_kept, parts[part.start][1], parts[part.start][0]), taken, threads))
+        n = sum(in_threads(lambda part: visited(walk.n_kept, part[1], part[0]), parts, threads))
         return n, _merged([buffers for _, buffers in parts])
 
     n_scored, begun = 0, empty_buffers(1, 1, walk.n_kept)

@@ -6,7 +6,6 @@ Memory beside the interactions: vectors and accumulators, 2 x 4 x embedding_size
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -17,12 +16,14 @@ from nestrec.kernels import nested_bpr, nested_softmax
 from nestrec.kernels.lanes import LANES
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.shuffle import random_bits
+from nestrec.kernels.threads import in_threads
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE
 
 FloatMatrix = npt.NDArray[np.float32]
 
-_SLICE = BLOCK * 8192  # positives between two looks at the clock: some tenths of a second at embedding size 64
+_SLICE = BLOCK * 2048  # positives between two looks at the clock: about a tenth of a second at the work of `_USUAL`
+_USUAL = 64 * 64  # candidates times dimensions
 
 
 class CpuEngine:
@@ -63,8 +64,8 @@ class CpuEngine:
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two looks at the clock: fewer of larger vectors, a multiple of BLOCK."""
-        return max(1, _SLICE * 64 // max(64, self.objective.widths.embedding_size) // BLOCK) * BLOCK
+        """Positives to train between two looks at the clock: the fewer, the more work each is; a multiple of BLOCK."""
+        return max(1, _SLICE * _USUAL // _work(self.objective) // BLOCK) * BLOCK
 
     @property
     def user_embeddings(self) -> FloatMatrix:
@@ -83,9 +84,7 @@ class CpuEngine:
         """
         key = np.uint64(random_bits(np.uint64(self.seed), epoch))
         bounds = _shares(start, stop, self.threads)
-        with ThreadPoolExecutor(self.threads) as pool:
-            shares = [pool.submit(self._slice, key, *bound, learning_rate) for bound in bounds]
-        results = [share.result() for share in shares]
+        results = in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
         return sum(loss for loss, _ in results), sum(n for _, n in results)
 
     def state(self) -> dict[str, FloatMatrix]:
@@ -133,6 +132,15 @@ class CpuEngine:
             stop,
         )
         return result
+
+
+def _work(objective: Objective) -> int:
+    """Return about how many products a positive takes at most, whatever its user has seen."""
+    size, n_levels, n_candidates = objective.widths.embedding_size, len(objective.widths), objective.n_candidates
+    scored = max(64, size) * max(64, n_candidates)
+    if objective.softmax:  # every level's shares are mixed for every narrower one
+        return scored + max(0, n_candidates * n_levels * (n_levels - 16) // 8)
+    return scored + n_levels * n_candidates * max(0, n_candidates - 64) // 8  # of a user who has seen all candidates
 
 
 def _shares(start: int, stop: int, threads: int) -> list[tuple[int, int]]:

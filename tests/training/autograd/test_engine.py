@@ -249,7 +249,7 @@ def test_two_threads_train_as_one() -> None:
 def test_slices_are_whole_batches(batch_size: int) -> None:
     slice_size = started(torch_trainer(batch_size)).slice_size
     assert slice_size % batch_size == 0
-    assert slice_size == max(batch_size, engine_module._SLICE // batch_size * batch_size)
+    assert slice_size == max(batch_size, engine_module._CPU_SLICE // batch_size * batch_size)
 
 
 def test_memory_is_given_back_when_a_phase_is_over() -> None:

@@ -29,7 +29,10 @@ from nestrec.training.samplers import ChoosingSampler
 
 FloatMatrix = npt.NDArray[np.float32]
 
-_SLICE = 32_768  # positives between two looks at the clock, about
+_SLICE = 32_768  # positives between two looks at the clock on a GPU, about: each look waits for the device
+_CPU_SLICE = 8_192  # the same on a CPU, of as many products as `_USUAL`
+_USUAL = 5 * 16 * 64  # levels times candidates times dimensions
+_MANY_NUMBERS = 1 << 24  # in a table that every batch goes through as a whole: a batch is a slice
 _CANDIDATES, _ORDER = 2**32, 2**32 + 1  # keys derived from an epoch's; those of its draws count from 1
 
 
@@ -77,8 +80,15 @@ class AutogradEngine:
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two looks at the clock: whole batches."""
-        return max(1, _SLICE // self.parts.batch_size) * self.parts.batch_size
+        """Positives to train between two looks at the clock: whole batches, on a CPU the fewer, the more work each is."""
+        batch_size = self.parts.batch_size
+        if self._device.type != "cpu":
+            return max(1, _SLICE // batch_size) * batch_size
+        if not self._encoder.is_local or self._table.numel() > _MANY_NUMBERS:
+            return batch_size
+        n_levels, size = len(self.objective.widths), self.objective.widths.embedding_size
+        work = max(_USUAL, n_levels * self.objective.n_candidates * size)
+        return max(1, _CPU_SLICE * _USUAL // work // batch_size) * batch_size
 
     @property
     def user_embeddings(self) -> FloatMatrix:

@@ -6,9 +6,9 @@ and as their oracle, torch gathers and multiplies. All draw the same candidates.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,11 +18,13 @@ import torch
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.pool import mark_seen
 from nestrec.kernels.scored_candidates import score_candidates
+from nestrec.kernels.threads import in_threads
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.counter import random_bits
 from nestrec.training.autograd.unseen import SeenItems
 
 _LEAST_SHARE = 256  # positives worth a thread of their own
+_PRODUCTS_AT_ONCE = 1 << 29  # of a call: some tenths of a second
 
 
 @dataclass(frozen=True)
@@ -157,13 +159,11 @@ class Compiled:
                 *outputs,
             )
 
-        shares = max(1, min(self.threads, len(rows) // _LEAST_SHARE))
+        threads = max(1, min(self.threads, len(rows) // _LEAST_SHARE))
+        of_a_row = wanted.n_candidates * sum(wanted.widths)
+        shares = max(threads, -(-len(rows) * of_a_row // _PRODUCTS_AT_ONCE))
         cuts = [len(rows) * share // shares for share in range(shares + 1)]
-        if shares == 1:
-            fill(0, len(rows))
-        else:
-            with ThreadPoolExecutor(shares) as pool:
-                list(pool.map(fill, cuts, cuts[1:]))
+        in_threads(lambda share: fill(*share), pairwise(cuts), threads)
         return Candidates(drawn, scores)
 
     def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
