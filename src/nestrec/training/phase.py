@@ -25,8 +25,14 @@ AS_GOOD = 0.99  # of the best value: within it, which epoch is higher is chance
 class Validator(Protocol):
     """Ranks held-out interactions."""
 
-    def __call__(self, users: FloatMatrix, items: FloatMatrix) -> tuple[dict[int, dict[str, float]], float]:
-        """Return (width -> label -> value, the value that chooses the epoch)."""
+    def __call__(
+        self, users: FloatMatrix, items: FloatMatrix, heed: Callable[[], None] | None = None
+    ) -> tuple[dict[int, dict[str, float]], float]:
+        """Return (width -> label -> value, the value that chooses the epoch); what `heed` raises ends the ranking."""
+
+
+class StoppedError(Exception):
+    """A stop was requested while held-out interactions were ranked: that is begun again when the run is resumed."""
 
 
 @dataclass
@@ -98,7 +104,10 @@ class PhaseRun:
             seconds, begun_at = self._finish_epoch()
             if self.stop.made:
                 break
-            self._close_epoch((n_positives - begun_at) / max(seconds, 1e-9))
+            try:
+                self._close_epoch((n_positives - begun_at) / max(seconds, 1e-9))
+            except StoppedError:
+                break
             if self.checkpoint is not None and self.checkpoint.is_due():
                 self.save()
         if self.stop.made:
@@ -138,16 +147,21 @@ class PhaseRun:
 
     def _close_epoch(self, rate: float) -> None:
         state = self.state
+        metrics = value = None
+        if self.validate is not None and self.schedule.looks_at(state.epoch + 1):
+            metrics, value = self.validate(self.engine.user_embeddings, self.engine.item_embeddings, self._heed)
         loss = state.loss / max(1, state.n_trained)
         state.epoch, state.position, state.loss, state.n_trained = state.epoch + 1, 0, 0.0, 0
-        metrics = value = None
-        if self.validate is not None and self.schedule.looks_at(state.epoch):
-            metrics, value = self.validate(self.engine.user_embeddings, self.engine.item_embeddings)
+        if metrics is not None and value is not None:
             self._keep_best(value)
             by_width = {str(width): values for width, values in metrics.items()}
             state.history.append({"epoch": state.epoch, "loss": loss, "value": value, "metrics": by_width})
         best = value is not None and state.best_epoch == state.epoch
         self.listener.epoch_done(EpochReport(state.phase, state.epoch, loss, rate, metrics, value, best))
+
+    def _heed(self) -> None:
+        if self.stop.made:
+            raise StoppedError
 
     def _keep_best(self, value: float) -> None:
         """Keep the latest of the epochs that are as good as the best: a longer run ends with smaller steps."""

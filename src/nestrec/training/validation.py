@@ -11,6 +11,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError
 from nestrec.evaluation import evaluate_arrays
 from nestrec.evaluation.metrics import METRICS
+from nestrec.kernels.sweep import Heed
 from nestrec.widths import Widths
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -48,8 +49,10 @@ class Validation:
     widths: Widths
     threads: int | None
 
-    def __call__(self, users: FloatMatrix, items: FloatMatrix) -> tuple[dict[int, dict[str, float]], float]:
-        """Return (width -> label -> value, the metric's mean over the widths)."""
+    def __call__(
+        self, users: FloatMatrix, items: FloatMatrix, heed: Heed | None = None
+    ) -> tuple[dict[int, dict[str, float]], float]:
+        """Return (width -> label -> value, the metric's mean over the widths); what `heed` raises ends the ranking."""
         values = evaluate_arrays(
             users,
             items,
@@ -61,5 +64,6 @@ class Validation:
             metrics=tuple(dict.fromkeys((self.metric.name, *_BESIDE))),
             cutoffs=(self.metric.k,),
             threads=self.threads,
+            heed=heed,
         )
         return dict(zip(self.widths, values, strict=True)), float(np.mean([of[str(self.metric)] for of in values]))

@@ -80,7 +80,7 @@ class AutogradEngine:
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two looks at the clock: whole batches, on a CPU the fewer, the more work each is."""
+        """Positives to train between two looks at the clock: whole batches; on a CPU fewer of more work."""
         batch_size = self.parts.batch_size
         if self._device.type != "cpu":
             return max(1, _SLICE // batch_size) * batch_size
