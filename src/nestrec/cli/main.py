@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, plan, recommend, similar, train, tune
+from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, plan, recommend, similar, split, train, tune
 from nestrec.cli.exit_codes import MISTAKE, interruptible
 from nestrec.cli.option_groups import expanded
 from nestrec.cli.sentences import in_command_words
@@ -48,6 +48,7 @@ def nestrec(
 
 _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (demo.demo, demo.EXAMPLES),
+    (split.split, split.EXAMPLES),
     (train.train, train.EXAMPLES),
     (evaluate.evaluate, evaluate.EXAMPLES),
     (plan.plan, plan.EXAMPLES),

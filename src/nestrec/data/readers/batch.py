@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.id_index import IdColumn
+from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ledger import Ledger
 
 Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Batch:
     times: Float64 | None = None  # (n,) finite, seconds
     n_read: int = 0  # rows met for this batch, rejected ones included
     bare_users: IdColumn | None = None  # users of lines without items
+    raw: TextIds | None = None  # (n,) the bytes of each row, of delimited text where `keeps_rows` asks for them
+    numbers: Int64 | None = None  # (n,) the number of each row, from 1, of Parquet and tables
 
 
 class Reader(Protocol):

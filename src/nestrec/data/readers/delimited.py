@@ -34,6 +34,7 @@ from nestrec.data.readers.columns import (
     refuse_sequences,
 )
 from nestrec.data.readers.numbers import parse_ratings, parse_times
+from nestrec.data.readers.row_spans import row_spans
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
 from nestrec.errors import DataError
 from nestrec.kernels import fields as kernel
@@ -57,6 +58,7 @@ class _Rows:
     ends: Int64
     quoted: Bytes
     lines: Int64
+    raw: TextIds | None = None
     values: dict[str, Float64] = field(default_factory=dict)  # role -> its numbers, once parsed
 
     def keep(self, fine: Mask) -> None:
@@ -65,6 +67,7 @@ class _Rows:
         self.ends = np.compress(fine, self.ends, axis=1)
         self.quoted = np.compress(fine, self.quoted, axis=1)
         self.lines = self.lines[fine]
+        self.raw = None if self.raw is None else self.raw[fine]
         self.values = {role: values[fine] for role, values in self.values.items()}
 
     def text(self, role: int) -> TextIds:
@@ -74,6 +77,8 @@ class _Rows:
 
 class DelimitedReader:
     """Rows of fields between delimiters, a header first unless told otherwise."""
+
+    keeps_rows = False  # set before the first batch: batches hold the bytes of each row too
 
     def __init__(self, source: ByteSource, options: ReadOptions, format_name: str) -> None:
         self.format = format_name
@@ -98,6 +103,9 @@ class DelimitedReader:
         if not named:
             self._skipped = 0
             self._line = 1
+        self.header = source.head(self._skipped)  # with its line end; empty where no line names the columns
+        self.names = names if named else [f"column{place + 1}" for place in range(len(names))]
+        self.delimiter, self.quote = delimiter, options.quote
 
     def close(self) -> None:
         """Close the file."""
@@ -133,11 +141,15 @@ class DelimitedReader:
         starts, ends = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
         quoted, status = np.empty(shape, dtype=np.uint8), np.empty(capacity, dtype=np.uint8)
         n_fields, lines = np.empty(capacity, dtype=np.int64), np.empty(capacity, dtype=np.int64)
+        original = blocks.buffer[: blocks.end].copy() if self.keeps_rows else None  # doubled quotes become single ones
+        first_line = line
         n_rows, consumed, line = kernel.split_rows(
             blocks.buffer, blocks.end, blocks.is_last, self._separator, self._quote, LONGEST_ROW, self._wanted, line,
             starts, ends, quoted, n_fields, lines, status,
         )  # fmt: skip
         rows = _Rows(blocks.buffer, starts[:, :n_rows], ends[:, :n_rows], quoted[:, :n_rows], lines[:n_rows])
+        if original is not None:
+            rows.raw = row_spans(original, int(consumed), rows.lines - first_line)
         return rows, status[:n_rows], n_fields[:n_rows], int(consumed), int(line)
 
     def _checked(self, rows: _Rows, status: Bytes, n_fields: Int64, ledger: Ledger) -> Batch:
@@ -160,7 +172,8 @@ class DelimitedReader:
             self._parse(rows, "rating", parse_ratings, BAD_RATING, ledger)
         if "timestamp" in self._roles:
             self._parse(rows, "timestamp", parse_times, BAD_TIME, ledger)
-        batch = Batch(rows.text(0), rows.text(1), rows.values.get("rating"), rows.values.get("timestamp"), n_read)
+        ratings, times = rows.values.get("rating"), rows.values.get("timestamp")
+        batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
     def _reject_ragged(self, ledger: Ledger, lines: Int64, n_fields: Int64) -> None:

@@ -86,7 +86,7 @@ class TableReader:
         ids = {role: self._ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         values = {role: columns[role].values for role in ("rating", "timestamp") if role in columns}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in values.items()}
-        return Batch(ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read)
+        return Batch(ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read, numbers=numbers[fine])
 
     def _ids(self, role: str, values: Any, fine: npt.NDArray[np.bool_], *, whole: bool) -> IdColumn:
         kept: Any = values if whole else values[fine]

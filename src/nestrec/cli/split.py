@@ -1,0 +1,176 @@
+"""`nestrec split`: a file of interactions divided into training, validation and test files."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nestrec.cli.console import say, show
+from nestrec.cli.reading import Reading
+from nestrec.cli.training_options import FilterOptions
+from nestrec.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from nestrec.data.file_split import Assignment, FileSplit
+
+EXAMPLES = """\b
+Examples:
+  nestrec split ratings.csv --out parts
+  nestrec split ratings.csv --by time --test-fraction 0.1 --out parts
+  nestrec split ratings.csv --by time --at 2018-01-01 --validation-fraction 0 --out parts
+  nestrec split clicks.parquet --by leave-last-out --out parts
+
+Every row goes to one file with all of its columns; repeats of a user and item go together, so no pair is both in
+training and in test. By time, a row that repeats an earlier part's pair is left out and counted.
+"""
+
+
+class SplitBy(StrEnum):
+    """What decides on the part of an interaction."""
+
+    random = "random"
+    time = "time"
+    leave_last_out = "leave-last-out"
+
+
+class Format(StrEnum):
+    """Formats of the parts."""
+
+    csv = "csv"
+    parquet = "parquet"
+
+
+def split(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Interactions, a file.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Folder for the train, validation and test files.", show_default=False
+        ),
+    ],
+    reading: Reading,
+    filters: FilterOptions,
+    by: Annotated[
+        SplitBy,
+        typer.Option(help="What the test part is: a random share, the latest interactions, or the last of each user."),
+    ] = SplitBy.random,
+    test_fraction: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of the interactions for testing.", show_default="0.2"),
+    ] = None,
+    validation_fraction: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of the interactions for validation; 0: none.", show_default="0.1"),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Test on what is at this time or later: seconds, or an ISO 8601 date."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the random choice.")] = 0,
+    to: Annotated[Format | None, typer.Option(help="Format of the parts.", show_default="that of FILE")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of these names in FOLDER.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads to read with.", show_default="one per processor")
+    ] = None,
+) -> None:
+    """Divide a file into training, validation and test files."""
+    from nestrec.data.file_split import FileSplit, assign_parts
+    from nestrec.data.part_files import write_parts
+
+    chosen = FileSplit(by.value, test_fraction, validation_fraction, None if at is None else _moment(at), seed)
+    options = replace(
+        reading.options(threads=threads),
+        min_user_interactions=filters.min_user_interactions,
+        min_item_interactions=filters.min_item_interactions,
+    )
+    if not file.is_file():
+        raise DataError(f"{file} is no file; `nestrec split` reads a file several times, so give a regular file")
+    places = _places(file, out, chosen, options.format, to)
+    _check_places(places, overwrite=overwrite)
+    from nestrec.cli.progress import reading_bar
+
+    with reading_bar(file) as advance:
+        found = assign_parts(str(file), chosen, options, advance)
+    _report_reading(found)
+    places = _places(file, out, chosen, found.format, to)
+    _check_places(places, overwrite=overwrite)
+    write_parts(str(file), found, options, places, to, overwrite)
+    _present(found, places, reading, to)
+
+
+def _moment(text: str) -> float:
+    import math
+
+    from nestrec.data.readers.numbers import seconds
+
+    value = seconds(text)
+    if not math.isfinite(value):
+        raise OptionError(f"--at must be seconds or an ISO 8601 date such as 2018-01-31, got {text!r}")
+    return value
+
+
+def _places(file: Path, out: Path, chosen: FileSplit, format_name: str | None, to: Format | None) -> dict[int, Path]:
+    from nestrec.data.file_split import PARTS
+    from nestrec.data.part_files import part_suffix
+
+    suffix = part_suffix(file, format_name or "csv", to)
+    wanted = [name for name in PARTS if name != "validation" or chosen.splits()[1] is not None]
+    return {PARTS.index(name): out / f"{name}{suffix}" for name in wanted}
+
+
+def _check_places(places: dict[int, Path], *, overwrite: bool) -> None:
+    """Refuse what cannot be written, and a validation file of another split beside files of this one."""
+    from nestrec.atomic.output_file import check_output_file
+
+    for place in places.values():
+        check_output_file(place, overwrite=overwrite)
+    some = next(iter(places.values()))
+    left = some.with_name(f"validation{some.suffix}")
+    if left not in places.values() and left.exists():
+        raise OptionError(
+            f"{left} is of another split, and this one has no validation part; remove it, or name another --out"
+        )
+
+
+def _report_reading(found: Assignment) -> None:
+    from nestrec.data.file_split import LATER_REPEAT
+
+    for line in found.report.lines():
+        say(line)
+    if repeats := found.n_rows(LATER_REPEAT):
+        say(f"left out {repeats:,}: the row repeats the user and item of a row in an earlier part")
+    if found.format == "jsonl":
+        say("JSON lines are written as pairs of user and item; other keys are not kept")
+
+
+def _present(found: Assignment, places: dict[int, Path], reading: Reading, to: Format | None) -> None:
+    from nestrec.report.split import split_table
+
+    show(split_table(found, list(places)))
+    say(f"Wrote {', '.join(map(str, places.values()))}.")
+    say("Next:")
+    same = to is None and found.format not in ("adjacency", "jsonl")
+    again = " ".join(["", *_reading_words(reading)]) if same else ""
+    train, test = (shlex.quote(str(places[code])) for code in (0, 2))
+    validation = f" --validation {shlex.quote(str(places[1]))}" if 1 in places else ""
+    say(f"  nestrec train {train}{validation} --out model{again}")
+    say(f"  nestrec evaluate model {test}{again}")
+
+
+def _reading_words(reading: Reading) -> Iterator[str]:
+    """Yield the reading options that were given, as they have to be given again for the parts."""
+    for field in fields(reading):
+        value = getattr(reading, field.name)
+        if value == field.default or field.name in ("min_rating", "strict", "encoding"):
+            continue
+        option = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            yield option if value else option.replace("--", "--no-", 1)
+        else:
+            yield f"{option} {shlex.quote(str(value))}"

@@ -1,0 +1,192 @@
+"""Writing the parts of a divided file: every row as it stands in the file, all of its columns kept.
+
+Rows of delimited text are copied byte for byte, with the header; rows of Parquet are copied by duckdb, which streams
+them. Adjacency text and JSON lines, whose lines are no rows of a table, are written as the pairs they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+import duckdb
+import numpy as np
+
+from nestrec.atomic.output_file import atomic_file
+from nestrec.data.file_split import LEFT_OUT, PARTS, Assignment
+from nestrec.data.id_index import TextIds
+from nestrec.data.interactions import Interactions
+from nestrec.data.ledger import Ledger
+from nestrec.data.read_options import ReadOptions
+from nestrec.data.readers.delimited import DelimitedReader
+from nestrec.data.readers.opening import open_reader
+from nestrec.errors import DataError, OptionError
+
+DELIMITED = ("csv", "tsv", "recbole")
+_PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip")
+_SUFFIXES = {"recbole": ".inter", "tsv": ".tsv", "adjacency": ".txt", "parquet": ".parquet"}
+
+
+def part_suffix(path: Path, format_name: str, to: str | None) -> str:
+    """Return how the names of the parts end: as that of the file does, where its format is kept.
+
+    >>> part_suffix(Path("log.tsv.gz"), "tsv", None), part_suffix(Path("log.tsv"), "tsv", "parquet")
+    ('.tsv', '.parquet')
+    """
+    own = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+    if to == "parquet" or format_name == "parquet":
+        return ".csv" if to == "csv" else ".parquet"
+    if format_name in (*DELIMITED, "adjacency"):
+        return own.suffix or _SUFFIXES.get(format_name, ".csv")
+    return ".csv"
+
+
+def write_parts(
+    path: str, assignment: Assignment, options: ReadOptions, places: Mapping[int, Path], to: str | None, overwrite: bool
+) -> None:
+    """Write each part (code -> file). Raises OptionError where a file exists or cannot be written."""
+    with ExitStack() as stack:
+        files = {code: stack.enter_context(atomic_file(place, overwrite=overwrite)) for code, place in places.items()}
+        if assignment.format == "parquet":
+            _write_table_rows(path, _numbered_codes(path, assignment, options), files, to or "parquet")
+        elif assignment.format in DELIMITED and to != "parquet":
+            _copy_rows(path, assignment, options, files)
+        elif assignment.format in DELIMITED:
+            folder = stack.enter_context(TemporaryDirectory(prefix="nestrec-"))
+            texts = {code: Path(folder) / PARTS[code] for code in files}
+            reader = _copy_rows(path, assignment, options, texts)
+            _convert(texts, files, reader)
+        else:
+            _write_pairs(assignment, files, to)
+
+
+def _copy_rows(path: str, assignment: Assignment, options: ReadOptions, files: Mapping[int, Path]) -> DelimitedReader:
+    """Copy rows as bytes; return the reader, which knows the header."""
+    reader, name = _delimited(path, options)
+    end = b"\r\n" if reader.header.endswith(b"\r\n") else b"\n"
+    done = 0
+    with closing(reader), ExitStack() as stack:
+        outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
+        for out in outs.values():
+            out.write(reader.header.rstrip(b"\r\n") + end if reader.header else b"")
+        for batch in reader.batches(Ledger(name, strict=False)):
+            assert batch.raw is not None
+            codes = assignment.row_codes[done : done + len(batch.raw)]
+            done += len(batch.raw)
+            for code, out in outs.items():
+                out.writelines(_lines(batch.raw[codes == code], end))
+    _check_same(name, done, assignment)
+    return reader
+
+
+def _delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:
+    reader, name = open_reader(path, options)
+    if not isinstance(reader, DelimitedReader):
+        raise DataError(f"{name} cannot be divided row by row; give a single file of text or Parquet")
+    reader.keeps_rows = True
+    return reader, name
+
+
+def _lines(rows: TextIds, end: bytes) -> Iterator[bytes]:
+    contents = rows.buffer.tobytes()
+    for start, stop in zip(rows.starts.tolist(), rows.ends.tolist(), strict=True):
+        yield contents[start:stop] + end
+
+
+def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> np.ndarray[Any, Any]:
+    """Return the part of every row of the file, those that the reader cannot use included."""
+    reader, name = open_reader(path, options)
+    parts = []
+    with closing(reader):
+        for batch in reader.batches(Ledger(name, strict=False)):
+            if batch.numbers is None:
+                raise DataError(f"{name} cannot be divided row by row; give a single Parquet file")
+            parts.append(batch.numbers.copy())
+    numbers = np.concatenate(parts)
+    _check_same(name, len(numbers), assignment)
+    codes = np.full(assignment.report.n_rows, LEFT_OUT, dtype=np.uint8)
+    codes[numbers - 1] = assignment.row_codes
+    return codes
+
+
+def _check_same(name: str, n_rows: int, assignment: Assignment) -> None:
+    if n_rows != len(assignment.row_codes):
+        raise DataError(f"{name} changed while it was read; run the command again")
+
+
+def _write_table_rows(path: str, codes: np.ndarray[Any, Any], files: Mapping[int, Path], to: str) -> None:
+    with _database() as database:
+        database.register("codes", {"code": codes})
+        rows = f"read_parquet({_quoted(_literally(path))})"
+        for code, file in files.items():
+            query = f"SELECT f.* FROM {rows} f POSITIONAL JOIN codes WHERE codes.code = {code}"
+            database.execute(f"COPY ({query}) TO {_quoted(str(file))} {_FORMS[to]}")
+
+
+_FORMS = {"parquet": "(FORMAT parquet, COMPRESSION zstd)", "csv": "(FORMAT csv, HEADER)"}
+
+
+def _convert(texts: Mapping[int, Path], files: Mapping[int, Path], reader: DelimitedReader) -> None:
+    """Write delimited text as Parquet, every column as text, so that ids stay as they are."""
+    quote = _quoted(reader.quote or "")
+    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in reader.names)
+    dialect = (
+        f"header = {bool(reader.header)}, delim = {_quoted(reader.delimiter)}, quote = {quote}, escape = {quote}, "
+        f"auto_detect = false, columns = {{{columns}}}"
+    )
+    for code, text in texts.items():
+        with _database() as database:
+            rows = f"FROM read_csv({_quoted(str(text))}, {dialect})"
+            database.execute(f"COPY ({rows}) TO {_quoted(str(files[code]))} {_FORMS['parquet']}")
+
+
+def _write_pairs(assignment: Assignment, files: Mapping[int, Path], to: str | None) -> None:
+    for code, file in files.items():
+        part = assignment.part(code)
+        if assignment.format != "adjacency" or to is not None:
+            _write_pair_table(part, file, to or "csv")
+        else:
+            with file.open("w", encoding="utf-8", newline="") as out:
+                out.writelines(_adjacency_lines(part))
+
+
+def _write_pair_table(part: Interactions, file: Path, to: str) -> None:
+    users = np.repeat(part.users.ids, np.diff(part.indptr))
+    columns: dict[str, Any] = {"user_id": users, "item_id": part.items.ids[part.indices]}
+    columns = {name: ids.astype(object) if ids.dtype.kind == "T" else ids for name, ids in columns.items()}
+    if part.timestamps is not None:
+        columns["timestamp"] = part.timestamps
+    with _database() as database:
+        database.register("pairs", columns)
+        database.execute(f"COPY (FROM pairs) TO {_quoted(str(file))} {_FORMS[to]}")
+
+
+def _adjacency_lines(part: Interactions) -> Iterator[str]:
+    users, items = part.users.ids.tolist(), part.items.ids.tolist()
+    for row in np.flatnonzero(np.diff(part.indptr)).tolist():
+        having = part.indices[part.indptr[row] : part.indptr[row + 1]].tolist()
+        yield " ".join([str(users[row]), *(str(items[column]) for column in having)]) + "\n"
+
+
+@contextmanager
+def _database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with TemporaryDirectory(prefix="nestrec-") as folder, duckdb.connect(config={"temp_directory": folder}) as database:
+        database.execute("SET enable_progress_bar = false")
+        try:
+            yield database
+        except duckdb.Error as error:
+            raise OptionError(
+                f"the parts cannot be written ({str(error).splitlines()[0]}); choose another --out"
+            ) from error
+
+
+def _literally(path: str) -> str:
+    """Return a path that duckdb does not take for a pattern."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

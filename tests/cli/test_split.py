@@ -1,0 +1,149 @@
+"""`nestrec split`: files with all rows and columns, a report, and the commands that use them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import shlex
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.cli.conftest import Run
+
+HEADER = "when,user_id,note,item_id\n"
+
+
+def table(n_users: int = 30, n_items: int = 12) -> list[str]:
+    """Rows with blanks, quotes, line ends and leading zeros."""
+    notes = ["plain", '"said ""yes"", then\nleft"', "", '"a,b"']
+    return [
+        f"{100 * user + item},{user:04},{notes[(user + item) % 4]},{item:03}"
+        for user in range(n_users)
+        for item in range(n_items)
+        if (user * item) % 5 != 1
+    ]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "log.csv"
+    path.write_text(HEADER + "\n".join(table()) + "\n", newline="")
+    return path
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize("by", ["random", "time", "leave-last-out"])
+def test_every_row_is_kept_as_it_stands_in_one_part(run: Run, file: Path, tmp_path: Path, by: str) -> None:
+    result = run("split", file, "--by", by, "--timestamp-column", "when", "--out", tmp_path / "parts")
+    assert result.code == 0
+    parts = [(tmp_path / "parts" / f"{name}.csv").read_text() for name in ("train", "validation", "test")]
+    assert all(part.startswith(HEADER) for part in parts)
+    whole = rows_of(file)[1:]
+    found = [row for name in ("train", "validation", "test") for row in rows_of(tmp_path / "parts" / f"{name}.csv")[1:]]
+    assert sorted(found) == sorted(whole)
+    assert sum(len(part) - len(HEADER) for part in parts) == len(file.read_text()) - len(HEADER)
+    assert "cold items" in result.out
+
+
+def test_the_commands_it_names_work(run: Run, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("split", file, "--timestamp-column", "when", "--out", "my parts")
+    lines = [line.strip() for line in result.err.splitlines() if line.strip().startswith("nestrec ")]
+    assert len(lines) == 2
+    train, evaluate = (shlex.split(line)[1:] for line in lines)
+    assert run(*train, "--epochs", "2", "--widths", "2,4").code == 0
+    judged = run(*evaluate)
+    assert judged.code == 0
+    assert "training data too" not in judged.err
+
+
+def test_parquet_keeps_columns_types_and_rows(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "log [1].parquet"
+    query = (
+        "SELECT i % 17 AS user_id, (i * 7) % 23 AS item_id, i::DOUBLE / 3 AS price, [i, i] AS tags FROM range(300) t(i)"
+    )
+    duckdb.sql(f"COPY ({query}) TO '{path}'")
+    assert run("split", path, "--out", tmp_path / "parts").code == 0
+    with duckdb.connect() as database:
+        parts = [
+            database.read_parquet(str(tmp_path / "parts" / f"{n}.parquet")) for n in ("train", "validation", "test")
+        ]
+        assert {tuple(map(str, part.types)) for part in parts} == {("BIGINT", "BIGINT", "DOUBLE", "BIGINT[]")}
+        found = [row for part in parts for row in part.fetchall()]
+        assert sorted(map(str, found)) == sorted(map(str, database.sql(query).fetchall()))
+
+
+@pytest.mark.parametrize(("to", "suffix"), [("parquet", ".parquet"), ("csv", ".csv")])
+def test_formats_can_be_chosen(run: Run, file: Path, tmp_path: Path, to: str, suffix: str) -> None:
+    """Ids stay as they are in the file: 0007 is text."""
+    assert run("split", file, "--to", to, "--out", tmp_path / "parts").code == 0
+    train = tmp_path / "parts" / f"train{suffix}"
+    with duckdb.connect() as database:
+        source = f"read_csv('{train}', all_varchar=true)" if to == "csv" else f"'{train}'"
+        ids = database.sql(f"SELECT DISTINCT user_id FROM {source} ORDER BY 1").fetchall()
+    assert ids[:2] == [("0000",), ("0001",)]
+
+
+def test_packed_and_headless_text(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "u.data.gz"
+    path.write_bytes(gzip.compress("".join(f"{i % 20}\t{i % 13}\t{i % 5}\t{i}\n" for i in range(260)).encode()))
+    columns = ["--user-column", "1", "--item-column", "2", "--timestamp-column", "4"]
+    result = run("split", path, "--by", "time", "--out", tmp_path / "parts", *columns)
+    assert result.code == 0
+    assert "--user-column 1 --item-column 2" in result.err
+    names = sorted(part.name for part in (tmp_path / "parts").iterdir())
+    assert names == ["test.data", "train.data", "validation.data"]
+    assert (tmp_path / "parts" / "train.data").read_text().startswith("0\t0\t0\t0\n1\t1\t1\t1\n")
+
+
+def test_adjacency_and_json_lines_are_written_as_pairs(run: Run, tmp_path: Path) -> None:
+    text, lines = tmp_path / "a.txt", tmp_path / "a.jsonl"
+    text.write_text("".join(f"{user} " + " ".join(str(i) for i in range(user % 7 + 3)) + "\n" for user in range(15)))
+    lines.write_text("".join(f'{{"user": "u{i % 11}", "item": "i{i % 7}", "more": 1}}\n' for i in range(77)))
+    assert run("split", text, "--format", "adjacency", "--out", tmp_path / "one").code == 0
+    together = [line.split() for name in ("train", "validation", "test")
+                for line in (tmp_path / "one" / f"{name}.txt").read_text().splitlines()]  # fmt: skip
+    assert sum(len(tokens) - 1 for tokens in together) == sum(user % 7 + 3 for user in range(15))
+    result = run("split", lines, "--out", tmp_path / "two")
+    assert "other keys are not kept" in result.err
+    assert (tmp_path / "two" / "test.csv").read_text().startswith("user_id,item_id\n")
+
+
+def test_nothing_is_replaced_unless_told_so(run: Run, file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "parts"
+    out.mkdir()
+    (out / "train.csv").write_text("mine")
+    result = run("split", file, "--out", out)
+    assert (result.code, (out / "train.csv").read_text()) == (1, "mine")
+    assert "--overwrite" in result.err
+    assert run("split", file, "--out", out, "--overwrite").code == 0
+    result = run("split", file, "--out", out, "--overwrite", "--validation-fraction", "0")
+    assert result.code == 1
+    assert "of another split" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--by", "time"], "timestamp"),
+        (["--by", "leave-last-out", "--timestamp-column", "when", "--test-fraction", "0.1"], "--test-fraction"),
+        (["--by", "time", "--timestamp-column", "when", "--at", "yesterday"], "--at must be seconds or an ISO 8601"),
+        (["--test-fraction", "2"], "--test-fraction must be between 0 and 1, got 2"),
+        (["--sequence"], "sequences"),
+    ],
+)
+def test_mistakes_are_one_sentence(run: Run, file: Path, tmp_path: Path, arguments: list[str], told: str) -> None:
+    result = run("split", file, "--out", tmp_path / "parts", *arguments)
+    assert result.code == 1
+    assert told in result.err
+    assert not (tmp_path / "parts").exists() or not list((tmp_path / "parts").iterdir())
+
+
+def test_a_folder_is_no_file(run: Run, tmp_path: Path) -> None:
+    assert "regular file" in run("split", tmp_path, "--out", tmp_path / "parts").err
