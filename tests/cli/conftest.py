@@ -54,6 +54,21 @@ def interactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def unseen(interactions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pairs of each user that stand not among the interactions."""
+    with interactions.open(newline="", encoding="utf-8") as file:
+        rows = [(row["user_id"], row["item_id"]) for row in csv.DictReader(file)]
+    items, seen = sorted({item for _, item in rows}), set(rows)
+    path = tmp_path_factory.mktemp("unseen") / "test.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("user_id", "item_id"))
+        for user in sorted({user for user, _ in rows}):
+            writer.writerows([(user, item) for item in items if (user, item) not in seen][:2])
+    return path
+
+
+@pytest.fixture(scope="session")
 def model(interactions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a model of widths 2, 4, 8."""
     out = tmp_path_factory.mktemp("models") / "model"

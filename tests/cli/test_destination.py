@@ -20,11 +20,13 @@ def test_checking_a_place_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_are_made_when_something_is_written(run: Run, interactions: Path, model: Path, tmp_path: Path) -> None:
+def test_folders_are_made_when_something_is_written(
+    run: Run, interactions: Path, unseen: Path, model: Path, tmp_path: Path
+) -> None:
     assert run("train", interactions, "--out", tmp_path / "a" / "m", *SMALL).code == 0
     assert run("recommend", model, "--user", "u001", "--out", tmp_path / "b" / "x.parquet").code == 0
-    assert run("evaluate", model, interactions, "--json", tmp_path / "c" / "x.json").code == 0
-    assert run("evaluate", model, interactions, "--per-user", tmp_path / "d" / "x.parquet").code == 0
+    assert run("evaluate", model, unseen, "--json", tmp_path / "c" / "x.json").code == 0
+    assert run("evaluate", model, unseen, "--per-user", tmp_path / "d" / "x.parquet").code == 0
 
 
 def fail_half_way(path: Path, error: Exception) -> None:

@@ -88,6 +88,19 @@ TESTED_ELSEWHERE = {
         "--delimiter": "test_delimiter_and_quote_are_used",
         "--quote": "test_delimiter_and_quote_are_used",
     },
+    "split": {
+        "--out": "test_every_row_is_kept_as_it_stands_in_one_part",
+        "--by": "test_every_row_is_kept_as_it_stands_in_one_part",
+        "--test-fraction": "test_shares_and_seed_are_used",
+        "--validation-fraction": "test_shares_and_seed_are_used",
+        "--seed": "test_shares_and_seed_are_used",
+        "--at": "test_a_moment_parts_the_rows",
+        "--to": "test_formats_can_be_chosen",
+        "--min-user-interactions": "test_filters_leave_rows_out_and_count_them",
+        "--min-item-interactions": "test_filters_leave_rows_out_and_count_them",
+        "--overwrite": "test_nothing_is_replaced_unless_told_so",
+        "--threads": "test_mistakes_are_one_sentence",
+    },
     "evaluate": {
         "--cutoffs": "test_widths_and_cutoffs_choose_what_is_shown",
         "--widths": "test_widths_and_cutoffs_choose_what_is_shown",
@@ -192,7 +205,7 @@ def test_every_option_of_every_command_is_tested() -> None:
         tested = set(TESTED_ELSEWHERE[name])
         if name == "train":
             tested |= set(CHANGING)
-        if name in {"evaluate", "tune", "compare"}:
+        if name in {"split", "evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
         assert options_of(command) == tested, name
 

@@ -128,8 +128,8 @@ def test_a_full_disk_behind_stdout_is_one_sentence(model: Path) -> None:
     )
 
 
-def test_an_output_that_lacks_a_letter_is_one_sentence(model: Path, interactions: Path) -> None:
-    command = [sys.executable, "-m", "nestrec", "evaluate", str(model), str(interactions), "--widths", "4"]
+def test_an_output_that_lacks_a_letter_is_one_sentence(model: Path, unseen: Path) -> None:
+    command = [sys.executable, "-m", "nestrec", "evaluate", str(model), str(unseen), "--widths", "4"]
     done = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False
     )

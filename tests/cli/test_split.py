@@ -136,6 +136,7 @@ def test_nothing_is_replaced_unless_told_so(run: Run, file: Path, tmp_path: Path
         (["--by", "time", "--timestamp-column", "when", "--at", "yesterday"], "--at must be seconds or an ISO 8601"),
         (["--test-fraction", "2"], "--test-fraction must be between 0 and 1, got 2"),
         (["--sequence"], "sequences"),
+        (["--threads", "0"], "--threads"),
     ],
 )
 def test_mistakes_are_one_sentence(run: Run, file: Path, tmp_path: Path, arguments: list[str], told: str) -> None:
@@ -143,6 +144,33 @@ def test_mistakes_are_one_sentence(run: Run, file: Path, tmp_path: Path, argumen
     assert result.code == 1
     assert told in result.err
     assert not (tmp_path / "parts").exists() or not list((tmp_path / "parts").iterdir())
+
+
+def test_shares_and_seed_are_used(run: Run, file: Path, tmp_path: Path) -> None:
+    options = ("--test-fraction", "0.5", "--validation-fraction", "0")
+    for seed in (1, 2):
+        assert run("split", file, "--out", tmp_path / str(seed), *options, "--seed", seed).code == 0
+    one, other = ((tmp_path / str(seed) / "test.csv").read_text() for seed in (1, 2))
+    assert one != other
+    assert len(rows_of(tmp_path / "1" / "test.csv")) - 1 == round(len(table()) / 2)
+    assert not (tmp_path / "1" / "validation.csv").exists()
+
+
+def test_a_moment_parts_the_rows(run: Run, file: Path, tmp_path: Path) -> None:
+    options = ("--by", "time", "--timestamp-column", "when", "--at", "2000", "--validation-fraction", "0")
+    assert run("split", file, "--out", tmp_path / "parts", *options).code == 0
+    train, test = ([int(row[0]) for row in rows_of(tmp_path / "parts" / f"{n}.csv")[1:]] for n in ("train", "test"))
+    assert max(train) < 2000 <= min(test)
+
+
+@pytest.mark.parametrize("option", ["--min-user-interactions", "--min-item-interactions"])
+def test_filters_leave_rows_out_and_count_them(run: Run, file: Path, tmp_path: Path, option: str) -> None:
+    with file.open("a") as more:
+        more.write("7,lonely,x,rare\n")
+    result = run("split", file, "--out", tmp_path / "parts", option, "2")
+    assert "left out 1:" in result.err
+    parts = [(tmp_path / "parts" / f"{name}.csv").read_text() for name in ("train", "validation", "test")]
+    assert not any("lonely" in part for part in parts)
 
 
 def test_a_folder_is_no_file(run: Run, tmp_path: Path) -> None:
