@@ -2,8 +2,8 @@
 
     python experiments/time_ordered.py DATA... --work FOLDER
 
-DATA are files of interactions with times. Each is divided by `nestrec split --by time` and `--by leave-last-out`, without
-a validation part. nestrec runs with its defaults. EASE and iALS take the best of a small grid on a random tenth of the
+DATA are files of interactions with times. Each is divided by `nestrec split --by time` and `--by leave-last-out`,
+without a validation part. nestrec runs with its defaults. EASE and iALS take the best of a small grid on a random tenth of the
 training part (ndcg@20, as far as users and items stand in the other nine tenths), iALS at each width by itself, and are
 fitted again on the whole training part. The test part chooses nothing.
 """
@@ -43,6 +43,7 @@ def divided(file: Path, by: str, folder: Path) -> tuple[Interactions, Interactio
 
 
 def judged(model: Any, test: Interactions) -> Evaluation:
+    """Evaluate at 20, without intervals."""
     return evaluate(model, test, cutoffs=(20,), bootstrap_samples=0)
 
 
@@ -60,7 +61,7 @@ def tuned(name: str, grid: list[dict[str, float]], train: Interactions, width: i
 def models(train: Interactions, test: Interactions) -> Iterator[tuple[str, dict[int | None, list[Evaluation]]]]:
     """Yield each model's evaluations by width, one a seed."""
     fits = [judged(Trainer().fit(train, run=Run(seed=seed)), test) for seed in SEEDS]
-    yield "nestrec", {width: fits for width in WIDTHS}
+    yield "nestrec", dict.fromkeys(WIDTHS, fits)
     by_width = {}
     for width in WIDTHS:
         options = tuned("ials", IALS_GRID, train, width)
@@ -75,7 +76,7 @@ def models(train: Interactions, test: Interactions) -> Iterator[tuple[str, dict[
 def cell(found: list[Evaluation], width: int | None, label: str, known: bool) -> str:
     """Return the mean over users of the mean over seeds, and half of its 95% bootstrap interval over users."""
     at = [one.at(1 if width is None else width) for one in found]
-    values = np.mean([figures.of_users(label) for figures in at], axis=0, dtype=np.float64)
+    values: Any = np.mean([figures.of_users(label) for figures in at], axis=0, dtype=np.float64)
     values = values[found[0].is_known] if known else values
     low, high = bootstrap_intervals([values])[:, 0]
     return f"{values.mean():.4f} ±{(high - low) / 2:.4f}".replace("0.", ".")
