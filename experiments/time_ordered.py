@@ -3,9 +3,9 @@
     python experiments/time_ordered.py DATA... --work FOLDER
 
 DATA are files of interactions with times. Each is divided by `nestrec split --by time` and `--by leave-last-out`,
-without a validation part. nestrec runs with its defaults. EASE and iALS take the best of a small grid on a random tenth of the
-training part (ndcg@20, as far as users and items stand in the other nine tenths), iALS at each width by itself, and are
-fitted again on the whole training part. The test part chooses nothing.
+without a validation part. nestrec runs with its defaults. EASE and iALS take the best of a small grid on a random tenth
+of the training part (ndcg@20, as far as users and items stand in the other nine tenths), iALS at each width by itself,
+and are fitted again on the whole training part. The test part chooses nothing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def models(train: Interactions, test: Interactions) -> Iterator[tuple[str, dict[
     """Yield each model's evaluations by width, one a seed."""
     fits = [judged(Trainer().fit(train, run=Run(seed=seed)), test) for seed in SEEDS]
     yield "nestrec", dict.fromkeys(WIDTHS, fits)
-    by_width = {}
+    by_width: dict[int | None, list[Evaluation]] = {}
     for width in WIDTHS:
         options = tuned("ials", IALS_GRID, train, width)
         ials = baseline("ials", **options)
