@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nestrec.errors import MissingExtraError
+from nestrec.extras import require
 
 
 @contextmanager
@@ -14,12 +14,6 @@ def blas_threads(threads: int) -> Iterator[None]:
 
     Raises MissingExtraError without threadpoolctl.
     """
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError as error:
-        raise MissingExtraError(
-            "this baseline needs threadpoolctl to keep to its threads, which is not installed; "
-            'get it with pip install "nestrec[baselines]"'
-        ) from error
-    with threadpool_limits(threads, "blas"):
+    library = require("threadpoolctl", "baselines", "this baseline, to keep to its threads,")
+    with library.threadpool_limits(threads, "blas"):
         yield

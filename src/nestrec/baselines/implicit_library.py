@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nestrec.baselines.blas import blas_threads
 from nestrec.data.interactions import Interactions
-from nestrec.errors import MissingExtraError, TrainingError
+from nestrec.errors import TrainingError
+from nestrec.extras import require
 from nestrec.training.listener import PhaseStart
 from nestrec.training.options import Run
 
@@ -23,12 +23,8 @@ def implicit_module(name: str) -> Iterator[Any]:
 
     Raises MissingExtraError without implicit, TrainingError where its numbers leave the range of floats.
     """
-    try:
-        module, base = import_module(f"implicit.{name}"), import_module("implicit.recommender_base")
-    except ImportError as error:
-        raise MissingExtraError(
-            'this baseline needs implicit, which is not installed; get it with pip install "nestrec[baselines]"'
-        ) from error
+    module = require(f"implicit.{name}", "baselines", "this baseline")
+    base = require("implicit.recommender_base", "baselines", "this baseline")
     with blas_threads(1):
         try:
             yield module

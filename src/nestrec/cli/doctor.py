@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nestrec.cli.console import results
+from nestrec.extras import install_command
 from nestrec.report.sizes import readable_bytes
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _extra(extra: str, package: str, use: str) -> Finding:
     try:
         return Finding("PASS", f"{package} {version(package)} (extra {extra})")
     except PackageNotFoundError:
-        return Finding("NOTE", f'{package} is not installed; for {use}: pip install "nestrec[{extra}]"')
+        return Finding("NOTE", f"{package} is not installed; for {use}: {install_command(extra)}")
 
 
 def _torch_engine() -> str:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from nestrec.baselines.registry import BASELINES
 from nestrec.errors import MissingExtraError, OptionError
+from nestrec.extras import describe_missing
 
 REFERENCE = "nestrec"
 
@@ -18,7 +19,7 @@ def missing_extra(name: str) -> str | None:
     extra = BASELINES[name].extra
     if extra is None or find_spec(_MODULES[extra]) is not None:
         return None
-    return f'needs {_MODULES[extra]}, which is not installed; get it with pip install "nestrec[{extra}]"'
+    return describe_missing(_MODULES[extra], extra)
 
 
 def chosen(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, str]]:

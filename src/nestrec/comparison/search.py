@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nestrec.baselines.baseline import Baseline, Choice, Range
 from nestrec.comparison.job import Outcome
 from nestrec.comparison.result import Options
-from nestrec.errors import MissingExtraError
+from nestrec.extras import require
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -84,8 +84,8 @@ def search(
     trials = [_tried(defaults, fit(defaults), metric)]
     if not space or budget.trials == 1:
         return Search(tuple(trials))
-    distributions = {name: _distribution(where) for name, where in space.items()}
     study = _study(seed, budget.trials)
+    distributions = {name: _distribution(where) for name, where in space.items()}
     _tell_defaults(study, trials[0], space, distributions)
     while len(trials) < budget.trials and not _is_spent(trials, budget):
         asked = study.ask(distributions)
@@ -98,12 +98,7 @@ def search(
 
 def check_optuna() -> None:
     """Raise MissingExtraError without Optuna."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtraError(
-            'tuning needs optuna, which is not installed; get it with pip install "nestrec[tune]"'
-        ) from error
+    optuna = require("optuna", "tune", "tuning")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 

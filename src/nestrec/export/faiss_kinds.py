@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.errors import MissingExtraError, OptionError
+from nestrec.errors import OptionError
+from nestrec.extras import require
 
 Matrix = npt.NDArray[np.float32]
 
@@ -27,13 +28,7 @@ class FaissKind(Protocol):
 
 def faiss_library() -> Any:
     """Return the module; raise MissingExtraError without it."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingExtraError(
-            'a FAISS index needs faiss, which is not installed; get it with pip install "nestrec[faiss]"'
-        ) from error
-    return faiss
+    return require("faiss", "faiss", "a FAISS index")
 
 
 @dataclass(frozen=True)

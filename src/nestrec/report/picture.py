@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nestrec.errors import MissingExtraError
+from nestrec.extras import require
 from nestrec.report.chart import Chart
 from nestrec.report.scales import Scale
 
@@ -30,13 +30,7 @@ def write_picture(path: Path, title: str, charts: Sequence[Chart]) -> None:
 
 def figure_of(title: str, inches: tuple[float, float]) -> Figure:
     """Return an empty picture of this size under its title; raise MissingExtraError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(
-            'the picture needs matplotlib, which is not installed; get it with pip install "nestrec[plot]"'
-        ) from error
-    figure = Figure(figsize=inches, layout="constrained")
+    figure: Figure = require("matplotlib.figure", "plot", "the picture").Figure(figsize=inches, layout="constrained")
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
     return figure
 

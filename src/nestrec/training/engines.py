@@ -7,14 +7,14 @@ objective under autograd: for GPUs, graphs, the paper's exact setting, and whate
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nestrec.data.interactions import Interactions
-from nestrec.errors import MissingExtraError, OptionError
+from nestrec.errors import OptionError
+from nestrec.extras import require
 from nestrec.kernels.nested_bpr import BLOCK
 from nestrec.kernels.threads import checked_threads
 from nestrec.training.backbones import MF, Backbone
@@ -166,9 +166,4 @@ def runs_on_cpu_engine(backbone: Backbone, sampler: Sampler, loss: Loss) -> bool
 
 
 def _torch() -> Any:
-    try:
-        return import_module("torch")
-    except ImportError as error:
-        raise MissingExtraError(
-            'the torch engine needs torch, which is not installed; get it with pip install "nestrec[torch]"'
-        ) from error
+    return require("torch", "torch", "the torch engine")
