@@ -223,8 +223,8 @@ class Subject:
 
     def device(self) -> dict[str, str]:
         """Return what a line says of the device: nothing of a CPU."""
-        assert self.trainer.engine is not None
-        name = self.trainer.engine.check_device(deterministic=False)
+        assert self.trainer.torch_engine is not None
+        name = self.trainer.torch_engine.check_device(deterministic=False)
         return {} if name == "cpu" else {"device": name}
 
 

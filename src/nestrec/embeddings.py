@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arguments import check_keywords
 from nestrec.artefact.model import StoredModel, read_model, write_model
 from nestrec.artefact.opened import is_finite
 from nestrec.data.ids import canonical_ids
@@ -27,7 +28,7 @@ from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.lookup import Found, Ids, Unknown, allowed_rows, find
 from nestrec.retrieval.plan import Plan
 from nestrec.retrieval.ranking import Ranking
-from nestrec.retrieval.request import checked_k
+from nestrec.retrieval.request import as_matrix, check_answer_size, checked_k
 from nestrec.retrieval.retriever import FullScan, Retriever
 from nestrec.retrieval.screen import Screen
 from nestrec.retrieval.screening import FEW
@@ -74,6 +75,7 @@ class NestedEmbeddings:
 
     def __post_init__(self, check: bool) -> None:
         """Check that the parts fit each other."""
+        _check_types(self)
         _check_matrix("user", self.user_embeddings, len(self.users), self.widths, check)
         _check_matrix("item", self.item_embeddings, len(self.items), self.widths, check)
         if (self.seen.n_users, self.seen.n_items) != (len(self.users), len(self.items)):
@@ -83,6 +85,7 @@ class NestedEmbeddings:
             )
 
     @classmethod
+    @check_keywords
     def from_arrays(
         cls,
         user_embeddings: npt.ArrayLike,  # (n_users, embedding_size)
@@ -161,6 +164,7 @@ class NestedEmbeddings:
             return Exact(self.item_embeddings, self.screen)
         return self._by_plan
 
+    @check_keywords
     def recommend(
         self,
         user_ids: Ids,
@@ -192,6 +196,7 @@ class NestedEmbeddings:
 
         """
         asked, wanted = find(self.users, user_ids, "user", unknown), checked_k(k)
+        check_answer_size(wanted, len(asked.rows), self.n_items)
         return found_by(
             self.retriever(width, k=wanted, exact=exact, n_queries=len(asked.rows)),
             asked,
@@ -203,6 +208,7 @@ class NestedEmbeddings:
             threads=threads,
         )
 
+    @check_keywords
     def similar_items(
         self,
         item_ids: Ids,
@@ -219,6 +225,7 @@ class NestedEmbeddings:
         asked = find(self.items, item_ids, "item", unknown)
         return self._similar(asked, Side(self.item_embeddings, self.items), k, width, threads)
 
+    @check_keywords
     def similar_users(
         self,
         user_ids: Ids,
@@ -235,6 +242,7 @@ class NestedEmbeddings:
         asked = find(self.users, user_ids, "user", unknown)
         return self._similar(asked, Side(self.user_embeddings, self.users), k, width, threads)
 
+    @check_keywords
     def score(self, user_ids: Ids, item_ids: Ids, width: int | None = None) -> npt.NDArray[np.float32]:
         """Return the score of each pair, float32: two lists of one length, or one id against a list.
 
@@ -251,6 +259,7 @@ class NestedEmbeddings:
         scores = pair_scores(self.user_embeddings, self.item_embeddings, user_rows, item_rows, self._width(width))
         return scores.reshape(()) if users.single and items.single else scores
 
+    @check_keywords
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model to a directory, whole or not at all; a reader sees the old model or the new one.
 
@@ -260,6 +269,7 @@ class NestedEmbeddings:
         write_model(path, self._stored(), overwrite=overwrite)
 
     @classmethod
+    @check_keywords
     def load(cls, path: str | PathLike[str], *, verify: bool | None = None, planned: bool = True) -> NestedEmbeddings:
         """Open a saved model; its arrays are views of the files, shared with other processes that open it.
 
@@ -300,6 +310,7 @@ class NestedEmbeddings:
         return self.widths.values[self.widths.level_of(width)]
 
     def _similar(self, asked: Found, side: Side, k: int, width: int | None, threads: int | None) -> Ranking:
+        check_answer_size(checked_k(k), len(asked.rows), len(side.vectors))
         own = each_itself(len(side.vectors))
         return best(asked, side.vectors, side, self._width(width), k, excluded=own, cosine=True, threads=threads)
 
@@ -319,6 +330,16 @@ def _restored_screen(stored: StoredModel) -> Screen | None:
     return Screen.restored(stored.screen, described)
 
 
+def _check_types(given: NestedEmbeddings) -> None:
+    """Raise DataError for parts of another type, as lists are."""
+    wanted = {"users": Vocabulary, "items": Vocabulary, "widths": Widths, "seen": Interactions}
+    arrays = {"user_embeddings": np.ndarray, "item_embeddings": np.ndarray}
+    for name, kind in {**arrays, **wanted}.items():
+        if not isinstance(getattr(given, name), kind):
+            found = type(getattr(given, name)).__name__
+            raise DataError(f"{name} must be a {kind.__name__}, got {found}; from_arrays takes lists and ids")
+
+
 def _check_matrix(noun: str, matrix: FloatMatrix, n_rows: int, widths: Widths, read: bool) -> None:
     if matrix.dtype != np.float32 or matrix.shape != (n_rows, widths.embedding_size):
         raise DataError(
@@ -333,7 +354,9 @@ def _check_matrix(noun: str, matrix: FloatMatrix, n_rows: int, widths: Widths, r
 
 def _sorted_side(noun: str, vectors: npt.ArrayLike, ids: npt.ArrayLike | None) -> tuple[FloatMatrix, Vocabulary]:
     """Return the rows in the order of their ids."""
-    matrix = np.asarray(vectors, dtype=np.float32)
+    matrix = as_matrix(f"{noun}_embeddings", vectors)
+    if matrix.ndim != 2:
+        raise DataError(f"{noun}_embeddings must be rows of numbers, one row a {noun}; got {matrix.ndim} dimensions")
     if ids is None:
         return matrix, Vocabulary(np.arange(len(matrix), dtype=np.int64))
     names = canonical_ids(ids)

@@ -2,6 +2,7 @@
 
     NestrecError
     ├── OptionError           an option's value breaks a rule (also a ValueError)
+    │   └── UnknownOptionError    an argument of this name does not exist (also a TypeError)
     ├── DataError             interactions cannot be read or are unfit for the job (also a ValueError)
     ├── DownloadError         a public data set cannot be fetched, or is not what its publisher promises
     ├── UnknownIdError        an id that the model has never seen (also a KeyError)
@@ -27,6 +28,10 @@ class NestrecError(Exception):
 
 class OptionError(NestrecError, ValueError):
     """An option's value breaks a rule."""
+
+
+class UnknownOptionError(OptionError, TypeError):
+    """An argument of this name does not exist."""
 
 
 class DataError(NestrecError, ValueError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from operator import index as as_integer
 
+from nestrec.arguments import whole_number, whole_numbers
 from nestrec.errors import OptionError
 
 LARGEST_EMBEDDING_SIZE = 1024
@@ -25,8 +25,8 @@ class Widths:
 
     values: tuple[int, ...]
 
-    def __init__(self, values: Iterable[int]) -> None:
-        """Check the ladder once; inside the library it is not checked again."""
+    def __init__(self, values: Iterable[int] | int) -> None:
+        """Check the ladder once, which may be a single width; inside the library it is not checked again."""
         object.__setattr__(self, "values", _checked(values))
 
     @property
@@ -36,10 +36,10 @@ class Widths:
 
     def level_of(self, width: int) -> int:
         """Return the position of a width in the ladder; raise OptionError for one that is not in it."""
-        if width not in self.values:
+        if whole_number("width", width, self.embedding_size) not in self.values:
             choices = ", ".join(map(str, self.values))
             raise OptionError(f"width {width} was not trained; choose one of {choices}")
-        return self.values.index(width)
+        return self.values.index(int(width))
 
     def up_to(self, width: int) -> Widths:
         """Return the ladder cut after a width that is in it."""
@@ -52,11 +52,8 @@ class Widths:
         return len(self.values)
 
 
-def _checked(values: Iterable[int]) -> tuple[int, ...]:
-    try:
-        ladder = tuple(as_integer(value) for value in values)
-    except TypeError as error:
-        raise OptionError(f"widths must be whole numbers, as in 4,8,16,32,64; got {values!r}") from error
+def _checked(values: Iterable[int] | int) -> tuple[int, ...]:
+    ladder = whole_numbers("widths", values, "4, 8, 16, 32, 64")
     if not ladder:
         raise OptionError("no width was given; name at least one, as in 4,8,16,32,64")
     if ladder[0] < 1 or any(a >= b for a, b in pairwise(ladder)):

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def _change_value(document: Any, rng: random.Random) -> None:
     elif choice < 0.4 and type(inner[key]) is int:
         inner[key] += rng.choice((-1, 1, 64, 2**32))
     else:
-        inner[key] = rng.choice(_ODD)
+        inner[key] = deepcopy(rng.choice(_ODD))
 
 
 def _restore(model: Path, contents: Contents) -> None:

@@ -1,18 +1,18 @@
-"""The options of `nestrec train` that say how a model is trained; each name becomes an object here, once."""
+"""The options of `nestrec train` that say how a model is trained; names are those of training/registry.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from nestrec.errors import OptionError
+from nestrec.training.registry import BACKBONES, CPU_ENGINE, ENGINES, LOSSES, OPTIMIZERS, SAMPLERS, make
 
 if TYPE_CHECKING:
-    from nestrec.training.engines import TorchEngine
     from nestrec.training.trainer import Trainer
 
 
@@ -20,13 +20,6 @@ class PresetName(StrEnum):
     """Sets of options, by name."""
 
     paper = "paper"
-
-
-class EngineName(StrEnum):
-    """Engines, by name."""
-
-    cpu = "cpu"
-    torch = "torch"
 
 
 class DeviceName(StrEnum):
@@ -37,61 +30,43 @@ class DeviceName(StrEnum):
     cuda = "cuda"
 
 
-class OptimizerName(StrEnum):
-    """Optimizers of the torch engine, by name."""
-
-    adagrad = "adagrad"
-    adam = "adam"
-    sparse_adam = "sparse-adam"
+def _names(title: str, names: Iterable[str]) -> type[StrEnum]:
+    """Return names as typer takes choices."""
+    return StrEnum(title, {name.replace("-", "_"): name for name in names})  # type: ignore[return-value]
 
 
-class BackboneName(StrEnum):
-    """Backbones, by name."""
-
-    mf = "mf"
-    lightgcn = "lightgcn"
-
-
-class LossName(StrEnum):
-    """Losses, by name."""
-
-    softmax = "softmax"
-    bpr = "bpr"
-    bce = "bce"
-    directau = "directau"
-
-
-class SamplerName(StrEnum):
-    """Samplers, by name."""
-
-    pool = "pool"
-    uniform = "uniform"
-    dynamic = "dynamic"
-    adaptive = "adaptive"
-    curriculum = "curriculum"
-    mixed = "mixed"
-    disentangled = "disentangled"
-
+if TYPE_CHECKING:
+    EngineName: TypeAlias = str
+    OptimizerName: TypeAlias = str
+    BackboneName: TypeAlias = str
+    LossName: TypeAlias = str
+    SamplerName: TypeAlias = str
+else:
+    EngineName = _names("EngineName", ENGINES)
+    OptimizerName = _names("OptimizerName", OPTIMIZERS)
+    BackboneName = _names("BackboneName", BACKBONES)
+    LossName = _names("LossName", LOSSES)
+    SamplerName = _names("SamplerName", SAMPLERS)
 
 _CHOOSING = {"candidates": "n_candidates", "shared": "shared"}
-_OF_SAMPLERS: dict[SamplerName, dict[str, str]] = {  # option -> the field it fills
-    SamplerName.pool: {"candidates": "n_candidates"},
-    SamplerName.uniform: {"shared": "shared"},
-    SamplerName.dynamic: {**_CHOOSING, "hardest": "n_hardest"},
-    SamplerName.adaptive: {**_CHOOSING, "alpha": "alpha", "beta": "beta", "power": "power"},
-    SamplerName.curriculum: _CHOOSING,
-    SamplerName.mixed: _CHOOSING,
-    SamplerName.disentangled: {"candidates": "n_candidates", "alpha": "alpha", "gamma": "gamma"},
+_OF_SAMPLERS: dict[str, dict[str, str]] = {  # option -> the field it fills
+    "pool": {"candidates": "n_candidates"},
+    "uniform": {"shared": "shared"},
+    "dynamic": {**_CHOOSING, "hardest": "n_hardest"},
+    "adaptive": {**_CHOOSING, "alpha": "alpha", "beta": "beta", "power": "power"},
+    "curriculum": _CHOOSING,
+    "mixed": _CHOOSING,
+    "disentangled": {"candidates": "n_candidates", "alpha": "alpha", "gamma": "gamma"},
 }
-_OF_LOSSES: dict[LossName, dict[str, str]] = {
-    LossName.softmax: {"temperature": "temperature", "coupling": "coupling"},
-    LossName.bpr: {},
-    LossName.bce: {},
-    LossName.directau: {"gamma": "gamma"},
+_OF_LOSSES: dict[str, dict[str, str]] = {
+    "softmax": {"temperature": "temperature", "coupling": "coupling"},
+    "bpr": {},
+    "bce": {},
+    "directau": {"gamma": "gamma"},
 }
-_OF_BACKBONES: dict[BackboneName, dict[str, str]] = {
-    BackboneName.mf: {},
-    BackboneName.lightgcn: {"layers": "n_layers", "edge_dropout": "edge_dropout"},
+_OF_BACKBONES: dict[str, dict[str, str]] = {
+    "mf": {},
+    "lightgcn": {"layers": "n_layers", "edge_dropout": "edge_dropout"},
 }
 
 
@@ -181,95 +156,58 @@ class MethodOptions:
         from nestrec.training.trainer import Trainer
 
         method = {"backbone": self._backbone(), "loss": self._loss(), "sampler": self._sampler()}
-        method = {name: value for name, value in method.items() if value is not None}
         self._refuse_unused()
-        engine = self._engine()
-        make: Callable[..., Trainer] = Trainer if self.preset is None else Trainer.paper
-        trainer = make(**method, **given) if engine is None else make(**method, **given, engine=engine)
-        if self.engine is EngineName.cpu and trainer.engine is not None:
-            raise OptionError(
-                "the cpu engine trains mf with --sampler pool, dynamic or uniform, each width its own negatives, not "
-                f"{type(trainer.backbone).__name__} with {type(trainer.loss).__name__} and "
-                f"{type(trainer.sampler).__name__} as they were asked for; leave --engine out, or give torch"
-            )
-        return trainer
+        method["engine"] = self._engine()
+        method = {name: value for name, value in method.items() if value is not None}
+        make_trainer: Callable[..., Trainer] = Trainer if self.preset is None else Trainer.paper
+        return make_trainer(**method, **given)
 
     def _backbone(self) -> Any:
-        from nestrec.training.backbones import MF, LightGCN
-
         if self.backbone is None and self.layers is None and self.edge_dropout is None:
             return None
-        name = self.backbone or BackboneName.lightgcn
-        made = {BackboneName.mf: MF, BackboneName.lightgcn: LightGCN}[name]
-        return made(**self._values(_OF_BACKBONES[name]))
+        name = self.backbone or "lightgcn"
+        return make("backbone", name, **self._values(_OF_BACKBONES[name]))
 
     def _loss(self) -> Any:
-        from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, SampledSoftmax
-
         if self.loss is None and self.temperature is None and self.coupling is None:
             return None
-        made: dict[LossName, Any] = {
-            LossName.softmax: SampledSoftmax,
-            LossName.bpr: BPR,
-            LossName.bce: BinaryCrossEntropy,
-            LossName.directau: DirectAU,
-        }
-        name = self.loss or LossName.softmax
-        return made[name](**self._values(_OF_LOSSES[name]))
+        name = self.loss or "softmax"
+        return make("loss", name, **self._values(_OF_LOSSES[name]))
 
     def _sampler(self) -> Any:
-        from nestrec.training import samplers
-
-        made: dict[SamplerName, Any] = {
-            SamplerName.pool: samplers.PoolSampler,
-            SamplerName.uniform: samplers.UniformSampler,
-            SamplerName.dynamic: samplers.DynamicSampler,
-            SamplerName.adaptive: samplers.AdaptiveSampler,
-            SamplerName.curriculum: samplers.CurriculumSampler,
-            SamplerName.mixed: samplers.MixedSampler,
-            SamplerName.disentangled: samplers.DisentangledSampler,
-        }
         name = self._sampler_name()
-        return None if name is None else made[name](**self._values(_OF_SAMPLERS[name]))
+        return None if name is None else make("sampler", name, **self._values(_OF_SAMPLERS[name]))
 
-    def _sampler_name(self) -> SamplerName | None:
+    def _sampler_name(self) -> str | None:
         """Return the sampler asked for, or the one that the options of samplers are meant for."""
         if self.sampler is not None:
             return self.sampler
         if self.beta is not None or self.power is not None:
-            return SamplerName.adaptive
+            return "adaptive"
         if self.hardest is not None or self.shared is not None:
-            return SamplerName.dynamic
-        if self.candidates is None or self.loss is LossName.directau:
+            return "dynamic"
+        if self.candidates is None or self.loss == "directau":
             return None
-        pairs = self.loss in (LossName.bpr, LossName.bce) or (self.preset is not None and self.loss is None)
-        return SamplerName.dynamic if pairs else SamplerName.pool
+        pairs = self.loss in ("bpr", "bce") or (self.preset is not None and self.loss is None)
+        return "dynamic" if pairs else "pool"
 
-    def _engine(self) -> TorchEngine | None:
-        """Return the torch engine with its options, where it or one of them is asked for."""
-        from nestrec.training.engines import TorchEngine
-        from nestrec.training.optimizers import Adagrad, Adam
-
-        optimizers = {
-            OptimizerName.adagrad: Adagrad(),
-            OptimizerName.adam: Adam(),
-            OptimizerName.sparse_adam: Adam(sparse=True),
-        }
+    def _engine(self) -> Any:
+        """Return the engine that is asked for, by its name or by one of the torch engine's options."""
         own: dict[str, Any] = {
             "device": None if self.device is None else str(self.device),
-            "optimizer": None if self.optimizer is None else optimizers[self.optimizer],
+            "optimizer": None if self.optimizer is None else make("optimizer", self.optimizer),
             "batch_size": self.batch_size,
             "mixed_precision": self.mixed_precision,
         }
         given = {name: value for name, value in own.items() if value is not None}
-        if self.engine is EngineName.cpu:
+        if self.engine == CPU_ENGINE:
             for name in given:
                 raise OptionError(f"--{name.replace('_', '-')} means nothing to --engine cpu; leave one of the two out")
-            return None
+            return CPU_ENGINE
         if not given and self.engine is None:
             return None
-        preset = {} if self.preset is None else {"optimizer": Adam(), "batch_size": 2048}
-        return TorchEngine(**{**preset, **given})
+        preset = {} if self.preset is None else {"optimizer": make("optimizer", "adam"), "batch_size": 2048}
+        return make("engine", "torch", **{**preset, **given})
 
     def _values(self, fields: dict[str, str]) -> dict[str, Any]:
         values = {field: getattr(self, option) for option, field in fields.items()}
@@ -280,8 +218,8 @@ class MethodOptions:
         sampler, loss, backbone = self._sampler_name(), self.loss, self.backbone
         used = {
             *(_OF_SAMPLERS[sampler] if sampler is not None else ()),
-            *(_OF_LOSSES[loss or LossName.softmax]),
-            *(_OF_BACKBONES[backbone or BackboneName.lightgcn]),
+            *(_OF_LOSSES[loss or "softmax"]),
+            *(_OF_BACKBONES[backbone or "lightgcn"]),
         }
         asked = ", ".join(
             f"--{kind} {name}"

@@ -90,7 +90,7 @@ def compare(
     Metric.parse(metric)
     protocol = Protocol(
         widths=(widths if isinstance(widths, Widths) else Widths(widths)).values,
-        cutoffs=checked_cutoffs(cutoffs),
+        cutoffs=checked_cutoffs(cutoffs, train.n_items),
         seeds=_checked_seeds(seeds),
         trials=trials,
         seconds=seconds,

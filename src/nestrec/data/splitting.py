@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arguments import real_number, whole_number
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels import splitting as kernel
@@ -58,7 +59,7 @@ class RandomSplit:
     def __post_init__(self) -> None:
         """Check both values; raise OptionError with the rule."""
         _check_fraction(self.fraction)
-        if not 0 <= self.seed <= LARGEST_SEED:
+        if not 0 <= whole_number("seed", self.seed, 7) <= LARGEST_SEED:
             raise OptionError(f"seed {self.seed} is out of range; give a whole number from 0 to 2^63 - 1")
 
     def split(self, interactions: Interactions) -> Parts:
@@ -105,7 +106,7 @@ class TimeSplit:
             )
         if self.fraction is not None:
             _check_fraction(self.fraction)
-        elif self.at is not None and not math.isfinite(self.at):
+        elif self.at is not None and not math.isfinite(real_number("at", self.at, 1.7e9)):
             raise OptionError(
                 f"at {self.at} is no moment; give the time in seconds at which held-out interactions begin"
             )
@@ -146,7 +147,7 @@ class LeaveLastOut:
 
     def __post_init__(self) -> None:
         """Check n; raise OptionError with the rule."""
-        if self.n < 1:
+        if whole_number("n", self.n, 1) < 1:
             raise OptionError(f"n {self.n} holds nothing out; leave out at least 1 interaction of a user")
 
     def split(self, interactions: Interactions) -> Parts:
@@ -214,6 +215,6 @@ def _times_of(interactions: Interactions) -> npt.NDArray[np.float64]:
     return times
 
 
-def _check_fraction(fraction: Any) -> None:
-    if not 0 < fraction < 1:
+def _check_fraction(fraction: object) -> None:
+    if not 0 < real_number("fraction", fraction, 0.1) < 1:
         raise OptionError(f"fraction {fraction} is not between 0 and 1; give the share to hold out, such as 0.1")

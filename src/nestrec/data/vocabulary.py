@@ -31,6 +31,8 @@ class Vocabulary:
 
     def __init__(self, ids: IdArray) -> None:
         """Take ids that are sorted and unique already, (n,) int64 or StringDType; `from_ids` sorts for you."""
+        if not isinstance(ids, np.ndarray):
+            raise DataError(f"ids must be a numpy array, got {type(ids).__name__}; use Vocabulary.from_ids")
         if ids.ndim != 1 or ids.dtype.kind not in "iT":
             raise DataError(
                 f"a vocabulary holds one row of int64 or text ids, not {ids.ndim} dimensions of {ids.dtype}; "

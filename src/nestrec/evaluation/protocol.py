@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from operator import index as as_integer
-from typing import TYPE_CHECKING
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arguments import check_keywords, whole_number, whole_numbers
+from nestrec.data.coercion import as_interactions
 from nestrec.errors import DataWarning, OptionError
 from nestrec.evaluation.beyond_accuracy import CatalogueFigures
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
@@ -24,17 +26,20 @@ if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.embeddings import NestedEmbeddings
 
+_SHORT_LIST = 1000  # a list may be as long in any catalogue
+
 Values = npt.NDArray[np.float32]
 Known = npt.NDArray[np.bool_]  # (n_users,) whether the model knows the user
 Means = dict[str, float]
 Intervals = dict[str, tuple[float, float]]
 
 
+@check_keywords
 def evaluate(
-    model: NestedEmbeddings | ItemSimilarities,
-    held_out: Interactions,
-    cutoffs: Iterable[int] = (10, 20, 50),
-    widths: Iterable[int] | None = None,
+    model: NestedEmbeddings | ItemSimilarities | str | PathLike[str],
+    held_out: Interactions | object,
+    cutoffs: Iterable[int] | int = (10, 20, 50),
+    widths: Iterable[int] | int | None = None,
     threads: int | None = None,
     bootstrap_samples: int = 1000,
     seed: int = 0,
@@ -43,10 +48,12 @@ def evaluate(
     """Rank all items each user has not met in training, at every width, and compare with what was held out.
 
     Args:
-        model: what to evaluate; `model.seen` is what is not ranked. `ItemSimilarities` are evaluated under width 1.
-        held_out: interactions with ids of their own. Users and items unknown to the model stay in the denominators,
-            and so do interactions that stand in the training data too; `Evaluation.unmatched` counts them. Beside the
-            means over all users stand those over the users that the model knows (`WidthEvaluation.known_means`).
+        model: what to evaluate, or the path of a saved model; `model.seen` is what is not ranked. `ItemSimilarities`
+            are evaluated under width 1.
+        held_out: interactions with ids of their own, or a path or table that `read_interactions` takes. Users and
+            items unknown to the model stay in the denominators, and so do interactions that stand in the training data
+            too; `Evaluation.unmatched` counts them. Beside the means over all users stand those over the users that
+            the model knows (`WidthEvaluation.known_means`).
         cutoffs: lengths at which lists are judged.
         widths: trained widths to evaluate; None is all of them.
         threads: None uses all processors.
@@ -72,7 +79,11 @@ def evaluate(
     1.0
 
     """
-    cutoffs, chosen = checked_cutoffs(cutoffs), _checked_widths(model, widths)
+    model = _as_model(model)
+    held_out = as_interactions(held_out)
+    cutoffs, chosen = checked_cutoffs(cutoffs, model.n_items), _checked_widths(model, widths)
+    if whole_number("seed", seed, 0) < 0:
+        raise OptionError(f"seed must be 0 or more, got {seed}")
     threads, samples = checked_threads(threads), _checked_samples(bootstrap_samples)
     held, rows, unmatched = match(model, held_out)
     if (warning := unmatched.warning(held_out.n_interactions)) is not None:
@@ -99,20 +110,22 @@ def _ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...])
     return Model(model.user_embeddings, model.item_embeddings, widths, model.seen.indptr, model.seen.indices)
 
 
-def checked_cutoffs(cutoffs: Iterable[int]) -> tuple[int, ...]:
-    """Return cutoffs ascending, each once; raise OptionError for anything but whole numbers from 1."""
-    values = tuple(cutoffs)
-    try:
-        ascending = tuple(sorted({as_integer(k) for k in values}))
-    except TypeError as error:
-        raise OptionError(f"cutoffs must be whole numbers, as in 10,20,50; got {values!r}") from error
+def checked_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) -> tuple[int, ...]:
+    """Return cutoffs ascending, each once, of one or several; raise OptionError for anything but whole numbers from 1.
+
+    `n_items`: the catalogue that lists are made of. Beyond a thousand, no cutoff may be larger.
+    """
+    values = whole_numbers("cutoffs", cutoffs, "10, 20, 50")
+    ascending = tuple(sorted(set(values)))
     if not ascending or ascending[0] < 1:
         raise OptionError(f"cutoffs must be 1 or more, as in 10,20,50; got {','.join(map(str, values)) or 'none'}")
+    if n_items is not None and ascending[-1] > max(n_items, _SHORT_LIST):
+        raise OptionError(f"cutoffs must be at most {n_items}, the number of items; got {ascending[-1]}")
     return ascending
 
 
-def _checked_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable[int] | None) -> tuple[int, ...]:
-    chosen = tuple(model.widths if widths is None else sorted(set(widths)))
+def _checked_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable[int] | int | None) -> tuple[int, ...]:
+    chosen = tuple(model.widths if widths is None else sorted(set(whole_numbers("widths", widths, "8, 16"))))
     if not chosen:
         raise OptionError("no width was given to evaluate; name at least one, or leave the option out for all")
     for width in chosen:
@@ -120,8 +133,21 @@ def _checked_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable
     return chosen
 
 
+def _as_model(model: Any) -> NestedEmbeddings | ItemSimilarities:
+    """Return the model, loaded where it is a path; raise OptionError for what is none."""
+    from nestrec.embeddings import NestedEmbeddings
+
+    if isinstance(model, (str, PathLike)):
+        return NestedEmbeddings.load(model)
+    if isinstance(model, (NestedEmbeddings, ItemSimilarities)):
+        return model
+    found = f"class {model.__name__}" if isinstance(model, type) else type(model).__name__
+    trained = "; train it first: model = trainer.fit(interactions)" if hasattr(model, "fit") else ""
+    raise OptionError(f"model must be NestedEmbeddings or the path of a saved model, got {found}{trained}")
+
+
 def _checked_samples(samples: int) -> int:
-    if samples < 0:
+    if whole_number("bootstrap_samples", samples, 1000) < 0:
         raise OptionError(f"{samples} bootstrap samples cannot be drawn; give 0 for no intervals, or 1000 as usual")
     return samples
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.kernels.ascending import holds
+from nestrec.kernels.candidate_tile import TILE
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.lanes import (
     LANES,
@@ -28,8 +29,6 @@ from nestrec.kernels.shuffle import below, random_bits
 FloatVector = npt.NDArray[np.float32]  # flat matrices too: row r of a matrix begins at r * stride
 Rows = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
-
-TILE = 64  # items in a tile are a multiple of this: eight vectors of scores stay in registers
 
 
 @compiled

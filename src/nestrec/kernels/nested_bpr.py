@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.kernels.candidates import TILE, any_unseen, draw_pool, hardest_unseen, load_tile, score_tile
+from nestrec.kernels.candidate_tile import TILE
+from nestrec.kernels.candidates import any_unseen, draw_pool, hardest_unseen, load_tile, score_tile
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.lanes import (
     LANES,

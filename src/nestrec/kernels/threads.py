@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
 
+from nestrec.arguments import whole_number
 from nestrec.errors import OptionError
 
 Piece = TypeVar("Piece")
@@ -25,6 +26,7 @@ def checked_threads(threads: int | None) -> int:
     """Return the number of threads asked for, all available ones for None; raise OptionError below 1."""
     if threads is None:
         return available_threads()
+    threads = whole_number("threads", threads, 4)
     if threads < 1:
         raise OptionError(
             f"{threads} threads cannot do any work; give 1 or more, or leave it out to use all processors"

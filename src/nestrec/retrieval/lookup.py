@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Set, ValuesView
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -34,6 +34,8 @@ def find(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Found
     """
     if unknown not in ("raise", "skip"):
         raise OptionError(f'unknown={unknown!r} is no choice; give "raise" or "skip"')
+    if ids is None or isinstance(ids, (Mapping, type)):
+        raise OptionError(f"{noun} ids must be one id or a list of them, got {_shown(ids)}")
     asked = canonical_ids(_listed(ids))
     if asked.ndim > 1:
         raise OptionError(f"{noun} ids are one id or a list of them, not {asked.ndim} dimensions; flatten them first")
@@ -65,7 +67,11 @@ def allowed_rows(vocabulary: Vocabulary, only: Ids | None, without: Ids | None, 
 
 
 def _listed(ids: Ids) -> Any:
-    return list(ids) if isinstance(ids, (Set, Iterator)) else ids
+    return list(ids) if isinstance(ids, (Set, Iterator, KeysView, ValuesView)) else ids
+
+
+def _shown(ids: object) -> str:
+    return "None" if ids is None else f"a {type(ids).__name__}"
 
 
 def _joined(parts: list[IdArray]) -> IdArray:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import index as as_integer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arguments import whole_number
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels.selection import NO_KEY, Keys, items_of, scores_of
 from nestrec.kernels.topk import Exclusions
+
+_SHORT_LIST = 1000
+_MOST_ANSWERS = 500_000_000  # 6 GB of ids and scores
 
 Matrix = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
@@ -88,7 +91,7 @@ def request(
 
     Raises DataError for numbers that are not finite, OptionError for shapes, a k or item indices that do not fit.
     """
-    vectors = np.ascontiguousarray(queries, dtype=np.float32)
+    vectors = np.ascontiguousarray(as_matrix("queries", queries))
     if vectors.ndim != 2 or vectors.shape[1] < width:
         raise OptionError(f"queries of shape {vectors.shape} do not fit; give rows of {width} numbers or more")
     vectors = np.ascontiguousarray(vectors[:, :width])
@@ -109,15 +112,52 @@ def check_vectors(vectors: Matrix, n_items: int, width: int) -> None:
         )
 
 
+def as_matrix(name: str, vectors: npt.ArrayLike) -> Matrix:
+    """Return rows of numbers as float32; raise DataError for ragged rows, truth values, complex numbers and text."""
+    try:
+        array = np.asarray(vectors)
+    except ValueError as error:
+        raise DataError(f"{name} must be rows of equal length, got {_shorten(vectors)} ({error})") from error
+    if array.dtype.kind == "O":
+        array = _from_objects(name, array)
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{name} must be real numbers, as float32, got {array.dtype}")
+    with np.errstate(over="ignore"):  # infinite numbers are found where the vectors are checked
+        return array.astype(np.float32, copy=False)
+
+
+def _from_objects(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if all(isinstance(value, (int, float, np.integer, np.floating)) and value is not True for value in array.flat):
+        return array.astype(np.float64)
+    kinds = ", ".join(sorted({type(value).__name__ for value in array.flat})[:4])
+    raise DataError(f"{name} must be rows of numbers of equal length, got objects of type {kinds}")
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:77]}..."
+
+
 def checked_k(k: int) -> int:
     """Return the number of items to return; raise OptionError for what is no whole number from 1 on."""
-    try:
-        wanted = as_integer(k)
-    except TypeError as error:
-        raise OptionError(f"k={k!r} is no whole number; give the number of ids to return, 1 or more") from error
+    wanted = whole_number("k", k, 10)
     if wanted < 1:
         raise OptionError(f"k={wanted} returns nothing; give the number of ids to return, 1 or more")
     return wanted
+
+
+def check_answer_size(k: int, n_queries: int, n_items: int) -> None:
+    """Raise OptionError for a k beyond the catalogue, or answers that no memory holds at once.
+
+    In a small catalogue a list may have up to a thousand places, the last ones empty.
+    """
+    if k > max(n_items, _SHORT_LIST):
+        raise OptionError(f"k must be at most {n_items}, the number of items to choose from; got {k}")
+    if k * n_queries > _MOST_ANSWERS:
+        raise OptionError(
+            f"k={k} for {n_queries} ids at once is more than {_MOST_ANSWERS} answers; give fewer ids at a time, a "
+            "smaller k, or write a file with nestrec recommend --all-users --out FILE"
+        )
 
 
 def no_keys(n_queries: int, k: int) -> Keys:

@@ -33,7 +33,7 @@ def options_of(
         "backbone": repr(trainer.backbone),
         "loss": repr(trainer.loss),
         "sampler": repr(trainer.sampler),
-        **({"engine": "cpu"} if trainer.engine is None else trainer.engine.chosen(trainer.backbone, interactions)),
+        **trainer.engine_options(interactions),
         "n_candidates": objective.n_candidates,
         "regularization": objective.regularization,
         "regularize_whole": objective.whole,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arguments import real_number
 from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError
 from nestrec.training.adaptive import chance_edge
@@ -84,7 +85,7 @@ class LightGCN(Backbone):
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_count("n_layers", self.n_layers, 16, 3)
-        if not 0 <= self.edge_dropout < 1:
+        if not 0 <= real_number("edge_dropout", self.edge_dropout, 0.1) < 1:
             raise OptionError(f"edge dropout {self.edge_dropout} is not in [0, 1); give a share that is, as in 0.1")
 
     @property

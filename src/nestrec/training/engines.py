@@ -7,7 +7,7 @@ objective under autograd: for GPUs, graphs, the paper's exact setting, and whate
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from nestrec.training.losses import BPR, Loss, SampledSoftmax
 from nestrec.training.objective import Objective
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
 from nestrec.training.options import Run, check_count
+from nestrec.training.registry import resolve
 from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler, UniformSampler
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ class TorchEngine:
 
     device: str = "auto"
     """Where it trains: "cpu", "cuda", or "auto", a CUDA device where there is one and the run is not deterministic."""
-    optimizer: Optimizer | None = None
-    """How it steps; None: Adagrad, for graphs Adam."""
+    optimizer: Optimizer | str | None = None
+    """How it steps, an object or one of the names adagrad, adam, sparse-adam; None: Adagrad, for graphs Adam."""
     batch_size: int | None = None
     """Positives whose loss is averaged in one step, a multiple of 32; None: a 64th of the interactions."""
     mixed_precision: bool = False
@@ -89,6 +90,8 @@ class TorchEngine:
 
     def __post_init__(self) -> None:
         """Check the values."""
+        if self.optimizer is not None:
+            object.__setattr__(self, "optimizer", resolve("optimizer", self.optimizer))
         if self.device not in DEVICES:
             raise OptionError(f"device {self.device!r} is not known; choose one of {', '.join(DEVICES)}")
         if self.batch_size is not None:
@@ -101,7 +104,7 @@ class TorchEngine:
     def optimizer_for(self, backbone: Backbone) -> Optimizer:
         """Return how it steps."""
         if self.optimizer is not None:
-            return self.optimizer
+            return cast("Optimizer", self.optimizer)  # a name became an object
         return Adagrad() if isinstance(backbone, MF) else Adam()
 
     def batch_size_for(self, interactions: Interactions) -> int:

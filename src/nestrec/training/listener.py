@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Phase = Literal["tuning", "search", "final"]
 
@@ -34,6 +34,7 @@ class EpochReport:
     best: bool = False  # the best value so far
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Told of each step; every method returns quickly and raises nothing."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from nestrec.arguments import real_number
 from nestrec.errors import OptionError
 from nestrec.training.adaptive import DIRECT, PAIRWISE, SOFTMAX, Rules
 
@@ -197,9 +198,9 @@ class SampledSoftmax(PoolLoss):
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not 0 <= self.coupling <= 1:
+        if not 0 <= real_number("coupling", self.coupling, 0.3) <= 1:
             raise OptionError(f"coupling {self.coupling} is not between 0 and 1; give a number that is, as in 0.3")
-        if self.temperature is not None and not 0.001 <= self.temperature <= 1000:
+        if self.temperature is not None and not 0.001 <= real_number("temperature", self.temperature, 0.2) <= 1000:
             raise OptionError(
                 f"temperature {self.temperature} is not between 0.001 and 1000; give one that is, as in 0.2"
             )
@@ -241,7 +242,7 @@ class DirectAU(OneForAll):
 
     def __post_init__(self) -> None:
         """Check the number."""
-        if not 0 <= self.gamma <= 1000:
+        if not 0 <= real_number("gamma", self.gamma, 1.0) <= 1000:
             raise OptionError(f"gamma {self.gamma} is not between 0 and 1000; give one that is, as in 1")
 
     @property

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from operator import index as as_integer
 from pathlib import Path
+from typing import cast
 
+from nestrec.arguments import check_fields, real_number, whole_number
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
 from nestrec.kernels.threads import checked_threads
@@ -15,6 +17,7 @@ from nestrec.training.listener import Listener, Silent
 from nestrec.widths import Widths
 
 
+@check_fields
 @dataclass(frozen=True)
 class Run:
     """How a run goes; none of it says what model is wanted.
@@ -38,8 +41,19 @@ class Run:
         if self.resume and self.checkpoint is None:
             raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
         checked_threads(self.threads)
+        check_range("checkpoint_seconds", self.checkpoint_seconds, 0, 1e9, 30)
+        if not isinstance(self.listener, Listener):
+            raise OptionError(
+                f"listener must have the methods of nestrec.training.listener.Listener, got {self.listener!r}"
+            )
         if self.checkpoint is not None:  # a text is welcome too
-            object.__setattr__(self, "checkpoint", Path(self.checkpoint))
+            object.__setattr__(self, "checkpoint", _path("checkpoint", self.checkpoint))
+
+
+def _path(name: str, value: object) -> Path:
+    if isinstance(value, (str, os.PathLike)) and os.fspath(value):
+        return Path(value)
+    raise OptionError(f"{name} must be the path of a folder, got {value!r}")
 
 
 def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tuple[float, ...]:
@@ -50,6 +64,10 @@ def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tu
     """
     if weights is None:
         weights = [float(level) ** (1 / 3) for level in range(1, len(widths) + 1)]
+    if not isinstance(weights, Collection) or isinstance(cast("object", weights), str):
+        raise OptionError(f"level weights must be numbers, one per width, as in (1, 1, 2); got {weights!r}")
+    for weight in weights:
+        real_number("a level weight", weight, 1.0)
     if len(weights) != len(widths):
         raise OptionError(f"{len(weights)} level weights do not fit {len(widths)} widths; give one per width")
     if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or weights[-1] <= 0:
@@ -59,7 +77,8 @@ def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tu
 
 
 def check_range(name: str, value: float, lowest: float, highest: float, example: float) -> None:
-    """Raise OptionError where a number is not in [lowest, highest]."""
+    """Raise OptionError for what is no number, or not in [lowest, highest]."""
+    real_number(name, value, example)
     if not lowest <= value <= highest:
         raise OptionError(f"{name} {value} is not between {lowest} and {highest}; give one that is, as in {example}")
 
@@ -71,7 +90,4 @@ def check_count(name: str, value: int, highest: int, example: int) -> None:
 
 def whole(name: str, value: int, example: int) -> int:
     """Return the value as an int; raise OptionError for what is no whole number, whatever its type promised."""
-    try:
-        return as_integer(value)
-    except TypeError as error:
-        raise OptionError(f"{name} {value!r} is no whole number; give one, as in {example}") from error
+    return whole_number(name, value, example)

@@ -147,16 +147,16 @@ class PhaseRun:
 
     def _close_epoch(self, rate: float) -> None:
         state = self.state
-        metrics = value = None
+        metrics, value, best = None, None, False
         if self.validate is not None and self.schedule.looks_at(state.epoch + 1):
             metrics, value = self.validate(self.engine.user_embeddings, self.engine.item_embeddings, self._heed)
         loss = state.loss / max(1, state.n_trained)
         state.epoch, state.position, state.loss, state.n_trained = state.epoch + 1, 0, 0.0, 0
         if metrics is not None and value is not None:
+            best = value > self.state.best_value
             self._keep_best(value)
             by_width = {str(width): values for width, values in metrics.items()}
             state.history.append({"epoch": state.epoch, "loss": loss, "value": value, "metrics": by_width})
-        best = value is not None and state.best_epoch == state.epoch
         self.listener.epoch_done(EpochReport(state.phase, state.epoch, loss, rate, metrics, value, best))
 
     def _heed(self) -> None:

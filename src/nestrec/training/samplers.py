@@ -11,10 +11,12 @@ tests say what it must hold.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
+from nestrec.arguments import real_number, whole_number
 from nestrec.errors import OptionError
-from nestrec.kernels.candidates import TILE
+from nestrec.kernels.candidate_tile import TILE
 from nestrec.training.losses import Negatives
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class PoolSampler:
     def __post_init__(self) -> None:
         """Check the number."""
         n = self.n_candidates
-        if n is not None and not (1 <= n <= LARGEST_POOL and n % TILE == 0):
+        if n is not None and not (1 <= whole_number("n_candidates", n, TILE) <= LARGEST_POOL and n % TILE == 0):
             raise OptionError(
                 f"{n} candidates cannot share a softmax; give a multiple of {TILE} up to {LARGEST_POOL}, as in 64"
             )
@@ -95,7 +97,10 @@ class ChoosingSampler:
 
     def __post_init__(self) -> None:
         """Check the number."""
-        if self.n_candidates is not None and not 1 <= self.n_candidates <= LARGEST_POOL:
+        if (
+            self.n_candidates is not None
+            and not 1 <= whole_number("n_candidates", self.n_candidates, 16) <= LARGEST_POOL
+        ):
             raise OptionError(
                 f"{self.n_candidates} candidates cannot be drawn; give 1 to {LARGEST_POOL}, as in 16, "
                 "or leave it out to let the size of the catalogue decide"
@@ -144,7 +149,7 @@ class DynamicSampler(ChoosingSampler):
         """Check the numbers."""
         super().__post_init__()
         highest = LARGEST_POOL if self.n_candidates is None else self.n_candidates
-        if not 1 <= self.n_hardest <= highest:
+        if not 1 <= whole_number("n_hardest", self.n_hardest, 1) <= highest:
             raise OptionError(
                 f"the {self.n_hardest} hardest cannot be told among {highest} candidates; give 1 to {highest}, as in 1"
             )
@@ -191,6 +196,14 @@ class AdaptiveSampler(ChoosingSampler):
     alpha: float = 1.0
     beta: float = 0.1
     power: int = -2
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        for name, example in (("alpha", 1.0), ("beta", 0.1)):
+            if not isfinite(real_number(name, getattr(self, name), example)):
+                raise OptionError(f"{name} must be finite, got {getattr(self, name)} (for example {example})")
+        whole_number("power", self.power, -2)
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Keep the nearest to what the positive calls for."""
@@ -256,7 +269,10 @@ class DisentangledSampler(ChoosingSampler):
         super().__post_init__()
         if not self.shared:
             raise OptionError("gates are learned on whole vectors, so levels share the negative; leave shared out")
-        if not 0 <= self.alpha <= 1 or not 0 <= self.gamma <= 1000:
+        if (
+            not 0 <= real_number("alpha", self.alpha, 0.2) <= 1
+            or not 0 <= real_number("gamma", self.gamma, 0.5) <= 1000
+        ):
             raise OptionError(
                 f"alpha {self.alpha} must be in [0, 1] and gamma {self.gamma} in [0, 1000]; as in 0.2, 0.5"
             )

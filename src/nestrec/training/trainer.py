@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from nestrec.arguments import check_fields, check_keywords
+from nestrec.data.coercion import as_interactions
 from nestrec.data.cold import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
@@ -28,8 +30,10 @@ from nestrec.training.objective import Objective
 from nestrec.training.optimizers import Adam
 from nestrec.training.options import Run, check_count, check_range, checked_level_weights
 from nestrec.training.phase import Schedule
+from nestrec.training.registry import CPU_ENGINE, resolve
 from nestrec.training.samplers import DynamicSampler, NoSampler, PoolSampler, Sampler
 from nestrec.training.validation import Metric
+from nestrec.training.validation_choice import needs_times, resolve_validation
 from nestrec.widths import Widths
 
 DEFAULT_WIDTHS = (4, 8, 16, 32, 64)
@@ -41,6 +45,7 @@ _PAIRS: dict[Negatives, tuple[Loss, Sampler]] = {
 }
 
 
+@check_fields
 @dataclass(frozen=True)
 class Trainer:
     """What model is wanted; `fit` trains it.
@@ -56,14 +61,18 @@ class Trainer:
     """Prefix lengths that must each be a good recommender: ascending, unique, at most 1024."""
     level_weights: Sequence[float] | None = None
     """Share of each width in the loss, scaled to sum to 1; None: the l-th narrowest has l^(1/3)."""
-    backbone: Backbone = MF()  # noqa: RUF009 - a frozen value
-    """What turns trained numbers into vectors: nothing, or the graph of interactions."""
-    loss: Loss | None = None
-    """What a level minimises; None: what goes with the sampler, without one either a softmax over a pool."""
-    sampler: Sampler | None = None
-    """How negatives are chosen; None: what goes with the loss."""
-    engine: TorchEngine | None = None
-    """The torch engine and its options; None: the CPU engine where it can train this, otherwise torch as it comes."""
+    backbone: Backbone | str = MF()  # noqa: RUF009 - a frozen value
+    """What turns trained numbers into vectors: nothing, or the graph of interactions; an object or a name (mf,
+    lightgcn)."""
+    loss: Loss | str | None = None
+    """What a level minimises, an object or a name (softmax, bpr, bce, directau); None: what goes with the sampler,
+    without one either a softmax over a pool."""
+    sampler: Sampler | str | None = None
+    """How negatives are chosen, an object or a name (pool, uniform, dynamic, adaptive, curriculum, mixed,
+    disentangled); None: what goes with the loss."""
+    engine: TorchEngine | str | None = None
+    """The torch engine with its options, or a name (cpu, torch); None: the CPU engine where it can train this,
+    otherwise torch as it comes."""
     epochs: int | None = None
     """Passes over the interactions, at most; the learning rate falls in a straight line over them. None: by density."""
     learning_rate: float | None = None
@@ -95,20 +104,20 @@ class Trainer:
         """Check every value once; raise OptionError with the rule and the way out."""
         widths = self.widths if isinstance(self.widths, Widths) else Widths(self.widths)
         object.__setattr__(self, "widths", widths)
+        checked_level_weights(self.level_weights, widths)
         weights = None if self.level_weights is None else tuple(self.level_weights)
-        checked_level_weights(weights, widths)
         object.__setattr__(self, "level_weights", weights)
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 60)
+        self._resolve_names()
         self._pair_loss_and_sampler()
-        if self.engine is None and not self._fits_the_cpu_engine():
-            object.__setattr__(self, "engine", TorchEngine())
+        self._choose_engine()
         check_range("learning rate", self._learning_rate(), 1e-6, 10, 0.2)
         check_range("final learning rate", self._final_learning_rate(), 0, 10, 0.02)
         if self.starting_scale is not None:
             check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
         check_count("patience", self.patience, 100_000, 8)
-        check_range("tune_seconds", self.tune_seconds or 0, 0, 1e9, 60)
+        check_range("tune_seconds", 0 if self.tune_seconds is None else self.tune_seconds, 0, 1e9, 60)
         if self.regularization is not None:
             check_range("regularization", self.regularization, 0, 100, 0.05)
             if self.tune_seconds:
@@ -130,6 +139,9 @@ class Trainer:
         0.001
         """
         widths = Widths(changes.get("widths", DEFAULT_WIDTHS))
+        for kind in ("loss", "sampler"):
+            if changes.get(kind) is not None:
+                changes[kind] = resolve(kind, changes[kind])
         loss, sampler = changes.get("loss"), changes.get("sampler")
         pairs: dict[str, Any] = {}
         if (loss is None or loss.takes is Negatives.ONE) and (sampler is None or sampler.gives is Negatives.ONE):
@@ -151,22 +163,25 @@ class Trainer:
         }
         return cls(**{"final_learning_rate": given["learning_rate"], **given})
 
+    @check_keywords
     def fit(
         self,
-        interactions: Interactions,
+        interactions: Interactions | object,
         *,
-        validation: Split | Interactions | None = RandomSplit(0.1),  # noqa: B008 - a frozen value
+        validation: Split | Interactions | float | str | object | None = RandomSplit(0.1),  # noqa: B008 - frozen
         refit: bool = True,
         run: Run = Run(),  # noqa: B008 - a frozen value
     ) -> NestedEmbeddings:
         """Train on interactions and return the embeddings; `manifest["training"]` tells how it went.
 
         Args:
-            interactions: who interacted with what. Users and items without interactions get no vector: the model does
-                not know them.
-            validation: how to carve out the part that chooses the epoch; or that part itself, which is then not trained
-                on; or None to train all epochs unwatched. Users and items without training interactions take no part
-                in choosing; the listener and `manifest["training"]["validation"]` tell how many those are.
+            interactions: who interacted with what: Interactions, or a path or table that `read_interactions` takes.
+                Users and items without interactions get no vector: the model does not know them.
+            validation: how to carve out the part that chooses the epoch: a split, the share to hold out at random, or a
+                name (random, time, leave-last-out; of the first two, a tenth); or that part itself, as Interactions, a
+                path or a table, which is then not trained on; or None to train all epochs unwatched. Users and items
+                without training interactions take no part in choosing; the listener and
+                `manifest["training"]["validation"]` tell how many those are.
             refit: train again on all interactions for the epochs that a split's validation chose.
             run: seed, threads, checkpoint, listener.
 
@@ -175,10 +190,13 @@ class Trainer:
         checkpoint is another run's.
 
         """
-        interactions = drop_cold(interactions)
+        if not isinstance(run, Run):
+            raise OptionError(f"run must be a Run, as in Run(seed=1, threads=4); got {run!r}")
+        split = resolve_validation(validation)
+        interactions = drop_cold(as_interactions(interactions, keep_timestamps=needs_times(split)))
         check_learnable(interactions)
         with StopRequest() as stop:
-            return Fit(self, interactions, validation, refit, run, stop).result()
+            return Fit(self, interactions, split, refit, run, stop).result()
 
     def tunes(self, interactions: Interactions) -> bool:
         """Say whether regularizations are tried on the validation part before the search."""
@@ -195,7 +213,7 @@ class Trainer:
             self.widths,
             checked_level_weights(self.level_weights, self.widths),
             rules.candidates_for(interactions) if n_candidates is None else n_candidates,
-            multiple * self.backbone.regularization_scale(interactions) * rules.regularization_for(interactions)
+            multiple * self._backbone.regularization_scale(interactions) * rules.regularization_for(interactions)
             if regularization is None
             else regularization,
             self.starting_scale,
@@ -209,26 +227,59 @@ class Trainer:
     def start(self, interactions: Interactions, objective: Objective, run: Run) -> RunningEngine:
         """Return an engine at its starting values; raise MissingExtraError where torch is needed and missing."""
         parts = None
-        if self.engine is not None:
-            parts = self.engine.parts(
-                self.backbone, self._sampler, self._loss, interactions, self.schedule(interactions).epochs, run
+        if self.torch_engine is not None:
+            parts = self.torch_engine.parts(
+                self._backbone, self._sampler, self._loss, interactions, self.schedule(interactions).epochs, run
             )
         return started(interactions, objective, run, parts)
 
     @property
+    def torch_engine(self) -> TorchEngine | None:
+        """The torch engine; None where the CPU engine trains."""
+        return cast("TorchEngine | None", self.engine)
+
+    @property
+    def _backbone(self) -> Backbone:
+        return cast("Backbone", self.backbone)  # names became objects, and what was missing came, when it was made
+
+    @property
     def _loss(self) -> Loss:
-        assert self.loss is not None  # paired at the door
-        return self.loss
+        return cast("Loss", self.loss)
 
     @property
     def _sampler(self) -> Sampler:
-        assert self.sampler is not None  # paired at the door
-        return self.sampler
+        return cast("Sampler", self.sampler)
+
+    def engine_options(self, interactions: Interactions) -> dict[str, Any]:
+        """Return the engine and its options by name, what the data decide filled in."""
+        engine = self.torch_engine
+        return {"engine": CPU_ENGINE} if engine is None else engine.chosen(self._backbone, interactions)
+
+    def _resolve_names(self) -> None:
+        """Let names and classes become objects; raise OptionError for what is neither."""
+        for kind in ("backbone", "loss", "sampler", "engine"):
+            value = getattr(self, kind)
+            if value is not None and not (kind == "engine" and value == CPU_ENGINE):
+                object.__setattr__(self, kind, resolve(kind, value))
+
+    def _choose_engine(self) -> None:
+        """Take the CPU engine where it can train this and no other is given, else torch's."""
+        fits = not self.regularize_whole and runs_on_cpu_engine(self._backbone, self._sampler, self._loss)
+        if self.engine == CPU_ENGINE and not fits:
+            raise OptionError(
+                "the cpu engine trains mf with the samplers pool, dynamic or uniform, each width its own negatives, "
+                f"not {type(self.backbone).__name__} with {type(self.loss).__name__} and {type(self.sampler).__name__} "
+                "as they were asked for; leave engine out, or give torch"
+            )
+        if self.engine == CPU_ENGINE:
+            object.__setattr__(self, "engine", None)
+        elif self.engine is None and not fits:
+            object.__setattr__(self, "engine", TorchEngine())
 
     def _pair_loss_and_sampler(self) -> None:
         """Let the one that is missing be what goes with the other; raise OptionError where they do not fit."""
-        takes = self.loss.takes if self.loss is not None else None
-        gives = self.sampler.gives if self.sampler is not None else None
+        takes = self._loss.takes if self.loss is not None else None
+        gives = self._sampler.gives if self.sampler is not None else None
         wanted = takes or gives or Negatives.POOL
         if takes is not None and gives is not None and takes is not gives:
             raise OptionError(
@@ -244,13 +295,11 @@ class Trainer:
         object.__setattr__(self, "loss", self.loss or loss)
         object.__setattr__(self, "sampler", self.sampler or sampler)
 
-    def _fits_the_cpu_engine(self) -> bool:
-        return not self.regularize_whole and runs_on_cpu_engine(self.backbone, self._sampler, self._loss)
-
     def _learning_rate(self) -> float:
         if self.learning_rate is not None:
             return self.learning_rate
-        return CPU_LEARNING_RATE if self.engine is None else self.engine.optimizer_for(self.backbone).learning_rate
+        engine = self.torch_engine
+        return CPU_LEARNING_RATE if engine is None else engine.optimizer_for(self._backbone).learning_rate
 
     def _final_learning_rate(self) -> float:
         return self._learning_rate() / 10 if self.final_learning_rate is None else self.final_learning_rate
@@ -259,7 +308,7 @@ class Trainer:
         """Return the schedule of a phase that runs all epochs."""
         epochs = self.epochs
         if epochs is None:
-            epochs = self._loss.rules.epochs_for(interactions, moves_all=self.backbone.moves_all)
+            epochs = self._loss.rules.epochs_for(interactions, moves_all=self._backbone.moves_all)
         every = max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every
         return Schedule(epochs, epochs, self._learning_rate(), self._final_learning_rate(), every, self.patience)
 

@@ -16,6 +16,7 @@ from nestrec.widths import Widths
 
 FloatMatrix = npt.NDArray[np.float32]
 
+_LARGEST_CUTOFF = 100_000
 _BESIDE = ("recall", "ndcg")  # told at the same cutoff, whatever chooses
 
 
@@ -29,10 +30,13 @@ class Metric:
     @classmethod
     def parse(cls, label: str) -> Metric:
         """Read a label; raise OptionError for an unknown metric or a cutoff that is no positive whole number."""
-        name, _, cutoff = label.partition("@")
-        if name not in METRICS or not cutoff.isdecimal() or int(cutoff) < 1:
+        name, _, cutoff = label.partition("@") if isinstance(label, str) else ("", "", "")
+        if name not in METRICS or not cutoff.isdecimal() or not 1 <= int(cutoff[:9]) <= _LARGEST_CUTOFF:
             choices = ", ".join(METRICS)
-            raise OptionError(f"metric {label!r} is not known; give one of {choices} and a cutoff, as in ndcg@20")
+            raise OptionError(
+                f"metric {label!r} is not known; give one of {choices} and a cutoff from 1 to {_LARGEST_CUTOFF}, as in "
+                "ndcg@20"
+            )
         return cls(name, int(cutoff))
 
     def __str__(self) -> str:

@@ -196,7 +196,7 @@ def test_the_papers_setting_trains() -> None:
         ({"device": "tpu"}, "device 'tpu' is not known; choose one of auto, cpu, cuda"),
         ({"batch_size": 100}, "batch_size 100 is no multiple of 32; give one that is, as in 2048"),
         ({"batch_size": 0}, "batch_size 0 is not between 1 and"),
-        ({"batch_size": 64.5}, "batch_size 64.5 is no whole number; give one, as in 2048"),
+        ({"batch_size": 64.5}, "batch_size must be a whole number, got 64.5"),
     ],
 )
 def test_a_wrong_engine_says_why(options: dict[str, Any], sentence: str) -> None:

@@ -1,0 +1,104 @@
+"""Checks of arguments that many calls share: numbers, and the names of keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from difflib import get_close_matches
+from functools import wraps
+from inspect import Parameter, signature
+from numbers import Real
+from operator import index as as_integer
+from typing import Any, ParamSpec, SupportsIndex, TypeVar, cast
+
+from nestrec.errors import OptionError, UnknownOptionError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def whole_number(name: str, value: object, example: int) -> int:
+    """Return the value as an int; raise OptionError for text, fractions, True and False, whatever its type promised.
+
+    >>> whole_number("epochs", 60, example=60)
+    60
+    """
+    try:
+        if not _is_truth_value(value):
+            return as_integer(cast("SupportsIndex", value))
+    except TypeError:
+        pass
+    raise OptionError(f"{name} must be a whole number, got {value!r} (for example {example})")
+
+
+def real_number(name: str, value: object, example: float) -> float:
+    """Return the value as a float; raise OptionError for what is no real number. NaN and infinity are numbers."""
+    if isinstance(value, Real) and not _is_truth_value(value):
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    raise OptionError(f"{name} must be a number, got {value!r} (for example {example})")
+
+
+def whole_numbers(name: str, values: object, example: str) -> tuple[int, ...]:
+    """Return one whole number or several as a tuple; raise OptionError for anything else.
+
+    >>> whole_numbers("cutoffs", 10, "10,20,50"), whole_numbers("cutoffs", [10, 20], "10,20,50")
+    ((10,), (10, 20))
+    """
+    rule = f"{name} must be whole numbers, as in ({example}); got"
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        values = (values,)
+    try:
+        return tuple(whole_number(name, value, 0) for value in values)
+    except OptionError as error:
+        raise OptionError(f"{rule} {values!r}") from error
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for a name near one of the choices, else nothing.
+
+    >>> suggest("epoch", ["epochs", "widths"])
+    "; did you mean 'epochs'?"
+    """
+    near = get_close_matches(name, list(choices), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_keywords(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function raise UnknownOptionError for keywords it does not have, with the name that may be meant."""
+    parameters = signature(function).parameters.values()
+    names = [one.name for one in parameters if one.kind in (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
+
+    @wraps(function)
+    def checked(*args: P.args, **values: P.kwargs) -> T:
+        _check_names(function.__qualname__, values, names)
+        return function(*args, **values)
+
+    return checked
+
+
+def check_fields(made: type[T]) -> type[T]:
+    """Do the same for the fields of a dataclass."""
+    names = [field.name for field in fields(cast("Any", made)) if field.init]
+    init: Callable[..., None] = made.__init__
+
+    @wraps(init)
+    def checked(self: T, *args: Any, **values: Any) -> None:
+        _check_names(made.__name__, values, names)
+        init(self, *args, **values)
+
+    made.__init__ = checked  # type: ignore[assignment]
+    return made
+
+
+def _check_names(of: str, values: dict[str, Any], names: list[str]) -> None:
+    for name in values:
+        if name not in names:
+            meant = suggest(name, names) or f"; choose from {', '.join(one for one in names if one != 'self')}"
+            raise UnknownOptionError(f"{of} has no argument {name!r}{meant}")
+
+
+def _is_truth_value(value: object) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # numpy's, without importing it
