@@ -173,7 +173,10 @@ TESTED_ELSEWHERE = {
         ),
         "--out": "test_interrupted_it_says_how_to_go_on_and_does",
     },
-    "info": {"--json": "test_json_is_the_manifest_with_the_memory_of_each_width"},
+    "info": {
+        "--json": "test_json_is_the_manifest_with_the_memory_of_each_width",
+        "--verify": "test_it_says_how_far_the_files_were_verified",
+    },
     "demo": {
         "--out": "test_it_writes_model_data_figures_page_and_picture",
         "--seed": "test_the_seed_makes_another_world",

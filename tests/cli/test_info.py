@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from nestrec.artefact import checksums
 from nestrec.embeddings import NestedEmbeddings
 from tests.cli.conftest import Run
 
@@ -38,3 +43,40 @@ def test_a_foreign_folder_is_told(run: Run, tmp_path: Path) -> None:
     result = run("info", tmp_path)
     assert result.code == 1
     assert "holds no manifest.json, so it is no nestrec model" in result.err
+
+
+def test_it_says_how_far_the_files_were_verified(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "the manifest and all bytes of 3 files match their checksums"
+    assert told in run("info", model).out
+    loaded, model = NestedEmbeddings.load(model), tmp_path / "m"
+    monkeypatch.setattr(checksums, "VERIFIED_UP_TO", 10)
+    monkeypatch.setattr(checksums, "BLOCK", 64)
+    monkeypatch.setattr(checksums, "SAMPLED", 3)
+    loaded.save(model)
+    result = run("info", model)
+    assert "embeddings.safetensors 3 of" in result.out
+    assert not json.loads(run("info", model, "--json").out)["integrity"]["complete"]
+    assert told in run("info", model, "--verify").out
+    content = bytearray((model / "embeddings.safetensors").read_bytes())
+    content[700] ^= 1
+    (model / "embeddings.safetensors").write_bytes(content)
+    damaged = run("info", model, "--verify")
+    assert (damaged.code, "is damaged" in damaged.err) == (1, True)
+
+
+@pytest.mark.parametrize("section", ["mine", None, [1], {}, {"options": {"a": {"b": [1]}}}, {"history": 3}], ids=repr)
+def test_sections_of_the_users_own_do_not_matter(run: Run, tmp_path: Path, section: Any) -> None:
+    """A model that was made with a section `training` of another form failed with a traceback."""
+    model = NestedEmbeddings.from_arrays([[1.0]], [[1.0]], [1])
+    replace(model, manifest={"training": section, "data": section}).save(tmp_path / "m")
+    for words in ((), ("--json",)):
+        assert run("info", tmp_path / "m", *words).code == 0
+
+
+def test_one_epoch_is_one_epoch(run: Run, model: Path, tmp_path: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+    training = {**loaded.manifest["training"], "epochs": 1}
+    replace(loaded, manifest={**loaded.manifest, "training": training}).save(tmp_path / "m")
+    assert "Trained 1 epoch on" in run("info", tmp_path / "m").out

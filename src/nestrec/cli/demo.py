@@ -14,6 +14,7 @@ import typer
 from nestrec.cli.console import results, say, show
 from nestrec.cli.destination import check_model_place, write_json, written_whole
 from nestrec.cli.exit_codes import INTERRUPTED
+from nestrec.data.read_report import counted
 from nestrec.errors import MissingExtraError
 from nestrec.report.quality import WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
 from nestrec.report.table import TextTable
@@ -202,11 +203,11 @@ def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:
 
 def _about(world: GeneratedWorld) -> str:
     interactions = world.interactions
-    return (
-        f"The built-in world: {interactions.n_users:,} users, {interactions.n_items:,} items in "
-        f"{int(world.item_topic.max()) + 1} topics of {_subtopics_per_topic(world)} subtopics, "
-        f"{interactions.n_interactions:,} interactions."
-    )
+    users, items = counted(interactions.n_users, "user"), counted(interactions.n_items, "item")
+    topics = counted(int(world.item_topic.max()) + 1, "topic")
+    subtopics = counted(_subtopics_per_topic(world), "subtopic")
+    pairs = counted(interactions.n_interactions, "interaction")
+    return f"The built-in world: {users}, {items} in {topics} of {subtopics}, {pairs}."
 
 
 def _subtopics_per_topic(world: GeneratedWorld) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import msgspec
 import typer
 
 from nestrec.cli.console import results, show
+from nestrec.data.read_report import counted
 from nestrec.report.sizes import bytes_per_million_items, readable_bytes
 from nestrec.report.table import TextTable
 from nestrec.report.training import validation_table
@@ -17,34 +19,43 @@ if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.retrieval.plan import Plan
 
+T = TypeVar("T")
+
 EXAMPLES = """\b
 Examples:
   nestrec info model
   nestrec info model --json
+  nestrec info model --verify
 """
 
 
 def info(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is known as JSON.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Check all bytes of all files; otherwise files over 256 MiB are sampled."),
+    ] = False,
 ) -> None:
-    """Show what a model is: sizes, widths, options, data, validation."""
+    """Show what a model is: sizes, widths, options, data, validation, and how far its files were verified."""
+    from nestrec.artefact.manifest import count_verified
     from nestrec.embeddings import NestedEmbeddings
 
-    loaded = NestedEmbeddings.load(model)
+    loaded = NestedEmbeddings.load(model, verify=True if verify else None)
+    blocks = count_verified(loaded.manifest, True if verify else None)
     if as_json:
-        typer.echo(json.dumps(described(loaded), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({**described(loaded), "integrity": _integrity(blocks)}, indent=2, ensure_ascii=False))
         return
     manifest = loaded.manifest
     results().print(f"{model}: a model of nestrec {manifest.get('nestrec_version')}, {_size(manifest)} on disk")
+    results().print(_integrity_line(blocks))
     show(_sizes(loaded))
     show(_widths(loaded))
     if loaded.plan is not None:
         results().print(f"Plan: {loaded.plan.name} ({_measured(loaded.plan)})")
-    training = manifest.get("training")
-    if training is not None:
-        _show_training(training)
-    for line in _data_lines(manifest.get("data", {}).get("report")):
+    _show_training(manifest.get("training"))
+    data = manifest.get("data")
+    for line in _data_lines(data.get("report") if isinstance(data, dict) else None):
         results().print(line)
 
 
@@ -74,23 +85,90 @@ def _widths(model: NestedEmbeddings) -> TextTable:
     return TextTable(("width", "per million items", "this model's items"), rows)
 
 
-def _show_training(training: dict[str, Any]) -> None:
-    rows = tuple((name, _plain(value)) for name, value in training["options"].items())
+class _Kind(msgspec.Struct):
+    """What chose the epoch."""
+
+    kind: str
+
+
+class _Training(msgspec.Struct):
+    """The section of a model that `Trainer.fit` made; one of the same name may hold anything."""
+
+    options: dict[str, Any]
+    epochs: int
+    trained_on: str
+    seconds: float
+    interrupted: bool
+    validation: _Kind
+
+
+class _Report(msgspec.Struct):
+    """The section of a model that `nestrec train` made."""
+
+    source: str
+    format: str
+    n_rows: int
+    n_kept: int
+    rejected: dict[str, int] = {}
+    notes: list[str] = []
+
+
+def _read_section(section: Any, kind: type[T]) -> T | None:
+    """Return a section of the manifest as what it should be; None where it is something else, as a user's own."""
+    try:
+        return msgspec.convert(section, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _show_training(section: Any) -> None:
+    training = _read_section(section, _Training)
+    if training is None:
+        return
+    rows = tuple((name, _plain(value)) for name, value in training.options.items())
     show(TextTable(("option", "value"), rows, n_left=2))
-    table = validation_table(training)
+    table = _validation_table(section)
     if table is not None:
         show(table)
-    stopped = ", then interrupted" if training["interrupted"] else ""
-    told = f"Trained {training['epochs']} epochs on {training['trained_on']} in {training['seconds']:.1f} s{stopped}"
-    results().print(f"{told}; validation: {training['validation']['kind']}")
+    stopped = ", then interrupted" if training.interrupted else ""
+    epochs = counted(training.epochs, "epoch")
+    told = f"Trained {epochs} on {training.trained_on} in {training.seconds:.1f} s{stopped}"
+    results().print(f"{told}; validation: {training.validation.kind}")
 
 
-def _data_lines(report: dict[str, Any] | None) -> list[str]:
+def _validation_table(section: dict[str, Any]) -> TextTable | None:
+    try:
+        return validation_table(section)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        StopIteration,
+    ):  # not the metrics that `Trainer.fit` keeps
+        return None
+
+
+def _data_lines(section: Any) -> list[str]:
     """Return the account of the file that was read."""
+    report = _read_section(section, _Report)
     if report is None:
         return []
-    head = f"Data: {report['source']}, {report['n_rows']:,} rows as {report['format']}, {report['n_kept']:,} kept"
-    return [head, *(f"left out {count:,}: {reason}" for reason, count in report["rejected"].items()), *report["notes"]]
+    head = f"Data: {report.source}, {counted(report.n_rows, 'row')} as {report.format}, {report.n_kept:,} kept"
+    return [head, *(f"left out {count:,}: {reason}" for reason, count in report.rejected.items()), *report.notes]
+
+
+def _integrity(blocks: dict[str, tuple[int, int]]) -> dict[str, Any]:
+    """Return how far contents were compared with their checksums, by file; a load that finds damage fails."""
+    files = {name: {"blocks": n, "verified": verified} for name, (verified, n) in blocks.items()}
+    return {"complete": all(verified == n for verified, n in blocks.values()), "files": files}
+
+
+def _integrity_line(blocks: dict[str, tuple[int, int]]) -> str:
+    parts = [f"{name} {verified:,} of {n:,} MiB" for name, (verified, n) in blocks.items() if verified < n]
+    if not parts:
+        return f"Integrity: the manifest and all bytes of {counted(len(blocks), 'file')} match their checksums"
+    return f"Integrity: what was checked matches its checksums; sampled: {', '.join(parts)}; --verify checks all"
 
 
 def _size(manifest: Any) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from nestrec.cli.console import results, say, show
 from nestrec.cli.destination import check_file_place, check_model_place, write_json, written_whole
+from nestrec.data.read_report import counted
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def plan(
         )  # fmt: skip
     _tell(planning, every, len(loaded.items))
     if picture is not None:
-        _draw(planning, picture, f"{model.name}: {len(loaded.items):,} items")
+        _draw(planning, picture, f"{model.name}: {counted(len(loaded.items), 'item')}")
     if json_to is not None:
         write_json(json_to, _document(planning))
     if not measure_only:
@@ -96,7 +97,7 @@ def _tell(planning: Planning, every: bool, n_items: int) -> None:
     if not every:
         shown.sort(key=lambda plan: plan.measured.p50_ms if plan.measured is not None else 0.0)
     what = "all plans" if every else "plans that none beats"
-    show(plans_table(shown, planning.chosen, f"{n_items:,} items, the best {planning.chosen.k}: {what}"))
+    show(plans_table(shown, planning.chosen, f"{counted(n_items, 'item')}, the best {planning.chosen.k}: {what}"))
     results().print(_held(planning.chosen))
 
 

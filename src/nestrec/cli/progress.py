@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nestrec.cli.console import messages
+from nestrec.data.read_report import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
@@ -109,9 +110,9 @@ class TrainingProgress:
         if self._task is not None:
             self._bar.remove_task(self._task)
         total = start.epochs * start.n_positives
-        description = _PHASES[start.phase]
+        description, epochs = _PHASES[start.phase], counted(start.epochs, "epoch")
         self._task = self._bar.add_task(description, total=total, completed=start.position, told=_PREPARING)
-        self._line(f"{description}: at most {start.epochs} epochs of {start.n_positives:,} interactions")
+        self._line(f"{description}: at most {epochs} of {counted(start.n_positives, 'interaction')}")
 
     def advanced(self, n_positives: int) -> None:
         """Move the bar."""

@@ -12,6 +12,7 @@ from nestrec.cli.answers import Answers, check_answers_place, write_answers
 from nestrec.cli.console import say
 from nestrec.cli.id_files import ids_in, in_blocks
 from nestrec.cli.skipped import Skipped
+from nestrec.data.read_report import counted
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any],
     unanswered.tell()
     kept = f", {done.n_kept:,} of them by an earlier run" if done.n_kept else ""
     rate = f"{done.users_per_second:,.0f} users/s, {done.finding_seconds:.1f} of {done.seconds:.1f} s to find items"
-    say(f"Wrote {out}: {done.n_users:,} users{kept}, {done.n_rows:,} rows; {rate}.")
+    say(f"Wrote {out}: {counted(done.n_users, 'user')}{kept}, {counted(done.n_rows, 'row')}; {rate}.")
 
 
 class _Unanswered:

@@ -17,6 +17,7 @@ from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
+from nestrec.data.read_report import counted
 from nestrec.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def _finish(model: NestedEmbeddings, out: Path) -> None:
     table = validation_table(training)
     if table is not None:
         show(table)
-    epochs = f"{training['epochs'] or 'less than 1'} epochs on {training['trained_on']}"
+    trained = counted(training["epochs"], "epoch") if training["epochs"] else "less than 1 epoch"
+    epochs = f"{trained} on {training['trained_on']}"
     if training["interrupted"]:
         say(
             f"Interrupted. The best model so far ({epochs}) is in {out}; to go on, give the same command with --resume."

@@ -23,6 +23,7 @@ from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.search import Budget, Search, Trial, check_optuna, search
 from nestrec.comparison.watcher import Unwatched, Watcher
 from nestrec.data.interactions import Interactions
+from nestrec.data.read_report import counted
 from nestrec.errors import OptionError, TrainingError
 from nestrec.kernels.threads import checked_threads
 from nestrec.training.options import Run, check_count
@@ -200,7 +201,7 @@ def _told(found: Search, metric: str) -> str:
         return f"every fit failed: {found.error}"
     return (
         f"{metric} {found.trials[0].value:.4f} with defaults, {found.best.value:.4f} at best, "
-        f"{len(found.trials)} fits, {found.seconds:.1f} s"
+        f"{counted(len(found.trials), 'fit')}, {found.seconds:.1f} s"
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from nestrec.data.read_report import counted
 from nestrec.report.durations import readable_seconds
 from nestrec.report.standing import ALPHA, Rival, Standing, labels_of, rivals, standing
 
@@ -117,9 +118,10 @@ def measured(found: Comparison) -> tuple[str, ...]:
 def _data(found: Comparison) -> str:
     data = found.data
     return (
-        f"Data: {data.users:,} users, {data.items:,} items, {data.train_interactions:,} interactions to train on "
+        f"Data: {counted(data.users, 'user')}, {counted(data.items, 'item')}, "
+        f"{counted(data.train_interactions, 'interaction')} to train on "
         f"(fingerprint {data.train_fingerprint[:12]}), {data.test_interactions:,} held out (fingerprint "
-        f"{data.test_fingerprint[:12]}) of {data.test_users:,} users, over whom all means are taken."
+        f"{data.test_fingerprint[:12]}) of {counted(data.test_users, 'user')}, over whom all means are taken."
     )
 
 

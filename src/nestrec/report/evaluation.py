@@ -38,7 +38,7 @@ def _title(evaluation: Evaluation, k: int) -> str:
     who = _users(evaluation.n_users)
     if unknown:
         who = f"All {who}, {unknown:,} of whom the model does not know and who count as 0"
-    return f"{who}; {evaluation.n_items:,} items, the first {k}{_half(evaluation)}"
+    return f"{who}; {counted(evaluation.n_items, 'item')}, the first {k}{_half(evaluation)}"
 
 
 def _half(evaluation: Evaluation) -> str:
