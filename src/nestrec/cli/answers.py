@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from nestrec.cli.console import results, show
+from nestrec.cli.console import results, say, show
 from nestrec.cli.destination import check_file_place, written_whole
 from nestrec.errors import OptionError
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
+    from nestrec.data.vocabulary import Vocabulary
     from nestrec.retrieval.ranking import Ranking
 
 _SHOWN = 1000  # rows of a table on a terminal
 _DATABASE_MEMORY = "256MB"
+# What readers of delimited text strip, take for a missing value, or for a comment.
+_ALTERED = re.compile(
+    r"\A(?:\s|[#%]|\Z)|\s\Z|\A(?:n/?a|<na>|#n/?a|-?nan|null|none|nil|\\n|-?inf(?:inity)?|true|false)\Z", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Answers:
 
     names: tuple[str, str, str, str]  # asked, answer, rank, score
     rankings: Iterable[Ranking]
+    vocabularies: tuple[Vocabulary, ...] = ()  # of the ids that the answers may hold
 
     def rows(self) -> Iterator[tuple[Any, Any, int, str]]:
         """Yield the rows; a score is the shortest text that reads back as the same float32."""
@@ -67,13 +73,31 @@ def _show(answers: Answers) -> None:
         results().print(f"… the first {_SHOWN:,} rows; write all of them with --out FILE.csv")
 
 
-def _write_separated(answers: Answers, file: TextIO, delimiter: str) -> None:
+def _write_separated(answers: Answers, file: TextIO, delimiter: str, *, quoting: bool = True) -> None:
+    """Write rows so that reading gives the same ids; `quoting` False writes ids as they are."""
     rows = answers.rows()
     first = list(islice(rows, 1))  # before the header: where this fails, nothing has been printed
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(answers.names)
-    writer.writerows(first)
-    writer.writerows(rows)
+    show_id = _Quoted(delimiter).__getitem__ if quoting else str
+    file.write(delimiter.join(answers.names) + "\n")
+    file.writelines(
+        f"{show_id(asked)}{delimiter}{show_id(answer)}{delimiter}{rank}{delimiter}{score}\n"
+        for asked, answer, rank, score in chain(first, rows)
+    )
+
+
+class _Quoted(dict[Any, str]):
+    """Ids as a file of delimited text holds them: in quotes where a reader would take them for something else."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._altered = re.compile(rf'{_ALTERED.pattern}|["{delimiter}\r\n]', re.IGNORECASE)
+
+    def __missing__(self, key: Any) -> str:
+        """Return and keep the text of an id."""
+        text = str(key)
+        if isinstance(key, str) and self._altered.search(text):
+            text = '"' + text.replace('"', '""') + '"'
+        self[key] = text
+        return text
 
 
 def _write_csv(answers: Answers, path: Path) -> None:
@@ -82,8 +106,22 @@ def _write_csv(answers: Answers, path: Path) -> None:
 
 
 def _write_tsv(answers: Answers, path: Path) -> None:
+    """Write tab-separated text, which is read without quotes by default, so with quotes only if it cannot be else."""
+    must_quote = any(_needs_quotes(vocabulary) for vocabulary in answers.vocabularies)
     with path.open("w", encoding="utf-8", newline="") as file:
-        _write_separated(answers, file, "\t")
+        _write_separated(answers, file, "\t", quoting=must_quote)
+    if must_quote:
+        say("Some ids hold tabs or line ends, or blanks at an end, or are words such as NA, so ids of the file are "
+            "quoted; read it with --quote '\"'")  # fmt: skip
+
+
+def _needs_quotes(vocabulary: Vocabulary) -> bool:
+    if vocabulary.ids.dtype.kind != "T":
+        return False
+    altered = re.compile(rf"{_ALTERED.pattern}|[\t\r\n]", re.IGNORECASE)
+    size = 65_536
+    parts = (vocabulary.ids[start : start + size].tolist() for start in range(0, len(vocabulary), size))
+    return any(altered.search(text) for part in parts for text in part)
 
 
 def _write_json_lines(answers: Answers, path: Path) -> None:

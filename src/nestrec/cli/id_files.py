@@ -1,42 +1,43 @@
-"""Ids named on the command line: one by one, or in a file, one a line or in the first column."""
+"""Ids named on the command line: one by one, or in a file: one a line, in a column, in JSON lines or Parquet."""
 
 from __future__ import annotations
 
-import csv
 import io
+import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nestrec.errors import DataError
 
 if TYPE_CHECKING:
+    from nestrec.data.readers.byte_source import ByteSource
     from nestrec.data.vocabulary import Vocabulary
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".json", ".jsonl", ".ndjson")
-_PACKED = (".gz", ".zst")
+_LONGEST_ROW = 1 << 20  # characters
+_LONGEST_FIELD = 100  # lines that a field in quotes may go over
+_QUOTED = re.compile(r' *"((?:[^"]|"")*)" *')
 
 
 def ids_in(path: Path, known: Vocabulary, role: str) -> Iterator[str]:
-    """Yield the ids of a text file in order; `role` is user or item.
+    """Yield the ids of a file, or of standard input (`-`), in order; `role` is user or item.
 
-    A .csv or .tsv gives its first column, any other file its lines. A first line that is a usual name for a column of
-    users or items, and no id of the model, is a header. Raises DataError where the file cannot be read or has no ids.
+    A .csv or .tsv gives the column with a usual name for users or items, or else its first one; Parquet and JSON lines
+    likewise; any other file its lines. Blanks around an id belong to it only where it stands in quotes. A first line
+    that is a usual name, and no id of the model, is a header; so is one that names both users and items. Raises DataError where the file cannot be read or has no
+    ids.
     """
-    from nestrec.data.readers.byte_source import ByteSource, as_stream
+    from nestrec.data.readers.byte_source import ByteSource
+    from nestrec.data.readers.location import locate
 
-    with closing(ByteSource(path)) as source:
-        if source.head(4) == b"PAR1":
-            raise DataError(f"{path} is a Parquet file; give ids as text, one a line")
-        if _suffix(path) in _JSON:
-            raise DataError(f"{path} is a file of JSON; give ids as text, one a line")
-        text = io.TextIOWrapper(io.BufferedReader(as_stream(source)), encoding="utf-8", newline="")
-        ids = _without_header(_first_fields(text, path), known, role)
-        yield from _not_empty(ids, path, role)
+    with closing(ByteSource(locate(path))) as source:
+        yield from _not_empty(_ids_of(source, known, role), source.path, role)
 
 
 def in_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -50,37 +51,126 @@ def in_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
         yield block
 
 
-def _first_fields(text: io.TextIOBase, path: Path) -> Iterator[str]:
-    delimiter = _DELIMITERS.get(_suffix(path))
+def _ids_of(source: ByteSource, known: Vocabulary, role: str) -> Iterator[str]:
+    from nestrec.data.readers.id_tables import parquet_ids
+
+    if source.kind == "parquet":
+        return parquet_ids(source, role)
+    if source.kind is not None:
+        raise DataError(f"{source.path} is a file of {source.kind}; give ids as text, one a line, or as Parquet")
+    suffix = source.data_path.suffix.lower()
+    if suffix in _JSON:
+        return _json_ids(_lines(source), source.path, role)
+    rows = _rows(_lines(source), _DELIMITERS.get(suffix), known)
+    return _column(rows, known, role)
+
+
+def _lines(source: ByteSource) -> Iterator[str]:
+    """Yield lines with their ends; a line has a limit, so that no file can fill the memory."""
+    from nestrec.data.readers.byte_source import as_stream
+
+    text = io.TextIOWrapper(io.BufferedReader(as_stream(source)), encoding="utf-8", newline="")
     try:
-        if delimiter is None:
-            fields: Iterable[str] = (line.strip() for line in text)
-        else:
-            fields = (row[0].strip() for row in csv.reader(text, delimiter=delimiter) if row)
-        yield from (field for field in fields if field)
+        while line := text.readline(_LONGEST_ROW + 1):
+            if len(line) > _LONGEST_ROW:
+                raise DataError(f"{source.path} has a line of more than 1 MiB; give ids, one a line")
+            yield line
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no UTF-8 text ({error.reason}); save it as UTF-8, one id a line") from error
+        raise DataError(f"{source.path} is no UTF-8 text ({error.reason}); save it as UTF-8, one id a line") from error
 
 
-def _without_header(ids: Iterator[str], known: Vocabulary, role: str) -> Iterator[str]:
+def _rows(lines: Iterator[str], delimiter: str | None, known: Vocabulary) -> Iterator[list[str]]:
+    """Yield the fields of each row that holds any; without a delimiter, a line is one field."""
+    waiting: deque[str] = deque()
+    while (line := waiting.popleft() if waiting else next(lines, "")) != "":
+        row = line
+        ahead: list[str] = []
+        while _is_open(row, delimiter) and len(ahead) < _LONGEST_FIELD and len(row) <= _LONGEST_ROW:
+            further = waiting.popleft() if waiting else next(lines, "")
+            if not further:
+                break
+            ahead.append(further)
+            row += further
+        if _is_open(row, delimiter):  # a quote that is never closed is a character of its line
+            row = line
+            waiting.extendleft(reversed(ahead))
+        fields = _split(row.rstrip("\r\n"), delimiter)
+        if delimiter is None and fields[0] != row.strip() and known.index_of([row.strip()])[0] >= 0:
+            fields = [row.strip()]  # an id that has the quotes itself
+        if any(fields):
+            yield fields
+
+
+def _is_open(row: str, delimiter: str | None) -> bool:
+    """Tell whether the row ends inside a field that begins with a quote."""
+    if row.count('"') % 2 == 0:
+        return False
+    return any(field.lstrip(" ").startswith('"') for field in (row.split(delimiter) if delimiter else [row]))
+
+
+def _split(row: str, delimiter: str | None) -> list[str]:
+    """Return the fields of a row; blanks around a field belong to it only inside quotes."""
+    fields, place = [], 0
+    while True:
+        match = _QUOTED.match(row, place)
+        end = match.end() if match else place
+        if match and (end == len(row) or (delimiter and row.startswith(delimiter, end))):
+            fields.append(match[1].replace('""', '"'))
+        else:
+            end = row.find(delimiter, place) if delimiter else len(row)
+            end = len(row) if end < 0 else end
+            fields.append(row[place:end].strip())
+        if end == len(row) or delimiter is None:
+            return fields
+        place = end + len(delimiter)
+
+
+def _column(rows: Iterator[list[str]], known: Vocabulary, role: str) -> Iterator[str]:
+    """Yield the ids of the column of users or items, past a header."""
+    first = next(rows, None)
+    if first is None:
+        return
+    place = next((place for place, name in enumerate(first) if _is_usual(name, role)), None)
+    names_both = all(any(_is_usual(name, each) for name in first) for each in ("user", "item"))
+    if place is None or (not names_both and known.index_of([first[place]])[0] >= 0):
+        place = 0
+        yield from filter(None, first[:1])
+    yield from (fields[place] for fields in rows if len(fields) > place and fields[place])
+
+
+def _is_usual(name: str, role: str) -> bool:
     from nestrec.data.readers.columns import USUAL_NAMES, plain_name
 
-    first = next(ids, None)
-    if first is not None:
-        name = re.sub(r"[\W_]+", "", plain_name(first)).lower()
-        if name not in USUAL_NAMES[role] or known.index_of([first])[0] >= 0:
-            yield first
-    yield from ids
+    return re.sub(r"[\W_]+", "", plain_name(name)).lower() in USUAL_NAMES[role]
 
 
-def _not_empty(ids: Iterator[str], path: Path, role: str) -> Iterator[str]:
+def _json_ids(lines: Iterator[str], name: str, role: str) -> Iterator[str]:
+    """Yield the ids of lines that are each an id, or an object with a usual name for users or items."""
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name} has a line that is no JSON; write one id, or one object, a line") from error
+        if isinstance(value, dict):
+            value = _value_of(value, name, role)
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise DataError(f"{name} has a line without an id of a {role}; write one id, or one object, a line")
+        if value != "":
+            yield str(value)
+
+
+def _value_of(record: dict[str, Any], name: str, role: str) -> Any:
+    key = next((key for key in record if _is_usual(key, role)), None)
+    if key is None:
+        raise DataError(f"{name} has no key of {role}s among {', '.join(map(repr, record))}; name it {role}_id")
+    return record[key]
+
+
+def _not_empty(ids: Iterator[str], name: str, role: str) -> Iterator[str]:
     first = next(ids, None)
     if first is None:
-        raise DataError(f"{path} holds no {role} ids; write one a line")
+        raise DataError(f"{name} holds no {role} ids; write one a line")
     yield first
     yield from ids
-
-
-def _suffix(path: Path) -> str:
-    bare = path.with_suffix("") if path.suffix.lower() in _PACKED else path
-    return bare.suffix.lower()

@@ -11,6 +11,7 @@ import typer
 from nestrec.cli.answers import Answers, check_answers_place, write_answers
 from nestrec.cli.console import say
 from nestrec.cli.id_files import ids_in, in_blocks
+from nestrec.cli.reading import refuse_reading_twice
 from nestrec.cli.skipped import Skipped
 from nestrec.data.read_report import counted
 from nestrec.errors import OptionError
@@ -40,7 +41,8 @@ def recommend(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)],
     user: Annotated[list[str] | None, typer.Option(metavar="ID", help="A user; may be given again.")] = None,
     users: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file of users, one a line or in the first column.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A file of users: one a line, a column, or - for standard input."),
     ] = None,
     all_users: Annotated[bool, typer.Option("--all-users", help="Every user of the model.")] = False,
     k: Annotated[int, typer.Option("-k", metavar="N", help="Items per user.")] = 10,
@@ -68,6 +70,7 @@ def recommend(
 ) -> None:
     """Recommend items to users."""
     _check_one_of(user, users, all_users)
+    refuse_reading_twice(users, only, without)
     check_answers_place(out)
     in_parts = all_users and out is not None and out.suffix.lower() == ".parquet"
     if resume and not in_parts:
@@ -93,7 +96,9 @@ def recommend(
     size = max(1, min(65_536, _ANSWERS_AT_ONCE // max(1, k)))
     blocks = _blocks(user, users, loaded.users, size)
     unanswered = _Unanswered()
-    write_answers(Answers(NAMES, _rankings(loaded, blocks, options, skipped, unanswered)), out)
+    write_answers(
+        Answers(NAMES, _rankings(loaded, blocks, options, skipped, unanswered), (loaded.users, loaded.items)), out
+    )
     skipped.tell()
     unanswered.tell()
     if out is not None:

@@ -46,9 +46,10 @@ def similar(
     loaded = NestedEmbeddings.load(model)
     noun, asked, find = ("item", item, loaded.similar_items) if item else ("user", user, loaded.similar_users)
     ranking = find(asked or [], k, width, unknown="skip" if skip_unknown else "raise")
+    vocabularies = (loaded.items if item else loaded.users,)
     skipped = Skipped()
     skipped.add(noun, ranking.skipped)
-    write_answers(Answers((f"{noun}_id", f"similar_{noun}_id", "rank", "cosine"), [ranking]), out)
+    write_answers(Answers((f"{noun}_id", f"similar_{noun}_id", "rank", "cosine"), [ranking], vocabularies), out)
     skipped.tell()
     if out is not None:
         say(f"Wrote {out}.")

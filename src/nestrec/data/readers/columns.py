@@ -162,3 +162,8 @@ def _missing_sentence(names: list[str], what: str, source: str) -> str:
 def _listed(names: list[str]) -> str:
     shown = ", ".join(repr(name if len(name) <= 40 else name[:40] + "…") for name in names[:12])
     return shown + (", …" if len(names) > 12 else "")
+
+
+def find_usual(names: list[str], role: str) -> int | None:
+    """Return the place of the first usual name of the role among the names, or None."""
+    return _usual(names, role)
