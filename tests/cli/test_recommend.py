@@ -175,7 +175,11 @@ def test_mistakes_are_told_in_one_sentence(run: Run, model: Path, words: list[st
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"\n\n", "holds no user ids"), (b"PAR1....", "is a Parquet file"), (b"a\xff\xfeb\n", "is no UTF-8 text")],
+    [
+        (b"\n\n", "holds no user ids"),
+        (b"PAR1....", "no Parquet file that can be read"),
+        (b"a\xff\xfeb\n", "is no UTF-8 text"),
+    ],
 )
 def test_a_file_of_users_that_cannot_be_used_is_told(
     run: Run, model: Path, tmp_path: Path, content: bytes, sentence: str
@@ -211,11 +215,10 @@ def test_a_user_with_nothing_left_is_told(run: Run, model: Path, tmp_path: Path)
     assert "No item is left to recommend to 1 user; --include-seen allows those they met" in result.err
 
 
-def test_a_file_of_json_is_no_file_of_ids(run: Run, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "ids.jsonl").write_text('{"user_id": "u001"}\n')
-    result = run("recommend", model, "--users", tmp_path / "ids.jsonl")
-    assert (result.code, result.err.count("\n")) == (1, 1)
-    assert "is a file of JSON; give ids as text, one a line" in result.err
+def test_a_file_of_json_lines_names_users(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids.jsonl").write_text('{"user_id": "u001"}\n"u002"\n')
+    result = run("recommend", model, "--users", tmp_path / "ids.jsonl", "-k", "1")
+    assert [row[0] for row in rows_of(result.out)] == ["user_id", "u001", "u002"]
 
 
 def test_an_id_that_is_no_text_is_one_sentence(run: Run, model: Path) -> None:

@@ -30,8 +30,8 @@ def ids_in(path: Path, known: Vocabulary, role: str) -> Iterator[str]:
 
     A .csv or .tsv gives the column with a usual name for users or items, or else its first one; Parquet and JSON lines
     likewise; any other file its lines. Blanks around an id belong to it only where it stands in quotes. A first line
-    that is a usual name, and no id of the model, is a header; so is one that names both users and items. Raises DataError where the file cannot be read or has no
-    ids.
+    that is a usual name, and no id of the model, is a header; so is one that names both users and items. Raises
+    DataError where the file cannot be read or has no ids.
     """
     from nestrec.data.readers.byte_source import ByteSource
     from nestrec.data.readers.location import locate
