@@ -23,6 +23,7 @@ from nestrec.data.vocabulary import Vocabulary
 from nestrec.data.world import World
 from nestrec.errors import DataError, MissingExtraError, OptionError
 from nestrec.evaluation import evaluate
+from nestrec.report.comparison import comparison_tables
 
 TRAIN, TEST = RandomSplit(0.2).split(
     World(n_users=120, n_items=80, interactions_per_user=12).generate(seed=0).interactions
@@ -242,14 +243,14 @@ def test_nestrec_is_tuned_where_that_is_asked_for() -> None:
 def test_a_log_of_other_data_is_refused(found: Comparison, folder: Path) -> None:
     assert found is not None
     with pytest.raises(DataError, match="holds runs on other data: its test part"):
-        compare(TRAIN, TRAIN, **SMALL, out=folder)
+        compare(TRAIN, with_strangers(), **SMALL, out=folder)
 
 
 def test_other_users_are_refused_before_anything_is_fitted() -> None:
     strangers = Interactions(
         Vocabulary.from_ids([f"stranger{n}" for n in range(TEST.n_users)]), TEST.items, TEST.indptr, TEST.indices
     )
-    with pytest.raises(DataError, match="users with test interactions stands in the training data"):
+    with pytest.raises(DataError, match="none of the 104 users with held-out interactions"):
         compare(TRAIN, strangers, **SMALL)
 
 
@@ -284,3 +285,35 @@ def test_what_is_not_installed_is_left_out_or_refused(monkeypatch: pytest.Monkey
     assert 'pip install "nestrec[baselines]"' in absent["ials"]
     with pytest.raises(MissingExtraError, match="ials needs implicit, which is not installed"):
         chosen(["ials"])
+
+
+def with_strangers() -> Interactions:
+    """The test part, every third user of which nobody has trained."""
+    ids = [f"zz{row}" if row % 3 == 0 else str(name) for row, name in enumerate(TEST.users.ids.tolist())]
+    order = np.argsort(np.array(ids))
+    rows = [TEST.indices[TEST.indptr[row] : TEST.indptr[row + 1]] for row in order]
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    return Interactions(Vocabulary.from_ids(ids), TEST.items, indptr, np.concatenate(rows))
+
+
+def test_figures_over_known_users_stand_beside_those_over_all() -> None:
+    """Users without training interactions count as 0 for every model; the two means differ by their share alone."""
+    found = compare(TRAIN, with_strangers(), models=["popularity"], widths=[2], seeds=[0], trials=0, threads=1)
+    data = found.data
+    assert data.known_test_users is not None
+    assert 0 < data.known_test_users < data.test_users
+    for model in found.models:
+        cell = model.at(2)
+        for label, mean in cell.metrics.items():
+            assert cell.known_metrics[label] * data.known_test_users == pytest.approx(mean * data.test_users, rel=1e-5)
+        low, high = cell.known_intervals["ndcg@20"]
+        assert low <= cell.known_metrics["ndcg@20"] <= high
+    again = Comparison.from_dict(found.as_dict())
+    assert again.model("popularity").at(2).known_metrics == found.model("popularity").at(2).known_metrics
+    titles = [table.title or "" for table in comparison_tables(found)]
+    assert sum(f"the {data.known_test_users:,} of {data.test_users:,} test users" in title for title in titles) == 2
+
+
+def test_training_data_as_test_data_are_refused() -> None:
+    with pytest.raises(DataError, match="training interactions"):
+        compare(TRAIN, TRAIN, models=["popularity"], widths=[2], seeds=[0], trials=0, threads=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nestrec.artefact.tensors import Arrays
 from nestrec.baselines.baseline import Kind
@@ -43,28 +44,29 @@ class FittedUnit:
         return next((run.outcome.error for run in self.runs if run.outcome.error is not None), None)
 
 
+Known = npt.NDArray[np.bool_]  # (n_users,) whether a test user has training interactions
 Units = Mapping[str, tuple[Kind, Sequence[FittedUnit]]]  # by model
 
 
-def assembled(units: Units, reference: str, cutoffs: Sequence[int]) -> tuple[ModelResult, ...]:
+def assembled(units: Units, reference: str, cutoffs: Sequence[int], known: Known) -> tuple[ModelResult, ...]:
     """Return the results of all models, gaps included."""
     labels = [f"{name}@{k}" for k in cutoffs for name in PAIRED]
-    results = [_result(name, kind, fitted, labels) for name, (kind, fitted) in units.items()]
+    results = [_result(name, kind, fitted, labels, known) for name, (kind, fitted) in units.items()]
     values = {name: dict(_values(kind, fitted, labels)) for name, (kind, fitted) in units.items()}
     gaps = gaps_of({label: list(_pairs(values, reference, label)) for label in labels})
     return tuple(_with_gaps(result, gaps.get(result.name, [])) for result in results)
 
 
-def _result(name: str, kind: Kind, fitted: Sequence[FittedUnit], labels: Sequence[str]) -> ModelResult:
+def _result(name: str, kind: Kind, fitted: Sequence[FittedUnit], labels: Sequence[str], known: Known) -> ModelResult:
     cells = [
-        _cell(unit, place, None if kind is Kind.WHOLE else width, labels)
+        _cell(unit, place, None if kind is Kind.WHOLE else width, labels, known)
         for unit in fitted
         for place, width in enumerate(unit.widths[:1] if kind is Kind.WHOLE else unit.widths)
     ]
     return ModelResult(name, str(kind), tuple(cells))
 
 
-def _cell(unit: FittedUnit, place: int, width: int | None, labels: Sequence[str]) -> Cell:
+def _cell(unit: FittedUnit, place: int, width: int | None, labels: Sequence[str], known: Known) -> Cell:
     runs = unit.runs if unit.error is None else ()
     figures = [run.outcome.figures[place] for run in runs]
     best = None if unit.search is None else unit.search.best
@@ -82,6 +84,8 @@ def _cell(unit: FittedUnit, place: int, width: int | None, labels: Sequence[str]
         validation_value=None if best is None else best.value,
         peak_memory_bytes=max((run.outcome.peak_memory_bytes for run in runs), default=0),
         error=unit.error,
+        known_metrics=_means([at.known_metrics for at in figures]),
+        known_intervals=_intervals(runs, figures[0].width, labels, known) if runs else {},
     )
 
 
@@ -93,8 +97,10 @@ def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {label: math.fsum(at[label] for at in figures) / len(figures) for label in (figures[0] if figures else ())}
 
 
-def _intervals(runs: Sequence[SeedRun], width: int, labels: Sequence[str]) -> dict[str, tuple[float, float]]:
-    bounds = bootstrap_intervals([_of_users(runs, width, label) for label in labels]).T.tolist()
+def _intervals(
+    runs: Sequence[SeedRun], width: int, labels: Sequence[str], users: Known | slice = slice(None)
+) -> dict[str, tuple[float, float]]:
+    bounds = bootstrap_intervals([_of_users(runs, width, label)[users] for label in labels]).T.tolist()
     return {label: (low, high) for label, (low, high) in zip(labels, bounds, strict=True)}
 
 

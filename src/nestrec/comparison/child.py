@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +28,7 @@ from nestrec.comparison.peak_memory import PeakMemory
 from nestrec.comparison.stored_interactions import stored_interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.data.world import World
-from nestrec.errors import NestrecError
+from nestrec.errors import DataWarning, NestrecError
 from nestrec.evaluation import Evaluation, evaluate
 from nestrec.training.options import Run
 from nestrec.widths import Widths
@@ -69,10 +70,12 @@ def _fitted(job: Job, request: dict[str, Any]) -> Outcome:
     model = baseline(job.model, **job.options).fit(train, Widths(job.widths), _run(job))
     seconds, peak = time.perf_counter() - began, memory.bytes()
     held_out = stored_interactions(Path(request["held_out"]))
-    found = evaluate(model, held_out, job.cutoffs, threads=job.threads, bootstrap_samples=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # told once, before the first fit
+        found = evaluate(model, held_out, job.cutoffs, threads=job.threads, bootstrap_samples=0)
     if request["per_user"] is not None:
         write_arrays(Path(request["per_user"]), per_user(found))
-    figures = tuple(WidthFigures(at.width, at.means, at.beyond_accuracy) for at in found.widths)
+    figures = tuple(WidthFigures(at.width, at.means, at.beyond_accuracy, at.known_means) for at in found.widths)
     return Outcome(seconds, peak, figures)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from nestrec.comparison.assembly import Known
 from nestrec.comparison.choosing import REFERENCE, chosen
 from nestrec.comparison.laboratory import VALIDATION, Laboratory
 from nestrec.comparison.procedure import Procedure
@@ -18,13 +20,17 @@ from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.search import check_optuna
 from nestrec.comparison.tuning import check_seconds
 from nestrec.comparison.watcher import Unwatched, Watcher
+from nestrec.data.cold import drop_cold
 from nestrec.data.interactions import Interactions
-from nestrec.errors import DataError, MissingExtraError, OptionError
+from nestrec.data.vocabulary import Vocabulary
+from nestrec.errors import MissingExtraError, OptionError
+from nestrec.evaluation.held_out import match
 from nestrec.evaluation.protocol import checked_cutoffs
 from nestrec.kernels.threads import checked_threads
 from nestrec.training.options import Run, check_range, whole
 from nestrec.training.trainer import DEFAULT_WIDTHS, check_learnable
 from nestrec.training.validation import Metric
+from nestrec.training.validation_part import carve
 from nestrec.widths import Widths
 
 
@@ -51,8 +57,9 @@ def compare(
     part. Differences to nestrec are paired over users; `nestrec.comparison.gaps` says what is tested.
 
     Args:
-        train: what to train and tune on.
-        test: held-out interactions under the same ids; takes part in no choice.
+        train: what to train and tune on. Users and items without interactions are unknown to every model.
+        test: held-out interactions under the same ids; takes part in no choice. Unknown users and items count as
+            misses of every model; figures over the known users stand beside those over all.
         models: names in `nestrec.baselines.BASELINES`; None is all that are installed. nestrec always takes part.
         widths: where models are compared.
         cutoffs: lengths at which lists are judged.
@@ -100,10 +107,11 @@ def compare(
         threads=checked_threads(threads),
     )
     _check_tuning(trials)
-    data = _summary(train, test)
+    train = drop_cold(train)
+    data, known = _summary(train, test, watcher)
     parts = {"training": data.train_fingerprint, "test": data.test_fingerprint}
     with _folder(out) as folder, RunLog(folder, parts) as log, Laboratory(train, test, log) as laboratory:
-        results = Procedure(protocol, names, laboratory, log, watcher).results()
+        results = Procedure(protocol, names, laboratory, log, watcher, known).results()
     return Comparison(data, protocol, results, REFERENCE, skipped)
 
 
@@ -133,22 +141,33 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     return tuple(Run(seed=seed).seed for seed in given)
 
 
-def _summary(train: Interactions, test: Interactions) -> DataSummary:
-    """Check the data before hours are spent on them, and describe them."""
+class _Trained(NamedTuple):
+    """What every model knows, whatever it is."""
+
+    users: Vocabulary
+    items: Vocabulary
+    seen: Interactions
+
+
+def _summary(train: Interactions, test: Interactions, watcher: Watcher) -> tuple[DataSummary, Known]:
+    """Check the data before hours are spent on them, describe them, and tell which test users are known."""
     check_learnable(train)
-    VALIDATION.split(train)
-    users = test.users.ids[np.diff(test.indptr) > 0]
-    if not bool((train.users.index_of(users) >= 0).any()):
-        raise DataError(
-            f"none of the {len(users)} users with test interactions stands in the training data; give a test part of "
-            "the same users, under the same ids"
-        )
-    return DataSummary(
+    carve(VALIDATION, train)
+    held, rows, unmatched = match(_Trained(train.users, train.items, train), test)
+    if (warning := unmatched.warning(test.n_interactions)) is not None:
+        watcher.note(f"warning: {warning}")
+    known = np.zeros(len(rows), dtype=np.bool_)
+    known[held.known] = True
+    summary = DataSummary(
         train_fingerprint=train.fingerprint(),
         test_fingerprint=test.fingerprint(),
         users=train.n_users,
         items=train.n_items,
         train_interactions=train.n_interactions,
         test_interactions=test.n_interactions,
-        test_users=len(users),
+        test_users=len(rows),
+        known_test_users=len(held.known),
+        cold_test_items=unmatched.items,
+        repeated_interactions=unmatched.seen_interactions,
     )
+    return summary, known

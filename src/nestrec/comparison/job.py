@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -50,6 +50,7 @@ class WidthFigures:
     width: int
     metrics: dict[str, float]
     beyond_accuracy: dict[str, float]
+    known_metrics: dict[str, float] = field(default_factory=dict)  # over the users that the model knows
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nestrec.baselines.registry import BASELINES
-from nestrec.comparison.assembly import FittedUnit, SeedRun, assembled
+from nestrec.comparison.assembly import FittedUnit, Known, SeedRun, assembled
 from nestrec.comparison.choosing import REFERENCE
 from nestrec.comparison.job import Job
 from nestrec.comparison.laboratory import Laboratory
@@ -26,6 +26,7 @@ class Procedure:
     laboratory: Laboratory
     log: RunLog
     watcher: Watcher
+    known: Known  # which of the test users have training interactions
 
     @property
     def _tuner(self) -> Tuner:
@@ -39,7 +40,7 @@ class Procedure:
         plans = {name: list(self._planned(name)) for name in self.names}
         units = {name: (BASELINES[name].kind, [self._fitted(name, *plan) for plan in plans[name]]) for name in plans}
         self.watcher.began("comparing user by user")
-        return assembled(units, REFERENCE, self.protocol.cutoffs)
+        return assembled(units, REFERENCE, self.protocol.cutoffs, self.known)
 
     def is_tuned(self, name: str) -> bool:
         """Tell whether there is anything to tune and a budget for it."""

@@ -30,6 +30,9 @@ class DataSummary:
     train_interactions: int
     test_interactions: int
     test_users: int  # the denominator of every mean
+    known_test_users: int | None = None  # of these, users with training interactions; None: not told
+    cold_test_items: int = 0  # test items without training interactions
+    repeated_interactions: int = 0  # test interactions that are training interactions too
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Cell:
     validation_value: float | None  # the metric that the options chosen reached in tuning; None: nothing was tuned
     peak_memory_bytes: int  # most over seeds
     error: str | None = None  # why there are no figures
+    known_metrics: dict[str, float] = field(default_factory=dict)  # means over test users with training interactions
+    known_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def gap(self, label: str, width: int | None = None) -> Gap | None:
         """Return nestrec's lead in a metric at nestrec's width (None: the cell's own); None where there is none."""
@@ -197,7 +202,9 @@ def _cell(entry: Mapping[str, Any]) -> Cell:
     parts = {
         "seeds": tuple(_seed(figures) for figures in entry["seeds"]),
         "metrics": _numbers(entry["metrics"]),
-        "intervals": {label: (_number(low), _number(high)) for label, (low, high) in entry["intervals"].items()},
+        "intervals": _bounds(entry["intervals"]),
+        "known_metrics": _numbers(entry.get("known_metrics", {})),
+        "known_intervals": _bounds(entry.get("known_intervals", {})),
         "beyond_accuracy": _numbers(entry["beyond_accuracy"]),
         "gaps": tuple(Gap(**gap) for gap in entry["gaps"]),
         "training_seconds": _number(entry["training_seconds"]),
@@ -208,6 +215,10 @@ def _cell(entry: Mapping[str, Any]) -> Cell:
 def _seed(entry: Mapping[str, Any]) -> SeedFigures:
     figures = {name: _numbers(entry[name]) for name in ("metrics", "beyond_accuracy")}
     return SeedFigures(**{**entry, **figures})
+
+
+def _bounds(entry: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    return {label: (_number(low), _number(high)) for label, (low, high) in entry.items()}
 
 
 def _numbers(entry: Mapping[str, float | None]) -> dict[str, float]:

@@ -22,6 +22,8 @@ def comparison_tables(found: Comparison) -> Iterator[TextTable]:
     labels = labels_of(found)
     for label in labels:
         yield metric_table(found, label)
+        if has_unknown_users(found):
+            yield known_table(found, label)
     for label in labels[:2]:
         yield best_table(found, label)
     yield cost_table(found)
@@ -36,6 +38,27 @@ def metric_table(found: Comparison, label: str) -> TextTable:
         for model in found.models
     )
     return TextTable(("model", *map(str, widths), "training", "peak memory"), rows, title, n_left=1)
+
+
+def has_unknown_users(found: Comparison) -> bool:
+    """Tell whether some test users have no training interactions."""
+    return found.data.known_test_users not in (None, found.data.test_users)
+
+
+def known_table(found: Comparison, label: str) -> TextTable:
+    """Return model by width over the test users with training interactions, with half of the 95% interval."""
+    known, users = found.data.known_test_users, found.data.test_users
+    title = f"{label} over the {known:,} of {users:,} test users that training knows; the others count as 0 above"
+    widths = found.protocol.widths
+    rows = tuple((model.name, *(_known(model.at(width), label) for width in widths)) for model in found.models)
+    return TextTable(("model", *map(str, widths)), rows, title, n_left=1)
+
+
+def _known(cell: Cell, label: str) -> str:
+    if label not in cell.known_metrics:
+        return _NOTHING
+    low, high = cell.known_intervals[label]
+    return f"{cell.known_metrics[label]:.4f} ±{(high - low) / 2:.4f}"
 
 
 def best_table(found: Comparison, label: str) -> TextTable:

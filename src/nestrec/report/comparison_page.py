@@ -7,7 +7,7 @@ from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING
 
-from nestrec.report.comparison import best_table, cost_table, metric_table
+from nestrec.report.comparison import best_table, cost_table, has_unknown_users, known_table, metric_table
 from nestrec.report.comparison_details import catalogue_table, figures_table, options_table, seeds_table
 from nestrec.report.comparison_pictures import seconds_chart, width_chart
 from nestrec.report.comparison_words import conclusion, measured
@@ -55,7 +55,7 @@ def comparison_page(found: Comparison) -> str:
         *_list(further),
         _pictures(found, labels[:2]),
         *(table_html(best_table(found, label)) for label in labels[:2]),
-        *(table_html(metric_table(found, label)) for label in labels),
+        *(table_html(table) for label in labels for table in _metric_tables(found, label)),
         table_html(cost_table(found)),
         table_html(catalogue_table(found)),
         *(_folded(figures_table(found, label)) for label in labels),
@@ -66,6 +66,12 @@ def comparison_page(found: Comparison) -> str:
         f"<footer>Written by {escape(_version())}.</footer>",
     ]
     return document(title, body, _STYLE)
+
+
+def _metric_tables(found: Comparison, label: str) -> Iterator[TextTable]:
+    yield metric_table(found, label)
+    if has_unknown_users(found):
+        yield known_table(found, label)
 
 
 def _pictures(found: Comparison, labels: Sequence[str]) -> str:

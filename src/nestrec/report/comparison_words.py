@@ -11,7 +11,7 @@ from nestrec.report.durations import readable_seconds
 from nestrec.report.standing import ALPHA, Rival, Standing, labels_of, rivals, standing
 
 if TYPE_CHECKING:
-    from nestrec.comparison.result import Comparison
+    from nestrec.comparison.result import Comparison, DataSummary
 
 
 def conclusion(found: Comparison) -> tuple[str, ...]:
@@ -122,7 +122,23 @@ def _data(found: Comparison) -> str:
         f"{counted(data.train_interactions, 'interaction')} to train on "
         f"(fingerprint {data.train_fingerprint[:12]}), {data.test_interactions:,} held out (fingerprint "
         f"{data.test_fingerprint[:12]}) of {counted(data.test_users, 'user')}, over whom all means are taken."
+        f"{_unknown(data)}"
     )
+
+
+def _unknown(data: DataSummary) -> str:
+    """Return what of the test part training does not know; empty where that is nothing, or not told."""
+    if data.known_test_users is None:
+        return ""
+    unknown = data.test_users - data.known_test_users
+    told = []
+    if unknown:
+        told.append(f" {unknown:,} of these users have no training interactions and count as 0.")
+    if data.cold_test_items:
+        told.append(f" {data.cold_test_items:,} held-out items have no training interactions and count as misses.")
+    if data.repeated_interactions:
+        told.append(f" {data.repeated_interactions:,} held-out interactions were trained on and count as misses.")
+    return "".join(told)
 
 
 def _tuning(found: Comparison) -> str:
