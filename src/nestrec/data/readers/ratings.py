@@ -1,0 +1,102 @@
+"""A column of ratings of any kind to numbers, and what is said of ratings that decide nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.data.id_index import TextIds
+from nestrec.data.readers.numbers import parse_decimals, parse_number, to_float
+from nestrec.errors import DataError
+
+Float64 = npt.NDArray[np.float64]
+Place = Callable[[int], str]  # row of the batch -> "line 17"
+
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+
+
+class RatingColumn:
+    """Parses the batches of one column; what is no number becomes NaN, true is 1 and false 0."""
+
+    def __init__(self, source: str, column: str) -> None:
+        self._where = f"{source}, column {column!r}"
+
+    def parse_text(self, texts: TextIds, place: Place) -> Float64:
+        """Return the number of each text; (n,). Raises DataError where one has a decimal comma."""
+        values, unsure = parse_decimals(texts)
+        for row in np.flatnonzero((unsure != 0) & (texts.ends > texts.starts)).tolist():
+            values[row] = self._parse_one(texts.at(row), row, place)
+        return values
+
+    def parse_objects(self, values: Sequence[object], place: Place) -> Float64:
+        """Return the number of each Python value; (n,)."""
+        if set(map(type, values)) <= {int, float}:
+            return np.array([to_float(value) for value in values], dtype=np.float64)
+        parsed = (
+            self._parse_one(value, row, place) if isinstance(value, str) else to_float(value)
+            for row, value in enumerate(values)
+        )
+        return np.array(list(parsed), dtype=np.float64)
+
+    def _parse_one(self, text: str, row: int, place: Place) -> float:
+        number = parse_number(text)
+        if not math.isnan(number):
+            return number
+        if _DECIMAL_COMMA.fullmatch(text.strip()):
+            raise DataError(
+                f"{self._where} holds {text!r} ({place(row)}), a number with a comma; write ratings with a decimal "
+                "point, such as 4.5"
+            )
+        return _BOOLEANS.get(text.strip().lower(), math.nan)
+
+
+class UnusedRatings:
+    """Looks at ratings while no minimum is given, so that every row counts whatever its rating.
+
+    Values that often stand for "no rating" (-1, 0) or for "shown and not clicked" (0) are told; nothing is left out.
+    """
+
+    def __init__(self, column: str, *, is_rating: bool) -> None:
+        self._column, self._is_rating = column, is_rating
+        self._n_zeros, self._n_minus_ones = 0, 0
+        self._least = math.inf
+
+    def see_text(self, texts: TextIds) -> None:
+        """Take a batch of plain decimals; other texts are passed over."""
+        self.see(parse_decimals(texts)[0])
+
+    def see_objects(self, values: Sequence[object]) -> None:
+        """Take a batch of Python values."""
+        self.see(np.array([to_float(v) if isinstance(v, (int, float)) else math.nan for v in values], dtype=np.float64))
+
+    def see(self, values: Float64) -> None:
+        """Take a batch, NaN where there is no number; (n,)."""
+        low = values[values <= 0]  # few, as a rule
+        if len(low):
+            self._n_zeros += int(np.count_nonzero(low == 0))
+            self._n_minus_ones += int(np.count_nonzero(low == -1))
+            self._least = min(self._least, float(low.min()))
+
+    def notes(self) -> list[str]:
+        """Return what is to be told once all batches were seen."""
+        notes = []
+        if self._is_rating:
+            notes.append(f"ratings ({self._column}) are not used: without min_rating every row counts")
+        if self._least < -1:  # a scale with two signs, in which -1 and 0 are ordinary
+            return notes
+        name = f"--rating-column {self._column} " if not self._is_rating else ""
+        for value, count, meaning in (
+            (-1, self._n_minus_ones, "no rating"),
+            (0, self._n_zeros, "no rating" if self._is_rating else "no interaction"),
+        ):
+            if count:
+                notes.append(
+                    f"{count:,} {'rows have' if count > 1 else 'row has'} {value} in {self._column}, which often means "
+                    f'"{meaning}", and count as interactions; {name}--min-rating {value + 1} leaves them out'
+                )
+        return notes

@@ -1,0 +1,107 @@
+"""Which writings of times a column holds: one only, or the reading stops with an example of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.errors import DataError
+
+Float64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Place = Callable[[int], str]  # row of the batch -> "line 17"
+
+_UNITS = ((1e17, "ns", "nanoseconds"), (1e14, "us", "microseconds"), (1e11, "ms", "milliseconds"))  # sizes from which
+_SECONDS, _BETWEEN, _MILLISECONDS = (3e8, 1e10), (1e10, 1e12), (1e12, 1e13)  # sizes of times from 1979 to 2286
+_GIVE = "give time_format, such as '%d/%m/%Y' or, for numbers, s"
+
+
+class Writings:
+    """Examples of the writings met in one column."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where  # "x.csv, column 'time'"
+        self._examples: dict[str, str] = {}
+        self._largest, self._all_days = 0.0, True
+
+    def see_dates(self, mask: Mask, text: Callable[[int], str], place: Place) -> None:
+        """Remember that the rows of the mask are dates in text."""
+        self._see("date", mask, lambda row: f"{text(row)!r} ({place(row)})")
+        self._refuse_pair("number", "date", "numbers and dates")
+
+    def see_numbers(self, values: Float64, place: Place) -> None:
+        """Remember the finite ones among the values as numbers."""
+        finite = np.isfinite(values)
+        self._see("number", finite, lambda row: f"{show_number(values[row])} ({place(row)})")
+        self._refuse_pair("number", "date", "numbers and dates")
+        if not finite.any():
+            return
+        sizes = np.abs(values, where=finite, out=np.zeros(len(values)))
+        self._largest = max(self._largest, float(sizes.max()))
+        self._all_days = self._all_days and _are_days(values[finite])
+        for name, (least, below) in (("s", _SECONDS), ("between", _BETWEEN), ("ms", _MILLISECONDS)):
+            if name not in self._examples and self._largest >= least:
+                mask = (sizes >= least) & (sizes < below)
+                self._see(name, mask, lambda row: f"{show_number(values[row])} ({place(row)})")
+        if "between" not in self._examples:
+            self._refuse_pair("s", "ms", "seconds and milliseconds")
+
+    def refuse(self, text: str, place: str, time_format: str | None) -> DataError:
+        """Return the error for a text that looks like a time and is not written like the others."""
+        if time_format is not None:
+            said = f"holds {text!r} ({place}), which is not written as time_format {time_format!r} says"
+            others = self._examples.get("date") or self._examples.get("number")
+            return DataError(
+                f"{self._where} {said}" + (f", unlike {others}" if others else "") + "; make all times of one form, or "
+                "correct time_format"
+            )
+        others = self._examples.get("date") or self._examples.get("number")
+        if others:
+            return DataError(
+                f"{self._where} mixes times written as {others} and as {text!r} ({place}); write all alike"
+            )
+        return DataError(
+            f"{self._where} holds {text!r} ({place}), which looks like a date and is not ISO 8601 (2021-01-31 or "
+            f"2021-01-31T10:15:00Z), so which day was meant is unknown; {_GIVE}"
+        )
+
+    def notes(self) -> list[str]:
+        """Return what a careful reader would want to know about numbers that were taken as they are."""
+        example = self._examples.get("number")
+        if example is None:
+            return []
+        for least, unit, name in _UNITS:
+            if self._largest >= least:
+                return [_kept_as_they_are(example, name, f"time_format={unit} makes them seconds")]
+        if self._all_days:
+            return [_kept_as_they_are(example, "dates", "time_format='%Y%m%d' reads them as dates")]
+        return []
+
+    def _see(self, name: str, mask: Mask, describe: Callable[[int], str]) -> None:
+        if name not in self._examples and mask.any():
+            self._examples[name] = describe(int(np.argmax(mask)))
+
+    def _refuse_pair(self, one: str, other: str, names: str) -> None:
+        if one in self._examples and other in self._examples:
+            raise DataError(
+                f"{self._where} mixes {names}, such as {self._examples[one]} and {self._examples[other]}; write all "
+                f"times alike, or {_GIVE}"
+            )
+
+
+def _kept_as_they_are(example: str, kind: str, way_out: str) -> str:
+    return f"times such as {example} look like {kind} and are kept as numbers, in the same order; {way_out}"
+
+
+def show_number(value: float) -> str:
+    """Return a number as people write it: without `.0` where it is whole."""
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _are_days(values: Float64) -> bool:
+    """Tell whether each number is a date of these centuries written as YYYYMMDD."""
+    month, day = values // 100 % 100, values % 100
+    in_range = (values >= 19000101) & (values <= 21001231) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return bool(np.all(in_range & (values == np.floor(values))))
