@@ -218,7 +218,7 @@ def test_progress_ends_at_the_end(tmp_path: Path) -> None:
 
 
 def test_the_report_shows_every_row(read: Callable[..., Any]) -> None:
-    _, report = read("user,item,rating\n1,1,5\n1,2,nan\n1,1,4\n1,,4\n", "r.csv")
+    _, report = read("user,item,rating\n1,1,5\n1,2,nan\n1,1,4\n1,,4\n", "r.csv", min_rating=1)
     lines = report.lines()
     assert lines[0].endswith("r.csv: 4 rows read as csv (user from user, item from item, rating from rating)")
     assert lines[1:5] == [

@@ -27,7 +27,7 @@ def test_any_arrow_table_is_read(make: Any) -> None:
     interactions, report = read_interactions(make(COLUMNS))
     assert pairs_of(interactions) == PAIRS
     assert report.format == "table"
-    assert report.columns == {"user": "user_id", "item": "item_id", "rating": "rating"}
+    assert report.columns == {"user": "user_id", "item": "item_id"}
 
 
 def test_a_duckdb_relation_and_a_stream_that_can_be_read_once_are_read() -> None:
@@ -86,7 +86,7 @@ def test_nan_and_null_ratings_are_rejected_by_row() -> None:
     frame = pl.DataFrame(
         {"user": [1, 2, 3, 4], "item": [1, 2, 3, 4], "rating": [1.0, float("nan"), None, float("inf")]}
     )
-    interactions, report = read_interactions(frame)
+    interactions, report = read_interactions(frame, options=ReadOptions(min_rating=0))
     assert interactions.n_interactions == 1
     shown = [str(example) for example in report.examples["the rating is not a finite number"]]
     assert shown == ["row 2: 'nan'", "row 3: 'null'", "row 4: 'inf'"]
@@ -96,7 +96,7 @@ def test_nan_and_null_ratings_are_rejected_by_row() -> None:
     "times",
     [
         pl.Series(["1970-01-01T00:00:02", "1970-01-01 00:00:03"]).str.to_datetime(strict=False).dt.cast_time_unit("ms"),
-        pl.Series(["1970-01-01T00:00:02Z", "3"]),
+        pl.Series(["1970-01-01T00:00:02Z", "1970-01-01 00:00:03"]),
         pl.Series([2, 3], dtype=pl.Int32),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_dictionary_of_columns_is_read() -> None:
 
 def test_a_dictionary_counts_its_bad_numbers_and_keeps_its_times() -> None:
     columns = {"user": [1, 1, 1], "item": [1, 2, 3], "rating": [5, np.nan, 5], "time": [4, 5, 6]}
-    interactions, report = read_interactions(columns, options=ReadOptions(keep_timestamps=True))
+    interactions, report = read_interactions(columns, options=ReadOptions(keep_timestamps=True, min_rating=0))
     assert interactions.timestamps is not None
     assert interactions.timestamps.tolist() == [4, 6]
     assert [str(shown) for shown in report.examples["the rating is not a finite number"]] == ["row 2: 'nan'"]
@@ -196,7 +196,6 @@ def test_a_dictionary_counts_its_bad_numbers_and_keeps_its_times() -> None:
         ({"user": [1], "item": [1, 2]}, "column 'item' has 2 values and 'user' has 1; give columns of equal length"),
         ({"user": [1.5], "item": [1]}, "column 'user': id 1.5 is a float that is no whole number"),
         ({"user": [None], "item": [1]}, "column 'user': ids hold values of type NoneType"),
-        ({"user": [1], "item": [1], "rating": ["good"]}, "column 'rating' holds values that are no numbers; give"),
         ({"user": [1], "what": [1]}, "no column of items among 'user', 'what'"),
         ({"user": [], "item": []}, "has no rows of interactions"),
     ],

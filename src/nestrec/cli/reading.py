@@ -102,6 +102,24 @@ class Reading:
             "--min-rating", metavar="NUMBER", help="Leave out rows rated below this.", show_default="every row counts"
         ),
     ] = None
+    repeats: Annotated[
+        str | None,
+        typer.Option(
+            "--repeats",
+            metavar="RULE",
+            help="Which rating of a repeated user and item --min-rating looks at: first, last, max or sum.",
+            show_default="max",
+        ),
+    ] = None
+    time_format: Annotated[
+        str | None,
+        typer.Option(
+            "--time-format",
+            metavar="FORMAT",
+            help="How times are written, as in '%d/%m/%Y %H:%M' (strptime), or the unit of numbers: s, ms, us or ns.",
+            show_default="ISO 8601, or numbers as they are",
+        ),
+    ] = None
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first row that cannot be used, instead of counting such rows.")
     ] = False
@@ -122,6 +140,8 @@ class Reading:
             sequence=self.sequence,
             sequence_separator=self.sequence_separator.replace("\\t", "\t"),
             min_rating=self.min_rating,
+            repeats=self.repeats,
+            time_format=self.time_format,
             strict=self.strict,
             **further,
         )

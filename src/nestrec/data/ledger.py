@@ -28,9 +28,19 @@ NOT_UTF8 = Reason("the id is not UTF-8 text", "save the file as UTF-8")
 NO_USER = Reason("the user id is missing", "fill it in or remove the row")
 NO_ITEM = Reason("the item id is missing", "fill it in or remove the row")
 BAD_ID = Reason("the id is neither a whole number nor text", "write ids as numbers or strings")
-BAD_RATING = Reason("the rating is not a finite number", "correct it, or ignore ratings with an empty rating_column")
-BAD_TIME = Reason("the timestamp is neither a finite number nor an ISO 8601 date", "correct it or remove the row")
+BAD_RATING = Reason(
+    "the rating is not a finite number", "correct it, or leave min_rating out, so that every row counts"
+)
+BAD_TIME = Reason(
+    "the timestamp is neither a finite number nor an ISO 8601 date",
+    "correct it, or say with time_format how times are written",
+)
+NOT_IN_FORMAT = Reason("the timestamp is not written as time_format says", "correct it, or correct time_format")
 BAD_JSON = Reason("the line is not a JSON object", "write one object a line")
+NOT_AN_ID = Reason(
+    "the id is a list or an object", "write one interaction an object, or, for lists of items, set sequence"
+)
+TOO_LONG = Reason("the row is longer than 1 MiB", "shorten it: an id is a name and not a text")
 ZERO = Reason("the entry is a stored zero, which is no interaction", "remove stored zeros with eliminate_zeros()")
 BELOW_MIN_RATING = Reason("the rating is below the minimum", "lower min_rating")
 REPEATED = Reason("the same user and item stood in another row", "remove the repeats")

@@ -1,38 +1,53 @@
-"""Pairs collected while reading and turned into rows at the end; beyond a limit they wait in a temporary file."""
+"""Pairs collected while reading and turned into rows at the end, each pair once."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.data.spill import SpilledColumns
 from nestrec.kernels import csr as kernel
+from nestrec.kernels import repeats as rated_kernel
 from nestrec.kernels.slices import ENTRIES, row_slices
 from nestrec.kernels.threads import in_threads
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 Float64 = npt.NDArray[np.float64]
-Part = tuple[Int32, Int32, Float64]  # users, items, times; (n,) each, or (0,) times
 
-_NO_TIMES: Float64 = np.empty(0, dtype=np.float64)
+_NONE: Float64 = np.empty(0, dtype=np.float64)
+_RULES = {"first": rated_kernel.FIRST, "last": rated_kernel.LAST, "sum": rated_kernel.SUM}
+
+
+@dataclass(frozen=True)
+class RepeatRule:
+    """How the rows of one pair are joined where ratings are kept until the end."""
+
+    name: str  # first, last or sum
+    min_rating: float | None = None  # a pair rated below is dropped; None: ratings are not kept
+
+    @property
+    def uses_ratings(self) -> bool:
+        """Whether a rating is kept for each row."""
+        return self.min_rating is not None
 
 
 class PairStore:
-    """(user entry, item entry[, time]) in the order read. Use it in a `with` block: the temporary file goes with it."""
+    """(user entry, item entry[, time][, rating]) in the order read. Use it in a `with` block: it may hold a file.
 
-    def __init__(self, memory_bytes: int, *, with_times: bool) -> None:
-        self._limit = memory_bytes
-        self._with_times = with_times
-        self._parts: list[Part] = []
-        self._held = 0
-        self._spilled: list[int] = []  # pairs in each part of the file
-        self._file = tempfile.TemporaryFile(prefix="nestrec-")  # noqa: SIM115 - closed by __exit__
-        self.n_pairs = 0
+    Without a rule a pair has its latest time. Ratings are stored only where the rule uses them.
+    """
+
+    def __init__(self, memory_bytes: int, *, with_times: bool, rule: RepeatRule | None = None) -> None:
+        self._with_times, self._rule = with_times, rule
+        self._with_ratings = rule is not None and rule.uses_ratings
+        floats = (np.float64,) * (with_times + self._with_ratings)
+        self._columns = SpilledColumns((np.int32, np.int32, *floats), memory_bytes)
+        self.n_distinct = 0  # pairs met, those below the minimum included; once `rows` was called
 
     def __enter__(self) -> PairStore:
         """Return itself."""
@@ -41,61 +56,62 @@ class PairStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove the temporary file."""
-        self._file.close()
+        """Remove the temporary file, if there is one."""
+        self._columns.close()
 
-    def add(self, users: Int32, items: Int32, times: Float64 | None) -> None:
+    @property
+    def n_pairs(self) -> int:
+        """Pairs added, repeats included."""
+        return self._columns.n_rows
+
+    def add(self, users: Int32, items: Int32, times: Float64 | None, ratings: Float64 | None = None) -> None:
         """Append pairs; (n,) each."""
-        part = (users, items, _NO_TIMES if times is None else times)
-        self._parts.append(part)
-        self.n_pairs += len(users)
-        self._held += sum(array.nbytes for array in part)
-        if self._held > self._limit:
-            self._spill()
+        values = ((times, self._with_times), (ratings, self._with_ratings))
+        # Copies: the reader may overwrite or free its arrays when it goes on.
+        kept = [_NONE if column is None else column.copy() for column, wanted in values if wanted]
+        self._columns.append(users, items, *kept)
 
     def rows(self, user_ranks: Int32, item_ranks: Int32, threads: int) -> tuple[Int64, Int32, Float64 | None]:
-        """Return indptr, indices and times of the matrix, each pair once, with its latest time."""
+        """Return indptr, indices and times of the matrix, each pair once."""
         # Entries may share a rank, so the matrix may have fewer rows than there are entries.
         counts = np.zeros(int(user_ranks.max(initial=-1)) + 1, dtype=np.int64)
-        for users, _, _ in self._all():
+        for users, *_ in self._columns.parts():
             kernel.count_rows(users, user_ranks, counts)
         indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
         indices = np.empty(self.n_pairs, dtype=np.int32)
-        times = np.empty(self.n_pairs, dtype=np.float64) if self._with_times else _NO_TIMES
-        cursor = indptr[:-1].copy()
-        for users, items, part_times in self._all():
+        times = np.empty(self.n_pairs, dtype=np.float64) if self._with_times else _NONE
+        ratings = np.empty(self.n_pairs, dtype=np.float64) if self._with_ratings else _NONE
+        cursor, rating_cursor = indptr[:-1].copy(), indptr[:-1].copy()
+        for users, items, *values in self._columns.parts():
+            part_times = values[0] if self._with_times else _NONE
             kernel.place_pairs(users, items, part_times, user_ranks, item_ranks, cursor, indices, times)
-        self._parts.clear()
-        _sort(indptr, indices, times, threads)
-        n_kept = kernel.drop_repeats(indptr, indices, times)
+            if self._with_ratings:
+                rated_kernel.place_values(users, values[-1], user_ranks, rating_cursor, ratings)
+        self._columns.clear()
+        _sort(indptr, indices, times, ratings, threads, rated=self._rule is not None)
+        n_kept = self._join(indptr, indices, times, ratings)
         _shorten(indices, n_kept)
         _shorten(times, n_kept if self._with_times else 0)
         return indptr, indices, times if self._with_times else None
 
-    def _spill(self) -> None:
-        for part in self._parts:
-            for array in part:
-                self._file.write(array.data)
-            self._spilled.append(len(part[0]))
-        self._parts.clear()
-        self._held = 0
-
-    def _all(self) -> Iterator[Part]:
-        self._file.seek(0)
-        for size in self._spilled:
-            users, items = (np.frombuffer(bytearray(self._file.read(4 * size)), dtype=np.int32) for _ in range(2))
-            times = (
-                np.frombuffer(bytearray(self._file.read(8 * size)), dtype=np.float64) if self._with_times else _NO_TIMES
-            )
-            yield users, items, times
-        self._file.seek(0, 2)
-        yield from self._parts
+    def _join(self, indptr: Int64, indices: Int32, times: Float64, ratings: Float64) -> int:
+        if self._rule is None:
+            self.n_distinct = kernel.drop_repeats(indptr, indices, times)
+            return self.n_distinct
+        minimum = 0.0 if self._rule.min_rating is None else self._rule.min_rating
+        n_kept, self.n_distinct = rated_kernel.join_repeats(
+            indptr, indices, times, ratings, _RULES[self._rule.name], minimum
+        )
+        return n_kept
 
 
-def _sort(indptr: Int64, indices: Int32, times: Float64, threads: int) -> None:
+def _sort(indptr: Int64, indices: Int32, times: Float64, ratings: Float64, threads: int, *, rated: bool) -> None:
     """Sort each row, in shares of about equally many pairs."""
     shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
-    in_threads(lambda share: kernel.sort_rows(indptr, indices, times, *share), shares, threads)
+    if rated:
+        in_threads(lambda share: rated_kernel.sort_rated_rows(indptr, indices, times, ratings, *share), shares, threads)
+    else:
+        in_threads(lambda share: kernel.sort_rows(indptr, indices, times, *share), shares, threads)
 
 
 def _shorten(array: npt.NDArray[Any], size: int) -> None:

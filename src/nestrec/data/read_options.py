@@ -6,9 +6,12 @@ import math
 import os
 from dataclasses import dataclass
 
+from nestrec.data.time_format import check_time_format
 from nestrec.errors import OptionError
 
 FORMATS = ("csv", "tsv", "recbole", "adjacency", "jsonl", "parquet")
+
+REPEATS = ("first", "last", "max", "sum")
 
 Column = str | int | None
 
@@ -42,13 +45,21 @@ class ReadOptions:
     sequence_separator: str = " "
     """The character between the items of a cell, used with `sequence`; a blank stands for any run of blanks."""
     min_rating: float | None = None
-    """Rows rated below this are left out; by default every rating counts as an interaction."""
+    """Pairs rated below this are left out; by default every row is an interaction and ratings are not used."""
+    repeats: str | None = None
+    """Which of the ratings of a repeated (user, item) pair `min_rating` is held against: `first`, `last`, `max` or
+    `sum`; by default `max`, so that any rating at or above the minimum keeps the pair. First and last go by time where
+    there is a column of times (`timestamp_column=""` ignores it), otherwise by the order of the rows."""
     min_user_interactions: int = 0
     """Users with fewer distinct items are left out, until none is left to leave out (k-core)."""
     min_item_interactions: int = 0
     """Items with fewer distinct users are left out, until none is left to leave out (k-core)."""
     keep_timestamps: bool = False
-    """Keep the time of each interaction (the latest of repeats), for splits by time."""
+    """Keep the time of each interaction, for splits by time. Of repeats it is the latest (with `min_rating`, the latest
+    of the rows at or above it); `repeats` `first` or `last` keeps the time of that row, `sum` the latest of all."""
+    time_format: str | None = None
+    """How times are written: strptime directives such as `%d/%m/%Y %H:%M`, or the unit of numbers, `s`, `ms`, `us` or
+    `ns`; by default text is ISO 8601 (UTC where it names no zone) and numbers are kept as they are."""
     strict: bool = False
     """Stop with an error at the first row that cannot be used, instead of counting such rows."""
     memory_limit_mb: int = 1024
@@ -68,6 +79,9 @@ class ReadOptions:
             if isinstance(column, int) and column < 1:
                 raise OptionError(f"{name} {column} is no position; columns are counted from 1")
         self._check_characters()
+        self._check_repeats()
+        if self.time_format is not None:
+            check_time_format(self.time_format)
         if self.min_rating is not None and not math.isfinite(self.min_rating):
             raise OptionError(f"min_rating {self.min_rating} is not finite; give a number such as 4")
         self._check_at_least("min_user_interactions", self.min_user_interactions, 0)
@@ -91,9 +105,30 @@ class ReadOptions:
         if self.sequence_separator != " " and not self.sequence:
             raise OptionError("sequence_separator needs sequence=True; give it too, or leave the separator out")
 
+    def _check_repeats(self) -> None:
+        if self.repeats is None:
+            return
+        if self.repeats not in REPEATS:
+            raise OptionError(f"repeats must be one of {', '.join(REPEATS)}, got {self.repeats!r}")
+        if self.min_rating is None and not (self.keep_timestamps and self.orders_repeats):
+            raise OptionError(
+                f"repeats {self.repeats!r} chooses which rating is compared with min_rating, and there is none; "
+                "give min_rating, or leave repeats out"
+            )
+
     def _check_at_least(self, name: str, value: int, least: int) -> None:
         if value < least:
             raise OptionError(f"{name} {value} is too small; it is at least {least}")
+
+    @property
+    def orders_repeats(self) -> bool:
+        """Whether one of the rows of a repeated pair stands for all."""
+        return self.repeats in ("first", "last")
+
+    @property
+    def reads_times(self) -> bool:
+        """Whether a column of times is read where there is one."""
+        return self.keep_timestamps or (self.orders_repeats and self.timestamp_column != "")
 
     @property
     def n_threads(self) -> int:

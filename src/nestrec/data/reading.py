@@ -19,7 +19,7 @@ from nestrec.data.filters import k_core
 from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
 from nestrec.data.ledger import BELOW_CORE, BELOW_MIN_RATING, REPEATED, Ledger
-from nestrec.data.pairs import PairStore
+from nestrec.data.pairs import PairStore, RepeatRule
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport, counted
 from nestrec.data.readers.batch import Batch, Reader
@@ -64,23 +64,43 @@ def read_interactions(
     options = options or ReadOptions()
     reader, name = open_reader(source, options)
     ledger = Ledger(name, strict=options.strict)
-    store = PairStore(options.memory_limit_mb * 500_000, with_times=options.keep_timestamps)
-    with closing(reader), store:
+    rule = _repeat_rule(options)
+    with_times = "timestamp" in reader.columns
+    with closing(reader), PairStore(options.memory_limit_mb * 500_000, with_times=with_times, rule=rule) as store:
         met = _Met(IdIndex(), IdIndex(), store)
-        _read_all(reader, met, ledger, options, progress)
-        _check_anything(name, met, ledger)
-        interactions = _assembled(met, options.n_threads)
-    ledger.count(REPEATED, met.pairs.n_pairs - interactions.n_interactions)
+        _read_all(reader, met, ledger, options, progress, rule)
+        _check_anything(name, met, ledger, met.pairs.n_pairs)
+        interactions = _assembled(met, options)
+    ledger.count(REPEATED, met.pairs.n_pairs - met.pairs.n_distinct)
+    if rule is not None and rule.uses_ratings:
+        ledger.count(BELOW_MIN_RATING, met.pairs.n_distinct - interactions.n_interactions)
+        _check_anything(name, met, ledger, interactions.n_interactions)
+        interactions = k_core(interactions, 0, 0)  # without the users and items of which no pair is left
     notes = [*reader.notes, *_decimal_notes(met)]
     interactions = _cored(name, interactions, ledger, options)
     return interactions, _report(name, reader, met.n_rows, interactions, ledger, notes)
 
 
-def _read_all(reader: Reader, met: _Met, ledger: Ledger, options: ReadOptions, progress: Progress | None) -> None:
+def _repeat_rule(options: ReadOptions) -> RepeatRule | None:
+    """Return the rule that needs all rows of a pair; the default, by which any rating counts, decides row by row."""
+    if options.repeats in (None, "max") or (options.repeats == "last" and options.min_rating is None):
+        return None
+    return RepeatRule(options.repeats or "", options.min_rating)
+
+
+def _read_all(
+    reader: Reader,
+    met: _Met,
+    ledger: Ledger,
+    options: ReadOptions,
+    progress: Progress | None,
+    rule: RepeatRule | None,
+) -> None:
+    min_rating = options.min_rating if rule is None else None
     with ThreadPoolExecutor(1) as pool:
         for batch in reader.batches(ledger):
             met.n_rows += batch.n_read
-            _add(_rated(batch, options.min_rating, ledger), met, pool if options.n_threads > 1 else None)
+            _add(_rated(batch, min_rating, ledger), met, pool if options.n_threads > 1 else None)
             if progress is not None:
                 progress(*reader.progress())
 
@@ -105,22 +125,21 @@ def _add(batch: Batch, met: _Met, pool: Executor | None) -> None:
         waiting = pool.submit(met.users.add, batch.users)
         items = met.items.add(batch.items)
         users = waiting.result()
-    # A copy: the reader may overwrite or free its arrays when it goes on.
-    met.pairs.add(users, items, None if batch.times is None else batch.times.copy())
+    met.pairs.add(users, items, batch.times, batch.ratings)
 
 
-def _check_anything(name: str, met: _Met, ledger: Ledger) -> None:
+def _check_anything(name: str, met: _Met, ledger: Ledger, n_left: int) -> None:
     if met.n_rows == 0:
         raise DataError(f"{name} has no rows of interactions (a header at most); give a file with data")
-    if met.pairs.n_pairs == 0:
+    if n_left == 0:
         raise DataError(f"{name}: of {counted(met.n_rows, 'row')} none can be used: {ledger.summary()}")
 
 
-def _assembled(met: _Met, threads: int) -> Interactions:
+def _assembled(met: _Met, options: ReadOptions) -> Interactions:
     users, user_ranks = met.users.finish()
     items, item_ranks = met.items.finish()
-    indptr, indices, times = met.pairs.rows(user_ranks, item_ranks, threads)
-    return Interactions(users, items, indptr, indices, times)
+    indptr, indices, times = met.pairs.rows(user_ranks, item_ranks, options.n_threads)
+    return Interactions(users, items, indptr, indices, times if options.keep_timestamps else None)
 
 
 def _cored(name: str, interactions: Interactions, ledger: Ledger, options: ReadOptions) -> Interactions:

@@ -29,7 +29,7 @@ def _number(buffer: Bytes, place: int, end: int, most: int) -> tuple[int, int]:
     """Return the number of up to `most` digits at `place`, and the place after it."""
     value, start = 0, place
     while place < end and place - start < most and 48 <= buffer[place] <= 57:
-        value = value * 10 + (np.int64(buffer[place]) - 48)
+        value = value * 10 + (int(buffer[place]) - 48)
         place += 1
     return value, place
 
@@ -79,7 +79,7 @@ def _is_word(buffer: Bytes, place: int, end: int, word: int) -> bool:
         return False
     found = 0
     for letter in range(place, end):
-        found = found * 256 + (np.int64(buffer[letter]) & 0xDF)
+        found = found * 256 + (int(buffer[letter]) & 0xDF)
     return found == word
 
 

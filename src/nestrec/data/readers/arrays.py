@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import canonical_ids
-from nestrec.data.ledger import BAD_RATING, BAD_TIME, Ledger
+from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
+from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.errors import DataError
 
+Float64 = npt.NDArray[np.float64]
+
 _AT_ONCE = 1 << 18
-_REASONS = {"rating": BAD_RATING, "timestamp": BAD_TIME}
 
 
 class ArraysReader:
-    """Ids of any type that `canonical_ids` takes; ratings and times as numbers."""
+    """Ids of any type that `canonical_ids` takes; ratings and times of any type that `ValueColumns` parses."""
 
     format = "arrays"
 
     def __init__(self, columns: Mapping[str, npt.ArrayLike], name: str, options: ReadOptions) -> None:
         names = [str(key) for key in columns]
-        roles = find_columns(names, options, name).roles()
-        self.columns = {role: names[place] for role, place in roles.items()}
+        places = find_columns(names, options, name)
+        roles = places.read()
+        self.columns = {role: names[place] for role, place in places.roles().items()}
+        self._numbers = ValueColumns(places, names, options, name)
         values = list(columns.values())
         self._values = {role: _column(values[place], role, names[place], name) for role, place in roles.items()}
         self._size, self._done = len(self._values["user"]), 0
@@ -36,7 +40,7 @@ class ArraysReader:
         for role, column in self._values.items():
             if len(column) != self._size:
                 raise DataError(
-                    f"{name}: column {self.columns[role]!r} has {len(column):,} values and {self.columns['user']!r} "
+                    f"{name}: column {names[roles[role]]!r} has {len(column):,} values and {self.columns['user']!r} "
                     f"has {self._size:,}; give columns of equal length"
                 )
 
@@ -53,29 +57,70 @@ class ArraysReader:
         for start in range(0, self._size, _AT_ONCE):
             part = {role: column[start : start + _AT_ONCE] for role, column in self._values.items()}
             fine = np.ones(len(part["user"]), dtype=np.bool_)
-            for role, reason in _REASONS.items():
-                if role in part:
-                    bad = np.flatnonzero(fine & ~np.isfinite(part[role])).tolist()
-                    first = ((f"row {start + row + 1}", str(part[role][row])) for row in bad)
-                    ledger.reject(reason, len(bad), first)
-                    fine &= np.isfinite(part[role])
+            for role in self._numbers.roles:
+                raw, part[role] = part[role], self._parse(role, part[role], start)
+                bad = np.flatnonzero(fine & ~np.isfinite(part[role])).tolist()
+                first = ((f"row {start + row + 1}", str(raw[row])) for row in bad)
+                ledger.reject(self._numbers.reasons[role], len(bad), first)
+                fine &= np.isfinite(part[role])
+            if self._numbers.unused is not None:
+                self._see_unused(part[UNUSED])
             self._done = start + len(fine)
             kept = {role: column[fine] for role, column in part.items()}
             yield Batch(
                 _indexable(kept["user"]), _indexable(kept["item"]), kept.get("rating"), kept.get("timestamp"), len(fine)
             )
+        self.notes += self._numbers.notes()
+
+    def _parse(self, role: str, values: npt.NDArray[Any], start: int) -> Float64:
+        """Return numbers or seconds, NaN where there is none; (n,)."""
+
+        def place(row: int) -> str:
+            return f"row {start + row + 1}"
+
+        kind = values.dtype.kind
+        if kind == "M" and role == "timestamp":
+            return self._numbers.times.parse_moments(values)
+        if kind in "iuf" or (kind == "b" and role == "rating"):
+            numbers = values.astype(np.float64)
+            return self._numbers.times.parse_numbers(numbers, place) if role == "timestamp" else numbers
+        return self._numbers.parse_objects(role, _decoded(values), place)
+
+    def _see_unused(self, values: npt.NDArray[Any]) -> None:
+        if self._numbers.unused is None:
+            return
+        if values.dtype.kind in "biuf":
+            self._numbers.unused.see(values.astype(np.float64))
+        else:
+            self._numbers.unused.see_objects(values.tolist())
 
 
 def _column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDArray[Any]:
-    if role not in _REASONS:
+    if role in ("user", "item"):
         try:
             return canonical_ids(values).ravel()
         except DataError as error:
             raise DataError(f"{name}: column {column!r}: {error}") from error
+    if role == "timestamp" and getattr(getattr(values, "dtype", None), "tz", None) is not None:
+        in_utc: npt.NDArray[Any] = cast("Any", values).to_numpy(dtype="M8[ns]")  # pandas' times with a zone
+        return in_utc.ravel()
     try:
-        return np.asarray(values, dtype=np.float64).ravel()
+        return (np.asarray(values) if hasattr(values, "__array__") else _as_objects(values)).ravel()
     except (TypeError, ValueError) as error:
         raise DataError(f"{name}: column {column!r} holds values that are no numbers; give numbers") from error
+
+
+def _as_objects(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return a list as an array of its own Python values: numpy would write numbers between texts as text."""
+    items: list[object] = list(cast("Iterable[object]", values))
+    result = np.empty(len(items), dtype=object)
+    result[:] = items
+    return result
+
+
+def _decoded(values: npt.NDArray[Any]) -> list[object]:
+    """Return Python values, bytes as the text they are."""
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values.tolist()]
 
 
 def _indexable(ids: npt.NDArray[Any]) -> IdColumn:

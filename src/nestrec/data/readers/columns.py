@@ -28,6 +28,11 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
         "createdat", "t",
     ),
 }  # fmt: skip
+# Of columns that are only looked at: 0 in them says that there was no interaction.
+_LABELS = (
+    "click", "clicked", "isclick", "label", "like", "liked", "islike", "isliked", "purchased", "ispurchase", "isread",
+    "isbuy", "bought",
+)  # fmt: skip
 _IGNORED = re.compile(r"[\W_]+")
 _RECBOLE_TYPE = re.compile(r":(token|float|token_seq|float_seq)$")
 
@@ -40,11 +45,17 @@ class ColumnPlaces:
     item: int
     rating: int | None
     timestamp: int | None
+    unused: int | None = None  # a column of ratings or labels that decides nothing; the reader looks at its values
+    unused_is_rating: bool = False
 
     def roles(self) -> dict[str, int]:
-        """Return the places of the columns there are, by role."""
+        """Return the places of the columns that are used, by role."""
         found = {"user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp}
         return {role: place for role, place in found.items() if place is not None}
+
+    def read(self) -> dict[str, int]:
+        """Return the places of the columns that are read, by role: the unused one is looked at."""
+        return self.roles() | ({} if self.unused is None else {"unused": self.unused})
 
 
 def plain_name(name: str) -> str:
@@ -73,13 +84,16 @@ def find_columns(names: list[str], options: ReadOptions, source: str, *, named: 
     if rating is None and options.min_rating is not None:
         raise DataError(f"{source} has no column of ratings among {_listed(plain)}, so min_rating cannot be "
                         "applied; name it with rating_column, or leave min_rating out")  # fmt: skip
-    time = places["timestamp"] if options.keep_timestamps else None
+    time = places["timestamp"]
     if options.keep_timestamps and time is None:
         raise DataError(f"{source} has no column of times among {_listed(plain)}; name it with timestamp_column, "
                         "or use a split that needs no times")  # fmt: skip
     if user is None or item is None:
         raise DataError(_missing_sentence(plain, "users" if user is None else "items", source))
-    return ColumnPlaces(user, item, rating, time)
+    if options.min_rating is not None:
+        return ColumnPlaces(user, item, rating, time)
+    label = None if rating is not None or options.rating_column == "" or not named else _label(plain, places)
+    return ColumnPlaces(user, item, None, time, label if rating is None else rating, rating is not None)
 
 
 def refuse_sequences(names: list[str], places: ColumnPlaces, options: ReadOptions, source: str) -> None:
@@ -101,7 +115,7 @@ def _find_places(names: list[str], options: ReadOptions, source: str, *, named: 
     Raises DataError where two roles would share a column.
     """
     given: dict[str, Column] = {role: getattr(options, f"{role}_column") for role in USUAL_NAMES}
-    wanted = [role for role in USUAL_NAMES if role != "timestamp" or options.keep_timestamps]
+    wanted = [role for role in USUAL_NAMES if role != "timestamp" or options.reads_times]
     places: dict[str, int | None] = dict.fromkeys(USUAL_NAMES)
     for role in wanted:
         if given[role] not in (None, ""):
@@ -112,7 +126,8 @@ def _find_places(names: list[str], options: ReadOptions, source: str, *, named: 
         if given[role] is None or (given[role] == "" and role != "rating"):
             taken = {place for place in places.values() if place is not None}
             places[role] = _usual(names, role, taken)
-            if places[role] is None and (role != "rating" or options.min_rating is not None):
+            needed = {"rating": options.min_rating is not None, "timestamp": options.keep_timestamps}
+            if places[role] is None and needed.get(role, True):
                 _refuse_shared_column(places, role, _usual(names, role), names, source)
     return places
 
@@ -143,6 +158,12 @@ def _usual(names: list[str], role: str, taken: Collection[int] = ()) -> int | No
     """Return the place of the first usual name of the role that is not taken."""
     known = ["" if place in taken else _IGNORED.sub("", plain_name(name)).lower() for place, name in enumerate(names)]
     return next((known.index(name) for name in USUAL_NAMES[role] if name in known), None)
+
+
+def _label(names: list[str], places: dict[str, int | None]) -> int | None:
+    """Return the place of a column that says whether there was an interaction at all."""
+    known = [_IGNORED.sub("", name).lower() for name in names]
+    return next((place for place, name in enumerate(known) if name in _LABELS and place not in places.values()), None)
 
 
 def _position(column: Column) -> int | None:

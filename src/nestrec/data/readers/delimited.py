@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from nestrec.data.id_index import TextIds
 from nestrec.data.ledger import (
-    BAD_RATING,
-    BAD_TIME,
     NO_ITEM,
     NO_USER,
     NOT_UTF8,
@@ -33,9 +31,9 @@ from nestrec.data.readers.columns import (
     plain_name,
     refuse_sequences,
 )
-from nestrec.data.readers.numbers import parse_ratings, parse_times
 from nestrec.data.readers.row_spans import row_spans
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
+from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.errors import DataError
 from nestrec.kernels import fields as kernel
 
@@ -43,7 +41,6 @@ Bytes = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
-Parser = Callable[[TextIds], Float64]
 
 DELIMITERS = ("::", "\t", ",", ";", "|")
 _SHORTEST_ROW = 4  # bytes of `1,2` and a line end
@@ -94,9 +91,11 @@ class DelimitedReader:
         self.columns = {
             role: plain_name(names[place]) if named else f"column {place + 1}" for role, place in places.roles().items()
         }
-        self._roles = list(places.roles())
+        shown = [plain_name(name) if named else f"column {place}" for place, name in enumerate(names, start=1)]
+        self._numbers = ValueColumns(places, shown, options, self._name)
+        self._roles = list(places.read())
         self._wanted = np.full(len(names), -1, dtype=np.int64)
-        for row, place in enumerate(places.roles().values()):
+        for row, place in enumerate(places.read().values()):
             self._wanted[place] = row
         self._separator = np.frombuffer(delimiter.encode("ascii"), dtype=np.uint8)
         self._quote = -1 if options.quote is None else ord(options.quote)
@@ -132,6 +131,7 @@ class DelimitedReader:
                     "delimited text; name the format"
                 )
             if blocks.is_last and consumed >= blocks.end:
+                self.notes += self._numbers.notes()
                 return
             blocks.advance(consumed)
 
@@ -168,10 +168,10 @@ class DelimitedReader:
             _, cells = split_sequences(rows.text(1), self._options.sequence_separator)
             _drop(rows, np.bincount(cells, minlength=len(rows.lines)) > 0, 1, NO_ITEM, ledger)
         _drop_undecodable(rows, ledger)
-        if "rating" in self._roles:
-            self._parse(rows, "rating", parse_ratings, BAD_RATING, ledger)
-        if "timestamp" in self._roles:
-            self._parse(rows, "timestamp", parse_times, BAD_TIME, ledger)
+        for name in self._numbers.roles:
+            self._parse(rows, name, ledger)
+        if self._numbers.unused is not None:
+            self._numbers.unused.see_text(rows.text(self._roles.index(UNUSED)))
         ratings, times = rows.values.get("rating"), rows.values.get("timestamp")
         batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
@@ -189,11 +189,11 @@ class DelimitedReader:
         kernel.find_missing(rows.buffer, rows.starts[role], rows.ends[role], rows.quoted[role], missing)
         _drop(rows, missing == 0, role, reason, ledger)
 
-    def _parse(self, rows: _Rows, name: str, parse: Parser, reason: Reason, ledger: Ledger) -> None:
+    def _parse(self, rows: _Rows, name: str, ledger: Ledger) -> None:
         """Parse a column, dropping the rows where it is no finite number."""
         role = self._roles.index(name)
-        rows.values[name] = parse(rows.text(role))
-        _drop(rows, np.isfinite(rows.values[name]), role, reason, ledger)
+        rows.values[name] = self._numbers.parse_text(name, rows.text(role), lambda row: f"line {rows.lines[row]}")
+        _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], ledger)
 
 
 def _drop(rows: _Rows, fine: Mask, role: int, reason: Reason, ledger: Ledger) -> None:

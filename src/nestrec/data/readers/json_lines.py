@@ -1,43 +1,45 @@
-"""JSON lines: one object a line, by Python's own parser, so that whole numbers of any size stay exact."""
+"""JSON lines and arrays of objects, by Python's own parser, so that whole numbers of any size stay exact."""
 
 from __future__ import annotations
 
-import io
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
-from nestrec.data.ledger import BAD_ID, BAD_JSON, BAD_RATING, BAD_TIME, NO_ITEM, NO_USER, Ledger, Reason
+from nestrec.data.ledger import BAD_ID, BAD_JSON, NO_ITEM, NO_USER, NOT_AN_ID, TOO_LONG, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
-from nestrec.data.readers.byte_source import ByteSource, as_stream
+from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.columns import find_columns
-from nestrec.data.readers.numbers import number, seconds
+from nestrec.data.readers.json_records import JsonFile, Record, Unreadable
+from nestrec.data.readers.value_columns import ValueColumns
 from nestrec.errors import DataError
 
-_BYTES_AT_ONCE = 4 << 20
-_NUMBERS = {"rating": (number, BAD_RATING), "timestamp": (seconds, BAD_TIME)}
-
 Key = int | str
-Values = tuple[Key, Key, float, float]
+Object = dict[str, Any]
+
+_ROLES = (("user", NO_USER), ("item", NO_ITEM))
 
 
 class JsonLinesReader:
-    """Objects with the same keys, of which the first line that holds one tells the names."""
+    """Objects whose keys are looked for in the first 64 KB; a key that was named may come later."""
 
     format = "jsonl"
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
-        self._source = source
+        self._source, self._name = source, str(source.path)
         self.notes: list[str] = []
-        names = list(_first_object(source))
-        roles = find_columns(names, options, str(source.path)).roles()
-        self.columns = {role: names[place] for role, place in roles.items()}
+        self._file = JsonFile(source)
+        names = self._keys(options)
+        places = find_columns(names, options, self._name)
+        self.columns = {role: names[place] for role, place in places.roles().items()}
+        self._numbers = ValueColumns(places, names, options, self._name)
+        self._unused = "" if places.unused is None else names[places.unused]
 
     def close(self) -> None:
         """Close the file."""
@@ -48,89 +50,105 @@ class JsonLinesReader:
         return self._source.position, self._source.size
 
     def batches(self, ledger: Ledger) -> Iterator[Batch]:
-        """Yield the usable lines, some thousand at a time."""
-        stream = io.BufferedReader(as_stream(self._source), 1 << 20)
-        line = 1
-        while lines := stream.readlines(_BYTES_AT_ONCE):
-            yield self._plain_batch(lines) or self._checked_batch(lines, line, ledger)
-            line += len(lines)
+        """Yield the usable records, some thousand at a time."""
+        for records, lines in self._file.records():
+            if records:
+                yield self._batch(records, lines, ledger)
+        self.notes += self._numbers.notes()
 
-    def _plain_batch(self, lines: list[bytes]) -> Batch | None:
-        """Parse many lines at once; None where any of them needs a closer look."""
-        try:
-            entries = json.loads(b"[" + b",".join(lines) + b"]")
-            columns = {role: [entry[name] for entry in entries] for role, name in self.columns.items()}
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        if len(entries) != len(lines) or not all(_is_plain(role, column) for role, column in columns.items()):
-            return None
-        numbers = {role: np.array(column, dtype=np.float64) for role, column in columns.items() if role in _NUMBERS}
-        if not all(np.isfinite(column).all() for column in numbers.values()):
-            return None
-        users, items = _ids(columns["user"]), _ids(columns["item"])
-        return Batch(users, items, numbers.get("rating"), numbers.get("timestamp"), len(lines))
+    def _keys(self, options: ReadOptions) -> list[str]:
+        """Return the keys of the first objects in the order met, and those that were named and may come later."""
+        if not self._file.first_records:
+            raise DataError(
+                f"{self._name} holds no JSON object in its first lines; write one object a line, or name the format"
+            )
+        keys = list(dict.fromkeys(key for entry in self._file.first_records for key in entry))
+        if not self._file.is_sampled_whole:
+            named = (options.user_column, options.item_column, options.rating_column, options.timestamp_column)
+            keys += [key for key in named if isinstance(key, str) and key and not key.isdigit() and key not in keys]
+        return keys
 
-    def _checked_batch(self, lines: list[bytes], first: int, ledger: Ledger) -> Batch:
-        """Parse line by line, entering what cannot be used."""
-        numbered = [(line, raw) for line, raw in enumerate(lines, start=first) if raw.strip()]
-        values = (self._values(raw, line, ledger) for line, raw in numbered)
-        return self._batch([row for row in values if row is not None], len(numbered))
+    def _batch(self, records: list[Record], lines: list[int], ledger: Ledger) -> Batch:
+        """Return the usable records of a batch; enter the others."""
+        n_read = len(records)
+        entries, numbers = self._objects(records, lines, ledger)
+        keys = {role: [entry.get(self.columns[role]) for entry in entries] for role, _ in _ROLES}
+        ids = {role: _plain_ids(column) for role, column in keys.items()}
+        if any(column is None for column in ids.values()):
+            rows = [row for row in range(len(entries)) if self._check_ids(keys, row, numbers[row], ledger)]
+            entries, numbers = [entries[row] for row in rows], [numbers[row] for row in rows]
+            ids = {role: _ids([_key(column[row]) for row in rows]) for role, column in keys.items()}
+        if self._numbers.unused is not None:
+            self._numbers.unused.see_objects([entry.get(self._unused) for entry in entries])
+        values, fine = self._values(entries, numbers, ledger)
+        users, items = ids["user"], ids["item"]
+        if users is None or items is None:
+            raise TypeError("ids that were checked are ids")
+        if not fine.all():
+            users, items = users[fine], items[fine]
+            values = {role: column[fine] for role, column in values.items()}
+        return Batch(users, items, values.get("rating"), values.get("timestamp"), n_read)
 
-    def _values(self, raw: bytes, line: int, ledger: Ledger) -> Values | None:
-        """Return what a line says, or enter why it cannot be used."""
-        try:
-            entry = json.loads(raw)
-        except (ValueError, RecursionError):
-            entry = None
-        if not isinstance(entry, dict):
-            return _rejected(ledger, BAD_JSON, line, raw.strip().decode("utf-8", "backslashreplace"))
-        user, item = entry.get(self.columns["user"]), entry.get(self.columns["item"])
-        if user is None or user == "":
-            return _rejected(ledger, NO_USER, line, user)
-        if item is None or item == "":
-            return _rejected(ledger, NO_ITEM, line, item)
-        user_key, item_key = _key(user), _key(item)
-        if user_key is None or item_key is None:
-            return _rejected(ledger, BAD_ID, line, user if user_key is None else item)
-        found = {"rating": 0.0, "timestamp": 0.0}
-        for role, (parse, reason) in _NUMBERS.items():
-            if role in self.columns:
-                value = entry.get(self.columns[role])
-                found[role] = _number(value, parse)
-                if not math.isfinite(found[role]):
-                    return _rejected(ledger, reason, line, value)
-        return user_key, item_key, found["rating"], found["timestamp"]
+    def _objects(self, records: list[Record], lines: list[int], ledger: Ledger) -> tuple[list[Object], list[int]]:
+        """Return the records that are objects, with their lines."""
+        if not any(isinstance(record, Unreadable) for record in records):
+            return records, lines  # type: ignore[return-value]  # all of them are objects
+        entries, numbers = [], []
+        for record, line in zip(records, lines, strict=True):
+            if isinstance(record, Unreadable):
+                _reject(ledger, TOO_LONG if record.is_long else BAD_JSON, line, record.text)
+            else:
+                entries.append(record)
+                numbers.append(line)
+        return entries, numbers
 
-    def _batch(self, rows: list[Values], n_read: int) -> Batch:
-        ratings = np.array([row[2] for row in rows], dtype=np.float64) if "rating" in self.columns else None
-        times = np.array([row[3] for row in rows], dtype=np.float64) if "timestamp" in self.columns else None
-        return Batch(_ids([row[0] for row in rows]), _ids([row[1] for row in rows]), ratings, times, n_read)
+    def _check_ids(self, keys: dict[str, list[Any]], row: int, line: int, ledger: Ledger) -> bool:
+        """Tell whether both ids can be used; enter why not."""
+        for role, missing in _ROLES:
+            value = keys[role][row]
+            if value is None or value == "" or value != value:  # NaN
+                _reject(ledger, missing, line, value)
+                return False
+        for role, _ in _ROLES:
+            value = keys[role][row]
+            if _key(value) is None:
+                _reject(ledger, NOT_AN_ID if isinstance(value, (list, dict)) else BAD_ID, line, value)
+                return False
+        return True
 
-
-def _first_object(source: ByteSource) -> dict[str, Any]:
-    head = source.head(1 << 18)
-    if not head.strip():
-        raise DataError(f"{source.path} is empty; give a file with one JSON object a line")
-    for raw in head.splitlines():
-        try:
-            entry = json.loads(raw)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(entry, dict):
-            return entry
-    if head.lstrip().startswith(b"["):
-        raise DataError(f"{source.path} is one JSON list; write its objects one a line (JSON lines)")
-    raise DataError(
-        f"{source.path} holds no JSON object in its first lines; write one object a line, or name the format"
-    )
+    def _values(
+        self, entries: list[Object], lines: list[int], ledger: Ledger
+    ) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]:
+        """Return ratings and times, and which rows have all of them; enter the others."""
+        values, fine = {}, np.ones(len(entries), dtype=np.bool_)
+        for role in self._numbers.roles:
+            column = [entry.get(self.columns[role]) for entry in entries]
+            values[role] = self._numbers.parse_objects(role, column, lambda row: f"line {lines[row]}")
+            bad = np.flatnonzero(fine & ~np.isfinite(values[role])).tolist()
+            for row in bad:
+                _reject(ledger, self._numbers.reasons[role], lines[row], column[row])
+            fine[bad] = False
+        return values, fine
 
 
-def _is_plain(role: str, column: list[Any]) -> bool:
-    """Tell whether every value is of the one kind that needs no further check."""
+def _plain_ids(column: list[Any]) -> IdColumn | None:
+    """Return the ids of a column of whole numbers and text; None where a value needs a closer look."""
     kinds = set(map(type, column))
-    if role in _NUMBERS:
-        return kinds <= {int, float}
-    return kinds == {int} or (kinds == {str} and "" not in column and all(map(str.isascii, column)))
+    if not kinds <= {int, str} or "" in column:
+        return None
+    try:
+        return _ids(column)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return None
+
+
+def _ids(keys: list[Any]) -> IdColumn:
+    if all(type(key) is int for key in keys):
+        try:
+            return np.array(keys, dtype=np.int64)
+        except OverflowError:
+            pass
+    return TextIds.from_strings([str(key) for key in keys])
 
 
 def _key(value: Any) -> Key | None:
@@ -139,30 +157,10 @@ def _key(value: Any) -> Key | None:
         return None
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < LARGEST_EXACT_FLOAT else None
-    if isinstance(value, str):
-        return value if value.isascii() or not any(0xD800 <= ord(letter) < 0xE000 for letter in value) else None
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return None
     return value
 
 
-def _number(value: Any, parse: Callable[[str], float]) -> float:
-    if isinstance(value, bool) or value is None:
-        return math.nan
-    try:
-        return parse(value) if isinstance(value, str) else float(value)
-    except (TypeError, OverflowError):
-        return math.nan
-
-
-def _rejected(ledger: Ledger, reason: Reason, line: int, value: object) -> Values | None:
-    """Enter the line, and return what stands for a line that cannot be used."""
+def _reject(ledger: Ledger, reason: Reason, line: int, value: object) -> None:
     ledger.reject(reason, 1, [(f"line {line}", value if isinstance(value, str) else json.dumps(value))])
-    return None
-
-
-def _ids(keys: list[Key]) -> IdColumn:
-    if all(isinstance(key, int) for key in keys):
-        try:
-            return np.array(keys, dtype=np.int64)
-        except OverflowError:
-            pass
-    return TextIds.from_strings([str(key) for key in keys])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -40,3 +41,11 @@ def to_float(value: object) -> float:
         return float(value)  # type: ignore[arg-type]  # whatever it is, it may have __float__
     except (TypeError, ValueError, OverflowError):
         return math.nan
+
+
+def to_floats(values: Sequence[object]) -> Float64:
+    """Return numbers as floats, NaN where there is none; (n,)."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return np.array([to_float(value) for value in values], dtype=np.float64)

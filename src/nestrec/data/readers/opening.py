@@ -37,7 +37,7 @@ _COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column")
 _TEXT_ONLY = ("header", "delimiter", "quote")
 _SEQUENCES = ("sequence", "sequence_separator")
 _MEANINGLESS = {
-    "adjacency": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "min_rating", "keep_timestamps"),
+    "adjacency": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "min_rating", "repeats", "keep_timestamps", "time_format"),
     "jsonl": (*_TEXT_ONLY, *_SEQUENCES),
     "parquet": (*_TEXT_ONLY, *_SEQUENCES),
     "sqlite": (*_TEXT_ONLY, *_SEQUENCES, "format"),
@@ -45,7 +45,7 @@ _MEANINGLESS = {
     "arrow": (*_TEXT_ONLY, *_SEQUENCES, "format"),
     "arrays": (*_TEXT_ONLY, *_SEQUENCES, "format"),
     "table": (*_TEXT_ONLY, *_SEQUENCES, "format"),
-    "sparse": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "format", "keep_timestamps"),
+    "sparse": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "format", "keep_timestamps", "time_format"),
 }
 _SAMPLE_BYTES = 1 << 16
 _SHOWN = 5  # files that a note names

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.data.id_index import TextIds
-from nestrec.data.readers.numbers import parse_decimals, parse_number, to_float
+from nestrec.data.readers.numbers import parse_decimals, parse_number, to_float, to_floats
 from nestrec.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
@@ -36,7 +36,7 @@ class RatingColumn:
     def parse_objects(self, values: Sequence[object], place: Place) -> Float64:
         """Return the number of each Python value; (n,)."""
         if set(map(type, values)) <= {int, float}:
-            return np.array([to_float(value) for value in values], dtype=np.float64)
+            return to_floats(values)
         parsed = (
             self._parse_one(value, row, place) if isinstance(value, str) else to_float(value)
             for row, value in enumerate(values)
@@ -72,7 +72,10 @@ class UnusedRatings:
 
     def see_objects(self, values: Sequence[object]) -> None:
         """Take a batch of Python values."""
-        self.see(np.array([to_float(v) if isinstance(v, (int, float)) else math.nan for v in values], dtype=np.float64))
+        if set(map(type, values)) <= {int, float}:
+            self.see(to_floats(values))
+        else:
+            self.see(to_floats([value if isinstance(value, (int, float)) else None for value in values]))
 
     def see(self, values: Float64) -> None:
         """Take a batch, NaN where there is no number; (n,)."""
@@ -86,7 +89,7 @@ class UnusedRatings:
         """Return what is to be told once all batches were seen."""
         notes = []
         if self._is_rating:
-            notes.append(f"ratings ({self._column}) are not used: without min_rating every row counts")
+            notes.append(f"ratings ({self._column}) are not used: without min_rating (--min-rating) every row counts")
         if self._least < -1:  # a scale with two signs, in which -1 and 0 are ordinary
             return notes
         name = f"--rating-column {self._column} " if not self._is_rating else ""

@@ -14,17 +14,21 @@ import numpy.typing as npt
 
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
-from nestrec.data.ledger import BAD_RATING, BAD_TIME, NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
+from nestrec.data.ledger import NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrow_stream import ArrowColumn, ArrowStreamError, arrow_batches
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.table_sources import VIEW, TableSource, quoted
+from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.errors import DataError
+
+Float64 = npt.NDArray[np.float64]
 
 _EXACT = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARCHAR", "UUID", '"NULL"'}
 _FLOATS = {"FLOAT", "DOUBLE"}
+_NUMBERS = _EXACT | _FLOATS | {"BOOLEAN", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM"}  # and DECIMAL
 
 
 class TableReader:
@@ -44,9 +48,13 @@ class TableReader:
             described = self._connection.execute(f"DESCRIBE {VIEW}").fetchall()
             names = [row[0] for row in described]
             self._types = [row[1] for row in described]
-            self._roles = find_columns(names, options, self._name).roles()
-            self.columns = {role: names[place] for role, place in self._roles.items()}
-            self._query = self._sql()
+            places = find_columns(names, options, self._name)
+            self._numbers = ValueColumns(places, names, options, self._name)
+            self._roles = places.read()
+            if UNUSED in self._roles and not self._is_number(self._roles[UNUSED]):
+                del self._roles[UNUSED]
+            self.columns = {role: names[place] for role, place in places.roles().items()}
+            self._query = self._sql(names)
         except (duckdb.Error, ArrowStreamError) as error:
             self.close()
             raise self._unreadable(error) from error
@@ -69,6 +77,7 @@ class TableReader:
             relation = self._connection.sql(self._query)
             for columns in arrow_batches(relation.__arrow_c_stream__()):
                 yield self._checked(dict(zip(self._roles, columns, strict=True)), ledger)
+            self.notes += self._numbers.notes()
         except (duckdb.Error, ArrowStreamError) as error:
             raise self._unreadable(error) from error
 
@@ -77,14 +86,18 @@ class TableReader:
         numbers = np.arange(self._row + 1, self._row + n_read + 1)  # of the rows, from 1
         self._row += n_read
         fine = np.ones(n_read, dtype=np.bool_)
-        for role, reason in (("user", NO_USER), ("item", NO_ITEM), ("rating", BAD_RATING), ("timestamp", BAD_TIME)):
-            if role in columns:
-                _reject(columns[role], fine, numbers, reason, ledger)
+        for role, reason in (("user", NO_USER), ("item", NO_ITEM)):
+            _reject(columns[role], fine, numbers, reason, ledger)
         for role in ("user", "item"):
             _reject_undecodable(columns[role], fine, numbers, ledger)
+        values: dict[str, Any] = {}
+        for role in self._numbers.roles:
+            values[role] = self._parse(role, columns[role], numbers)
+            _reject(columns[role], fine, numbers, self._numbers.reasons[role], ledger, values[role])
+        if UNUSED in columns and self._numbers.unused is not None:
+            self._numbers.unused.see(_with_nan(columns[UNUSED]))
         whole = bool(fine.all())
         ids = {role: self._ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
-        values = {role: columns[role].values for role in ("rating", "timestamp") if role in columns}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in values.items()}
         return Batch(ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read, numbers=numbers[fine])
 
@@ -102,11 +115,27 @@ class TableReader:
             )
         return np.asarray(kept).astype(np.int64)
 
-    def _sql(self) -> str:
+    def _parse(self, role: str, column: ArrowColumn, numbers: npt.NDArray[np.int64]) -> Float64:
+        """Return the values of a column, NaN where there is none or it is no number or time."""
+
+        def place(row: int) -> str:
+            return f"row {numbers[row]}"
+
+        if isinstance(column.values, TextIds):
+            return self._numbers.parse_text(role, _with_empty(column.values, column.present), place)
+        values = _with_nan(column)
+        if role == "timestamp" and self._is_number(self._roles[role]):
+            return self._numbers.times.parse_numbers(values, place)
+        return values
+
+    def _is_number(self, place: int) -> bool:
+        return self._types[place] in _NUMBERS or self._types[place].startswith("DECIMAL")
+
+    def _sql(self, names: list[str]) -> str:
         """Ask for exactly the columns needed, in the few types that `arrow_batches` knows."""
         parts = []
         for role, place in self._roles.items():
-            column = quoted(self.columns[role])
+            column = quoted(names[place])
             parts.append(
                 self._id_sql(role, column, place) if role in ("user", "item") else self._number_sql(role, column, place)
             )
@@ -131,12 +160,17 @@ class TableReader:
 
     def _number_sql(self, role: str, column: str, place: int) -> str:
         kind = self._types[place]
-        if kind.startswith(("TIMESTAMP", "DATE")):
+        if self._is_number(place):
+            return f"CAST({column} AS DOUBLE) AS {role}_value"
+        if kind == "VARCHAR" or kind.startswith("ENUM") or kind == '"NULL"':
+            return f"CAST({column} AS VARCHAR) AS {role}_text"
+        if role == "timestamp" and kind.startswith(("TIMESTAMP", "DATE")):
+            self._numbers.times.refuse_format(kind)
             return f"CAST(epoch({column}) AS DOUBLE) AS {role}_value"
-        if role == "timestamp" and kind == "VARCHAR":
-            seconds = f"epoch(TRY_CAST({column} AS TIMESTAMPTZ))"
-            return f"CAST(coalesce(TRY_CAST({column} AS DOUBLE), {seconds}) AS DOUBLE) AS {role}_value"
-        return f"TRY_CAST({column} AS DOUBLE) AS {role}_value"
+        rule = "ratings must be numbers" if role == "rating" else "times must be timestamps, dates, numbers or text"
+        raise DataError(
+            f"{self._name}: column {self.columns[role]!r} has type {kind}; {rule}; name another {role}_column"
+        )
 
     def _unreadable(self, error: Exception) -> DataError:
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
@@ -187,11 +221,18 @@ def _decodes(text: bytes) -> bool:
 
 
 def _reject(
-    column: ArrowColumn, fine: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64], reason: Reason, ledger: Ledger
+    column: ArrowColumn,
+    fine: npt.NDArray[np.bool_],  # (n,) cleared where the row is left out
+    numbers: npt.NDArray[np.int64],  # (n,) of the rows, from 1
+    reason: Reason,
+    ledger: Ledger,
+    parsed: Float64 | None = None,  # (n,) what a column of values says
 ) -> None:
     """Clear `fine` where the value is null, empty text, NaN or infinite."""
     good = np.ones(len(fine), dtype=np.bool_) if column.present is None else column.present.copy()
-    if isinstance(column.values, TextIds):
+    if parsed is not None:
+        good &= np.isfinite(parsed)
+    elif isinstance(column.values, TextIds):
         good &= column.values.ends > column.values.starts
     elif column.values.dtype == np.float64:
         good &= np.isfinite(column.values)
@@ -200,6 +241,19 @@ def _reject(
     bad = np.flatnonzero(fine & ~good)
     ledger.reject(reason, len(bad), ((f"row {numbers[row]}", _shown(column, row)) for row in bad.tolist()))
     fine &= good
+
+
+def _with_nan(column: ArrowColumn) -> Float64:
+    """Return the numbers of a column, NaN where null; (n,)."""
+    values: Float64 = np.asarray(column.values)
+    return values if column.present is None else np.where(column.present, values, np.nan)
+
+
+def _with_empty(texts: TextIds, present: npt.NDArray[np.bool_] | None) -> TextIds:
+    """Return the texts, empty where null."""
+    if present is None:
+        return texts
+    return TextIds(texts.buffer, texts.starts, np.where(present, texts.ends, texts.starts))
 
 
 def _shown(column: ArrowColumn, row: int) -> str:

@@ -1,4 +1,4 @@
-"""Formats of times as `strptime` has them: checked once, then read by compiled code where it knows all directives."""
+"""Times in a `strptime` format: read by compiled code where it knows all directives, otherwise by Python."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.data.id_index import TextIds
-from nestrec.errors import OptionError
 from nestrec.kernels import times as kernel
 
 Float64 = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
-EPOCH_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}  # per second
-
-_YEARS = ("%Y", "%y", "%G", "%c", "%x")
 _ENGLISH = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
             "November", "December")  # fmt: skip
 _KINDS = {
@@ -29,25 +25,6 @@ _KINDS = {
 }  # fmt: skip
 _SHAPES = {"Y": r"\d{4}", "y": r"\d{2}", "f": r"\d{1,6}", "j": r"\d{1,3}", "z": r"(?:[zZ]|[-+][\d:.]+)", "%": "%"}
 _SHAPES |= dict.fromkeys("mdHIMSUWV", r"\d{1,2}") | dict.fromkeys("bBaAp", r"[^\W\d_]+\.?")
-
-
-def check_time_format(time_format: str) -> None:
-    """Raise OptionError where the format is neither a unit of epoch numbers nor one that names a whole date."""
-    if time_format in EPOCH_UNITS:
-        return
-    way_out = "give strptime directives, such as '%d/%m/%Y %H:%M', or the unit of numbers: s, ms, us or ns"
-    if "%Z" in time_format:
-        raise OptionError(
-            f"time_format {time_format!r}: names of time zones (%Z) are not read; write the name itself, as in "
-            "'%Y-%m-%d %H:%M:%S UTC' (times without an offset count as UTC), or use %z for offsets"
-        )
-    if not any(directive in time_format.replace("%%", "") for directive in _YEARS):
-        raise OptionError(f"time_format must name at least the year (%Y), got {time_format!r}; {way_out}")
-    try:
-        datetime.strptime("", time_format)  # noqa: DTZ007 - raises, always
-    except (ValueError, re.error) as error:
-        if not str(error).startswith("time data"):
-            raise OptionError(f"time_format {time_format!r} is not valid ({error}); {way_out}") from error
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ Place = Callable[[int], str]  # row of the batch -> "line 17"
 
 _UNITS = ((1e17, "ns", "nanoseconds"), (1e14, "us", "microseconds"), (1e11, "ms", "milliseconds"))  # sizes from which
 _SECONDS, _BETWEEN, _MILLISECONDS = (3e8, 1e10), (1e10, 1e12), (1e12, 1e13)  # sizes of times from 1979 to 2286
-_GIVE = "give time_format, such as '%d/%m/%Y' or, for numbers, s"
+_GIVE = "say how times are written with time_format (--time-format '%d/%m/%Y', or s for numbers of seconds)"
 
 
 class Writings:

@@ -1,8 +1,8 @@
 """A column of times of any kind to seconds since 1970.
 
 Numbers are kept as they are; text is ISO 8601 (`iso_times.py`) or what `time_format` says (`time_formats.py`). A date
-in any other writing is refused: 01/02/2021 may be either of two days, and a file that goes on without such rows would be
-split by the times of the others.
+in any other writing is refused: 01/02/2021 may be either of two days, and a file read without such rows would be split
+by the times of the others.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from nestrec.data.id_index import TextIds
 from nestrec.data.readers.iso_times import has_iso_shape, looks_like_date, parse_iso_time
-from nestrec.data.readers.numbers import Unsure, parse_decimals, parse_number, to_float
-from nestrec.data.readers.time_formats import EPOCH_UNITS, TimeFormat
+from nestrec.data.readers.numbers import Unsure, parse_decimals, parse_number, to_float, to_floats
+from nestrec.data.readers.time_formats import TimeFormat
 from nestrec.data.readers.time_writings import Place, Writings, show_number
+from nestrec.data.time_format import EPOCH_UNITS
 from nestrec.errors import OptionError
 from nestrec.kernels import times as kernel
 
@@ -77,7 +78,7 @@ class TimeColumn:
         if kinds == {str}:
             return self.parse_text(TextIds.from_strings([_encodable(str(value)) for value in values]), place)
         if kinds <= {int, float}:
-            return self.parse_numbers(np.array([to_float(value) for value in values], dtype=np.float64), place)
+            return self.parse_numbers(to_floats(values), place)
         return np.array([self._parse_object(value, place(row)) for row, value in enumerate(values)], dtype=np.float64)
 
     def refuse_format(self, kind: str) -> None:

@@ -1,0 +1,26 @@
+"""Temporary files: opened when they are needed, and a sentence that says what failed where they cannot be."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import BinaryIO, cast
+
+from nestrec.errors import DataError
+
+
+def open_temporary_file(why: str) -> BinaryIO:
+    """Return a nameless temporary file.
+
+    Raises DataError where there is no temporary folder that can be written; `why` says what the file is for.
+    """
+    try:
+        return cast("BinaryIO", tempfile.TemporaryFile(prefix="nestrec-"))
+    except OSError as error:
+        raise temporary_error(why, error) from error
+
+
+def temporary_error(why: str, error: OSError) -> DataError:
+    """Return the error for a temporary file that cannot be made, written or read."""
+    return DataError(
+        f"{why}, and that fails ({error.strerror or error}); set TMPDIR to a folder with room that can be written"
+    )
