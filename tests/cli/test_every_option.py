@@ -87,6 +87,8 @@ TESTED_ELSEWHERE = {
         "--strict": "test_strict_stops_at_a_bad_row",
         "--delimiter": "test_delimiter_and_quote_are_used",
         "--quote": "test_delimiter_and_quote_are_used",
+        "--repeats": "test_repeats_and_time_format_are_used",
+        "--time-format": "test_repeats_and_time_format_are_used",
     },
     "split": {
         "--out": "test_every_row_is_kept_as_it_stands_in_one_part",
@@ -188,6 +190,7 @@ TESTED_ELSEWHERE = {
 READING = {
     "--format", "--user-column", "--item-column", "--rating-column", "--timestamp-column", "--delimiter", "--quote",
     "--header/--no-header", "--min-rating", "--strict", "--sequence", "--sequence-separator",
+    "--repeats", "--time-format",
 }  # fmt: skip
 
 
@@ -300,6 +303,19 @@ def test_delimiter_and_quote_are_used(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([*words, str(tmp_path / "m"), "--delimiter", ";", "--quote", "'"]) == 0
     assert "kept 30 interactions of 9 users with 5 items" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "n"), "--delimiter", "::"]) == 1
+
+
+def test_repeats_and_time_format_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.csv"
+    rows = [f"{user},{item},{1 + (user + item) % 5},{1 + item}/02/2021" for user in range(9) for item in range(9)]
+    path.write_text("\n".join(["user,item,rating,date", *rows, "1,1,5,28/03/2021"]) + "\n")
+    words = ["train", str(path), "--min-rating", "5", "--epochs", "1", "--out", str(tmp_path / "m")]
+    assert main([*words, "--repeats", "last"]) == 1
+    assert "--time-format" in capsys.readouterr().err
+    assert main([*words, "--repeats", "last", "--time-format", "%d/%m/%Y", "--no-validation"]) == 0
+    assert "kept 17 interactions" in capsys.readouterr().err
+    assert main([*words, "--repeats", "first", "--time-format", "%d/%m/%Y", "--no-validation", "--overwrite"]) == 0
+    assert "kept 16 interactions" in capsys.readouterr().err
 
 
 def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]) -> None:
