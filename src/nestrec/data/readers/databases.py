@@ -14,6 +14,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.rows import RowsReader
 from nestrec.data.readers.table_sources import choose_table, quoted, words_of
+from nestrec.data.readers.value_columns import ValueColumns
 from nestrec.errors import DataError, MissingExtraError
 
 
@@ -32,15 +33,17 @@ def open_sqlite(
         chosen = choose_table(name, _tables(connection), table)
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({quoted(chosen)})")]
         shown = f"{name}::{chosen}"
-        columns = {role: names[place] for role, place in find_columns(names, options, shown).roles().items()}
-        rows = _rows(connection, chosen, list(columns.values()), shown)
+        places = find_columns(names, options, shown)
+        columns = {role: names[place] for role, place in places.roles().items()}
+        numbers = ValueColumns(places, names, options, shown)
+        rows = _rows(connection, chosen, [names[place] for place in places.read().values()], shown)
     except sqlite3.Error as error:
         connection.close()
         raise _unreadable(name, error) from error
     except BaseException:
         connection.close()
         raise
-    return RowsReader(rows, columns, format_name="sqlite", close=lambda: _close(connection, folders))
+    return RowsReader(rows, columns, numbers, format_name="sqlite", close=lambda: _close(connection, folders))
 
 
 def _close(connection: sqlite3.Connection, folders: Sequence[TemporaryDirectory[str]]) -> None:

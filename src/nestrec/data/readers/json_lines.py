@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.columns import find_columns
-from nestrec.data.readers.json_records import JsonFile, Record, Unreadable
+from nestrec.data.readers.json_elements import HOW_TO_CONVERT, Record, Unreadable
+from nestrec.data.readers.json_records import JsonFile
+from nestrec.data.readers.sequences import split_sequences
 from nestrec.data.readers.value_columns import ValueColumns
 from nestrec.errors import DataError
 
@@ -35,7 +37,8 @@ class JsonLinesReader:
         self._source, self._name = source, str(source.path)
         self.notes: list[str] = []
         self._file = JsonFile(source)
-        names = self._keys(options)
+        self._separator = options.sequence_separator if options.sequence else None
+        names, self._expected = self._keys(options)
         places = find_columns(names, options, self._name)
         self.columns = {role: names[place] for role, place in places.roles().items()}
         self._numbers = ValueColumns(places, names, options, self._name)
@@ -54,32 +57,43 @@ class JsonLinesReader:
         for records, lines in self._file.records():
             if records:
                 yield self._batch(records, lines, ledger)
+        if self._expected:
+            raise DataError(
+                f"{self._name}: no object has a key {self._expected[0]!r}; the first ones have "
+                f"{', '.join(repr(key) for key in list(self._file.first_records[0])[:12])}"
+            )
         self.notes += self._numbers.notes()
 
-    def _keys(self, options: ReadOptions) -> list[str]:
-        """Return the keys of the first objects in the order met, and those that were named and may come later."""
+    def _keys(self, options: ReadOptions) -> tuple[list[str], list[str]]:
+        """Return the keys of the first objects in the order met, then those named that must come later, alone too."""
         if not self._file.first_records:
             raise DataError(
-                f"{self._name} holds no JSON object in its first lines; write one object a line, or name the format"
+                f"{self._name} holds no JSON object in its first lines; {HOW_TO_CONVERT}, or name the format"
             )
         keys = list(dict.fromkeys(key for entry in self._file.first_records for key in entry))
-        if not self._file.is_sampled_whole:
-            named = (options.user_column, options.item_column, options.rating_column, options.timestamp_column)
-            keys += [key for key in named if isinstance(key, str) and key and not key.isdigit() and key not in keys]
-        return keys
+        if self._file.is_sampled_whole:
+            return keys, []
+        named = (options.user_column, options.item_column, options.rating_column, options.timestamp_column)
+        later = [key for key in named if isinstance(key, str) and key and not key.isdigit() and key not in keys]
+        return keys + later, later
 
-    def _batch(self, records: list[Record], lines: list[int], ledger: Ledger) -> Batch:
+    def _batch(self, records: list[Record], lines: Sequence[int], ledger: Ledger) -> Batch:
         """Return the usable records of a batch; enter the others."""
         n_read = len(records)
         entries, numbers = self._objects(records, lines, ledger)
-        keys = {role: [entry.get(self.columns[role]) for entry in entries] for role, _ in _ROLES}
+        self._expected = [key for key in self._expected if not any(key in entry for entry in entries)]
+        if self._separator is not None:
+            entries, numbers, n_more = self._expand(entries, numbers, self._separator)
+            n_read += n_more
+        keys = {role: _values_of(entries, self.columns[role]) for role, _ in _ROLES}
         ids = {role: _plain_ids(column) for role, column in keys.items()}
         if any(column is None for column in ids.values()):
             rows = [row for row in range(len(entries)) if self._check_ids(keys, row, numbers[row], ledger)]
             entries, numbers = [entries[row] for row in rows], [numbers[row] for row in rows]
-            ids = {role: _ids([_key(column[row]) for row in rows]) for role, column in keys.items()}
+            fine_keys = {role: [_key(column[row]) for row in rows] for role, column in keys.items()}
+            ids = {role: _ids(column, set(map(type, column))) for role, column in fine_keys.items()}
         if self._numbers.unused is not None:
-            self._numbers.unused.see_objects([entry.get(self._unused) for entry in entries])
+            self._numbers.unused.see_objects(_values_of(entries, self._unused))
         values, fine = self._values(entries, numbers, ledger)
         users, items = ids["user"], ids["item"]
         if users is None or items is None:
@@ -89,9 +103,11 @@ class JsonLinesReader:
             values = {role: column[fine] for role, column in values.items()}
         return Batch(users, items, values.get("rating"), values.get("timestamp"), n_read)
 
-    def _objects(self, records: list[Record], lines: list[int], ledger: Ledger) -> tuple[list[Object], list[int]]:
+    def _objects(
+        self, records: list[Record], lines: Sequence[int], ledger: Ledger
+    ) -> tuple[list[Object], Sequence[int]]:
         """Return the records that are objects, with their lines."""
-        if not any(isinstance(record, Unreadable) for record in records):
+        if Unreadable not in set(map(type, records)):
             return records, lines  # type: ignore[return-value]  # all of them are objects
         entries, numbers = [], []
         for record, line in zip(records, lines, strict=True):
@@ -101,6 +117,17 @@ class JsonLinesReader:
                 entries.append(record)
                 numbers.append(line)
         return entries, numbers
+
+    def _expand(
+        self, entries: list[Object], lines: Sequence[int], separator: str
+    ) -> tuple[list[Object], Sequence[int], int]:
+        """Return one entry for each element of a cell of items, and how many entries that is more."""
+        key, expanded, numbers = self.columns["item"], [], []
+        for entry, line in zip(entries, lines, strict=True):
+            elements = _elements(entry.get(key), separator)
+            expanded += [{**entry, key: element} for element in elements]
+            numbers += [line] * len(elements)
+        return expanded, numbers, len(expanded) - len(entries)
 
     def _check_ids(self, keys: dict[str, list[Any]], row: int, line: int, ledger: Ledger) -> bool:
         """Tell whether both ids can be used; enter why not."""
@@ -117,12 +144,12 @@ class JsonLinesReader:
         return True
 
     def _values(
-        self, entries: list[Object], lines: list[int], ledger: Ledger
+        self, entries: list[Object], lines: Sequence[int], ledger: Ledger
     ) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]:
         """Return ratings and times, and which rows have all of them; enter the others."""
         values, fine = {}, np.ones(len(entries), dtype=np.bool_)
         for role in self._numbers.roles:
-            column = [entry.get(self.columns[role]) for entry in entries]
+            column = _values_of(entries, self.columns[role])
             values[role] = self._numbers.parse_objects(role, column, lambda row: f"line {lines[row]}")
             bad = np.flatnonzero(fine & ~np.isfinite(values[role])).tolist()
             for row in bad:
@@ -131,24 +158,44 @@ class JsonLinesReader:
         return values, fine
 
 
+def _values_of(entries: list[Object], key: str) -> list[Any]:
+    """Return the value that each object has for a key, None where it has none."""
+    try:
+        return [entry[key] for entry in entries]
+    except KeyError:
+        return [entry.get(key) for entry in entries]
+
+
+def _elements(cell: Any, separator: str) -> list[Any]:
+    """Return the elements of a list, or of text with separators; one missing element where there is none."""
+    if isinstance(cell, str):
+        try:
+            texts, _ = split_sequences(TextIds.from_strings([cell]), separator)
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return [cell]
+        cell = [texts.at(row) for row in range(len(texts))]
+    return (cell or [None]) if isinstance(cell, list) else [cell]
+
+
 def _plain_ids(column: list[Any]) -> IdColumn | None:
     """Return the ids of a column of whole numbers and text; None where a value needs a closer look."""
     kinds = set(map(type, column))
     if not kinds <= {int, str} or "" in column:
         return None
     try:
-        return _ids(column)
+        return _ids(column, kinds)
     except UnicodeEncodeError:  # half of a surrogate pair
         return None
 
 
-def _ids(keys: list[Any]) -> IdColumn:
-    if all(type(key) is int for key in keys):
+def _ids(keys: list[Any], kinds: set[type]) -> IdColumn:
+    """Return whole numbers and text as ids; `kinds` are their types."""
+    if kinds == {int}:
         try:
             return np.array(keys, dtype=np.int64)
         except OverflowError:
             pass
-    return TextIds.from_strings([str(key) for key in keys])
+    return TextIds.from_strings(keys if kinds == {str} else [str(key) for key in keys])
 
 
 def _key(value: Any) -> Key | None:

@@ -38,7 +38,7 @@ _TEXT_ONLY = ("header", "delimiter", "quote")
 _SEQUENCES = ("sequence", "sequence_separator")
 _MEANINGLESS = {
     "adjacency": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "min_rating", "repeats", "keep_timestamps", "time_format"),
-    "jsonl": (*_TEXT_ONLY, *_SEQUENCES),
+    "jsonl": _TEXT_ONLY,
     "parquet": (*_TEXT_ONLY, *_SEQUENCES),
     "sqlite": (*_TEXT_ONLY, *_SEQUENCES, "format"),
     "duckdb": (*_TEXT_ONLY, *_SEQUENCES, "format"),

@@ -10,16 +10,16 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
-from nestrec.data.ledger import BAD_ID, BAD_RATING, BAD_TIME, NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
+from nestrec.data.ledger import BAD_ID, NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
 from nestrec.data.readers.batch import Batch
-from nestrec.data.readers.numbers import number, seconds
+from nestrec.data.readers.value_columns import ValueColumns
 
 _AT_ONCE = 1 << 16
 _MISSING = {"NoneType", "NAType", "NaTType"}  # the last two of pandas, which is not imported
-_NUMBERS = {"rating": (number, BAD_RATING), "timestamp": (seconds, BAD_TIME)}
 
 Values = Sequence[Any]  # of one row, in the order of the roles
 
@@ -31,13 +31,16 @@ class RowsReader:
         self,
         rows: Iterator[Values],
         columns: dict[str, str],
+        numbers: ValueColumns,
         *,
         format_name: str,
         total: int | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
+        """Take rows whose values are those of `columns` and then, if there is one, of the unused ratings."""
         self.format, self.columns = format_name, columns
         self.notes: list[str] = []
+        self._numbers = numbers
         self._rows, self._total, self._close = rows, total, close
         self._done = 0
 
@@ -52,34 +55,42 @@ class RowsReader:
     def batches(self, ledger: Ledger) -> Iterator[Batch]:
         """Yield the usable rows, some thousand at a time."""
         while rows := list(islice(self._rows, _AT_ONCE)):
-            kept = [
-                row for place, values in enumerate(rows, self._done + 1) if (row := self._row(values, place, ledger))
-            ]
+            yield self._batch(rows, ledger)
             self._done += len(rows)
-            roles = list(self.columns)
-            columns = {role: [row[place] for row in kept] for place, role in enumerate(roles)}
-            numbers = {role: np.array(columns[role], dtype=np.float64) for role in _NUMBERS if role in columns}
-            yield Batch(
-                id_column(columns["user"]), id_column(columns["item"]), numbers.get("rating"), numbers.get("timestamp"),
-                len(rows),
-            )  # fmt: skip
+        self.notes += self._numbers.notes()
 
-    def _row(self, values: Values, place: int, ledger: Ledger) -> list[Any] | None:
-        """Return the row's ids and numbers, or enter why it cannot be used."""
-        row: list[Any] = []
-        for role, value in zip(self.columns, values, strict=True):
-            if role in _NUMBERS:
-                parse, why_not = _NUMBERS[role]
-                found: Any = as_number(value, parse)
-                reason = None if math.isfinite(found) else why_not
-            else:
-                found = id_of(value)
-                reason = _of_role(found, role) if isinstance(found, Reason) else None
-            if reason is not None:
-                ledger.reject(reason, 1, [(f"row {place}", str(value))])
+    def _batch(self, rows: list[Values], ledger: Ledger) -> Batch:
+        roles = list(self.columns)
+        if self._numbers.unused is not None:
+            self._numbers.unused.see_objects([row[len(roles)] for row in rows])
+        kept = [(row, pair) for row, values in enumerate(rows) if (pair := self._ids(values, row, ledger))]
+        numbers: dict[str, npt.NDArray[np.float64]] = {}
+        fine = np.ones(len(kept), dtype=np.bool_)
+        for role in self._numbers.roles:
+            column = [rows[row][roles.index(role)] for row, _ in kept]
+            numbers[role] = self._numbers.parse_objects(role, column, lambda place: self._place(kept[place][0]))
+            bad = np.flatnonzero(fine & ~np.isfinite(numbers[role])).tolist()
+            first = ((self._place(kept[place][0]), str(column[place])) for place in bad)
+            ledger.reject(self._numbers.reasons[role], len(bad), first)
+            fine[bad] = False
+        ids = [pair for (_, pair), keep in zip(kept, fine.tolist(), strict=True) if keep]
+        users, items = id_column([user for user, _ in ids]), id_column([item for _, item in ids])
+        values = {role: column[fine] for role, column in numbers.items()}
+        return Batch(users, items, values.get("rating"), values.get("timestamp"), len(rows))
+
+    def _place(self, row: int) -> str:
+        return f"row {self._done + row + 1}"
+
+    def _ids(self, values: Values, row: int, ledger: Ledger) -> tuple[int | str, int | str] | None:
+        """Return the row's ids, or enter why it cannot be used."""
+        found = []
+        for role, value in zip(("user", "item"), values, strict=False):
+            key = id_of(value)
+            if isinstance(key, Reason):
+                ledger.reject(_of_role(key, role), 1, [(self._place(row), str(value))])
                 return None
-            row.append(found)
-        return row
+            found.append(key)
+        return found[0], found[1]
 
 
 def _of_role(reason: Reason, role: str) -> Reason:
@@ -122,18 +133,6 @@ def id_column(ids: Sequence[int | str]) -> IdColumn:
         except OverflowError:
             pass
     return TextIds.from_strings([str(value) for value in ids])
-
-
-def as_number(value: object, parse: Callable[[str], float]) -> float:
-    """Return the number that a rating or a time is, NaN where it is none."""
-    if isinstance(value, str):
-        return parse(value)
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__"):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
 
 
 def _id_of_float(value: float) -> int | Reason:

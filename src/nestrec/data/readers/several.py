@@ -20,6 +20,7 @@ class SeveralReader:
         Raises DataError where none does.
         """
         self.notes: list[str] = []
+        self._told: set[str] = set()  # notes without the name of their file: each is told for the first one
         self._n_empty = 0
         self._sizes, self._done, self._in_progress = sizes, 0, 0
         self._rest = iter(zip(names, openers, sizes, strict=True))
@@ -79,7 +80,8 @@ class SeveralReader:
 
     def _take_notes(self, name: str) -> None:
         for note in self._reader.notes:
-            if note not in self.notes and len(self.notes) < 20:
+            if note not in self._told and len(self.notes) < 20:
+                self._told.add(note)
                 self.notes.append(f"{name}: {note}")
 
 
