@@ -155,3 +155,9 @@ def test_ids_of_one_number_in_several_writings_are_one_pair() -> None:
         path.write_text("user_id,item_id\n" + "\n".join(lines) + "\n")
         found = assign_parts(str(path), FileSplit(seed=1), ReadOptions())
         assert np.array_equal(found.row_codes[::2], found.row_codes[1::2])
+
+
+def test_a_rule_for_repeats_is_refused_since_rows_are_divided_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("user,item,rating\n1,1,5\n1,1,1\n2,1,5\n")
+    with pytest.raises(OptionError, match="repeats 'last' joins several rows"):
+        assign_parts(str(tmp_path / "x.csv"), FileSplit(), ReadOptions(min_rating=3, repeats="last"))

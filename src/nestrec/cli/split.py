@@ -107,9 +107,12 @@ def split(
 def _moment(text: str) -> float:
     import math
 
-    from nestrec.data.readers.numbers import seconds
+    from nestrec.data.readers.iso_times import parse_iso_time
+    from nestrec.data.readers.numbers import parse_number
 
-    value = seconds(text)
+    value = parse_number(text)
+    if math.isnan(value):
+        value = parse_iso_time(text)
     if not math.isfinite(value):
         raise OptionError(f"--at must be seconds or an ISO 8601 date such as 2018-01-31, got {text!r}")
     return value
@@ -167,7 +170,7 @@ def _reading_words(reading: Reading) -> Iterator[str]:
     """Yield the reading options that were given, as they have to be given again for the parts."""
     for field in fields(reading):
         value = getattr(reading, field.name)
-        if value == field.default or field.name in ("min_rating", "strict", "encoding"):
+        if value == field.default or field.name in ("min_rating", "repeats", "strict", "encoding"):
             continue
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):

@@ -140,6 +140,11 @@ def assign_parts(path: str, split: FileSplit, options: ReadOptions, progress: Pr
     """
     if options.sequence:
         raise OptionError("rows that hold sequences of items cannot be divided; write one interaction a row first")
+    if options.repeats not in (None, "max"):
+        raise OptionError(
+            f"repeats {options.repeats!r} joins several rows, and a file is divided row by row; leave repeats out, "
+            "and give it when you train on the parts"
+        )
     options = replace(options, keep_timestamps=split.needs_times)
     interactions, report = read_interactions(path, options=options, progress=progress)
     rows = _Rows.read(path, options)
