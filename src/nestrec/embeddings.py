@@ -90,7 +90,7 @@ class NestedEmbeddings:
         cls,
         user_embeddings: npt.ArrayLike,  # (n_users, embedding_size)
         item_embeddings: npt.ArrayLike,  # (n_items, embedding_size)
-        widths: Iterable[int],
+        widths: Iterable[int] | int,
         *,
         users: npt.ArrayLike | None = None,  # (n_users,) ids, one a row; None: 0, 1, 2, …
         items: npt.ArrayLike | None = None,  # (n_items,)

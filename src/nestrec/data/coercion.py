@@ -8,6 +8,7 @@ from typing import Any
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.ledger import REPEATED
+from nestrec.data.read_report import counted
 from nestrec.errors import DataError, DataWarning
 
 
@@ -29,7 +30,7 @@ def as_interactions(source: Any, *, keep_timestamps: bool = False) -> Interactio
     lost = {reason: count for reason, count in report.rejected.items() if reason != REPEATED.text and count}
     if lost:
         reasons = "; ".join(f"{count:,}: {reason}" for reason, count in lost.items())
-        sentence = f"{report.source}: {sum(lost.values()):,} rows are left out ({reasons})"
+        sentence = f"{report.source}: {counted(sum(lost.values()), 'row')} left out ({reasons})"
         warnings.warn(sentence, DataWarning, stacklevel=3)
     return interactions
 

@@ -57,7 +57,7 @@ class Trainer:
     (Widths(values=(2, 4, 8)), (200, 8))
     """
 
-    widths: Widths | Iterable[int] = DEFAULT_WIDTHS
+    widths: Widths | Iterable[int] | int = DEFAULT_WIDTHS
     """Prefix lengths that must each be a good recommender: ascending, unique, at most 1024."""
     level_weights: Sequence[float] | None = None
     """Share of each width in the loss, scaled to sum to 1; None: the l-th narrowest has l^(1/3)."""
