@@ -17,6 +17,7 @@ _PHRASES = {
     "an empty rating_column": "--rating-column ''",
     "compare defaults with trials=0": "compare defaults with --trials 0",
     "leave out resume": "leave out --resume",
+    "leave engine out": "leave --engine out",
     "name another place for the checkpoint": "name another path with --out",
     "give a file of held-out interactions, or train without validation": "give --validation FILE, or --no-validation",
 }
