@@ -78,6 +78,7 @@ CHANGING = {
 # What else is tested, and by which test.
 TESTED_ELSEWHERE = {
     "train": {
+        "--na-values": "test_delimiter_quote_and_words_for_nothing_are_used",
         "--out": "test_it_writes_a_model_with_the_account_of_its_data",
         "--config": "test_its_values_are_taken",
         "--resume": "test_resume_ends_where_an_uninterrupted_run_does",
@@ -85,8 +86,8 @@ TESTED_ELSEWHERE = {
         "--threads": "test_threads_and_deterministic_reach_the_run",
         "--deterministic": "test_threads_and_deterministic_reach_the_run",
         "--strict": "test_strict_stops_at_a_bad_row",
-        "--delimiter": "test_delimiter_and_quote_are_used",
-        "--quote": "test_delimiter_and_quote_are_used",
+        "--delimiter": "test_delimiter_quote_and_words_for_nothing_are_used",
+        "--quote": "test_delimiter_quote_and_words_for_nothing_are_used",
         "--repeats": "test_repeats_and_time_format_are_used",
         "--time-format": "test_repeats_and_time_format_are_used",
     },
@@ -190,7 +191,7 @@ TESTED_ELSEWHERE = {
 READING = {
     "--format", "--user-column", "--item-column", "--rating-column", "--timestamp-column", "--delimiter", "--quote",
     "--header/--no-header", "--min-rating", "--strict", "--sequence", "--sequence-separator",
-    "--repeats", "--time-format",
+    "--repeats", "--time-format", "--na-values",
 }  # fmt: skip
 
 
@@ -293,15 +294,20 @@ def test_strict_stops_at_a_bad_row(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "line 3: the item id is missing" in capsys.readouterr().err
 
 
-def test_delimiter_and_quote_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_delimiter_quote_and_words_for_nothing_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file, delimiter=";", quotechar="'", quoting=csv.QUOTE_ALL)
         writer.writerow(("user", "item"))
         writer.writerows((f"u{n % 9}", f"a;{n % 5}") for n in range(30))
+        file.write("NA;x\nnone;x\n")
     words = ["train", str(path), "--no-validation", "--epochs", "1", "--out"]
     assert main([*words, str(tmp_path / "m"), "--delimiter", ";", "--quote", "'"]) == 0
-    assert "kept 30 interactions of 9 users with 5 items" in capsys.readouterr().err
+    assert "kept 31 interactions of 10 users with 6 items" in capsys.readouterr().err
+    for words_for_nothing, kept in (("none,?", 31), ("", 32)):
+        more = ["--delimiter", ";", "--quote", "'", "--na-values", words_for_nothing, "--overwrite"]
+        assert main([*words, str(tmp_path / "m"), *more]) == 0
+        assert f"kept {kept} interactions" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "n"), "--delimiter", "::"]) == 1
 
 

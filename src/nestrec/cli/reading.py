@@ -76,11 +76,23 @@ class Reading:
         ),
     ] = None
     quote: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--quote", metavar="CHARACTER", help="What stands around fields that hold delimiters; '' for nothing."
+            "--quote",
+            metavar="CHARACTER",
+            help="What stands around fields that hold delimiters; '' for nothing.",
+            show_default="'\"' in CSV, nothing in tab-separated text",
         ),
-    ] = '"'
+    ] = None
+    na_values: Annotated[
+        str | None,
+        typer.Option(
+            "--na-values",
+            metavar="WORDS",
+            help="Words for a missing id, with commas between; '' if only empty fields are missing.",
+            show_default="NULL,null,None,NaN,nan,NA,\\N",
+        ),
+    ] = None
     header: Annotated[
         bool | None,
         typer.Option(
@@ -136,7 +148,8 @@ class Reading:
             timestamp_column=self.timestamp_column,
             header=self.header,
             delimiter=None if self.delimiter is None else self.delimiter.replace("\\t", "\t"),
-            quote=self.quote or None,
+            quote="auto" if self.quote is None else self.quote or None,
+            na_values=None if self.na_values is None else tuple(filter(None, self.na_values.split(","))),
             sequence=self.sequence,
             sequence_separator=self.sequence_separator.replace("\\t", "\t"),
             min_rating=self.min_rating,

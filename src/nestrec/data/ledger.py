@@ -23,6 +23,9 @@ RAGGED = Reason(
     "the row has more or fewer fields than the first one", "check the delimiter, and quote fields that hold it"
 )
 UNCLOSED_QUOTE = Reason("a quote is opened and never closed", "close it, double it, or read with quote=None")
+STRAY_QUOTE = Reason("a stray quote begins a field", "double it, or read with quote=None")
+TOO_LONG = Reason("the row is longer than 1 MiB", "check its quotes and line ends")
+REPEATED_HEADER = Reason("the row repeats the header", "remove it")
 TEXT_AFTER_QUOTE = Reason("text follows a closing quote", "double the quotes inside the field, or read with quote=None")
 NOT_UTF8 = Reason("the id is not UTF-8 text", "save the file as UTF-8")
 NO_USER = Reason("the user id is missing", "fill it in or remove the row")

@@ -38,8 +38,16 @@ class ReadOptions:
     """Whether the first row names the columns; by default it does unless columns are given by position."""
     delimiter: str | None = None
     """One or two characters between fields; by default found among comma, tab, semicolon, bar and `::`."""
-    quote: str | None = '"'
-    """The character around fields that hold delimiters or line ends; None reads quotes as ordinary characters."""
+    quote: str | None = "auto"
+    """The character around fields that hold delimiters or line ends; None reads quotes as ordinary characters.
+
+    By default `"` in CSV, and none in tab-separated text (TSV, RecBole's) unless all fields of its first row have it.
+    """
+    na_values: tuple[str, ...] | None = None
+    """Words that stand, unquoted, for a missing user or item; by default NULL, null, None, NaN, nan, NA and `\\N`.
+
+    An empty tuple lets them all be ids: only empty fields are missing then.
+    """
     sequence: bool = False
     """Whether a cell of the item column holds several items, each of which is one interaction of the row's user."""
     sequence_separator: str = " "
@@ -95,9 +103,11 @@ class ReadOptions:
             raise OptionError(f"delimiter {self.delimiter!r} is not one or two ASCII characters, such as ',' or '::'")
         if self.delimiter is not None and set(self.delimiter) & set("\r\n"):
             raise OptionError(f"delimiter {self.delimiter!r} ends a line; give what stands between fields")
-        if self.quote is not None and (len(self.quote) != 1 or not self.quote.isascii()):
+        if self.quote not in (None, "", "auto") and (len(self.quote) != 1 or not self.quote.isascii()):
             raise OptionError(f"quote {self.quote!r} is not one ASCII character; give one, or None for no quoting")
-
+        given: object = self.na_values
+        if given is not None and (not isinstance(given, tuple) or not all(isinstance(word, str) for word in given)):
+            raise OptionError(f"na_values must be a tuple of words such as ('NA', 'null'), got {given!r}")
         if len(self.sequence_separator) != 1 or not self.sequence_separator.isascii():
             raise OptionError(
                 f"sequence_separator must be one ASCII character such as ' ' or '|', got {self.sequence_separator!r}"

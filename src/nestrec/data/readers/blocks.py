@@ -19,6 +19,7 @@ class Blocks:
         # No larger than the file needs: small files are read often, and pages cost time to touch.
         size = BLOCK_BYTES if source.is_packed or source.size is None else min(BLOCK_BYTES, 4 * source.size + 64)
         self.buffer: npt.NDArray[np.uint8] = np.empty(size, dtype=np.uint8)
+        self.longest_row = min(LONGEST_ROW, size - 1)  # less than a block, so that a full one holds a whole row
         self.end = 0
         self.is_last = False
         self.advance(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,34 +14,38 @@ from nestrec.data.ledger import (
     NO_USER,
     NOT_UTF8,
     RAGGED,
+    REPEATED_HEADER,
+    STRAY_QUOTE,
     TEXT_AFTER_QUOTE,
+    TOO_LONG,
     UNCLOSED_QUOTE,
     Ledger,
     Reason,
 )
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
-from nestrec.data.readers.blocks import LONGEST_ROW, Blocks
+from nestrec.data.readers.blocks import Blocks
 from nestrec.data.readers.byte_source import ByteSource
-from nestrec.data.readers.columns import (
-    by_position,
-    find_columns,
-    has_usual_names,
-    plain_name,
-    refuse_sequences,
-)
+from nestrec.data.readers.columns import find_columns, plain_name, refuse_sequences
+from nestrec.data.readers.first_row import read_first_row
+from nestrec.data.readers.missing import find_missing
 from nestrec.data.readers.row_spans import row_spans
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
-from nestrec.errors import DataError
-from nestrec.kernels import fields as kernel
+from nestrec.kernels import delimited_rows as kernel
+from nestrec.kernels import fields
 
 Bytes = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 
-DELIMITERS = ("::", "\t", ",", ";", "|")
+_REASONS = {
+    kernel.UNCLOSED_QUOTE: UNCLOSED_QUOTE,
+    kernel.TEXT_AFTER_QUOTE: TEXT_AFTER_QUOTE,
+    kernel.STRAY_QUOTE: STRAY_QUOTE,
+    kernel.TOO_LONG: TOO_LONG,
+}
 _SHORTEST_ROW = 4  # bytes of `1,2` and a line end
 
 
@@ -80,31 +83,30 @@ class DelimitedReader:
     def __init__(self, source: ByteSource, options: ReadOptions, format_name: str) -> None:
         self.format = format_name
         self._source, self._options = source, options
-        self.notes: list[str] = []
         self._name = str(source.path)
-        first_line, self._skipped, self._line = _first_line(source)
-        delimiter = options.delimiter or detect_delimiter(first_line, format_name)
-        names = split_line(first_line, delimiter, options.quote)
-        named = options.header if options.header is not None else not by_position(options) or has_usual_names(names)
-        places = find_columns(names, options, self._name, named=named)
+        self._blocks = Blocks(source)
+        first = read_first_row(self._blocks, options, format_name, self._name)
+        self._first, self.notes = first, first.notes
+        names = first.names(self._name)
+        places = find_columns(names, options, self._name, named=first.named)
         refuse_sequences(names, places, options, self._name)
+        roles = places.roles()
         self.columns = {
-            role: plain_name(names[place]) if named else f"column {place + 1}" for role, place in places.roles().items()
+            role: plain_name(names[place]) if first.named else f"column {place + 1}" for role, place in roles.items()
         }
-        shown = [plain_name(name) if named else f"column {place}" for place, name in enumerate(names, start=1)]
+        shown = [plain_name(name) if first.named else f"column {place}" for place, name in enumerate(names, start=1)]
         self._numbers = ValueColumns(places, shown, options, self._name)
         self._roles = list(places.read())
+        header = [first.fields[place] for place in places.read().values()] if first.named else []
+        self._header_fields = [np.frombuffer(bytearray(name), dtype=np.uint8) for name in header]
         self._wanted = np.full(len(names), -1, dtype=np.int64)
         for row, place in enumerate(places.read().values()):
             self._wanted[place] = row
-        self._separator = np.frombuffer(delimiter.encode("ascii"), dtype=np.uint8)
-        self._quote = -1 if options.quote is None else ord(options.quote)
-        if not named:
-            self._skipped = 0
-            self._line = 1
-        self.header = source.head(self._skipped)  # with its line end; empty where no line names the columns
-        self.names = names if named else [f"column{place + 1}" for place in range(len(names))]
-        self.delimiter, self.quote = delimiter, options.quote
+        self._carry = np.zeros(2, dtype=np.int64)
+        # with its line end; empty where no line names the columns
+        self.header = self._blocks.buffer[: first.rows_at].tobytes() if first.named else b""
+        self.names = names if first.named else [f"column{place + 1}" for place in range(len(names))]
+        self.delimiter, self.quote = first.dialect.delimiter, first.dialect.quote
 
     def close(self) -> None:
         """Close the file."""
@@ -116,20 +118,12 @@ class DelimitedReader:
 
     def batches(self, ledger: Ledger) -> Iterator[Batch]:
         """Yield the usable rows, block by block."""
-        blocks = Blocks(self._source)
-        consumed = 0
-        line = self._line
-        if self._skipped:
-            blocks.advance(self._skipped)
+        blocks, line = self._blocks, self._first.line
+        blocks.advance(self._first.rows_at)
         while True:
             rows, status, n_fields, consumed, line = self._split(blocks, line)
             if len(rows.lines):
                 yield self._checked(rows, status, n_fields, ledger)
-            elif consumed == 0 and not blocks.is_last:
-                raise DataError(
-                    f"{self._name}, line {line}: the line is longer than {len(blocks.buffer):,} bytes, so this is no "
-                    "delimited text; name the format"
-                )
             if blocks.is_last and consumed >= blocks.end:
                 self.notes += self._numbers.notes()
                 return
@@ -142,10 +136,10 @@ class DelimitedReader:
         quoted, status = np.empty(shape, dtype=np.uint8), np.empty(capacity, dtype=np.uint8)
         n_fields, lines = np.empty(capacity, dtype=np.int64), np.empty(capacity, dtype=np.int64)
         original = blocks.buffer[: blocks.end].copy() if self.keeps_rows else None  # doubled quotes become single ones
-        first_line = line
+        first_line, dialect = line, self._first.dialect
         n_rows, consumed, line = kernel.split_rows(
-            blocks.buffer, blocks.end, blocks.is_last, self._separator, self._quote, LONGEST_ROW, self._wanted, line,
-            starts, ends, quoted, n_fields, lines, status,
+            blocks.buffer, blocks.end, blocks.is_last, dialect.separator, dialect.quote_byte, len(self._wanted),
+            blocks.longest_row, self._wanted, line, self._carry, starts, ends, quoted, n_fields, lines, status,
         )  # fmt: skip
         rows = _Rows(blocks.buffer, starts[:, :n_rows], ends[:, :n_rows], quoted[:, :n_rows], lines[:n_rows])
         if original is not None:
@@ -154,16 +148,11 @@ class DelimitedReader:
 
     def _checked(self, rows: _Rows, status: Bytes, n_fields: Int64, ledger: Ledger) -> Batch:
         n_read = len(rows.lines)
-        ragged = n_fields != len(self._wanted)
-        whole = (status == kernel.FINE) & ~ragged
-        if not whole.all():
-            _reject_lines(ledger, UNCLOSED_QUOTE, rows.lines[status == kernel.UNCLOSED_QUOTE])
-            _reject_lines(ledger, TEXT_AFTER_QUOTE, rows.lines[status == kernel.TEXT_AFTER_QUOTE])
-            uneven = (status == kernel.FINE) & ragged
-            self._reject_ragged(ledger, rows.lines[uneven], n_fields[uneven])
-            rows.keep(whole)
+        self._drop_malformed(rows, status, n_fields, ledger)
+        self._drop_headers(rows, ledger)
         for role, reason in ((0, NO_USER), (1, NO_ITEM)):
-            self._drop_missing(rows, role, reason, ledger)
+            missing = find_missing(rows.text(role), rows.quoted[role], self._options.na_values)
+            _drop(rows, ~missing, role, reason, ledger)
         if self._options.sequence:
             _, cells = split_sequences(rows.text(1), self._options.sequence_separator)
             _drop(rows, np.bincount(cells, minlength=len(rows.lines)) > 0, 1, NO_ITEM, ledger)
@@ -176,6 +165,26 @@ class DelimitedReader:
         batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
+    def _drop_malformed(self, rows: _Rows, status: Bytes, n_fields: Int64, ledger: Ledger) -> None:
+        ragged = n_fields != len(self._wanted)
+        whole = (status == kernel.FINE) & ~ragged
+        if whole.all():
+            return
+        for code, reason in _REASONS.items():
+            _reject_lines(ledger, reason, rows.lines[status == code])
+        uneven = (status == kernel.FINE) & ragged
+        self._reject_ragged(ledger, rows.lines[uneven], n_fields[uneven])
+        rows.keep(whole)
+
+    def _drop_headers(self, rows: _Rows, ledger: Ledger) -> None:
+        """Drop the rows that repeat the header, as in files that were written one after another into one."""
+        if not self._header_fields:
+            return
+        repeated = np.ones(len(rows.lines), dtype=np.uint8)
+        for role, name in enumerate(self._header_fields):
+            fields.keep_equal(rows.buffer, rows.starts[role], rows.ends[role], name, repeated)
+        _drop(rows, repeated == 0, 0, REPEATED_HEADER, ledger)
+
     def _reject_ragged(self, ledger: Ledger, lines: Int64, n_fields: Int64) -> None:
         expected = len(self._wanted)
         first = (
@@ -183,11 +192,6 @@ class DelimitedReader:
             for line, count in zip(lines.tolist(), n_fields.tolist(), strict=True)
         )
         ledger.reject(RAGGED, len(lines), first)
-
-    def _drop_missing(self, rows: _Rows, role: int, reason: Reason, ledger: Ledger) -> None:
-        missing = np.empty(len(rows.lines), dtype=np.uint8)
-        kernel.find_missing(rows.buffer, rows.starts[role], rows.ends[role], rows.quoted[role], missing)
-        _drop(rows, missing == 0, role, reason, ledger)
 
     def _parse(self, rows: _Rows, name: str, ledger: Ledger) -> None:
         """Parse a column, dropping the rows where it is no finite number."""
@@ -228,40 +232,3 @@ def _decodes(text: bytes) -> bool:
 
 def _reject_lines(ledger: Ledger, reason: Reason, lines: Int64) -> None:
     ledger.reject(reason, len(lines), ((f"line {line}", "") for line in lines.tolist()))
-
-
-def _first_line(source: ByteSource) -> tuple[str, int, int]:
-    """Return the first line that is not blank, the bytes up to its end, and the number of the line after it."""
-    head = source.head(1 << 18)
-    place, line = 0, 1
-    for raw in head.splitlines(keepends=True):
-        place, line = place + len(raw), line + 1
-        if raw.strip():
-            try:
-                return raw.decode("utf-8"), place, line
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{source.path}, line {line - 1}: the first line is not UTF-8 text ({error.reason}); "
-                    "save the file as UTF-8, or name the format if it is no text"
-                ) from error
-    raise DataError(f"{source.path} is empty; give a file with a header and rows of interactions")
-
-
-def detect_delimiter(line: str, format_name: str) -> str:
-    """Return the delimiter that stands most often in the line, outside quotes."""
-    if format_name in ("tsv", "recbole"):
-        return "\t"
-    bare = "".join(part for number, part in enumerate(line.split('"')) if number % 2 == 0)
-    counts = {delimiter: bare.count(delimiter) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=lambda delimiter: counts[delimiter])
-    if counts[best]:
-        return best
-    return " " if has_usual_names(bare.split()) else ","
-
-
-def split_line(line: str, delimiter: str, quote: str | None) -> list[str]:
-    """Return the fields of a header."""
-    line = line.strip("\r\n")
-    if len(delimiter) > 1 or quote is None:
-        return [name.strip() for name in line.split(delimiter)]
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quotechar=quote))]

@@ -34,7 +34,7 @@ _BY_EXTENSION = {
 }  # fmt: skip
 _ANY_TEXT = ("", "txt", "dat", "data", "text", "tab", "edges")
 _COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column")
-_TEXT_ONLY = ("header", "delimiter", "quote")
+_TEXT_ONLY = ("header", "delimiter", "quote", "na_values")
 _SEQUENCES = ("sequence", "sequence_separator")
 _MEANINGLESS = {
     "adjacency": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "min_rating", "repeats", "keep_timestamps", "time_format"),
