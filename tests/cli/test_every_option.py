@@ -78,6 +78,7 @@ CHANGING = {
 # What else is tested, and by which test.
 TESTED_ELSEWHERE = {
     "train": {
+        "--encoding": "test_encoding_is_used",
         "--na-values": "test_delimiter_quote_and_words_for_nothing_are_used",
         "--out": "test_it_writes_a_model_with_the_account_of_its_data",
         "--config": "test_its_values_are_taken",
@@ -191,7 +192,7 @@ TESTED_ELSEWHERE = {
 READING = {
     "--format", "--user-column", "--item-column", "--rating-column", "--timestamp-column", "--delimiter", "--quote",
     "--header/--no-header", "--min-rating", "--strict", "--sequence", "--sequence-separator",
-    "--repeats", "--time-format", "--na-values",
+    "--repeats", "--time-format", "--na-values", "--encoding",
 }  # fmt: skip
 
 
@@ -322,6 +323,19 @@ def test_repeats_and_time_format_are_used(tmp_path: Path, capsys: pytest.Capture
     assert "kept 17 interactions" in capsys.readouterr().err
     assert main([*words, "--repeats", "first", "--time-format", "%d/%m/%Y", "--no-validation", "--overwrite"]) == 0
     assert "kept 16 interactions" in capsys.readouterr().err
+
+
+def test_encoding_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(
+        "user,item\n".encode("utf-16-le") + "".join(f"é{n},{n % 7}\n" for n in range(40)).encode("utf-16-le")
+    )
+    words = ["train", str(path), "--no-validation", "--epochs", "1", "--out", str(tmp_path / "m"), "--encoding"]
+    assert main([*words, "utf-16-le"]) == 0
+    assert "kept 40 interactions of 40 users" in capsys.readouterr().err
+    assert main([*words, "shift_jis"]) == 1
+    assert main([*words, "none"]) == 1
+    assert "encoding must be one that Python knows" in capsys.readouterr().err
 
 
 def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]) -> None:

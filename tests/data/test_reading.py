@@ -59,8 +59,6 @@ def read(tmp_path: Path) -> Callable[..., Any]:
         ("x.txt", CSV.replace(",", " "), "csv"),
         ("x.inter", "user_id:token\titem_id:token\trating:float\n7\tb\t5\n10\ta\t3\n7\ta\t4\n", "recbole"),
         ("x.txt", "user_id:token\titem_id:token\n7\tb\n10\ta\n7\ta\n", "recbole"),
-        ("x.txt", "7 b a\n10 a\n", "adjacency"),
-        ("x.txt", "7\tb\ta\r\n10\ta", "adjacency"),
         ("x.jsonl", '{"user": 7, "item": "b"}\n{"user": 10, "item": "a"}\n\n{"item": "a", "user": "7"}', "jsonl"),
         ("x.txt", '{"user": 7, "item": "b"}\n{"user": 10, "item": "a"}\n{"item": "a", "user": 7}\n', "jsonl"),
     ],
@@ -73,6 +71,14 @@ def test_every_text_format_is_told_from_name_and_contents(
     assert pairs_of(interactions) == PAIRS
     assert report.format == format_name
     assert (report.n_rows, report.n_kept, report.rejected) == (3, 3, {})
+
+
+@pytest.mark.parametrize("text", ["7 b a\n10 a\n", "7\tb\ta\r\n10\ta"])
+@pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
+def test_adjacency_text_is_read(read: Callable[..., Any], text: str, packed: str) -> None:
+    interactions, report = read(PACK[packed](text.encode()), "x.txt" + packed, format="adjacency")
+    assert pairs_of(interactions) == PAIRS
+    assert (report.format, report.n_rows, report.n_kept, report.rejected) == ("adjacency", 3, 3, {})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])

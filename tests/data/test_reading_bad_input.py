@@ -244,7 +244,7 @@ def test_options_that_mean_nothing_are_refused(read: Callable[..., Any]) -> None
     with pytest.raises(
         OptionError, match=r"min_rating 3 has no meaning for interactions read as adjacency; leave it out"
     ):
-        read("1 2 3\n", "x.txt", min_rating=3)
+        read("1 2 3\n", "x.txt", min_rating=3, format="adjacency")
 
 
 # Rows that cannot be used are counted and shown by line, and stop a strict reading
@@ -318,7 +318,7 @@ def test_unusable_json_lines_are_counted_with_their_lines(read: Callable[..., An
 
 
 def test_adjacency_text_that_is_no_utf8_is_counted_with_its_line(read: Callable[..., Any]) -> None:
-    interactions, report = read(b"1 2 3\n\xff 4\n5 \xff 6\n", "x.txt")
+    interactions, report = read(b"1 2 3\n\xff 4\n5 \xff 6\n", format="adjacency")
     assert pairs_of(interactions) == {("1", "2"), ("1", "3"), ("5", "6")}
     assert [example.place for example in report.examples["the id is not UTF-8 text"]] == ["line 2", "line 3"]
 

@@ -84,6 +84,15 @@ class Reading:
             show_default="'\"' in CSV, nothing in tab-separated text",
         ),
     ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding",
+            metavar="NAME",
+            help="Encoding of text, as in latin-1.",
+            show_default="UTF-8, or UTF-16 by mark",
+        ),
+    ] = None
     na_values: Annotated[
         str | None,
         typer.Option(
@@ -149,6 +158,7 @@ class Reading:
             header=self.header,
             delimiter=None if self.delimiter is None else self.delimiter.replace("\\t", "\t"),
             quote="auto" if self.quote is None else self.quote or None,
+            encoding=self.encoding,
             na_values=None if self.na_values is None else tuple(filter(None, self.na_values.split(","))),
             sequence=self.sequence,
             sequence_separator=self.sequence_separator.replace("\\t", "\t"),

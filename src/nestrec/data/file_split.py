@@ -25,6 +25,7 @@ from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.opening import open_reader
 from nestrec.data.reading import Progress, read_interactions
 from nestrec.data.splitting import LARGEST_SEED, LeaveLastOut, RandomSplit, Split, TimeSplit
+from nestrec.data.unusable_ids import usable_batches
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, OptionError
 
@@ -177,7 +178,7 @@ class _Rows:
         users, items = IdIndex(), IdIndex()
         user_parts, item_parts, times, enough = [], [], [np.empty(0)], []
         with closing(reader):
-            for batch in reader.batches(Ledger(name, strict=False)):
+            for batch in usable_batches(reader, Ledger(name, strict=False)):
                 user_parts.append(users.add(batch.users))
                 item_parts.append(items.add(batch.items))
                 if batch.times is not None:

@@ -28,6 +28,7 @@ TOO_LONG = Reason("the row is longer than 1 MiB", "check its quotes and line end
 REPEATED_HEADER = Reason("the row repeats the header", "remove it")
 TEXT_AFTER_QUOTE = Reason("text follows a closing quote", "double the quotes inside the field, or read with quote=None")
 NOT_UTF8 = Reason("the id is not UTF-8 text", "save the file as UTF-8")
+NUL_IN_ID = Reason("the id holds a NUL byte", "remove it, or, if this is UTF-16 or fixed-width text, give the encoding")
 NO_USER = Reason("the user id is missing", "fill it in or remove the row")
 NO_ITEM = Reason("the item id is missing", "fill it in or remove the row")
 BAD_ID = Reason("the id is neither a whole number nor text", "write ids as numbers or strings")

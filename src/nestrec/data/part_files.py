@@ -23,6 +23,7 @@ from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.opening import open_reader
+from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import DataError, OptionError
 
 DELIMITED = ("csv", "tsv", "recbole")
@@ -72,7 +73,7 @@ def _copy_rows(path: str, assignment: Assignment, options: ReadOptions, files: M
         outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
         for out in outs.values():
             out.write(reader.header.rstrip(b"\r\n") + end if reader.header else b"")
-        for batch in reader.batches(Ledger(name, strict=False)):
+        for batch in usable_batches(reader, Ledger(name, strict=False)):
             assert batch.raw is not None
             codes = assignment.row_codes[done : done + len(batch.raw)]
             done += len(batch.raw)
@@ -101,7 +102,7 @@ def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> 
     reader, name = open_reader(path, options)
     parts = []
     with closing(reader):
-        for batch in reader.batches(Ledger(name, strict=False)):
+        for batch in usable_batches(reader, Ledger(name, strict=False)):
             if batch.numbers is None:
                 raise DataError(f"{name} cannot be divided row by row; give a single Parquet file")
             parts.append(batch.numbers.copy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class ReadOptions:
 
     By default `"` in CSV, and none in tab-separated text (TSV, RecBole's) unless all fields of its first row have it.
     """
+    encoding: str | None = None
+    """Encoding of text, such as `latin-1` or `shift_jis`; by default UTF-8, or UTF-16 where the file begins so."""
     na_values: tuple[str, ...] | None = None
     """Words that stand, unquoted, for a missing user or item; by default NULL, null, None, NaN, nan, NA and `\\N`.
 
@@ -105,6 +108,8 @@ class ReadOptions:
             raise OptionError(f"delimiter {self.delimiter!r} ends a line; give what stands between fields")
         if self.quote not in (None, "", "auto") and (len(self.quote) != 1 or not self.quote.isascii()):
             raise OptionError(f"quote {self.quote!r} is not one ASCII character; give one, or None for no quoting")
+        if self.encoding is not None and not _is_text_encoding(self.encoding):
+            raise OptionError(f"encoding must be one that Python knows, such as 'latin-1', got {self.encoding!r}")
         given: object = self.na_values
         if given is not None and (not isinstance(given, tuple) or not all(isinstance(word, str) for word in given)):
             raise OptionError(f"na_values must be a tuple of words such as ('NA', 'null'), got {given!r}")
@@ -144,3 +149,12 @@ class ReadOptions:
     def n_threads(self) -> int:
         """Threads to use on this machine."""
         return self.threads or os.cpu_count() or 1
+
+
+def _is_text_encoding(name: str) -> bool:
+    """Tell whether Python can decode text of this encoding piece by piece."""
+    try:
+        decoder = codecs.getincrementaldecoder(name)()
+        return isinstance(decoder.decode(b"", True), str)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False

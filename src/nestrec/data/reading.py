@@ -24,6 +24,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport, counted
 from nestrec.data.readers.batch import Batch, Reader
 from nestrec.data.readers.opening import open_reader
+from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import DataError
 
 __all__ = ["Progress", "ReadOptions", "ReadReport", "read_interactions"]
@@ -98,7 +99,7 @@ def _read_all(
 ) -> None:
     min_rating = options.min_rating if rule is None else None
     with ThreadPoolExecutor(1) as pool:
-        for batch in reader.batches(ledger):
+        for batch in usable_batches(reader, ledger):
             met.n_rows += batch.n_read
             _add(_rated(batch, min_rating, ledger), met, pool if options.n_threads > 1 else None)
             if progress is not None:
@@ -188,4 +189,15 @@ def _notes(interactions: Interactions) -> list[str]:
         notes.append(f"{counted(complete, 'user')} interacted with every item: no item is left as a negative there")
     if bare:
         notes.append(f"{counted(bare, 'user')} without interactions")
-    return notes
+    return notes + _sequence_notes(interactions)
+
+
+def _sequence_notes(interactions: Interactions) -> list[str]:
+    """Say where most item ids have blanks inside, as those of sequences in a cell have."""
+    ids = [str(item) for item in interactions.items.ids[:1_000].tolist()]
+    with_blanks = [item for item in ids if " " in item]
+    if 2 * len(with_blanks) <= len(ids):
+        return []
+    example = with_blanks[0][:60] + "…" * (len(with_blanks[0]) > 60)
+    where = "where a cell holds several items, read each as one interaction with sequence (--sequence)"
+    return [f"most item ids contain blanks, such as {example!r}: {where}"]

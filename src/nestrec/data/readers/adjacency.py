@@ -49,18 +49,24 @@ class AdjacencyReader:
                 blocks.buffer, blocks.end, blocks.is_last, line, starts, ends, heads, lines
             )
             if n_tokens:
+                longest = int((ends[:n_tokens] - starts[:n_tokens]).argmax())
+                self._check_length(int(ends[longest] - starts[longest]), blocks, int(lines[longest]))
                 tokens = TextIds(blocks.buffer, starts[:n_tokens], ends[:n_tokens])
                 yield _checked(tokens, heads[:n_tokens], lines[:n_tokens], ledger)
             if blocks.is_last:
                 return
             # A line cut by the end of the block goes on, under the same user, in the next one.
             user = blocks.buffer[starts[head] : ends[head]].tobytes() + b" " if head >= 0 else b""
-            if consumed <= len(user) and n_tokens <= 1 and blocks.end == len(blocks.buffer):
-                raise DataError(
-                    f"{self._source.path}, line {line}: an id is longer than {len(blocks.buffer):,} bytes, so this "
-                    "is no adjacency text (`user item item …` a line); name the format"
-                )
+            self._check_length(blocks.end - int(consumed), blocks, line)
             blocks.advance(int(consumed), user)
+
+    def _check_length(self, n_bytes: int, blocks: Blocks, line: int) -> None:
+        """Raise DataError where an id, or what the end of a block leaves of one, is too long."""
+        if n_bytes > blocks.longest_id:
+            raise DataError(
+                f"{self._source.path}, line {line}: an id is longer than {blocks.longest_id:,} bytes, so this is no "
+                "adjacency text (`user item item …` a line); name the format"
+            )
 
 
 def _checked(tokens: TextIds, heads: Int64, lines: Int64, ledger: Ledger) -> Batch:
@@ -75,8 +81,8 @@ def _checked(tokens: TextIds, heads: Int64, lines: Int64, ledger: Ledger) -> Bat
         bad = np.flatnonzero(~fine)
         first = ((f"line {lines[row]}", f"{users.at(row)} {items.at(row)}") for row in bad.tolist())
         ledger.reject(NOT_UTF8, len(bad), first)
-        users, items, bare = users[fine], items[fine], bare[_decodable(bare)]
-    return Batch(users, items, n_read=n_read, bare_users=bare)
+        users, items, bare, lines = users[fine], items[fine], bare[_decodable(bare)], lines[fine]
+    return Batch(users, items, n_read=n_read, bare_users=bare, lines=lines)
 
 
 def _decodable(texts: TextIds) -> npt.NDArray[np.bool_]:

@@ -20,6 +20,7 @@ class Blocks:
         size = BLOCK_BYTES if source.is_packed or source.size is None else min(BLOCK_BYTES, 4 * source.size + 64)
         self.buffer: npt.NDArray[np.uint8] = np.empty(size, dtype=np.uint8)
         self.longest_row = min(LONGEST_ROW, size - 1)  # less than a block, so that a full one holds a whole row
+        self.longest_id = min(LONGEST_ROW, size // 2 - 1)  # a user that is carried over leaves room for an item
         self.end = 0
         self.is_last = False
         self.advance(0)

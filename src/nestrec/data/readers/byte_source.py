@@ -59,8 +59,8 @@ class _Lookahead(io.RawIOBase):
 class ByteSource:
     """The contents of a file, a pipe or a member of a zip archive, to be read once from the start."""
 
-    def __init__(self, location: Location | Path) -> None:
-        """Open the file, unpack it and look at its first bytes; text becomes UTF-8.
+    def __init__(self, location: Location | Path, encoding: str | None = None) -> None:
+        """Open the file, unpack it and look at its first bytes; text in `encoding` becomes UTF-8.
 
         Raises DataError where there is no such file, it cannot be opened or unpacked, or is of a kind that is not read.
         """
@@ -75,12 +75,13 @@ class ByteSource:
             head = self._pending[:HEAD_BYTES]
             self.kind = detect_kind(head)
             refuse_foreign(self.path, head)
-            self._recoder = _recoder(self._pending[:4096]) if self.kind is None else None
+            self._encoding = encoding
+            self._recoder = _find_decoder(self._pending[:4096], encoding) if self.kind is None else None
             self._pending = self._recode(self._pending, at_end=False)
         except BaseException:
             self._close_files()
             raise
-        if self.kind is None and self._recoder is None and self._pending.startswith(codecs.BOM_UTF8):
+        if self.kind is None and self._pending.startswith(codecs.BOM_UTF8):
             self._pending = self._pending[3:]
 
     @property
@@ -191,12 +192,22 @@ class ByteSource:
         try:
             text: str = self._recoder.decode(raw, at_end)
             return text.encode("utf-8")
-        except (UnicodeDecodeError, UnicodeEncodeError) as error:
-            raise DataError(f"{self.path} looks like UTF-16 and is not valid ({error}); save it as UTF-8") from error
+        except UnicodeError as error:
+            if self._encoding is None:
+                raise DataError(
+                    f"{self.path} looks like UTF-16 and is not valid ({error}); save it as UTF-8"
+                ) from error
+            raise DataError(
+                f"{self.path} is not text in {self._encoding} ({error}); give the encoding it was written in, or save "
+                "it as UTF-8"
+            ) from error
 
 
-def _recoder(head: bytes) -> Any:
-    """Return a decoder where the bytes are UTF-16, else None."""
+def _find_decoder(head: bytes, encoding: str | None) -> Any:
+    """Return a decoder of the encoding, or, where none is given, of UTF-16 that the bytes are in; None for UTF-8."""
+    if encoding is not None:
+        name = codecs.lookup(encoding).name
+        return None if name in ("utf-8", "ascii", "utf-8-sig") else codecs.getincrementaldecoder(name)()
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return codecs.getincrementaldecoder("utf-16")()
     # Without a mark: ASCII text in UTF-16 has a zero in every second byte, and text in UTF-8 has none.

@@ -162,7 +162,7 @@ class DelimitedReader:
         if self._numbers.unused is not None:
             self._numbers.unused.see_text(rows.text(self._roles.index(UNUSED)))
         ratings, times = rows.values.get("rating"), rows.values.get("timestamp")
-        batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw)
+        batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw, lines=rows.lines)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
     def _drop_malformed(self, rows: _Rows, status: Bytes, n_fields: Int64, ledger: Ledger) -> None:

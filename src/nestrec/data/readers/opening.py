@@ -14,7 +14,6 @@ from nestrec.data.readers.adjacency import AdjacencyReader
 from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.byte_source import ByteSource
-from nestrec.data.readers.columns import has_usual_names
 from nestrec.data.readers.databases import ArrowFile, open_sqlite
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.file_kinds import refuse_extension
@@ -26,6 +25,7 @@ from nestrec.data.readers.sparse import SparseReader
 from nestrec.data.readers.spooling import spool
 from nestrec.data.readers.table_sources import ArrowStream, DuckDbTable, ParquetFiles
 from nestrec.data.readers.tables import TableReader
+from nestrec.data.readers.text_format import detect_text_format, refuse_stand_ins
 from nestrec.errors import DataError, OptionError
 
 _BY_EXTENSION = {
@@ -34,11 +34,12 @@ _BY_EXTENSION = {
 }  # fmt: skip
 _ANY_TEXT = ("", "txt", "dat", "data", "text", "tab", "edges")
 _COLUMNS = ("user_column", "item_column", "rating_column", "timestamp_column")
-_TEXT_ONLY = ("header", "delimiter", "quote", "na_values")
+_DELIMITED_ONLY = ("header", "delimiter", "quote", "na_values")
+_TEXT_ONLY = (*_DELIMITED_ONLY, "encoding")
 _SEQUENCES = ("sequence", "sequence_separator")
 _MEANINGLESS = {
-    "adjacency": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "min_rating", "repeats", "keep_timestamps", "time_format"),
-    "jsonl": _TEXT_ONLY,
+    "adjacency": (*_COLUMNS, *_DELIMITED_ONLY, *_SEQUENCES, "min_rating", "repeats", "keep_timestamps", "time_format"),
+    "jsonl": _DELIMITED_ONLY,
     "parquet": (*_TEXT_ONLY, *_SEQUENCES),
     "sqlite": (*_TEXT_ONLY, *_SEQUENCES, "format"),
     "duckdb": (*_TEXT_ONLY, *_SEQUENCES, "format"),
@@ -47,7 +48,7 @@ _MEANINGLESS = {
     "table": (*_TEXT_ONLY, *_SEQUENCES, "format"),
     "sparse": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "format", "keep_timestamps", "time_format"),
 }
-_SAMPLE_BYTES = 1 << 16
+_SAMPLE_BYTES = 1 << 17
 _SHOWN = 5  # files that a note names
 
 
@@ -79,7 +80,7 @@ def open_reader(source: object, options: ReadOptions) -> tuple[Reader, str]:
 def _open_path(location: Location, options: ReadOptions) -> tuple[Reader, str]:
     if location.is_folder:
         return _open_several([location], options)
-    return _reader_of(ByteSource(location), options), location.name
+    return _reader_of(ByteSource(location, options.encoding), options), location.name
 
 
 def _open_several(locations: list[Location], options: ReadOptions) -> tuple[Reader, str]:
@@ -96,7 +97,7 @@ def _open_several(locations: list[Location], options: ReadOptions) -> tuple[Read
         partitions |= has_partitions(location.path, inside)
         files += [Location(path) for path in inside]
     if len(files) == 1 and not partitions:
-        return _reader_of(ByteSource(files[0]), options), files[0].name
+        return _reader_of(ByteSource(files[0], options.encoding), options), files[0].name
     name = _name_of(locations, files)
     reader = _open_files(files, name, options, partitions=partitions)
     shown = ", ".join(file.name for file in files[:_SHOWN]) + (", …" if len(files) > _SHOWN else "")
@@ -112,7 +113,7 @@ def _name_of(locations: list[Location], files: list[Location]) -> str:
 
 
 def _open_files(files: list[Location], name: str, options: ReadOptions, *, partitions: bool) -> Reader:
-    first = ByteSource(files[0])
+    first = ByteSource(files[0], options.encoding)
     if first.kind == "parquet":
         return _open_parquet(first, files[1:], name, options, hive=partitions)
     openers: list[Callable[[], Reader | None]] = [lambda: _reader_unless_empty(first, options)]
@@ -121,7 +122,7 @@ def _open_files(files: list[Location], name: str, options: ReadOptions, *, parti
 
 
 def _opener(file: Location, options: ReadOptions) -> Callable[[], Reader | None]:
-    return lambda: _reader_unless_empty(ByteSource(file), options)
+    return lambda: _reader_unless_empty(ByteSource(file, options.encoding), options)
 
 
 def _reader_unless_empty(source: ByteSource, options: ReadOptions) -> Reader | None:
@@ -140,7 +141,11 @@ def _reader_of(source: ByteSource, options: ReadOptions) -> Reader:
     try:
         if source.kind is None:
             format_name = options.format or _format_by_name(source)
-            return _open_text(source, format_name or _format_by_contents(source.head(_SAMPLE_BYTES)), options)
+            head = source.head(_SAMPLE_BYTES)
+            refuse_stand_ins(source.path, head)
+            if format_name is None:
+                format_name = detect_text_format(head, len(head) < _SAMPLE_BYTES, options, source.path)
+            return _open_text(source, format_name, options)
         if source.kind == "parquet":
             return _open_parquet(source, [], source.path, options)
         return _open_database(source, source.kind, options)
@@ -239,28 +244,6 @@ def _plain_path(source: ByteSource, folders: list[TemporaryDirectory[str]]) -> P
     path, folder = spool(source)
     folders.append(folder)
     return path
-
-
-def _format_by_contents(head: bytes) -> str:
-    text = head.decode("utf-8", "replace")
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(head) == _SAMPLE_BYTES and len(lines) > 1:
-        lines.pop()  # cut off
-    if not lines:
-        return "csv"
-    if lines[0].lstrip().startswith("{"):
-        return "jsonl"
-    if ":token" in lines[0]:
-        return "recbole"
-    return "adjacency" if _looks_like_adjacency(lines[:100]) else "csv"
-
-
-def _looks_like_adjacency(lines: list[str]) -> bool:
-    """Tell adjacency from a table: nothing but blanks between tokens, and, with tabs, lines of unequal length."""
-    if any(mark in line for line in lines for mark in (",", ";", "|", "::")) or has_usual_names(lines[0].split()):
-        return False
-    with_tabs = any("\t" in line for line in lines)
-    return not with_tabs or len({len(line.split()) for line in lines}) > 1
 
 
 def _refuse_options(format_name: str, options: ReadOptions) -> None:
