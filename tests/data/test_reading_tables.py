@@ -161,9 +161,7 @@ def test_options_that_mean_nothing_for_a_source_are_refused() -> None:
 
 
 def test_other_objects_are_refused() -> None:
-    with pytest.raises(
-        DataError, match="cannot be read from builtins int; give a path, a scipy sparse matrix, a table"
-    ):
+    with pytest.raises(DataError, match="cannot be read from builtins int; give a path or a list of paths, a table"):
         read_interactions(5)
 
 
@@ -195,7 +193,8 @@ def test_a_dictionary_counts_its_bad_numbers_and_keeps_its_times() -> None:
     [
         ({"user": [1], "item": [1, 2]}, "column 'item' has 2 values and 'user' has 1; give columns of equal length"),
         ({"user": [1.5], "item": [1]}, "column 'user': id 1.5 is a float that is no whole number"),
-        ({"user": [None], "item": [1]}, "column 'user': ids hold values of type NoneType"),
+        ({"user": [None], "item": [1]}, "none can be used: 1 because the user id is missing"),
+        ({"user": [True], "item": [1]}, "column 'user': ids hold values of type bool"),
         ({"user": [1], "what": [1]}, "no column of items among 'user', 'what'"),
         ({"user": [], "item": []}, "has no rows of interactions"),
     ],

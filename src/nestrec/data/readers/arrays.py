@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.data.id_index import IdColumn, TextIds
-from nestrec.data.ids import canonical_ids
-from nestrec.data.ledger import Ledger
+from nestrec.data.ids import TEXT, canonical_ids
+from nestrec.data.ledger import NO_ITEM, NO_USER, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
+from nestrec.data.readers.rows import MISSING, id_of
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.errors import DataError
 
@@ -57,6 +58,11 @@ class ArraysReader:
         for start in range(0, self._size, _AT_ONCE):
             part = {role: column[start : start + _AT_ONCE] for role, column in self._values.items()}
             fine = np.ones(len(part["user"]), dtype=np.bool_)
+            for role, reason in (("user", NO_USER), ("item", NO_ITEM)):
+                if part[role].dtype.kind == "T":
+                    missing = fine & (part[role] == "")
+                    ledger.reject(reason, int(missing.sum()), _places(missing, start))
+                    fine &= ~missing
             for role in self._numbers.roles:
                 raw, part[role] = part[role], self._parse(role, part[role], start)
                 bad = np.flatnonzero(fine & ~np.isfinite(part[role])).tolist()
@@ -95,12 +101,13 @@ class ArraysReader:
             self._numbers.unused.see_objects(values.tolist())
 
 
+def _places(missing: npt.NDArray[np.bool_], start: int) -> Iterator[tuple[str, str]]:
+    return ((f"row {start + row + 1}", "") for row in np.flatnonzero(missing).tolist())
+
+
 def _column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDArray[Any]:
     if role in ("user", "item"):
-        try:
-            return canonical_ids(values).ravel()
-        except DataError as error:
-            raise DataError(f"{name}: column {column!r}: {error}") from error
+        return _ids(values, f"{name}: column {column!r}")
     if role == "timestamp" and getattr(getattr(values, "dtype", None), "tz", None) is not None:
         in_utc: npt.NDArray[Any] = cast("Any", values).to_numpy(dtype="M8[ns]")  # pandas' times with a zone
         return in_utc.ravel()
@@ -108,6 +115,23 @@ def _column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDA
         return (np.asarray(values) if hasattr(values, "__array__") else _as_objects(values)).ravel()
     except (TypeError, ValueError) as error:
         raise DataError(f"{name}: column {column!r} holds values that are no numbers; give numbers") from error
+
+
+def _ids(values: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
+    """Return ids as numbers or text, "" where one is missing."""
+    try:
+        return canonical_ids(values).ravel()
+    except DataError as error:
+        array = np.asarray(values) if hasattr(values, "__array__") else _as_objects(values)
+        if array.dtype.kind not in "Of":
+            raise DataError(f"{where}: {error}") from error
+        found = [id_of(value) for value in array.ravel().tolist()]
+        if any(isinstance(value, Reason) and value is not MISSING for value in found):
+            raise DataError(f"{where}: {error}") from error
+        texts: npt.NDArray[Any] = np.array(
+            ["" if isinstance(value, Reason) else str(value) for value in found], dtype=TEXT
+        )
+        return texts
 
 
 def _as_objects(values: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from nestrec.data.read_options import FORMATS, ReadOptions
 from nestrec.data.readers.adjacency import AdjacencyReader
-from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.databases import ArrowFile, open_sqlite
@@ -20,8 +19,8 @@ from nestrec.data.readers.file_kinds import refuse_extension
 from nestrec.data.readers.folders import files_in, has_partitions
 from nestrec.data.readers.json_lines import JsonLinesReader
 from nestrec.data.readers.location import Location, locate
+from nestrec.data.readers.objects import kind_of, name_of, open_object
 from nestrec.data.readers.several import SeveralReader
-from nestrec.data.readers.sparse import SparseReader
 from nestrec.data.readers.spooling import spool
 from nestrec.data.readers.table_sources import ArrowStream, DuckDbTable, ParquetFiles
 from nestrec.data.readers.tables import TableReader
@@ -40,12 +39,13 @@ _SEQUENCES = ("sequence", "sequence_separator")
 _MEANINGLESS = {
     "adjacency": (*_COLUMNS, *_DELIMITED_ONLY, *_SEQUENCES, "min_rating", "repeats", "keep_timestamps", "time_format"),
     "jsonl": _DELIMITED_ONLY,
-    "parquet": (*_TEXT_ONLY, *_SEQUENCES),
+    "parquet": _TEXT_ONLY,
     "sqlite": (*_TEXT_ONLY, *_SEQUENCES, "format"),
-    "duckdb": (*_TEXT_ONLY, *_SEQUENCES, "format"),
-    "arrow": (*_TEXT_ONLY, *_SEQUENCES, "format"),
+    "duckdb": (*_TEXT_ONLY, "format"),
+    "arrow": (*_TEXT_ONLY, "format"),
     "arrays": (*_TEXT_ONLY, *_SEQUENCES, "format"),
-    "table": (*_TEXT_ONLY, *_SEQUENCES, "format"),
+    "rows": (*_TEXT_ONLY, *_SEQUENCES, "format"),
+    "table": (*_TEXT_ONLY, "format"),
     "sparse": (*_COLUMNS, *_TEXT_ONLY, *_SEQUENCES, "format", "keep_timestamps", "time_format"),
 }
 _SAMPLE_BYTES = 1 << 17
@@ -61,20 +61,9 @@ def open_reader(source: object, options: ReadOptions) -> tuple[Reader, str]:
         return _open_path(locate(source), options)
     if isinstance(source, Sequence) and source and all(isinstance(part, (str, os.PathLike)) for part in source):
         return _open_several([locate(part) for part in source], options)
-    name = f"{type(source).__module__.partition('.')[0]} {type(source).__name__}"
-    if hasattr(source, "tocoo"):
-        _refuse_options("sparse", options)
-        return SparseReader(source), name
-    if hasattr(source, "__arrow_c_stream__"):
-        _refuse_options("table", options)
-        return TableReader(ArrowStream(source, name), options), name
-    if isinstance(source, Mapping):
-        _refuse_options("arrays", options)
-        return ArraysReader(source, name, options), name
-    raise DataError(
-        f"interactions cannot be read from {name}; give a path, a scipy sparse matrix, a table that speaks the "
-        "Arrow C stream (pandas, polars, pyarrow, duckdb), or a dictionary of columns"
-    )
+    kind = kind_of(source)
+    _refuse_options(kind, options)
+    return open_object(source, kind, options), name_of(source)
 
 
 def _open_path(location: Location, options: ReadOptions) -> tuple[Reader, str]:

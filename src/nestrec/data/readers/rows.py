@@ -87,7 +87,9 @@ class RowsReader:
         for role, value in zip(("user", "item"), values, strict=False):
             key = id_of(value)
             if isinstance(key, Reason):
-                ledger.reject(_of_role(key, role), 1, [(self._place(row), str(value))])
+                ledger.reject(
+                    _of_role(key, role), 1, [(self._place(row), "" if isinstance(value, Reason) else str(value))]
+                )
                 return None
             found.append(key)
         return found[0], found[1]
@@ -108,6 +110,8 @@ def id_of(value: object) -> int | str | Reason:
     >>> id_of(12.0), id_of("B001"), id_of(b"x"), id_of(None) is MISSING, id_of(1.5) is BAD_ID
     (12, 'B001', 'x', True, True)
     """
+    if isinstance(value, Reason):  # why the row has no value here
+        return value
     if type(value).__name__ in _MISSING or (isinstance(value, str) and value == ""):
         return MISSING
     if isinstance(value, str):

@@ -116,6 +116,11 @@ class ArrowStream:
             "check that it can be read to its end"
         )
 
+    @property
+    def failed(self) -> bool:
+        """Tell whether the table could not give its stream."""
+        return self._error is not None
+
     def close(self) -> None:
         """Let go of the table."""
         self._table = None

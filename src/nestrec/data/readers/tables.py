@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrow_stream import ArrowColumn, ArrowStreamError, arrow_batches
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
+from nestrec.data.readers.sequences import expand_sequences, split_sequences
 from nestrec.data.readers.table_sources import VIEW, TableSource, quoted
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.errors import DataError
@@ -28,6 +30,7 @@ Float64 = npt.NDArray[np.float64]
 _EXACT = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARCHAR", "UUID", '"NULL"'}
 _FLOATS = {"FLOAT", "DOUBLE"}
+_LIST = re.compile(r"(.+)\[\d*\]\Z")
 _NUMBERS = _EXACT | _FLOATS | {"BOOLEAN", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM"}  # and DECIMAL
 
 
@@ -42,6 +45,8 @@ class TableReader:
         self.format, self._source, self._name = source.format, source, source.name
         self._connection = _connect(options)
         self._row, self._n_rows = 0, None
+        self._sequence, self._separator = options.sequence, options.sequence_separator
+        self._sequence_is_text = options.sequence
         self.notes: list[str] = []
         try:
             self._n_rows = source.attach(self._connection)
@@ -90,6 +95,8 @@ class TableReader:
             _reject(columns[role], fine, numbers, reason, ledger)
         for role in ("user", "item"):
             _reject_undecodable(columns[role], fine, numbers, ledger)
+        if self._sequence_is_text:
+            _reject_blank(columns["item"], self._separator, fine, numbers, ledger)
         values: dict[str, Any] = {}
         for role in self._numbers.roles:
             values[role] = self._parse(role, columns[role], numbers)
@@ -99,7 +106,10 @@ class TableReader:
         whole = bool(fine.all())
         ids = {role: self._ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in values.items()}
-        return Batch(ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read, numbers=numbers[fine])
+        batch = Batch(
+            ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read, numbers=numbers[fine]
+        )
+        return expand_sequences(batch, self._separator) if self._sequence_is_text else batch
 
     def _ids(self, role: str, values: Any, fine: npt.NDArray[np.bool_], *, whole: bool) -> IdColumn:
         kept: Any = values if whole else values[fine]
@@ -143,6 +153,15 @@ class TableReader:
 
     def _id_sql(self, role: str, column: str, place: int) -> str:
         kind = self._types[place]
+        if role == "item" and (listed := _LIST.match(kind)):
+            if not self._sequence:
+                raise DataError(
+                    f"{self._name}: column {self.columns[role]!r} of type {kind} holds several items; read each "
+                    "element as one interaction with sequence=True, or store one item a row"
+                )
+            # An empty list gives one row without an item, which is counted as such.
+            column, kind = _unnested(column, listed[1]), listed[1]
+            self._sequence_is_text = False
         if kind in _EXACT:
             return f"CAST({column} AS BIGINT) AS {role}_id"
         if kind in _FLOATS:
@@ -210,6 +229,23 @@ def _reject_undecodable(
     bad = np.flatnonzero(fine & ~decodes)
     ledger.reject(NOT_UTF8, len(bad), ((f"row {numbers[row]}", values.at(row)) for row in bad.tolist()))
     fine &= decodes
+
+
+def _unnested(column: str, kind: str) -> str:
+    elements = f"CAST({column} AS {kind}[])"
+    return f"unnest(CASE WHEN len({elements}) > 0 THEN {elements} ELSE [NULL] END)"
+
+
+def _reject_blank(
+    items: ArrowColumn, separator: str, fine: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64], ledger: Ledger
+) -> None:
+    """Clear `fine` where a cell of items holds none."""
+    if not isinstance(items.values, TextIds):
+        return
+    _, cells = split_sequences(items.values, separator)
+    bad = np.flatnonzero(fine & (np.bincount(cells, minlength=len(fine)) == 0))
+    ledger.reject(NO_ITEM, len(bad), ((f"row {numbers[row]}", _shown(items, row)) for row in bad.tolist()))
+    fine[bad] = False
 
 
 def _decodes(text: bytes) -> bool:
