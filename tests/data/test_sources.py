@@ -403,7 +403,7 @@ def test_rejected_rows_are_told_by_file_and_line(tmp_path: Path) -> None:
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("user,item\n1,2\n")
-    (tmp_path / "b.csv").write_text("user,item,rating\n1,3,5\n")
+    (tmp_path / "b.csv").write_text("customer,item\n1,3\n")
     with pytest.raises(DataError, match="different columns"):
         read_interactions(tmp_path)
     (tmp_path / "b.csv").write_text("movie,title\n1,3\n")
@@ -463,7 +463,8 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_a_table_of_sqlite_is_read(database: Path) -> None:
-    interactions, report = read_interactions(database)
+    assert ("8", "z") in pairs_of(read_interactions(database)[0])  # without a rating
+    interactions, report = read_interactions(database, options=ReadOptions(min_rating=-100))
     assert pairs_of(interactions) == {*PAIRS, (str(2**63 - 1), "é")}
     assert report.format == "sqlite"
     assert report.n_rows == 9 == report.n_kept + sum(report.rejected.values())

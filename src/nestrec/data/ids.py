@@ -140,7 +140,10 @@ def _text_of(array: IdArray) -> IdArray:
 
 def _from_uniform_objects(array: IdArray, kinds: set[type]) -> IdArray:
     if all(issubclass(kind, (float, np.floating, int, np.integer)) and kind is not bool for kind in kinds):
-        return _from_floats(array.astype(np.float64))
+        try:
+            return _from_floats(array.astype(np.float64))
+        except OverflowError as error:
+            raise DataError("ids hold floats and numbers too large to be floats; give ids as text") from error
     if kinds == {bytes}:
         try:
             return numbers_if_whole(array.astype(TEXT))

@@ -39,6 +39,7 @@ class JsonFile:
 
     def __init__(self, source: ByteSource) -> None:
         self._source, self._pending = source, b""
+        self._buffer = memoryview(bytearray(_AT_ONCE))
         head = self._fill(LONGEST_ROW + _SAMPLE)
         text = head.decode("utf-8", "replace")
         if not text.strip():
@@ -113,9 +114,8 @@ class JsonFile:
         return self._read_some()
 
     def _read_some(self) -> bytes:
-        buffer = bytearray(_AT_ONCE)
-        n_read = self._source.readinto(memoryview(buffer))
-        return bytes(memoryview(buffer)[:n_read])
+        n_read = self._source.readinto(self._buffer)
+        return bytes(self._buffer[:n_read])
 
 
 def _has_record_lines(text: str) -> bool:
