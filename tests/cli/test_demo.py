@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from nestrec.cli import demo
 from nestrec.cli.main import main
+from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.report.quality import Estimate, WidthQuality
 from tests.cli.conftest import Result, Run
 
@@ -55,7 +57,8 @@ def test_it_writes_model_data_figures_page_and_picture(shown: tuple[Path, Result
     folder, result = shown
     assert result.code == 0, result.err
     names = {path.name for path in folder.iterdir()}
-    assert names == {"model", "train.csv", "test.csv", "quality.json", "quality.html", "quality.png"}
+    own = {"model", "train.csv", "test.csv", "quality.json", "quality.html", "quality.png"}
+    assert names == {*own, ".nestrec-outputs.json"}
     assert (folder / "quality.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -115,10 +118,14 @@ def test_without_matplotlib_the_page_is_written_and_the_way_to_the_picture_told(
     from nestrec.report.page import Page
 
     rows = (WidthQuality(4, {label: Estimate(0.1, 0.1, 0.1) for label in ("recall@20", "ndcg@20")}),)
-    demo._present(page, Page("t", "h", rows, ("recall@20", "ndcg@20"), (), ("nestrec info m",), ()))
+    demo._present(
+        page,
+        Page("t", "h", rows, ("recall@20", "ndcg@20"), (), ("nestrec info m",), ()),
+        OwnOutputs(tmp_path, overwrite=False),
+    )
     result = run("--version")
     assert result.code == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["quality.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".nestrec-outputs.json", "quality.html"]
 
 
 def test_the_seed_makes_another_world(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +138,41 @@ def test_the_seed_makes_another_world(run: Run, tmp_path: Path, monkeypatch: pyt
     for seed in (1, 2):
         assert run("demo", "--out", tmp_path / str(seed), "--seed", seed).code == 130
     assert (tmp_path / "1" / "train.csv").read_text() != (tmp_path / "2" / "train.csv").read_text()
+
+
+def test_files_of_the_users_are_never_replaced(run: Run, tmp_path: Path) -> None:
+    """`demo --out .` overwrote the train.csv, the test.csv and the model that were there."""
+    (tmp_path / "train.csv").write_text("mine")
+    refused = run("demo", "--out", tmp_path)
+    assert refused.code == 1
+    assert "already holds train.csv" in refused.err
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
+    assert (tmp_path / "train.csv").read_text() == "mine"
+
+
+def test_the_demo_may_replace_what_it_wrote_until_that_is_changed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "_trained", stop)
+    for seed in (1, 2):
+        assert run("demo", "--out", tmp_path, "--seed", seed).code == 130
+    with (tmp_path / "test.csv").open("a") as file:
+        file.write("me,mine\n")
+    refused = run("demo", "--out", tmp_path)
+    assert refused.code == 1
+    assert "already holds test.csv" in refused.err
+    assert run("demo", "--out", tmp_path, "--overwrite").code == 130
+    assert "me,mine" not in (tmp_path / "test.csv").read_text()
+
+
+def test_a_model_of_the_users_is_never_replaced(run: Run, model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    refused = run("demo", "--out", tmp_path)
+    assert refused.code == 1
+    assert "already holds model/manifest.json" in refused.err
 
 
 def test_a_folder_that_holds_something_else_as_model_is_refused(run: Run, tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
 
 from nestrec.atomic.output_file import check_output_folder
-from nestrec.cli.destination import check_model_place, written_whole
+from nestrec.cli.destination import check_model_place
 from nestrec.cli.train import checkpoint_of
-from nestrec.errors import ModelFileError, OptionError
+from nestrec.errors import ModelFileError
 from tests.cli.conftest import SMALL, Run
 
 
@@ -29,24 +31,65 @@ def test_folders_are_made_when_something_is_written(
     assert run("evaluate", model, unseen, "--per-user", tmp_path / "d" / "x.parquet").code == 0
 
 
-def fail_half_way(path: Path, error: Exception) -> None:
-    with written_whole(path) as partial:
-        partial.write_text("new")
-        raise error
+@pytest.mark.parametrize(
+    ("words", "option", "name"),
+    [
+        (("recommend", "{model}", "--user", "u001"), "--out", "x.csv"),
+        (("recommend", "{model}", "--user", "u001"), "--out", "x.parquet"),
+        (("recommend", "{model}", "--all-users"), "--out", "x.parquet"),
+        (("similar", "{model}", "--user", "u001"), "--out", "x.jsonl"),
+        (("evaluate", "{model}", "{data}", "--bootstrap", "0"), "--json", "x.json"),
+        (("evaluate", "{model}", "{data}", "--bootstrap", "0"), "--per-user", "x.parquet"),
+        (("plan", "{model}", "--measure-only", "-k", "5", "--sample", "20"), "--json", "x.json"),
+        (("plan", "{model}", "--measure-only", "-k", "5", "--sample", "20"), "--picture", "x.png"),
+    ],
+)
+def test_no_file_is_replaced_unless_told(
+    run: Run, interactions: Path, model: Path, tmp_path: Path, words: tuple[str, ...], option: str, name: str
+) -> None:
+    command = [word.format(model=model, data=interactions) for word in words] + [option, str(tmp_path / name)]
+    (tmp_path / name).write_text("mine")
+    refused = run(*command)
+    assert refused.code == 1
+    assert "already exists; replace it with --overwrite" in refused.err
+    assert refused.err.count("\n") == 1, "before anything is read"
+    assert (tmp_path / name).read_text() == "mine"
+    done = run(*command, "--overwrite")
+    assert done.code == 0, done.err
+    assert (tmp_path / name).read_bytes() != b"mine"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_text("old")
-    with pytest.raises(ValueError, match="half way"):
-        fail_half_way(path, ValueError("half way"))
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("tune", "nothere.csv", "--out", "{folder}/x.toml"), "x.toml"),
+        (("compare", "nothere.csv", "nothere.csv", "--out", "{folder}"), "comparison.html"),
+        (("compare", "nothere.csv", "nothere.csv", "--out", "{folder}/new", "--json", "{folder}/x.json"), "x.json"),
+    ],
+)
+def test_long_runs_refuse_existing_files_before_they_begin(
+    run: Run, tmp_path: Path, words: tuple[str, ...], name: str
+) -> None:
+    command = [word.format(folder=tmp_path) for word in words]
+    (tmp_path / name).write_text("mine")
+    refused = run(*command)
+    assert refused.code == 1
+    assert name in refused.err
+    assert "--overwrite" in refused.err
+    allowed = run(*command, "--overwrite")
+    assert "nothere.csv" in allowed.err.splitlines()[-1], "it comes as far as the data"
+    assert (tmp_path / name).read_text() == "mine"
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"cannot be written \(No space left on device\)"):
-        fail_half_way(tmp_path / "x", OSError(28, "No space left on device"))
+def test_figures_are_written_through_a_device_and_a_pipe(run: Run, interactions: Path, model: Path) -> None:
+    """`--json /dev/full`, as root, put a file into the device's place."""
+    command = ("evaluate", model, interactions, "--bootstrap", "0", "--json")
+    assert run(*command, os.devnull).code == 0
+    full = run(*command, "/dev/full")
+    assert full.code == 1
+    assert "/dev/full cannot be written (No space left on device)" in full.err
+    assert all(stat.S_ISCHR(Path(device).stat().st_mode) for device in (os.devnull, "/dev/full"))
 
 
 def test_a_file_is_no_place_for_a_model(tmp_path: Path) -> None:
@@ -60,6 +103,15 @@ def test_the_checkpoint_lies_beside_the_model_also_in_the_working_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert checkpoint_of(Path()) == tmp_path.with_name(f"{tmp_path.name}.checkpoint")
+    for path in ("a/..", "./", str(tmp_path) + "/"):
+        assert checkpoint_of(Path(path)) == tmp_path.with_name(f"{tmp_path.name}.checkpoint")
+
+
+def test_the_checkpoint_of_a_mount_point_lies_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies beside a container's volume is lost with the container."""
+    monkeypatch.setattr("nestrec.cli.train._is_mount_point", lambda place: place == tmp_path)
+    assert checkpoint_of(tmp_path) == tmp_path / ".checkpoint"
+    assert checkpoint_of(Path("/")) == Path("/.checkpoint")
 
 
 def test_a_model_beside_other_files_is_replaced_and_they_stay(

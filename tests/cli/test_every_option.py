@@ -110,6 +110,7 @@ TESTED_ELSEWHERE = {
         "--widths": "test_widths_and_cutoffs_choose_what_is_shown",
         "--json": "test_json_on_stdout_is_the_documented_shape_and_nothing_else",
         "--per-user": "test_files_are_written_beside_the_table",
+        "--overwrite": "test_no_file_is_replaced_unless_told",
         "--bootstrap": "test_widths_and_cutoffs_choose_what_is_shown",
         "--threads": "test_evaluate_passes_threads_on",
     },
@@ -126,6 +127,7 @@ TESTED_ELSEWHERE = {
         "--skip-unknown": "test_unknown_users_are_an_error_or_skipped_and_told",
         "--threads": "test_mistakes_are_told_in_one_sentence",
         "--out": "test_every_format_holds_the_same_rows",
+        "--overwrite": "test_no_file_is_replaced_unless_told",
         "--resume": "test_an_interrupted_file_of_all_users_goes_on",
     },
     "plan": {
@@ -138,6 +140,7 @@ TESTED_ELSEWHERE = {
         "--threads": "test_seed_and_threads_reach_the_planner",
         "--all": "test_all_shows_every_plan",
         "--measure-only": "test_measuring_only_leaves_the_model_as_it_is",
+        "--overwrite": "test_no_file_is_replaced_unless_told",
         "--picture": "test_picture_and_json_are_written",
         "--json": "test_picture_and_json_are_written",
     },
@@ -147,6 +150,7 @@ TESTED_ELSEWHERE = {
         "-k": "test_it_gives_what_the_library_finds",
         "--width": "test_it_gives_what_the_library_finds",
         "--skip-unknown": "test_unknown_ids_are_an_error_or_skipped",
+        "--overwrite": "test_no_file_is_replaced_unless_told",
         "--out": "test_it_writes_a_file_too",
     },
     "tune": {
@@ -158,6 +162,7 @@ TESTED_ELSEWHERE = {
         "--seed": "test_mistakes_are_told_in_one_sentence",
         "--threads": "test_mistakes_are_told_in_one_sentence",
         "--out": "test_the_best_options_are_shown_and_taken_by_train",
+        "--overwrite": "test_long_runs_refuse_existing_files_before_they_begin",
     },
     "compare": {
         **dict.fromkeys(
@@ -176,6 +181,7 @@ TESTED_ELSEWHERE = {
             "test_every_option_reaches_the_comparison",
         ),
         "--out": "test_interrupted_it_says_how_to_go_on_and_does",
+        "--overwrite": "test_long_runs_refuse_existing_files_before_they_begin",
     },
     "info": {
         "--json": "test_json_is_the_manifest_with_the_memory_of_each_width",
@@ -184,6 +190,7 @@ TESTED_ELSEWHERE = {
     "demo": {
         "--out": "test_it_writes_model_data_figures_page_and_picture",
         "--seed": "test_the_seed_makes_another_world",
+        "--overwrite": "test_the_demo_may_replace_what_it_wrote_until_that_is_changed",
     },
     "doctor": {},
     "datasets": {"--folder": "test_the_list_names_sets_sizes_licence_and_what_is_here"},

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,10 @@ from safetensors import SafetensorError
 from nestrec.cli.progress import TrainingProgress
 from nestrec.cli.train import checkpoint_of
 from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import ModelFileError
+from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.training.listener import EpochReport
+from nestrec.training.trainer import Trainer
 from tests.cli.conftest import SMALL, Run
 
 
@@ -200,6 +207,102 @@ def test_a_trained_model_outlives_a_full_disk(
     monkeypatch.setattr(safetensors.numpy, "save_file", full)
     result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
     assert result.code == 1
-    assert "(No space left on device); make room or name another path; it is kept in " in result.err
+    assert f"cannot be written to {tmp_path / 'm'} (No space left on device)" in result.err
+    assert "the model is kept in " in result.err
     assert NestedEmbeddings.load(result.err.split()[-1]).widths.values == (2, 4, 8)
     assert not (tmp_path / "m").exists()
+
+
+def test_where_nothing_can_be_saved_the_checkpoint_is_kept_and_resume_needs_no_training(
+    run: Run, interactions: Path, interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise ModelFileError("the model cannot be written to m (No space left on device)")
+
+    command = ("train", interactions, "--out", interrupted, "--resume", *SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(NestedEmbeddings, "save", full)
+        failed = run(*command)
+    assert failed.code == 1
+    assert f"the state of training is in {checkpoint_of(interrupted)}" in failed.err
+    assert (checkpoint_of(interrupted) / "state.json").exists()
+    again = run(*command)
+    assert again.code == 0
+    assert "  mean " not in again.err, "nothing is trained or ranked again"
+    assert not checkpoint_of(interrupted).exists()
+
+
+def test_two_trainings_into_one_place_are_not_begun(run: Run, interactions: Path, tmp_path: Path) -> None:
+    """Both said that the model is there, and one was gone; they shared a checkpoint, too."""
+    with CheckpointFolder(checkpoint_of(tmp_path / "m")):
+        second = run("train", interactions, "--out", tmp_path / "m", *SMALL)
+    assert second.code == 1
+    assert "another training is using" in second.err
+    assert "rows read" not in second.err
+    assert run("train", interactions, "--out", tmp_path / "m", *SMALL).code == 0
+
+
+def test_a_model_that_came_meanwhile_is_not_replaced(
+    run: Run, interactions: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = Trainer.fit
+
+    def slow(*arguments: Any, **options: Any) -> NestedEmbeddings:
+        shutil.copytree(model, tmp_path / "m")
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(Trainer, "fit", slow)
+    result = run("train", interactions, "--out", tmp_path / "m", *SMALL, "--seed", "9")
+    assert result.code == 1
+    assert "already holds a model" in result.err
+    assert manifest(tmp_path / "m") == manifest(model)
+    kept = re.search(r"the model is kept in (\S+)", result.err)
+    assert kept is not None
+    assert manifest(Path(kept[1]))["training"]["options"]["seed"] == 9
+
+
+def test_the_working_folder_stays_the_working_folder(
+    run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shell stood in a folder that was gone, and the commands it was told to give next failed."""
+    (tmp_path / "m").mkdir()
+    monkeypatch.chdir(tmp_path / "m")
+    assert run("train", interactions, "--out", ".", *SMALL).code == 0
+    assert run("info", ".").code == 0
+    assert (Path.cwd() / "manifest.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_other_signals_leave_a_checkpoint_too(
+    run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    heard = TrainingProgress.epoch_done
+
+    def interrupting(self: TrainingProgress, report: EpochReport) -> None:
+        heard(self, report)
+        if report.epoch == 2:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(TrainingProgress, "epoch_done", interrupting)
+    assert run("train", interactions, "--out", tmp_path / "m", *SMALL).code == code
+    assert (checkpoint_of(tmp_path / "m") / "state.json").exists()
+    assert manifest(tmp_path / "m")["training"]["interrupted_by"] == number.name
+
+
+def test_a_kill_after_training_loses_nothing(interactions: Path, tmp_path: Path) -> None:
+    """Die where the model is saved: the checkpoint of the finished training is there, and nobody has to tidy up."""
+    code = (
+        "import os, sys\nfrom nestrec.embeddings import NestedEmbeddings\nfrom nestrec.cli.main import main\n"
+        "from nestrec.training import options\n"
+        "init = options.Run.__init__\n"
+        "options.Run.__init__ = lambda self, **given: init(self, **{**given, 'checkpoint_seconds': 0.0})\n"
+        "if sys.argv[1] == 'die':\n    NestedEmbeddings.save = lambda *_, **__: os._exit(9)\n"
+        "sys.exit(main(sys.argv[2:]))"
+    )
+    words = ["train", str(interactions), "--out", str(tmp_path / "m"), "--resume", *SMALL]
+    for how, expected in (("die", 9), ("live", 0)):
+        done = subprocess.run([sys.executable, "-c", code, how, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == expected, done.stderr
+    assert "  mean " not in done.stderr, "nothing is trained or ranked again"
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]

@@ -39,19 +39,22 @@ def test_text_ids_stay_text(tmp_path: Path) -> None:
     assert [row[0] for row in duckdb.from_parquet(str(path)).fetchall()] == ["007", "zoë", "007", "zoë"]
 
 
-def test_an_older_file_is_replaced(tmp_path: Path) -> None:
+def test_an_older_file_is_replaced_only_when_told(tmp_path: Path) -> None:
     path = tmp_path / "users.parquet"
     path.write_text("old")
-    write_per_user(path, np.array([1, 2]), TABLES)
+    with pytest.raises(OptionError, match="already exists"):
+        write_per_user(path, np.array([1, 2]), TABLES)
+    assert path.read_text() == "old"
+    write_per_user(path, np.array([1, 2]), TABLES, overwrite=True)
     assert len(duckdb.from_parquet(str(path)).fetchall()) == 4
 
 
 def test_a_place_that_cannot_be_written_is_named_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "absent" / "users.parquet"
+    (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match=r"users\.parquet cannot be written \(.*\); name another place"):
-        write_per_user(path, np.array([1, 2]), TABLES)
+        write_per_user(tmp_path / "file" / "users.parquet", np.array([1, 2]), TABLES)
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(OptionError, match="folder cannot be written"):
-        write_per_user(folder, np.array([1, 2]), TABLES)
-    assert list(tmp_path.iterdir()) == [folder]
+    with pytest.raises(OptionError, match="is a folder"):
+        write_per_user(folder, np.array([1, 2]), TABLES, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]

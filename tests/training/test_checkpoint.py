@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import TrainingError
 from nestrec.training.checkpoint import Arrays, Checkpoint
+from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.training.options import Run
-from tests.training.worlds import Interfering, Recorder, quick, tiny
+from tests.atomic.kills import Killed, killed_at
+from tests.training.worlds import Interfering, Recorder, is_same, quick, tiny
 
 ARRAYS: Arrays = {"users": np.arange(6, dtype=np.float32).reshape(2, 3), "items": np.ones((1, 3), np.float32)}
 STATE = {"search": None, "current": {"epoch": 3}}
@@ -21,9 +26,16 @@ STATE = {"search": None, "current": {"epoch": 3}}
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
-    written = Checkpoint(tmp_path / "runs" / "state", {"seed": 1, "widths": [4, 8]}, 0.0)
+    folder = CheckpointFolder(tmp_path / "runs" / "state")
+    folder.open()
+    written = Checkpoint(folder, {"seed": 1, "widths": [4, 8]}, 0.0)
     written.write(STATE, ARRAYS)
     return written
+
+
+def arrays_file(directory: Path) -> Path:
+    (found,) = directory.glob("arrays-*.safetensors")
+    return found
 
 
 def test_what_was_written_is_read(checkpoint: Checkpoint) -> None:
@@ -43,6 +55,7 @@ def test_the_next_write_replaces_all(checkpoint: Checkpoint) -> None:
     assert found[0]["current"] == {"epoch": 4}
     assert list(found[1]) == ["users"]
     assert [path.name for path in checkpoint.directory.parent.iterdir()] == ["state"]
+    assert len(list(checkpoint.directory.iterdir())) == 3  # state, arrays, lock
 
 
 def test_arrays_that_were_read_stay_readable_when_replaced(checkpoint: Checkpoint) -> None:
@@ -50,25 +63,109 @@ def test_arrays_that_were_read_stay_readable_when_replaced(checkpoint: Checkpoin
     found = checkpoint.read()
     assert found is not None
     checkpoint.write(STATE, {"users": ARRAYS["users"] + 1})
-    checkpoint.remove()
+    checkpoint.folder.delete()
+    assert not checkpoint.directory.exists()
     np.testing.assert_array_equal(found[1]["users"], ARRAYS["users"])
 
 
 def test_without_a_directory_there_is_nothing_to_read(tmp_path: Path) -> None:
-    assert Checkpoint(tmp_path / "none", {}, 0.0).read() is None
+    assert Checkpoint(CheckpointFolder(tmp_path / "none"), {}, 0.0).read() is None
 
 
-def test_an_interrupted_replacement_is_found(checkpoint: Checkpoint) -> None:
-    """Where names cannot be exchanged in one step, a kill may leave the old state under its other name."""
-    checkpoint.directory.rename(checkpoint.directory.with_name(".state.previous"))
-    found = checkpoint.read()
-    assert found is not None
-    assert found[0] == STATE
+def test_a_kill_at_any_step_of_a_write_or_a_deletion_leaves_a_whole_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or none, where there was none before or it was being deleted; nobody has to tidy up."""
+
+    def life(folder: CheckpointFolder) -> None:
+        folder.open()
+        for epoch in (1, 2):
+            Checkpoint(folder, {}, 0.0).write({"epoch": epoch}, ARRAYS)
+        folder.delete()
+
+    for step in range(200):
+        folder = CheckpointFolder(tmp_path / str(step))
+        with killed_at(step, monkeypatch), suppress(Killed):
+            life(folder)
+            break
+        if folder._lock is not None and folder._lock.held:
+            os.close(folder._lock._descriptor)  # as the system does for a process that is dead
+        after = CheckpointFolder(folder.path)
+        after.open()
+        found = Checkpoint(after, {}, 0.0).read()
+        assert found is None or (found[0]["epoch"] in (1, 2) and set(found[1]) == set(ARRAYS))
+        Checkpoint(after, {}, 0.0).write({"epoch": 3}, ARRAYS)
+        assert len(list(folder.path.iterdir())) == 3
+        after.delete()
+        assert not folder.path.exists()
+    assert step > 15
+
+
+def test_two_trainings_never_share_a_checkpoint(checkpoint: Checkpoint) -> None:
+    with pytest.raises(TrainingError, match="another training is using"):
+        CheckpointFolder(checkpoint.directory).open()
+    with pytest.raises(TrainingError, match="another training is using"):
+        quick().fit(tiny(), run=Run(checkpoint=checkpoint.directory))
+    checkpoint.folder.close()
+    CheckpointFolder(checkpoint.directory).delete()
+    assert not checkpoint.directory.exists()
+
+
+def test_a_full_disk_keeps_the_former_state(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, full)
+            with pytest.raises(TrainingError, match="No space left on device"):
+                checkpoint.write({**STATE, "current": {"epoch": 9}}, ARRAYS)
+        found = checkpoint.read()
+        assert found is not None
+        assert found[0] == STATE
+        assert len(list(checkpoint.directory.iterdir())) == 3
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise TrainingError("checkpoint cannot be written (No space left on device)")
+
+    monkeypatch.setattr(Checkpoint, "write", full)
+    heard = Recorder()
+    quick().fit(tiny(), run=Run(checkpoint=tmp_path / "state", checkpoint_seconds=0.0, listener=heard))
+    assert any("No space left on device" in note for note in heard.notes)
+
+
+def test_the_folder_is_deleted_after_its_block_and_kept_by_an_error(tmp_path: Path) -> None:
+    """Thirteen of thirteen kills between the end of training and the end of saving lost the whole training."""
+    place = tmp_path / "state"
+
+    def train(save: Callable[[NestedEmbeddings], None]) -> None:
+        with CheckpointFolder(place) as folder:
+            save(quick().fit(tiny(), run=Run(deterministic=True, checkpoint=folder, checkpoint_seconds=0.0)))
+
+    models: list[NestedEmbeddings] = []
+
+    def fail(model: NestedEmbeddings) -> None:
+        models.append(model)
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        train(fail)
+    assert (place / "state.json").exists()
+    heard = Recorder()
+    run = Run(deterministic=True, checkpoint=place, checkpoint_seconds=0.0, resume=True, listener=heard)
+    assert is_same(quick().fit(tiny(), run=run), models[0])
+    assert sum(heard.n_advanced) == 0, "nothing was trained again"
+    train(models.append)
+    assert not place.exists()
 
 
 def test_a_write_is_due_after_the_time_asked_for(tmp_path: Path) -> None:
-    assert Checkpoint(tmp_path, {}, 0.0).is_due()
-    assert not Checkpoint(tmp_path, {}, 60.0).is_due()
+    assert Checkpoint(CheckpointFolder(tmp_path), {}, 0.0).is_due()
+    assert not Checkpoint(CheckpointFolder(tmp_path), {}, 60.0).is_due()
 
 
 def cut(path: Path) -> None:
@@ -82,11 +179,7 @@ def flip(path: Path) -> None:
 
 
 def drop_arrays(directory: Path) -> None:
-    (directory / "arrays.safetensors").unlink()
-
-
-def drop_state(directory: Path) -> None:
-    (directory / "state.json").unlink()
+    arrays_file(directory).unlink()
 
 
 def of_another_version(directory: Path) -> None:
@@ -102,10 +195,9 @@ def without_identity(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda at: cut(at / "arrays.safetensors"), "is damaged .* delete it and train anew"),
-        (lambda at: flip(at / "arrays.safetensors"), "is not as it was written"),
+        (lambda at: cut(arrays_file(at)), "is damaged .* delete it and train anew"),
+        (lambda at: flip(arrays_file(at)), "is not as it was written"),
         (drop_arrays, "is damaged .* delete it and train anew"),
-        (drop_state, "is no whole checkpoint .* delete it and train anew"),
         (lambda at: cut(at / "state.json"), "is no whole checkpoint .* delete it and train anew"),
         (lambda at: (at / "state.json").write_text("[]"), "is no whole checkpoint .* delete it and train anew"),
         (of_another_version, "is no checkpoint of this version of nestrec; delete it"),
@@ -155,7 +247,7 @@ def test_something_else_is_refused_before_training_and_kept(tmp_path: Path, put:
 def test_what_comes_into_its_place_meanwhile_is_not_deleted(tmp_path: Path) -> None:
     """The place is looked at again before anything is removed; the model is not lost for it."""
     place = tmp_path / "work"
-    listener = Interfering(at_slice=1, act=lambda: a_directory(place))
+    listener = Interfering(at_slice=1, act=lambda: (place / "letters.txt").write_text("to a friend"))
     model = quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=1e9, listener=listener))
     assert model.manifest["training"]["interrupted"] is False
     assert (place / "letters.txt").is_file()
@@ -165,5 +257,7 @@ def test_an_empty_directory_is_free(tmp_path: Path) -> None:
     """Whoever made the place beforehand meant it."""
     place = tmp_path / "work"
     place.mkdir()
-    quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=0.0, listener=Interfering(at_slice=2)))
+    stopper = Interfering(at_slice=2)
+    with pytest.raises(KeyboardInterrupt):
+        quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=0.0, listener=stopper))
     assert (place / "state.json").is_file()

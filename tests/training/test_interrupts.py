@@ -10,7 +10,7 @@ import pytest
 from nestrec.training.interrupts import StopRequest
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_a_request(number: signal.Signals) -> None:
     with StopRequest() as stop:
         before = stop.made
@@ -48,7 +48,19 @@ def test_a_handler_set_outside_of_python_becomes_the_default(monkeypatch: pytest
     monkeypatch.setattr(signal, "signal", set_handler)
     with StopRequest():
         given.clear()
-    assert given == [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)]
+    assert given == [(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As nohup sets SIGHUP, and a shell SIGINT for jobs in the background."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGHUP)
+        assert not stop.made
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def test_outside_the_main_thread_nothing_is_set() -> None:

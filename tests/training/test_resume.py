@@ -47,7 +47,16 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Exact, with a checkpoint after every slice."""
-    return Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
+    return Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0, return_on_interrupt=True)
+
+
+def folder_of(run: Run) -> Path:
+    assert isinstance(run.checkpoint, Path)
+    return run.checkpoint
+
+
+def has_state(run: Run) -> bool:
+    return (folder_of(run) / "state.json").exists()
 
 
 def fit(run: Run, trainer: Trainer | None = None) -> NestedEmbeddings:
@@ -97,8 +106,7 @@ def test_interrupted_at_a_slice_and_resumed(run: Run, at_slice: int) -> None:
         tiny_search_positives() if len(stopper.starts) == 2 else 0
     )
     assert resumed.manifest["training"]["interrupted"] is False
-    assert run.checkpoint is not None
-    assert not run.checkpoint.exists()
+    assert has_state(run), "it is deleted when the model is saved"
 
 
 def tiny_search_positives() -> int:
@@ -141,9 +149,8 @@ def test_interrupted_again_and_again(run: Run) -> None:
 @pytest.mark.parametrize("at_slice", [2, 6, 18])
 def test_what_a_kill_leaves_on_disk_is_enough(run: Run, tmp_path: Path, at_slice: int) -> None:
     """The directory as it stands at some moment, taken elsewhere, continues to the same end."""
-    assert run.checkpoint is not None
     taken = tmp_path / "taken"
-    source = run.checkpoint
+    source = folder_of(run)
     fit(replace(run, listener=Interfering(at_slice=at_slice, act=lambda: shutil.copytree(source, taken))))
     assert is_same(fit(replace(run, checkpoint=taken, resume=True)), whole())
 
@@ -191,27 +198,46 @@ def test_interrupted_in_the_final_phase_the_best_of_the_search_is_returned(run: 
     for name in ("epochs", "trained_on", "validation_metrics", "history"):
         assert told[name] == expected[name]
     assert told["interrupted"] is True
-    assert run.checkpoint is not None
-    assert run.checkpoint.is_dir()
+    assert has_state(run)
 
 
 def test_interrupted_in_the_search_the_best_so_far_is_returned() -> None:
     """Not the vectors of the moment but those that ranked best; without a checkpoint, too."""
     stopper = Interfering(after_epoch=("search", 3))
-    stopped = fit(Run(deterministic=True, listener=stopper), quick(epochs=20))
+    run = Run(deterministic=True, return_on_interrupt=True)
+    stopped = fit(replace(run, listener=stopper), quick(epochs=20))
     best = Interfering(after_epoch=("search", 2))
-    assert is_same(stopped, fit(Run(deterministic=True, listener=best), quick(epochs=20)))
+    assert is_same(stopped, fit(replace(run, listener=best), quick(epochs=20)))
     assert stopped.manifest["training"]["epochs"] == 2
 
 
 def test_a_stop_that_comes_when_all_is_done_changes_nothing(run: Run) -> None:
-    """The model is whole, is not called interrupted, and leaves no checkpoint."""
+    """The model is whole, is not called interrupted, and is in the checkpoint until it is saved."""
     last = whole().manifest["training"]["epochs"]
     model = fit(replace(run, listener=Interfering(after_epoch=("final", last))))
     assert is_same(model, whole())
     assert model.manifest["training"]["interrupted"] is False
-    assert run.checkpoint is not None
-    assert not run.checkpoint.exists()
+    assert has_state(run), "it is deleted when the model is saved"
+
+
+def test_without_being_told_otherwise_an_interruption_goes_on_and_the_checkpoint_is_kept(run: Run) -> None:
+    """A script of several fits took Ctrl-C for the end of one of them."""
+    raising = replace(run, return_on_interrupt=False)
+    with pytest.raises(KeyboardInterrupt):
+        fit(replace(raising, listener=Interfering(at_slice=3)))
+    assert is_same(fit(replace(raising, resume=True)), whole())
+
+
+def test_a_handler_of_the_callers_hears_the_signal_and_the_model_so_far_is_returned(run: Run) -> None:
+    heard: list[int] = []
+    former = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        stopper = Interfering(at_slice=3, act=lambda: signal.raise_signal(signal.SIGTERM))
+        model = fit(replace(run, return_on_interrupt=False, listener=stopper))
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert heard == [signal.SIGTERM]
+    assert model.manifest["training"]["interrupted_by"] == "SIGTERM"
 
 
 def test_the_second_interrupt_is_obeyed_at_once(run: Run) -> None:
@@ -284,7 +310,7 @@ def test_a_refused_checkpoint_is_not_touched(interrupted: Run) -> None:
 
 def test_resuming_hogwild_with_other_threads_goes_on(tmp_path: Path) -> None:
     """Threads are how a run goes, not what it wants."""
-    run = Run(threads=1, checkpoint=tmp_path / "state")
+    run = Run(threads=1, checkpoint=tmp_path / "state", return_on_interrupt=True)
     fit(replace(run, listener=Interfering(at_slice=2)))
     heard = Recorder()
     model = fit(replace(run, threads=2, resume=True, listener=heard))
@@ -294,11 +320,12 @@ def test_resuming_hogwild_with_other_threads_goes_on(tmp_path: Path) -> None:
 
 def test_the_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> None:
     """A run shorter than the least time writes none, unless it is stopped."""
-    run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=3600.0)
+    run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=3600.0, return_on_interrupt=True)
     watched: list[bool] = []
-    fit(replace(run, listener=Interfering(at_slice=20, act=lambda: watched.append((tmp_path / "state").exists()))))
+    fit(replace(run, listener=Interfering(at_slice=20, act=lambda: watched.append(has_state(run)))))
     assert watched == [False]
     start = time.perf_counter()
+    assert not (tmp_path / "state").exists()
     fit(replace(run, listener=Interfering(at_slice=2)))
-    assert (tmp_path / "state").is_dir()
+    assert has_state(run)
     assert time.perf_counter() - start < 30

@@ -298,7 +298,7 @@ def test_data_too_thin_to_hold_out_from_say_so() -> None:
 def test_an_interruption_before_anything_was_ranked_leaves_what_was_trained() -> None:
     """The manifest counts the whole epochs behind the vectors."""
     stopper = Interfering(after_epoch=("search", 1))
-    trained = quick().fit(tiny(), run=Run(deterministic=True, listener=stopper))
+    trained = quick().fit(tiny(), run=Run(deterministic=True, return_on_interrupt=True, listener=stopper))
     assert trained.manifest["training"]["interrupted"] is True
     assert trained.manifest["training"]["epochs"] == 1
     assert trained.manifest["training"]["validation_metrics"] is None

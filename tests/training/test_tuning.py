@@ -135,7 +135,7 @@ def crash() -> None:
 def test_cut_and_resumed(tmp_path: Path, after: Any, act: Any) -> None:
     """In a trial, at its end or after it: the same bits and the same account as of a run that was left alone."""
     trainer = Trainer(widths=(3, 8), epochs=3, evaluate_every=1)
-    run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
+    run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0, return_on_interrupt=True)
     whole = trainer.fit(dense(), run=Run(deterministic=True))
     stopper = Interfering(after_epoch=after) if act is None else Interfering(after_epoch=after, act=act)
     with contextlib.suppress(CrashError):

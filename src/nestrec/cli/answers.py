@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nestrec.atomic.output_file import atomic_file
 from nestrec.cli.console import results, say, show
-from nestrec.cli.destination import check_file_place, written_whole
+from nestrec.cli.destination import check_file_place
 from nestrec.errors import OptionError
 from nestrec.report.table import TextTable
 
@@ -44,19 +44,19 @@ class Answers:
             yield from zip(asked.tolist(), answers.tolist(), ranks.tolist(), scores.astype(str).tolist(), strict=True)
 
 
-def check_answers_place(path: Path | None) -> None:
+def check_answers_place(path: Path | None, *, overwrite: bool) -> None:
     """Raise OptionError where answers could not be written to `path` later; None is stdout."""
     if path is None:
         return
     if path.suffix.lower() not in _WRITERS:
         raise OptionError(f"--out {path} names no format; end it with one of {', '.join(_WRITERS)}")
-    check_file_place(path)
+    check_file_place(path, overwrite=overwrite)
 
 
-def write_answers(answers: Answers, path: Path | None) -> None:
+def write_answers(answers: Answers, path: Path | None, *, overwrite: bool = False) -> None:
     """Write to a file, as its name says, or to stdout: a table on a terminal, CSV elsewhere."""
     if path is not None:
-        with written_whole(path) as partial:
+        with atomic_file(path, overwrite=overwrite) as partial:
             _WRITERS[path.suffix.lower()](answers, partial)
     elif results().is_terminal:
         _show(answers)
@@ -136,15 +136,12 @@ def _write_parquet(answers: Answers, path: Path) -> None:
     import duckdb
 
     try:
-        with tempfile.TemporaryDirectory(prefix=".nestrec-", dir=path.parent) as folder:
-            settings: dict[str, str | bool | int | float | list[str]] = {
-                "memory_limit": _DATABASE_MEMORY,
-                "threads": "1",
-            }
-            with duckdb.connect(str(Path(folder) / "answers.duckdb"), config=settings) as database:
-                database.execute("SET enable_progress_bar = false")  # standard output is for answers
-                _fill(database, answers)
-                database.table("answers").write_parquet(str(path))
+        # In the folder of the file that is being written, which goes with all that is in it.
+        settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _DATABASE_MEMORY, "threads": "1"}
+        with duckdb.connect(str(path.with_name("answers.duckdb")), config=settings) as database:
+            database.execute("SET enable_progress_bar = false")  # standard output is for answers
+            _fill(database, answers)
+            database.table("answers").write_parquet(str(path))
     except duckdb.Error as error:
         raise OptionError(f"{path} cannot be written ({error}); name another place") from error
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nestrec.atomic.output_file import check_output_folder
 from nestrec.cli.console import say, show
-from nestrec.cli.destination import check_file_place, write_json, written_whole
+from nestrec.cli.destination import Overwrite, check_file_place, write_json
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.lists import whole_numbers
+from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
-from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison
@@ -29,6 +28,7 @@ Every model is tuned on a tenth of TRAIN with the same number of fits; TEST take
 with its defaults. Interrupted, the same command goes on from the fits in OUT.
 """
 
+_FIGURES, _PAGE = "comparison.json", "comparison.html"
 _SLOW = {"lightgcn": "passes over the whole graph for every batch"}
 
 
@@ -65,9 +65,13 @@ def compare(
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare nestrec with other models, tuned alike, at every width."""
-    _check_places(out, json_to)
+    outputs = OwnOutputs(out, overwrite=overwrite)
+    outputs.check((_FIGURES, _PAGE))
+    if json_to not in (None, "-"):
+        check_file_place(Path(str(json_to)), overwrite=overwrite)
     refuse_reading_twice(train, test)
     names = None if models is None else tuple(name.strip() for name in models.split(","))
     at, judged, run_with = (
@@ -103,7 +107,7 @@ def compare(
     except KeyboardInterrupt:
         say(f"Interrupted. The fits done so far are in {out}; to go on, give the same command again.")
         raise typer.Exit(INTERRUPTED) from None
-    _present(found, out, json_to)
+    _present(found, out, outputs, json_to, overwrite)
 
 
 def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
@@ -115,13 +119,14 @@ def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
             say(f"{name} is slow: it {why}. To do without it: --models {others}")
 
 
-def _present(found: Comparison, out: Path, json_to: str | None) -> None:
+def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | None, overwrite: bool) -> None:
     from nestrec.report.comparison import comparison_tables
     from nestrec.report.comparison_page import comparison_page
     from nestrec.report.comparison_words import conclusion
 
-    write_json(out / "comparison.json", found.as_dict())
-    with written_whole(out / "comparison.html") as partial:
+    with outputs.writing(_FIGURES) as partial:
+        partial.write_text(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    with outputs.writing(_PAGE) as partial:
         partial.write_text(comparison_page(found), encoding="utf-8")
     if json_to == "-":
         typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
@@ -131,13 +136,5 @@ def _present(found: Comparison, out: Path, json_to: str | None) -> None:
         for sentence in conclusion(found):
             typer.echo(sentence)
         if json_to is not None:
-            write_json(Path(json_to), found.as_dict())
-    say(f"All figures: {out / 'comparison.json'}; as a page: {out / 'comparison.html'}.")
-
-
-def _check_places(out: Path, json_to: str | None) -> None:
-    if out.exists() and not out.is_dir():
-        raise OptionError(f"{out} is a file; the fits are kept in a folder, so name another path with --out")
-    check_output_folder(out)
-    if json_to not in (None, "-"):
-        check_file_place(Path(str(json_to)))
+            write_json(Path(json_to), found.as_dict(), overwrite=overwrite)
+    say(f"All figures: {out / _FIGURES}; as a page: {out / _PAGE}.")

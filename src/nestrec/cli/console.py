@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +29,15 @@ def messages() -> Console:
 def say(line: str = "") -> None:
     """Print one line about the run on stderr."""
     messages().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def unread_output_dropped() -> Iterator[None]:
+    """Go on where standard output cannot be written: for what is shown beside a result that lies in a file."""
+    from nestrec.cli.streams import OutputClosedError, OutputFailedError
+
+    with suppress(OutputClosedError, OutputFailedError):
+        yield
 
 
 def show(table: TextTable) -> None:

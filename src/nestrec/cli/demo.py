@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nestrec.cli.console import results, say, show
-from nestrec.cli.destination import check_model_place, write_json, written_whole
+from nestrec.cli.console import results, say, show, unread_output_dropped
+from nestrec.cli.destination import Overwrite, check_model_place
 from nestrec.cli.exit_codes import INTERRUPTED
+from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.data.read_report import counted
 from nestrec.errors import MissingExtraError
 from nestrec.report.quality import WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.report.page import Page
 
+_MODEL, _MANIFEST = "model", "manifest.json"
+_FILES = ("train.csv", "test.csv", "quality.json", "quality.html", "quality.png")
 _LABELS = ("recall@20", "ndcg@20")
 _HELD_OUT = 0.2
 _WORTH_KEEPING = 0.9  # of the full width's quality, in the headline
@@ -76,9 +80,12 @@ class Places:
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for all that is written.")] = Path("nestrec-demo"),
     seed: Annotated[int, typer.Option(metavar="N", help="Of the world, the split and the training.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train, evaluate and report on a generated world."""
     places = Places(out)
+    outputs = OwnOutputs(out, overwrite=overwrite)
+    outputs.check((*_FILES, f"{_MODEL}/{_MANIFEST}"))
     check_model_place(places.model, overwrite=True)
     from nestrec import __version__
     from nestrec.data.splitting import RandomSplit
@@ -86,16 +93,19 @@ def demo(
 
     world = World().generate(seed)
     trained_on, held_out = RandomSplit(_HELD_OUT, seed).split(world.interactions)
-    _write_rows(places.train, trained_on)
-    _write_rows(places.test, held_out)
+    for place, rows in ((places.train, trained_on), (places.test, held_out)):
+        with outputs.writing(place.name) as partial:
+            _write_rows(partial, rows)
     say(_about(world))
     model = _trained(trained_on, seed)
-    model.save(places.model, overwrite=True)
-    rows, figures = _measured(model, held_out)
-    write_json(places.figures, figures)
+    with outputs.writing_folder(_MODEL, _MANIFEST):
+        model.save(places.model, overwrite=True)
+    qualities_by_width, figures = _measured(model, held_out)
+    with outputs.writing(places.figures.name) as partial:
+        partial.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     notes = (_about(world), _HOW.format(share=f"{_HELD_OUT:.0%}"), f"Seed {seed}; nestrec {__version__}.")
-    page = _page(places, model, rows, _hierarchy(model, world), notes)
-    _present(places, page)
+    page = _page(places, model, qualities_by_width, _hierarchy(model, world), notes)
+    _present(places, page, outputs)
 
 
 def _trained(interactions: Interactions, seed: int) -> NestedEmbeddings:
@@ -104,12 +114,12 @@ def _trained(interactions: Interactions, seed: int) -> NestedEmbeddings:
     from nestrec.training.trainer import Trainer
 
     trainer = Trainer()
-    with TrainingProgress(trainer.metric) as listener:
-        model = trainer.fit(interactions, run=Run(seed=seed, listener=listener))
-    if model.manifest["training"]["interrupted"]:
+    try:
+        with TrainingProgress(trainer.metric) as listener:
+            return trainer.fit(interactions, run=Run(seed=seed, listener=listener))
+    except KeyboardInterrupt:
         say("Interrupted; nothing was kept of the training. Run the demo again.")
-        raise typer.Exit(INTERRUPTED)
-    return model
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _measured(model: NestedEmbeddings, held_out: Interactions) -> tuple[tuple[WidthQuality, ...], dict[str, Any]]:
@@ -140,14 +150,15 @@ def _page(
     return Page("Quality against width", headline(rows), rows, _LABELS, (table, hierarchy), commands, notes)
 
 
-def _present(places: Places, page: Page) -> None:
-    """Print the tables, write page and picture, say what to try next."""
-    for table in page.tables:
-        show(table)
-    results().print(page.headline, soft_wrap=True)
-    with written_whole(places.page) as partial:
+def _present(places: Places, page: Page, outputs: OwnOutputs) -> None:
+    """Write page and picture, print the tables, say what to try next."""
+    with outputs.writing(places.page.name) as partial:
         partial.write_text(page.html(), encoding="utf-8")
-    drawn = _drawn(places.picture, page)
+    drawn = _drawn(places.picture.name, page, outputs)
+    with unread_output_dropped():
+        for table in page.tables:
+            show(table)
+        results().print(page.headline, soft_wrap=True)
     written = (places.model, places.page, *((places.picture,) if drawn else ()), places.figures)
     say(f"Wrote {', '.join(map(str, written))}.")
     say("Next:")
@@ -175,13 +186,13 @@ def headline(rows: tuple[WidthQuality, ...]) -> str:
     )
 
 
-def _drawn(path: Path, page: Page) -> bool:
+def _drawn(name: str, page: Page, outputs: OwnOutputs) -> bool:
     """Write the picture; without matplotlib, say how to get it."""
     from nestrec.report.page import charts_of
     from nestrec.report.picture import write_picture
 
     try:
-        with written_whole(path) as partial:
+        with outputs.writing(name) as partial:
             write_picture(partial, page.title, charts_of(page.rows, page.labels))
     except MissingExtraError as missing:
         say(str(missing))
@@ -215,7 +226,7 @@ def _subtopics_per_topic(world: GeneratedWorld) -> int:
 
 
 def _write_rows(path: Path, interactions: Interactions) -> None:
-    with written_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("user_id", "item_id"))
         writer.writerows(_pairs(interactions))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from nestrec.atomic.output_file import check_output_folder
-from nestrec.errors import OptionError
+import typer
+
+from nestrec.atomic.output_file import atomic_file, check_output_file, check_output_folder
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
 
 def check_model_place(out: Path, *, overwrite: bool) -> None:
@@ -26,36 +26,14 @@ def check_model_place(out: Path, *, overwrite: bool) -> None:
     check_output_folder(place if place.exists() else place.parent)
 
 
-def check_file_place(path: Path) -> None:
-    """Raise OptionError where a file could not be written to `path` later."""
-    if path.is_dir():
-        raise OptionError(f"{path} is a folder; name a file to write")
-    check_output_folder(path.parent)
+def check_file_place(path: Path, *, overwrite: bool) -> None:
+    """Raise OptionError where a file could not be written to `path` later, or exists and must not be replaced."""
+    check_output_file(path, overwrite=overwrite)
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which takes the place of `path` at the end; on an error nothing is left.
-
-    The folder is made if need be. Raises OptionError where the file cannot be written, on a full disk too.
-    """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise OptionError(f"{path} cannot be written ({error.strerror or error}); name another place") from error
-    finally:
-        with suppress(OSError):  # where the folder could not be made, there is nothing to remove
-            partial.unlink(missing_ok=True)
-
-
-def write_json(path: Path, document: Any) -> None:
+def write_json(path: Path, document: Any, *, overwrite: bool) -> None:
     """Write plain values as JSON."""
-    with written_whole(path) as partial:
+    with atomic_file(path, overwrite=overwrite) as partial:
         partial.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 

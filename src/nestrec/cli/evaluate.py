@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestrec.cli.console import say, show
-from nestrec.cli.destination import check_file_place, write_json
+from nestrec.cli.destination import Overwrite, check_file_place, write_json
 from nestrec.cli.lists import whole_numbers
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.errors import DataWarning, OptionError
@@ -53,11 +53,12 @@ def evaluate(
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Evaluate a model on held-out interactions, at every width."""
     wanted = None if widths is None else whole_numbers("--widths", widths)
     judged = whole_numbers("--cutoffs", cutoffs)
-    _check_places(json_to, per_user)
+    _check_places(json_to, per_user, overwrite)
     refuse_reading_twice(*files)
     from nestrec.cli.progress import counting_bar
     from nestrec.embeddings import NestedEmbeddings
@@ -69,13 +70,12 @@ def evaluate(
         warnings.simplefilter("ignore", DataWarning)  # told beside the tables, in the words of the command line
         found = rank(loaded, held_out, judged, wanted, threads, bootstrap, progress=advance)
     if per_user is not None:
-        per_user.parent.mkdir(parents=True, exist_ok=True)
-        found.save_per_user(per_user)
+        found.save_per_user(per_user, overwrite=overwrite)
         say(f"Wrote {per_user}.")
-    _present(found, json_to)
+    _present(found, json_to, overwrite)
 
 
-def _present(found: Evaluation, json_to: str | None) -> None:
+def _present(found: Evaluation, json_to: str | None, overwrite: bool) -> None:
     if json_to == "-":
         typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
         if (warning := found.warning()) is not None:
@@ -88,14 +88,14 @@ def _present(found: Evaluation, json_to: str | None) -> None:
     for line in unmatched_lines(found):
         say(line)
     if json_to is not None:
-        write_json(Path(json_to), found.as_dict())
+        write_json(Path(json_to), found.as_dict(), overwrite=overwrite)
         say(f"Wrote {json_to}.")
 
 
-def _check_places(json_to: str | None, per_user: Path | None) -> None:
+def _check_places(json_to: str | None, per_user: Path | None, overwrite: bool) -> None:
     if json_to not in (None, "-"):
-        check_file_place(Path(str(json_to)))
+        check_file_place(Path(str(json_to)), overwrite=overwrite)
     if per_user is not None:
         if per_user.suffix.lower() != ".parquet":
             raise OptionError(f"--per-user {per_user} is written as Parquet; end its name with .parquet")
-        check_file_place(per_user)
+        check_file_place(per_user, overwrite=overwrite)

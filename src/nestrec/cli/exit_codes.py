@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec
+from types import FrameType
+from typing import Any, NoReturn, ParamSpec
 
 import typer
 
 from nestrec.cli.console import say
+from nestrec.errors import NestrecError
 
 MISTAKE = 1
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as of tools that the signal ends
 
 Words = ParamSpec("Words")
 
 
+class FailedError(NestrecError):
+    """What the system refused, in a sentence."""
+
+
 def interruptible(command: Callable[Words, None]) -> Callable[Words, None]:
-    """Return the command with Ctrl-C as an exit code and a word instead of a traceback."""
+    """Return the command with Ctrl-C as an exit code, and what the system refuses as a sentence.
+
+    It must be done here: click takes an EOFError for Ctrl-C and a broken pipe for the end of the output.
+    """
 
     @wraps(command)
     def wrapper(*args: Words.args, **kwargs: Words.kwargs) -> None:
@@ -26,5 +39,49 @@ def interruptible(command: Callable[Words, None]) -> Callable[Words, None]:
         except KeyboardInterrupt:
             say("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
+        except (OSError, MemoryError, RecursionError, EOFError) as error:
+            raise FailedError(_told(error)) from error
 
     return wrapper
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "memory ran out; give it smaller data, fewer widths or threads, or a machine with more memory"
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply to be read; give it flat rows"
+    if not isinstance(error, OSError):
+        return f"a file ended before it was whole ({error}); copy or make it again"
+    reason = error.strerror or str(error) or type(error).__name__
+    if "temporary directory" in reason:
+        return f"there is no folder for temporary files ({reason}); name one that can be written to in TMPDIR"
+    if error.filename is None:
+        return f"the system refused to read or write a file ({reason})"
+    return f"{error.filename} cannot be read or written ({reason})"
+
+
+def exit_code_of(name: str | None) -> int:
+    """Return the exit code of an interruption by the signal of that name: 128 and its number."""
+    return INTERRUPTED if name is None else 128 + signal.Signals[name]
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the program through its clean-up, with the conventional exit code."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    former: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        former = {number: signal.signal(number, end) for number in numbers if _is_default(number)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _is_default(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_DFL

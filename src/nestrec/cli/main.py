@@ -1,11 +1,12 @@
-"""The command `nestrec` and its exit codes: 0; 1 a user's mistake, told in one sentence; 2 usage; 130 interrupted.
+"""The command `nestrec` and its exit codes: 0; 1 a failure, told in one sentence; 2 wrong usage; 130 interrupted.
+
+SIGTERM ends it with 143, a lost terminal with 129, a reader of its output that goes away with 141.
 
 Commands import what they need when they run: numpy, numba, duckdb and scipy cost more time than `--help` may take.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from inspect import signature
@@ -14,9 +15,10 @@ from typing import Annotated
 import typer
 
 from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, plan, recommend, similar, split, train, tune
-from nestrec.cli.exit_codes import MISTAKE, interruptible
+from nestrec.cli.exit_codes import MISTAKE, OUTPUT_CLOSED, ended_by_signals, interruptible
 from nestrec.cli.option_groups import expanded
 from nestrec.cli.sentences import in_command_words
+from nestrec.cli.streams import OutputClosedError, tolerant_streams
 from nestrec.errors import NestrecError
 
 app = typer.Typer(
@@ -76,31 +78,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     nestrec ...
     0
     """
+    with tolerant_streams(), ended_by_signals():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         app(args=None if argv is None else list(argv), prog_name="nestrec")
         sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
-    except NestrecError as mistake:
-        sys.stderr.write(f"nestrec: {in_command_words(str(mistake), _option_names())}\n")
-        return MISTAKE
-    except (OSError, UnicodeEncodeError) as error:
-        return _output_failed(error)
-    return 0
-
-
-def _output_failed(error: OSError | UnicodeEncodeError) -> int:
-    """Tell that a file or stdout cannot be used; what was for stdout is dropped, or Python would fail at its end."""
-    if isinstance(error, UnicodeEncodeError):
+    except OutputClosedError:
+        return OUTPUT_CLOSED
+    except UnicodeEncodeError as error:
         told = (
             f"the output holds {error.object[error.start : error.end]!a}, which its encoding {error.encoding} lacks; "
             "set PYTHONIOENCODING=utf-8"
         )
-    else:
-        told = f"{error.filename or 'the output'} cannot be used ({error.strerror}); make room or name another place"
-    sys.stderr.write(f"nestrec: {told}\n")
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - open until Python ends
-    return MISTAKE
+        sys.stderr.write(f"nestrec: {told}\n")
+        return MISTAKE
+    except NestrecError as mistake:
+        sys.stderr.write(f"nestrec: {in_command_words(str(mistake), _option_names())}\n")
+        return MISTAKE
+    return 0
 
 
 def _option_names() -> set[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestrec.cli.console import results, say, show
-from nestrec.cli.destination import check_file_place, check_model_place, write_json, written_whole
+from nestrec.cli.destination import Overwrite, check_file_place, check_model_place, write_json
 from nestrec.data.read_report import counted
 from nestrec.errors import OptionError
 
@@ -49,6 +49,7 @@ def plan(
     measure_only: Annotated[bool, typer.Option("--measure-only", help="Leave the model as it is.")] = False,
     picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw recall against time.")] = None,
     json_to: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find the cheapest way to recommend; keep it with the model."""
     kinds = _storages(storages)
@@ -56,7 +57,7 @@ def plan(
         _check_picture(picture)
     for place in (picture, json_to):
         if place is not None:
-            check_file_place(place)
+            check_file_place(place, overwrite=overwrite)
     if not measure_only:
         check_model_place(model, overwrite=True)
     from nestrec.cli.progress import counting_bar
@@ -71,9 +72,9 @@ def plan(
         )  # fmt: skip
     _tell(planning, every, len(loaded.items))
     if picture is not None:
-        _draw(planning, picture, f"{model.name}: {counted(len(loaded.items), 'item')}")
+        _draw(planning, picture, f"{model.resolve().name}: {counted(len(loaded.items), 'item')}", overwrite)
     if json_to is not None:
-        write_json(json_to, _document(planning))
+        write_json(json_to, _document(planning), overwrite=overwrite)
     if not measure_only:
         planning.model.save(model, overwrite=True)
         say(f"Kept the plan with {model}; nestrec recommend goes by it.")
@@ -113,11 +114,10 @@ def _held(chosen: Plan) -> str:
     return f"{told}, {found.per_second:,.0f} users/s at once ({found.scan_per_second:,.0f} by {who})"
 
 
-def _draw(planning: Planning, path: Path, title: str) -> None:
+def _draw(planning: Planning, path: Path, title: str, overwrite: bool) -> None:
     from nestrec.report.frontier import write_frontier
 
-    with written_whole(path) as partial:
-        write_frontier(partial, title, planning.tried, planning.chosen, planning.recall)
+    write_frontier(path, title, planning.tried, planning.chosen, planning.recall, overwrite=overwrite)
     say(f"Wrote {path}.")
 
 

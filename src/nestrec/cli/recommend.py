@@ -10,6 +10,7 @@ import typer
 
 from nestrec.cli.answers import Answers, check_answers_place, write_answers
 from nestrec.cli.console import say
+from nestrec.cli.destination import Overwrite
 from nestrec.cli.id_files import ids_in, in_blocks
 from nestrec.cli.reading import refuse_reading_twice
 from nestrec.cli.skipped import Skipped
@@ -67,12 +68,13 @@ def recommend(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the .parquet file of all users that was interrupted.")
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Recommend items to users."""
     _check_one_of(user, users, all_users)
     refuse_reading_twice(users, only, without)
-    check_answers_place(out)
     in_parts = all_users and out is not None and out.suffix.lower() == ".parquet"
+    check_answers_place(out, overwrite=overwrite or (in_parts and resume))  # what is whole already is found out later
     if resume and not in_parts:
         raise OptionError("--resume goes on with a file of all users; give --all-users and --out FILE.parquet")
     from nestrec.embeddings import NestedEmbeddings
@@ -90,15 +92,14 @@ def recommend(
     }
     if in_parts and out is not None:
         _tell_plan(loaded, options, loaded.n_users)
-        _write_in_parts(loaded, out, options, resume)
+        _write_in_parts(loaded, out, options, resume, overwrite)
         return
     skipped = Skipped()
     size = max(1, min(65_536, _ANSWERS_AT_ONCE // max(1, k)))
     blocks = _blocks(user, users, loaded.users, size)
     unanswered = _Unanswered()
-    write_answers(
-        Answers(NAMES, _rankings(loaded, blocks, options, skipped, unanswered), (loaded.users, loaded.items)), out
-    )
+    answers = Answers(NAMES, _rankings(loaded, blocks, options, skipped, unanswered), (loaded.users, loaded.items))
+    write_answers(answers, out, overwrite=overwrite)
     skipped.tell()
     unanswered.tell()
     if out is not None:
@@ -118,7 +119,7 @@ def _tell_plan(model: NestedEmbeddings, options: dict[str, Any], n_users: int) -
     return True
 
 
-def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any], resume: bool) -> None:
+def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any], resume: bool, overwrite: bool) -> None:
     """Write the answers of all users part by part, and tell the rates."""
     from nestrec.cli.progress import counting_bar
     from nestrec.export.batch import Question, parts_folder, recommend_all
@@ -129,7 +130,9 @@ def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any],
         say(f"There is no {parts_folder(out)} to go on from; all users are answered")
     try:
         with counting_bar("users") as advance:
-            done = recommend_all(model, out, question, resume=resume, threads=options["threads"], heard=advance)
+            done = recommend_all(
+                model, out, question, resume=resume, overwrite=overwrite, threads=options["threads"], heard=advance
+            )
     except KeyboardInterrupt:
         say(f"The answers so far are in {parts_folder(out)}; the same command with --resume goes on from them.")
         raise

@@ -9,6 +9,7 @@ import typer
 
 from nestrec.cli.answers import Answers, check_answers_place, write_answers
 from nestrec.cli.console import say
+from nestrec.cli.destination import Overwrite
 from nestrec.cli.skipped import Skipped
 from nestrec.errors import OptionError
 
@@ -36,11 +37,12 @@ def similar(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="A .csv, .tsv, .jsonl or .parquet file to write.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find the items most like an item, or likewise users."""
     if bool(item) == bool(user):
         raise OptionError("what to compare is named by --item ID or by --user ID, one of the two")
-    check_answers_place(out)
+    check_answers_place(out, overwrite=overwrite)
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
@@ -49,7 +51,8 @@ def similar(
     vocabularies = (loaded.items if item else loaded.users,)
     skipped = Skipped()
     skipped.add(noun, ranking.skipped)
-    write_answers(Answers((f"{noun}_id", f"similar_{noun}_id", "rank", "cosine"), [ranking], vocabularies), out)
+    names = (f"{noun}_id", f"similar_{noun}_id", "rank", "cosine")
+    write_answers(Answers(names, [ranking], vocabularies), out, overwrite=overwrite)
     skipped.tell()
     if out is not None:
         say(f"Wrote {out}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import tempfile
 from dataclasses import replace
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestrec.cli.config import apply_config
-from nestrec.cli.console import say, show
+from nestrec.cli.console import say, show, unread_output_dropped
 from nestrec.cli.destination import check_model_place, was_interrupted
-from nestrec.cli.exit_codes import INTERRUPTED
+from nestrec.cli.exit_codes import exit_code_of
 from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import counted
-from nestrec.errors import ModelFileError
+from nestrec.errors import ModelFileError, NestrecError
+from nestrec.training.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
@@ -67,42 +69,75 @@ def train(
     validation.check(model)
     refuse_reading_twice(*files, validation.validation)
     trainer = model.trainer(method)
-    check_model_place(out, overwrite=run.overwrite or (run.resume and was_interrupted(out)))
-    options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
-    split = validation.split(run.seed)
-    cored = replace(
-        options,
-        min_user_interactions=filters.min_user_interactions,
-        min_item_interactions=filters.min_item_interactions,
-    )
-    interactions, report = read_with_progress(files, cored)
-    held_out: Interactions | Split | None = split
-    if validation.validation is not None:
-        held_out, _ = read_with_progress(validation.validation, options)
-    from nestrec.cli.progress import TrainingProgress
-
-    with TrainingProgress(trainer.metric) as listener:
-        trained = trainer.fit(
-            interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, out, listener)
+    replaces = run.overwrite or (run.resume and was_interrupted(out))
+    check_model_place(out, overwrite=replaces)
+    with CheckpointFolder(checkpoint_of(out)) as checkpoint:
+        _tell_earlier(checkpoint, run)
+        options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
+        split = validation.split(run.seed)
+        cored = replace(
+            options,
+            min_user_interactions=filters.min_user_interactions,
+            min_item_interactions=filters.min_item_interactions,
         )
-    _finish(_with_report(trained, report), out)
+        interactions, report = read_with_progress(files, cored)
+        held_out: Interactions | Split | None = split
+        if validation.validation is not None:
+            held_out, _ = read_with_progress(validation.validation, options)
+        from nestrec.cli.progress import TrainingProgress
+
+        with TrainingProgress(trainer.metric) as listener:
+            trained = trainer.fit(
+                interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, checkpoint, listener)
+            )
+        trained = _with_report(trained, report)
+        _save(trained, out, replaces, checkpoint)
+        _end_if_interrupted(trained, out, checkpoint)
+    _present(trained, out)
 
 
 def checkpoint_of(out: Path) -> Path:
-    """Return where the state of training is kept while it goes on."""
-    place = out.resolve()  # which has a name where `out` is "."
-    return place.with_name(f"{place.name}.checkpoint")
+    """Return where the state of training is kept while it goes on: beside the model, or in its folder.
+
+    In it where nothing can be put beside it, or where that would be on another file system: beside a mount point.
+    """
+    place = Path(os.path.realpath(out))
+    inside = place / ".checkpoint"
+    if inside.is_dir() or not place.name:
+        return inside
+    beside = place.with_name(f"{place.name}.checkpoint")
+    if beside.exists() or not place.is_dir():
+        return beside
+    return inside if _is_mount_point(place) or not os.access(place.parent, os.W_OK | os.X_OK) else beside
 
 
-def _run(run: RunOptions, out: Path, listener: Any) -> Run:
+def _is_mount_point(place: Path) -> bool:
+    """Tell whether something is mounted there; a folder of the same file system may be, unlike for os.path.ismount."""
+    if place.is_mount():
+        return True
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    escaped = str(place).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
+    return any(line.split(" ")[4] == escaped for line in lines)
+
+
+def _tell_earlier(checkpoint: CheckpointFolder, run: RunOptions) -> None:
+    if checkpoint.has_state and not run.resume:
+        say(f"{checkpoint.path} holds the state of an earlier training, which --resume would go on from; starting anew")
+
+
+def _run(run: RunOptions, checkpoint: CheckpointFolder, listener: Any) -> Run:
     from nestrec.training.options import Run
 
     return Run(
         seed=run.seed,
         threads=run.threads,
         deterministic=run.deterministic,
-        checkpoint=checkpoint_of(out),
+        checkpoint=checkpoint,
         resume=run.resume,
+        return_on_interrupt=True,
         listener=listener,
     )
 
@@ -112,35 +147,55 @@ def _with_report(model: NestedEmbeddings, report: ReadReport) -> NestedEmbedding
     return replace(model, manifest={**model.manifest, "data": data}, check=False)
 
 
-def _finish(model: NestedEmbeddings, out: Path) -> None:
+def _end_if_interrupted(model: NestedEmbeddings, out: Path, checkpoint: CheckpointFolder) -> None:
+    training = model.manifest["training"]
+    if not training["interrupted"]:
+        return
+    say(
+        f"Interrupted. The best model so far ({_epochs(training)}) is in {out}, the state of training in "
+        f"{checkpoint.path}; to go on, give the same command with --resume."
+    )
+    raise typer.Exit(exit_code_of(training.get("interrupted_by")))
+
+
+def _present(model: NestedEmbeddings, out: Path) -> None:
     from nestrec.report.training import validation_table
 
-    _save(model, out)
     training = model.manifest["training"]
     table = validation_table(training)
     if table is not None:
-        show(table)
-    trained = counted(training["epochs"], "epoch") if training["epochs"] else "less than 1 epoch"
-    epochs = f"{trained} on {training['trained_on']}"
-    if training["interrupted"]:
-        say(
-            f"Interrupted. The best model so far ({epochs}) is in {out}; to go on, give the same command with --resume."
-        )
-        raise typer.Exit(INTERRUPTED)
-    say(f"Trained {epochs} in {training['seconds']:.1f} s; the model is in {out}.")
+        with unread_output_dropped():
+            show(table)
+    say(f"Trained {_epochs(training)} in {training['seconds']:.1f} s; the model is in {out}.")
     say("Next:")
     for line in _next_steps(model, out):
         say(f"  {line}")
 
 
-def _save(model: NestedEmbeddings, out: Path) -> None:
-    """Write the model; where that fails, as on a full disk, keep it in a temporary folder, raise ModelFileError."""
+def _epochs(training: dict[str, Any]) -> str:
+    trained = counted(training["epochs"], "epoch") if training["epochs"] else "less than 1 epoch"
+    return f"{trained} on {training['trained_on']}"
+
+
+def _save(model: NestedEmbeddings, out: Path, overwrite: bool, checkpoint: CheckpointFolder) -> None:
+    """Write the model; where that fails, as on a full disk, keep it elsewhere and say where the work is."""
     try:
-        model.save(out, overwrite=True)  # what may be replaced was decided before training
-    except ModelFileError as error:
-        rescued = Path(tempfile.mkdtemp(prefix="nestrec-")) / "model"
-        model.save(rescued)
-        raise ModelFileError(f"{error}; it is kept in {rescued}") from error
+        model.save(out, overwrite=overwrite)
+    except NestrecError as error:
+        kept = [f"the model is kept in {place}" for place in _rescued(model)]
+        if checkpoint.has_state:
+            kept.append(f"the state of training is in {checkpoint.path}, and the same command with --resume goes on")
+        raise ModelFileError(f"{error}; {'; '.join(kept) or 'it could not be kept elsewhere either'}") from error
+
+
+def _rescued(model: NestedEmbeddings) -> list[Path]:
+    """Save the model in a temporary folder and return where; nowhere, if that fails too."""
+    try:
+        place = Path(tempfile.mkdtemp(prefix="nestrec-")) / "model"
+        model.save(place)
+    except (OSError, NestrecError):
+        return []
+    return [place]
 
 
 def _next_steps(model: NestedEmbeddings, out: Path) -> list[str]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nestrec.atomic.output_file import atomic_file
 from nestrec.cli.console import say, show
-from nestrec.cli.destination import check_file_place, written_whole
+from nestrec.cli.destination import Overwrite, check_file_place
 from nestrec.cli.lists import whole_numbers
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.errors import OptionError
@@ -54,6 +55,7 @@ def tune(
     out: Annotated[
         Path | None, typer.Option(metavar="C.toml", help="Write the best options for `nestrec train --config`.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Search the options of a model on a validation part."""
     refuse_reading_twice(*files)
@@ -61,7 +63,7 @@ def tune(
     if out is not None:
         if model != _TRAINED_BY_NESTREC:
             raise OptionError(f"--out holds options for nestrec train, which does not train {model}; leave it out")
-        check_file_place(out)
+        check_file_place(out, overwrite=overwrite)
     from nestrec.cli.comparison_progress import ComparisonProgress
     from nestrec.comparison import tune as search
     from nestrec.report.tuning import tuning_tables
@@ -82,16 +84,16 @@ def tune(
     for table in tuning_tables(found):
         show(table)
     if out is not None:
-        _write(out, found)
+        _write(out, found, overwrite)
         say(f"Wrote {out}. Next: nestrec train {shlex.join(map(str, files))} --out MODEL --config {out}")
 
 
-def _write(path: Path, found: Tuning) -> None:
+def _write(path: Path, found: Tuning, overwrite: bool) -> None:
     """Write what `--config` reads; options left to the data are left out."""
     unit = found.units[0]
     values = {"widths": list(unit.widths), **unit.best.options}
     lines = [f"{_OPTION_OF.get(name, name)} = {_toml(value)}\n" for name, value in values.items() if value is not None]
-    with written_whole(path) as partial:
+    with atomic_file(path, overwrite=overwrite) as partial:
         partial.write_text("".join(lines), encoding="utf-8")
 
 

@@ -96,13 +96,14 @@ class Evaluation:
             result["bootstrap"] = {"samples": self.bootstrap_samples, "seed": self.seed, "confidence": CONFIDENCE}
         return result
 
-    def save_per_user(self, path: str | PathLike[str]) -> None:
+    def save_per_user(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write Parquet, a row for each width and user: user_id, width, one column a metric, known_user.
 
-        The file appears whole or not at all. Raises OptionError where it cannot be written.
+        The file appears whole or not at all. Raises OptionError where it exists and `overwrite` is False, or cannot be
+        written.
         """
         tables = {figures.width: (tuple(figures.means), figures.per_user) for figures in self.widths}
-        write_per_user(path, self.user_ids, tables, self.is_known)
+        write_per_user(path, self.user_ids, tables, self.is_known, overwrite=overwrite)
 
     def __repr__(self) -> str:
         """Show the sizes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -12,6 +11,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.atomic.output_file import atomic_file
 from nestrec.data.ids import IdArray
 from nestrec.errors import OptionError
 
@@ -20,19 +20,23 @@ Known = npt.NDArray[np.bool_]  # (n_users,) whether the model knows the user
 
 
 def write_per_user(
-    path: str | PathLike[str], user_ids: IdArray, tables: Mapping[int, Table], known: Known | None = None
+    path: str | PathLike[str],
+    user_ids: IdArray,
+    tables: Mapping[int, Table],
+    known: Known | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
-    """Write user_id, width, one column a label and, where given, known_user; the file appears whole or not at all."""
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.partial")
+    """Write user_id, width, one column a label and, where given, known_user; the file appears whole or not at all.
+
+    Raises OptionError where it exists and `overwrite` is False, or cannot be written.
+    """
     try:
-        _copy(partial, user_ids, tables, known)
-        partial.replace(target)
-    except (duckdb.Error, OSError) as error:
+        with atomic_file(path, overwrite=overwrite) as partial:
+            _copy(partial, user_ids, tables, known)
+    except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        raise OptionError(f"{target} cannot be written ({reason}); name another place") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise OptionError(f"{path} cannot be written ({reason}); name another place") from error
 
 
 def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table], known: Known | None) -> None:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nestrec.atomic.output_file import atomic_file
 from nestrec.report.picture import INK, RULE, SOFT, TONES, figure_of
 from nestrec.report.table import TextTable
 
@@ -46,7 +47,9 @@ def _row(plan: Plan, measured: Measured, chosen: bool) -> tuple[str, ...]:
     )
 
 
-def write_frontier(path: Path, title: str, plans: Sequence[Plan], chosen: Plan, recall: float) -> None:
+def write_frontier(
+    path: Path, title: str, plans: Sequence[Plan], chosen: Plan, recall: float, *, overwrite: bool = False
+) -> None:
     """Draw the plans of the chosen one's storage, no slower than the full scan, as a PNG.
 
     Raises MissingExtraError without matplotlib. Where no screen was chosen, the storage is that of the first.
@@ -69,7 +72,8 @@ def write_frontier(path: Path, title: str, plans: Sequence[Plan], chosen: Plan, 
         axes.plot(*at, marker="o", ms=15, mfc="none", mec=INK, mew=1.4)
     axes.set_title(f"chosen (ringed): {chosen.name}", loc="left", fontsize=11, color=INK, pad=6 + _LINE * (n_lines - 1))
     _finish(axes, chosen.k, storage)
-    figure.savefig(path, format="png", dpi=150, facecolor="white")
+    with atomic_file(path, overwrite=overwrite) as partial:
+        figure.savefig(partial, format="png", dpi=150, facecolor="white")
 
 
 @dataclass

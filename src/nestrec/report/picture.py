@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nestrec.atomic.output_file import atomic_file
 from nestrec.extras import require
 from nestrec.report.chart import Chart
 from nestrec.report.scales import Scale
@@ -19,13 +20,14 @@ INK, SOFT, RULE = "#1c2126", "#626b74", "#e3e6e8"
 _INCHES_PER_CHART = 4.3
 
 
-def write_picture(path: Path, title: str, charts: Sequence[Chart]) -> None:
+def write_picture(path: Path, title: str, charts: Sequence[Chart], *, overwrite: bool = False) -> None:
     """Draw the charts side by side; raise MissingExtraError without matplotlib."""
     figure = figure_of(title, (_INCHES_PER_CHART * len(charts), 4.2))
     axes = figure.subplots(1, len(charts), squeeze=False)[0]
     for one, chart in zip(axes, charts, strict=True):
         _draw(one, chart)
-    figure.savefig(path, format="png", dpi=150, facecolor="white")
+    with atomic_file(path, overwrite=overwrite) as partial:
+        figure.savefig(partial, format="png", dpi=150, facecolor="white")
 
 
 def figure_of(title: str, inches: tuple[float, float]) -> Figure:

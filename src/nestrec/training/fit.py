@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.training.account import data_of, options_of
 from nestrec.training.checkpoint import Checkpoint
+from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.training.interrupts import StopRequest
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
@@ -55,21 +58,31 @@ class Fit:
         self.refit = refit and self.validation is not None and not isinstance(validation, Interactions)
         self.tunes = self._tunes()
         self.checkpoint = self._checkpoint()
-        if self.checkpoint is not None:
-            self.checkpoint.refuse_foreign()
         self.search: PhaseState | None = None
         self.turned: dict[str, Any] | None = None  # how the search's best ranks when turned, where that is better
         self.began = time.perf_counter()
+        self._opened = False
 
     def result(self) -> NestedEmbeddings:
         """Run the phases and return the model."""
         resumed = self.checkpoint.read() if self.checkpoint is not None and self.run.resume else None
-        if self.run.resume and resumed is None:
-            self.run.listener.note(f"no checkpoint in {self.run.checkpoint}: starting from the beginning")
-        model = self._phases(*(resumed or (None, {})))
-        if self.checkpoint is not None and not model.manifest["training"]["interrupted"]:
-            self.checkpoint.remove()
-        return model
+        if self.run.resume and resumed is None and self.checkpoint is not None:
+            self.run.listener.note(f"no checkpoint in {self.checkpoint.directory}: starting from the beginning")
+        return self._phases(*(resumed or (None, {})))
+
+    def __enter__(self) -> Fit:
+        """Lock the folder of the checkpoint, unless the caller has."""
+        if self.checkpoint is not None and not self.checkpoint.folder.is_open:
+            self.checkpoint.folder.open()
+            self._opened = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free the folder; the checkpoint stays."""
+        if self.checkpoint is not None and self._opened:
+            self.checkpoint.folder.close()
 
     def _validation(self, given: Split | Interactions | None) -> Validation | None:
         if given is None:
@@ -99,6 +112,8 @@ class Fit:
             best = watched.best
             if self.stop.made:
                 return self._model(watched)
+            if not self.refit:
+                self._keep_finished(watched)
             watched.release()  # room for the turned vectors
             self.turned = self._better_turned(watched)
             if not self.refit:
@@ -107,7 +122,14 @@ class Fit:
             del watched
         epochs = self.search.best_epoch if self.search is not None else self.schedule.epochs
         schedule = replace(self.schedule, stop_after=epochs)
-        return self._model(self._phase("final", self.interactions, schedule, best, saved, arrays))
+        final = self._phase("final", self.interactions, schedule, best, saved, arrays)
+        self._keep_finished(final)
+        return self._model(final)
+
+    def _keep_finished(self, phase: PhaseRun) -> None:
+        """Bring the checkpoint up to date, where there is one: it holds the model until that is saved."""
+        if self.checkpoint is not None and (self.checkpoint.exists() or self.stop.made):
+            phase.save()
 
     def _better_turned(self, watched: PhaseRun) -> dict[str, Any] | None:
         """Rank the best of the search turned, and return how that goes; None where it is no better."""
@@ -232,7 +254,7 @@ class Fit:
                 "history": search.history if search else [],
                 "epochs": search.best_epoch if search and is_best else phase.state.epoch,
                 "trained_on": "all interactions" if trained_on is self.interactions else "all but the validation part",
-                "interrupted": not phase.is_finished or self._is_before_the_last(phase),
+                **self._interruption(phase),
                 "turned": self.turned is not None,
                 "tuning": [
                     {"regularization_multiple": multiple_of(step), "value": value} for step, value in self.tried.items()
@@ -240,6 +262,11 @@ class Fit:
                 "seconds": round(time.perf_counter() - self.began, 3),
             },
         }
+
+    def _interruption(self, phase: PhaseRun) -> dict[str, Any]:
+        interrupted = not phase.is_finished or self._is_before_the_last(phase)
+        by = signal.Signals(self.stop.number).name if interrupted and self.stop.number is not None else None
+        return {"interrupted": interrupted, **({} if by is None else {"interrupted_by": by})}
 
     def _is_before_the_last(self, phase: PhaseRun) -> bool:
         return phase.state.phase == "tuning" or (self.refit and phase.state.phase == "search")
@@ -255,4 +282,6 @@ class Fit:
         if self.validation is not None:  # the shape of the search's arrays
             searched = self.validation.train
             identity["search_data"] = {"n_users": searched.n_users, "n_items": searched.n_items}
-        return Checkpoint(self.run.checkpoint, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)
+        given = self.run.checkpoint
+        folder = given if isinstance(given, CheckpointFolder) else CheckpointFolder(given)
+        return Checkpoint(folder, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)

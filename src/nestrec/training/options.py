@@ -13,6 +13,7 @@ from nestrec.arguments import check_fields, real_number, whole_number
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
 from nestrec.kernels.threads import checked_threads
+from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.training.listener import Listener, Silent
 from nestrec.widths import Widths
 
@@ -29,9 +30,12 @@ class Run:
     seed: int = 0  # of starting values, order and negatives; a split for validation has its own
     threads: int | None = None  # None: one per processor
     deterministic: bool = False  # same bits for the same seed: updates on one thread, evaluation on all
-    checkpoint: Path | None = None  # directory for the state of training, written as it goes, removed at the end
+    checkpoint: Path | CheckpointFolder | None = (
+        None  # folder for the state of training; delete it once the model is saved
+    )
     checkpoint_seconds: float = 30.0  # least time between two writes
     resume: bool = False  # go on from the checkpoint
+    return_on_interrupt: bool = False  # Ctrl-C, SIGTERM: return the best model so far instead of being interrupted
     listener: Listener = field(default_factory=Silent)  # told how it goes
 
     def __post_init__(self) -> None:
@@ -46,7 +50,7 @@ class Run:
             raise OptionError(
                 f"listener must have the methods of nestrec.training.listener.Listener, got {self.listener!r}"
             )
-        if self.checkpoint is not None:  # a text is welcome too
+        if self.checkpoint is not None and not isinstance(self.checkpoint, CheckpointFolder):  # a text is welcome too
             object.__setattr__(self, "checkpoint", _path("checkpoint", self.checkpoint))
 
 

@@ -129,7 +129,10 @@ class PhaseRun:
         arrays = self.engine.state()
         if all(math.isfinite(float(array.sum(dtype=np.float64))) for array in arrays.values()):
             best = {f"best_{name}": array for name, array in (self.best or {}).items()}
-            self.checkpoint.write({**self.extra(), "current": self.state.as_dict()}, {**arrays, **best})
+            try:
+                self.checkpoint.write({**self.extra(), "current": self.state.as_dict()}, {**arrays, **best})
+            except TrainingError as error:  # a full disk is no reason to lose what has been trained
+                self.listener.note(f"{error}; training goes on without it")
 
     def _finish_epoch(self) -> tuple[float, int]:
         state, start = self.state, time.perf_counter()
@@ -180,7 +183,7 @@ class PhaseRun:
         return len(since) >= self.schedule.patience
 
     def _has_checkpoint(self) -> bool:
-        return self.checkpoint is not None and self.checkpoint.directory.exists()
+        return self.checkpoint is not None and self.checkpoint.exists()
 
     def _check_loss(self) -> None:
         if math.isfinite(self.state.loss):

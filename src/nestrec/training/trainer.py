@@ -185,7 +185,11 @@ class Trainer:
             refit: train again on all interactions for the epochs that a split's validation chose.
             run: seed, threads, checkpoint, listener.
 
-        Interrupted (Ctrl-C, SIGTERM) it returns the best model so far, says so in the manifest and leaves a checkpoint.
+        Interrupted (Ctrl-C, SIGTERM, SIGHUP) it writes the checkpoint and lets the interruption go on as it would have,
+        Ctrl-C as KeyboardInterrupt; with `Run(return_on_interrupt=True)` it returns the best model so far and says so
+        in the manifest. The checkpoint stays, also when training is done: delete it when the model is saved
+        (`CheckpointFolder` does both).
+
         Raises DataError where the data hold nothing to learn from, TrainingError where the loss is not finite or the
         checkpoint is another run's.
 
@@ -195,8 +199,11 @@ class Trainer:
         split = resolve_validation(validation)
         interactions = drop_cold(as_interactions(interactions, keep_timestamps=needs_times(split)))
         check_learnable(interactions)
-        with StopRequest() as stop:
-            return Fit(self, interactions, split, refit, run, stop).result()
+        with StopRequest() as stop, Fit(self, interactions, split, refit, run, stop) as fit:
+            model = fit.result()
+        if not run.return_on_interrupt:
+            stop.deliver()
+        return model
 
     def tunes(self, interactions: Interactions) -> bool:
         """Say whether regularizations are tried on the validation part before the search."""

@@ -55,7 +55,7 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Exact, with a checkpoint after every slice."""
-    return Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
+    return Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0, return_on_interrupt=True)
 
 
 @cache

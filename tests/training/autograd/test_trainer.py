@@ -298,7 +298,7 @@ def test_a_checkpoint_of_another_setting_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from tests.training.worlds import Interfering
 
-    run = Run(deterministic=True, checkpoint=tmp_path / "state")
+    run = Run(deterministic=True, checkpoint=tmp_path / "state", return_on_interrupt=True)
     engine = TorchEngine("cpu", Adam(), 160)
     trainer = Trainer(widths=(3, 8), epochs=3, sampler=DynamicSampler(8), engine=engine)
     trainer.fit(tiny(), run=replace(run, listener=Interfering(after_epoch=("search", 1))))

@@ -1,0 +1,164 @@
+"""The parts of a Parquet file that is written piece by piece, in a folder beside it, until they are joined."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy.typing as npt
+
+from nestrec.atomic.locks import FileLock, LockTakenError
+from nestrec.atomic.output_file import atomic_file, check_output_file
+from nestrec.atomic.workspace import remove_leftovers
+from nestrec.errors import OptionError
+
+_DATABASE_MEMORY = "256MB"
+_QUESTION, _JOINED, _LOCK = "question.json", "joined.json", "lock"
+
+
+class Parts:
+    """The folder of parts and the file they become; locked in a `with` block."""
+
+    def __init__(self, path: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
+        self._path, self._identity, self._overwrite = path, identity, overwrite
+        self._folder = parts_folder(path)
+
+    def __enter__(self) -> Parts:
+        """Make and lock the folder."""
+        self._refuse_foreign()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self._folder / _LOCK)
+        except LockTakenError as error:
+            raise OptionError(f"another run is writing {self._path}; wait for its end, or name another file") from error
+        except OSError as error:
+            raise OptionError(f"{self._folder} cannot be made ({error.strerror}); name another place") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Free the folder; without a part it is removed."""
+        if not any(self._folder.glob("part-*")):
+            shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(OSError):
+            self._lock.release(delete=True)
+
+    def begin(self, resume: bool) -> int | None:
+        """Throw away what must not be gone on from; return the number of rows where the file is whole already."""
+        described = self._folder / _QUESTION
+        remove_leftovers(self._path.parent, self._path.name)
+        if resume and described.exists():
+            if _read(described) != self._identity:
+                raise OptionError(
+                    f"{self._folder} holds answers to another question or of another model; ask the same, or leave "
+                    "resume out to begin anew"
+                )
+            whole = self._joined()
+            if whole is not None:
+                self._remove()
+                return whole
+        check_output_file(self._path, overwrite=self._overwrite)
+        if not (resume and described.exists()):
+            self._remove()
+            with atomic_file(described) as partial:
+                partial.write_text(json.dumps(self._identity), encoding="utf-8")
+        return None
+
+    def has(self, number: int) -> bool:
+        """Whether a part is there."""
+        return self._part(number).is_file()
+
+    def write(self, number: int, columns: dict[str, npt.NDArray[Any]]) -> None:
+        """Write a part, whole or not at all."""
+        with atomic_file(self._part(number), overwrite=True) as partial:
+            self._copy(partial, lambda database: database.from_query(block_of(database, columns)))
+
+    def join(self) -> int:
+        """Write the file from all parts in their order, remove them, and return how many rows it has."""
+        files = [str(part) for part in sorted(self._folder.glob("part-*.parquet"))]
+        with atomic_file(self._path, overwrite=self._overwrite) as partial:
+            n_rows = self._copy(partial, lambda database: database.read_parquet(files))
+            # Before the file gets its name: a run that is killed after that must know it again.
+            told = {"rows": n_rows, **_identity_of(partial)}
+            with atomic_file(self._folder / _JOINED, overwrite=True) as described:
+                described.write_text(json.dumps(told), encoding="utf-8")
+        self._remove()
+        return n_rows
+
+    def _part(self, number: int) -> Path:
+        return self._folder / f"part-{number:08d}.parquet"
+
+    def _refuse_foreign(self) -> None:
+        if not self._folder.exists():
+            return
+        known = self._folder.is_dir() and all(_is_own(entry.name) for entry in self._folder.iterdir())
+        if not known:
+            raise OptionError(f"{self._folder} holds something else than parts; move it or name another file")
+
+    def _joined(self) -> int | None:
+        """Return the rows of the file, where an earlier run joined it from these parts and was killed thereafter."""
+        told = _read(self._folder / _JOINED)
+        if not isinstance(told, dict) or not self._path.exists():
+            return None
+        rows = told.pop("rows", None)
+        return rows if told == _identity_of(self._path) else None
+
+    def _remove(self) -> None:
+        """Delete the parts, the question last: a folder without it is begun anew."""
+        for path in sorted(self._folder.glob("part-*")):
+            path.unlink(missing_ok=True)
+        for name in (_JOINED, _QUESTION):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def _copy(self, partial: Path, query: Callable[[Any], Any]) -> int:
+        import duckdb
+
+        settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _DATABASE_MEMORY, "threads": "1"}
+        try:
+            with duckdb.connect(config=settings) as database:
+                database.execute("SET enable_progress_bar = false")  # standard output is for answers
+                table = query(database)
+                n_rows = int(table.count("*").fetchall()[0][0])
+                table.write_parquet(str(partial))
+        except duckdb.Error as error:
+            raise OptionError(f"{self._path} cannot be written ({error}); name another place") from error
+        return n_rows
+
+
+def parts_folder(path: Path) -> Path:
+    """Return where the parts of a file lie until it is whole."""
+    return path.with_name(f"{path.name}.parts")
+
+
+def _is_own(name: str) -> bool:
+    return name in (_QUESTION, _JOINED, _LOCK) or name.startswith((".part-", "part-", f".{_QUESTION}", f".{_JOINED}"))
+
+
+def _identity_of(path: Path) -> dict[str, int]:
+    """Return what tells a file from any other, also after it was renamed."""
+    found = path.stat()
+    return {"inode": found.st_ino, "size": found.st_size, "modified": found.st_mtime_ns}
+
+
+def _read(document: Path) -> Any:
+    """Return what a file of JSON holds; None where it cannot be read."""
+    try:
+        return json.loads(document.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def block_of(database: Any, columns: dict[str, npt.NDArray[Any]]) -> str:
+    """Register columns with duckdb and return the query that reads them.
+
+    Text goes as Python strings, since duckdb knows nothing of numpy's StringDType, and is named as text: a block in
+    which nobody has an item left would have no type otherwise.
+    """
+    is_text = {name: column.dtype.kind == "T" for name, column in columns.items()}
+    plain = {name: column.astype(object) if is_text[name] else column for name, column in columns.items()}
+    database.register("block", plain)
+    return f"SELECT {', '.join(f'{name}::VARCHAR AS {name}' if is_text[name] else name for name in columns)} FROM block"
