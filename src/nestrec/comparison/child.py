@@ -22,6 +22,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from nestrec.artefact.tensors import Arrays, write_arrays
+from nestrec.atomic.output_file import atomic_file
 from nestrec.baselines import BASELINES, baseline
 from nestrec.comparison.job import PAIRED, Job, Outcome, WidthFigures
 from nestrec.comparison.peak_memory import PeakMemory
@@ -74,7 +75,8 @@ def _fitted(job: Job, request: dict[str, Any]) -> Outcome:
         warnings.simplefilter("ignore", DataWarning)  # told once, before the first fit
         found = evaluate(model, held_out, job.cutoffs, threads=job.threads, bootstrap_samples=0)
     if request["per_user"] is not None:
-        write_arrays(Path(request["per_user"]), per_user(found))
+        with atomic_file(request["per_user"], overwrite=True) as partial:
+            write_arrays(partial, per_user(found))
     figures = tuple(WidthFigures(at.width, at.means, at.beyond_accuracy, at.known_means) for at in found.widths)
     return Outcome(seconds, peak, figures)
 

@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+from nestrec.kernels.kernel_cache import KernelCache, tell_once
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FAST_SUMS = {"reassoc", "contract", "nsz", "arcp"}
@@ -32,31 +34,24 @@ def compiled_in_order(function: Function) -> Function:
 
 
 def _compiled(function: Function, fast_math: set[str]) -> Function:
-    options: dict[str, Any] = {"nogil": True, "fastmath": fast_math, "error_model": "numpy"}
+    dispatcher: Any = numba.njit(nogil=True, fastmath=fast_math, error_model="numpy")(function)
     try:
-        dispatcher = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the folder of this file nor the user's cache can be written to
-        dispatcher = numba.njit(**options)(function)
-    _stamp(dispatcher)
+        # numba has no public way to give a kernel another cache than its own.
+        dispatcher._cache = KernelCache(dispatcher.py_func, (_all_kernels(), _SETTINGS.BOUNDSCHECK))  # noqa: SLF001
+    except RuntimeError:  # no folder can be written to
+        tell_once(
+            "compiled kernels can be kept nowhere, so every run compiles them again; name a folder for them in "
+            "NUMBA_CACHE_DIR"
+        )
     return cast("Function", dispatcher)
-
-
-def _stamp(dispatcher: Any) -> None:
-    """Let what is kept on disk hold only while no kernel file changes.
-
-    numba looks at the file of the function alone, so a kernel would go on running with the old code of another file's
-    kernel that it calls: after an upgrade, wrong results or an endless loop. Nor does it look at NUMBA_BOUNDSCHECK, so
-    tests that check bounds would run code that does not. Where numba keeps its stamp elsewhere one
-    day, its own rule is left in place.
-    """
-    file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    stamp = "_source_stamp"  # numba has no public way to say what its kept code depends on
-    if hasattr(file, stamp):
-        setattr(file, stamp, (getattr(file, stamp), _all_kernels(), _SETTINGS.BOUNDSCHECK))
 
 
 @cache
 def _all_kernels() -> tuple[tuple[str, float, int], ...]:
-    """Return name, time and size of every kernel file."""
+    """Return name, time and size of every kernel file: what is kept on disk holds while none of them changes.
+
+    numba looks at the file of the function alone, so a kernel would go on running with the old code of another file's
+    kernel that it calls: after an upgrade, wrong results or an endless loop. Nor does it look at NUMBA_BOUNDSCHECK.
+    """
     described = ((path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py")))
     return tuple((name, status.st_mtime, status.st_size) for name, status in described)

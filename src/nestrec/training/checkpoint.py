@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from nestrec.artefact.tensors import map_arrays, write_arrays
 from nestrec.atomic.flushing import flush_file, flush_folder
+from nestrec.atomic.workspace import workspace
 from nestrec.errors import ModelFileError, TrainingError
 from nestrec.training.checkpoint_folder import FORMAT, STATE, VERSION, CheckpointFolder, read_document
 
@@ -66,8 +67,10 @@ class Checkpoint:
             self.folder.delete_strays()
 
     def _write_state(self, name: str, state: dict[str, Any], arrays: Arrays) -> None:
-        write_arrays(self.directory / name, arrays)
-        flush_file(self.directory / name)
+        with workspace(self.directory, "arrays") as content:  # the library's own temporary file goes with it
+            write_arrays(content / name, arrays)
+            flush_file(content / name)
+            (content / name).rename(self.directory / name)
         document = {
             "format": FORMAT, "version": VERSION, "identity": self.identity, "arrays": name,
             "sha256": _sha256(self.directory / name), "state": state,

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Any
 
 from nestrec.atomic.locks import FileLock, LockTakenError
+from nestrec.atomic.workspace import remove_leftovers
 from nestrec.errors import TrainingError
 
 STATE = "state.json"
 FORMAT = "nestrec-checkpoint"
 VERSION = 2  # 2: the state names the file of its arrays
 _LOCK = "lock"
-_OWN = re.compile(r"arrays-[0-9a-f]{12}\.safetensors|state\.json\.new|lock")
+_OWN = re.compile(r"arrays-[0-9a-f]{12}\.safetensors|state\.json\.new|lock|\.arrays\.[0-9a-f]{12}\.partial")
 
 
 class CheckpointFolder:
@@ -93,8 +94,9 @@ class CheckpointFolder:
                 needed.add(read_document(self.path)["arrays"])
             except TrainingError:
                 return
+        remove_leftovers(self.path, "arrays")
         for path in self.path.iterdir():
-            if _OWN.fullmatch(path.name) and path.name not in needed:
+            if path.is_file() and _OWN.fullmatch(path.name) and path.name not in needed:
                 path.unlink(missing_ok=True)
 
     def __enter__(self) -> CheckpointFolder:

@@ -1,0 +1,170 @@
+"""Compiled kernels on disk. Whatever is wrong with them is a miss: the kernel is compiled anew, and that is told once.
+
+numba's own cache takes a file that was cut off or changed for code, and lets two processes that fill it at once
+exchange the code of two signatures, since its index and its data are written apart. Here a file holds one kernel for
+one signature: the SHA-256 of the rest, the version of numba, what the code was made from, the signature, the code.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import pickle
+import stat
+import tempfile
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numba
+import numba.core.caching
+import numba.core.serialize
+
+caching: Any = numba.core.caching  # numba has no types of its own
+dumps: Any = numba.core.serialize.dumps
+_DIGEST = hashlib.sha256().digest_size
+_ABANDONED = 3600.0  # seconds after which a temporary file is one that a killed process left
+_FIRST = iter([True])  # whatever is wrong with the cache is wrong with many kernels, and told once
+
+
+class KernelCache(caching.FunctionCache):  # type: ignore[misc]
+    """The cache of one kernel. Raises RuntimeError where no folder can be written to."""
+
+    def __init__(self, function: Any, stamp: Any) -> None:
+        self._impl_class = _Kernels
+        super().__init__(function)
+        made_from = (self._impl.locator.get_source_stamp(), stamp)
+        self._cache_file = _KernelFiles(Path(self._cache_path), self._impl.filename_base, made_from)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the code for a signature, None where there is none that is whole."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # whatever a damaged file makes of unpickling and linking
+            tell_once(f"compiled kernels in {self._cache_path} cannot be used ({error}); they are compiled anew")
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the code for a signature, where that can be."""
+        try:
+            super().save_overload(sig, data)
+        except (OSError, pickle.PickleError) as error:
+            reason = getattr(error, "strerror", None) or error
+            tell_once(
+                f"compiled kernels cannot be kept in {self._cache_path} ({reason}), so the next run compiles them "
+                "again; make room, or name another folder in NUMBA_CACHE_DIR"
+            )
+
+
+class _KernelFiles:
+    """The files of one kernel, one a signature."""
+
+    def __init__(self, folder: Path, name: str, made_from: Any) -> None:
+        self._folder, self._name = folder, name
+        self._made_from = (numba.__version__, made_from)
+
+    def load(self, key: Any) -> Any:
+        """Return what was saved under the key; None where it is not there, is damaged, or was made from other code."""
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+            tell_once(f"compiled kernels in {self._folder} are damaged; they are compiled anew")
+            return None
+        made_from, saved_under, data = pickle.loads(content[_DIGEST:])
+        return data if (made_from, saved_under) == (self._made_from, key) else None
+
+    def save(self, key: Any, data: Any) -> None:
+        """Write under the key, whole or not at all. Raises OSError."""
+        path, content = self._path(key), dumps((self._made_from, key, data))
+        temporary = path.with_name(f"{path.name}.tmp.{uuid.uuid4().hex[:16]}")
+        try:
+            temporary.write_bytes(hashlib.sha256(content).digest() + content)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        self._remove_abandoned(path)
+
+    def flush(self) -> None:
+        """Delete all."""
+        for path in self._folder.glob(f"{self._name}.*.nbc"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: Any) -> Path:
+        return self._folder / f"{self._name}.{hashlib.sha256(str(key).encode()).hexdigest()[:24]}.nbc"
+
+    def _remove_abandoned(self, path: Path) -> None:
+        with suppress(OSError):
+            for left in self._folder.glob(f"{path.name}.tmp.*"):
+                if left.stat().st_mtime < time.time() - _ABANDONED:
+                    left.unlink(missing_ok=True)
+
+
+class _HomeLocator(caching.UserWideCacheLocator):  # type: ignore[misc]
+    """The user's cache, where there is a home; without one, numba makes a folder named ~ in the working folder."""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        """Return the locator, None where it cannot be used."""
+        own = os.environ.get("XDG_CACHE_HOME", "")
+        home = Path(own if own else os.path.expanduser("~"))  # noqa: PTH111 - pathlib raises where there is none
+        usable = home.is_absolute() and (bool(own) or (home.is_dir() and home != Path("/")))
+        return super().from_function(py_func, py_file) if usable else None
+
+
+class _TemporaryLocator(_HomeLocator):
+    """A folder of the user's own among temporary files, closed to others: who can write there can run code."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._py_file = py_file
+        self._lineno = py_func.__code__.co_firstlineno
+        self._cache_path = str(_temporary_folder() / self.get_suitable_cache_subpath(py_file))
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        """Return the locator, None where the folder cannot be made or is somebody else's."""
+        try:
+            locator = cls(py_func, py_file)
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"nestrec-kernels-{os.geteuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "not a folder of this user's own", str(folder))
+    return folder
+
+
+class _Kernels(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    """How kernels are made bytes and back, and where they are kept."""
+
+    _locator_classes = (
+        caching.UserProvidedCacheLocator,
+        caching.InTreeCacheLocator,
+        _HomeLocator,
+        _TemporaryLocator,
+    )
+
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        """Return a name that no file of numba's own cache has."""
+        return f"{super().get_filename_base(fullname, abiflags)}.checked"
+
+
+def tell_once(sentence: str) -> None:
+    """Log a warning, the first one of a process only; without handlers, Python writes it to standard error."""
+    if next(_FIRST, False):
+        logging.getLogger("nestrec").warning("nestrec: %s", sentence)
