@@ -45,9 +45,9 @@ def test_folders_are_made_when_something_is_written(
     ],
 )
 def test_no_file_is_replaced_unless_told(
-    run: Run, interactions: Path, model: Path, tmp_path: Path, words: tuple[str, ...], option: str, name: str
+    run: Run, unseen: Path, model: Path, tmp_path: Path, words: tuple[str, ...], option: str, name: str
 ) -> None:
-    command = [word.format(model=model, data=interactions) for word in words] + [option, str(tmp_path / name)]
+    command = [word.format(model=model, data=unseen) for word in words] + [option, str(tmp_path / name)]
     (tmp_path / name).write_text("mine")
     refused = run(*command)
     assert refused.code == 1
@@ -82,9 +82,9 @@ def test_long_runs_refuse_existing_files_before_they_begin(
     assert (tmp_path / name).read_text() == "mine"
 
 
-def test_figures_are_written_through_a_device_and_a_pipe(run: Run, interactions: Path, model: Path) -> None:
+def test_figures_are_written_through_a_device_and_a_pipe(run: Run, unseen: Path, model: Path) -> None:
     """`--json /dev/full`, as root, put a file into the device's place."""
-    command = ("evaluate", model, interactions, "--bootstrap", "0", "--json")
+    command = ("evaluate", model, unseen, "--bootstrap", "0", "--json")
     assert run(*command, os.devnull).code == 0
     full = run(*command, "/dev/full")
     assert full.code == 1

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nestrec.__main__ import main as entry
 from nestrec.cli.main import app
-from tests.cli.conftest import Run
+from tests.cli.conftest import SMALL, Run
 
 COMMANDS = ["demo", "train", "evaluate", "recommend", "similar", "info", "doctor", "datasets"]
 HEAVY = ("numpy", "numba", "duckdb", "scipy", "safetensors", "matplotlib")
@@ -124,7 +126,8 @@ def test_a_full_disk_behind_stdout_is_one_sentence(model: Path) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert (
-        done.stderr == "nestrec: the output cannot be used (No space left on device); make room or name another place\n"
+        done.stderr
+        == "nestrec: standard output cannot be written (No space left on device); make room or name another place\n"
     )
 
 
@@ -136,3 +139,73 @@ def test_an_output_that_lacks_a_letter_is_one_sentence(model: Path, unseen: Path
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("its encoding ascii lacks; set PYTHONIOENCODING=utf-8")
     assert "Traceback" not in done.stderr
+
+
+def nestrec_into_closed_pipes(words: list[str], *closed: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command with nobody reading these streams."""
+    streams: dict[str, Any] = {name: subprocess.PIPE for name in ("stdout", "stderr") if name not in closed}
+    written = []
+    for name in closed:
+        reading, writing = os.pipe()
+        os.close(reading)
+        streams[name] = writing
+        written.append(writing)
+    try:
+        return subprocess.run([sys.executable, "-m", "nestrec", *words], check=False, **streams)
+    finally:
+        for descriptor in written:
+            os.close(descriptor)
+
+
+def test_an_answer_that_nobody_reads_ends_with_the_code_of_other_tools_and_no_word(model: Path) -> None:
+    done = nestrec_into_closed_pipes(["recommend", str(model), "--all-users"], "stdout")
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_training_goes_on_when_nobody_reads_what_it_tells(interactions: Path, tmp_path: Path) -> None:
+    """`train … 2>&1 | head -2` left no model, no checkpoint and no word."""
+    words = ["train", str(interactions), "--out", str(tmp_path / "m"), *SMALL]
+    done = nestrec_into_closed_pipes(words, "stdout", "stderr")
+    assert done.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_streams_that_are_closed_from_the_start_are_not_taken_by_files(model: Path, tmp_path: Path) -> None:
+    """The next file opened would get the number of standard output, and what is printed with it."""
+    out = shlex.quote(str(tmp_path / "x.csv"))
+    command = f"{shlex.quote(sys.executable)} -m nestrec recommend {shlex.quote(str(model))} --user u001"
+    written = subprocess.run(["bash", "-c", f"{command} --out {out} >&- 2>&- <&-"], check=False)
+    assert written.returncode == 0
+    assert (tmp_path / "x.csv").read_text().startswith("user_id,item_id,rank,score\n")
+    unread = subprocess.run(["bash", "-c", f"{command} >&-"], check=False, capture_output=True, text=True)
+    assert unread.returncode == 1
+    assert "standard output cannot be written (Bad file descriptor)" in unread.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "memory ran out"),
+        (RecursionError("deep"), "nested too deeply"),
+        (EOFError("short"), "a file ended before it was whole"),
+        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "in TMPDIR"),
+        (PermissionError(13, "Permission denied", "/x"), "/x cannot be read or written (Permission denied)"),
+        (
+            OSError(28, "No space left on device"),
+            "the system refused to read or write a file (No space left on device)",
+        ),
+    ],
+)
+def test_an_error_says_what_failed(
+    run: Run, model: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    """Whatever the system refused was told as "the output cannot be used"; an EOFError as "Aborted!"."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("nestrec.embeddings.NestedEmbeddings.load", fail)
+    result = run("info", model)
+    assert result.code == 1
+    assert sentence in result.err
+    assert result.err.count("\n") == 1

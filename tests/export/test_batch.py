@@ -13,6 +13,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.export.batch import COLUMNS, Question, _users_per_part, parts_folder, recommend_all
+from nestrec.export.parts import Parts
 from tests.retrieval.worlds import falling_spectrum
 
 
@@ -145,6 +146,32 @@ def test_parts_are_about_equal(n_users: int) -> None:
     assert n_users - (n_parts - 1) * size > size - n_parts
 
 
+def test_killed_after_the_file_got_its_name_a_resumed_run_only_tidies_up(
+    model: NestedEmbeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "answers.parquet"
+
+    def killed(*_: object) -> None:
+        raise StopError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Parts, "_remove", lambda self: None if not path.exists() else killed())
+        with pytest.raises(StopError):
+            recommend_all(model, path, Question(4), rows_per_part=40)
+    assert parts_folder(path).exists()
+    done = recommend_all(model, path, Question(4), rows_per_part=40, resume=True)
+    assert (done.n_kept, done.n_rows) == (103, 412)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
+    assert rows_of(path) == expected(model, 4)
+
+
+def test_two_runs_never_share_parts(model: NestedEmbeddings, tmp_path: Path) -> None:
+    path = tmp_path / "answers.parquet"
+    with Parts(path, {}, overwrite=False), pytest.raises(OptionError, match="another run is writing"):
+        recommend_all(model, path, Question(4))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_foreign_folder_is_left_alone(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     parts_folder(path).mkdir()
@@ -159,7 +186,11 @@ def test_items_bound_what_is_written_and_users_without_any_are_counted(model: Ne
     done = recommend_all(model, path, Question(4, only=[1, 2, 99], unknown_items="skip"), rows_per_part=100)
     assert {row[1] for row in rows_of(path)} == {1, 2}
     assert done.skipped_items.tolist() == [99]
-    assert recommend_all(model, path, Question(4, only=[]), rows_per_part=100).n_unanswered == 103
+    with pytest.raises(OptionError, match="already exists; replace it with overwrite=True"):
+        recommend_all(model, path, Question(4, only=[]), rows_per_part=100)
+    done = recommend_all(model, path, Question(4, only=[]), rows_per_part=100, overwrite=True)
+    assert done.n_unanswered == 103
+    assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
     assert rows_of(path) == []
 
 

@@ -195,4 +195,11 @@ def _own_descriptor(path: Path) -> int | None:
 
 def _only_in_place(target: Path) -> bool:
     """Tell whether a file can be written but its folder cannot, so that nothing can be renamed there."""
-    return target.exists() and os.access(target, os.W_OK) and not os.access(target.parent, os.W_OK | os.X_OK)
+    return target.exists() and is_allowed(target, os.W_OK) and not is_allowed(target.parent, os.W_OK | os.X_OK)
+
+
+def is_allowed(path: Path, how: int) -> bool:
+    """Tell whether this process may do that to a path, capabilities included where the system can tell."""
+    if os.access in os.supports_effective_ids:
+        return os.access(path, how, effective_ids=True)
+    return os.access(path, how)

@@ -57,7 +57,10 @@ def compare(
     ] = "ndcg@20",
     tune_nestrec: Annotated[bool, typer.Option("--tune-nestrec", help="Tune nestrec like the others.")] = False,
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for the fits done so far, the figures and the page.")
+        Path,
+        typer.Option(
+            metavar="FOLDER", readable=False, help="Folder for the fits done so far, the figures and the page."
+        ),
     ] = Path("nestrec-comparison"),
     json_to: Annotated[
         str | None, typer.Option("--json", metavar="PATH|-", help="Write all figures as JSON; - is stdout.")

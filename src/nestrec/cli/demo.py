@@ -78,7 +78,9 @@ class Places:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for all that is written.")] = Path("nestrec-demo"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="Folder for all that is written.")] = Path(
+        "nestrec-demo"
+    ),
     seed: Annotated[int, typer.Option(metavar="N", help="Of the world, the split and the training.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:

@@ -45,7 +45,7 @@ def evaluate(
         str | None, typer.Option("--json", metavar="PATH|-", help="Write all figures as JSON; - is stdout.")
     ] = None,
     per_user: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet", help="Write every user's figures as Parquet.")
+        Path | None, typer.Option(metavar="FILE.parquet", readable=False, help="Write every user's figures as Parquet.")
     ] = None,
     bootstrap: Annotated[
         int, typer.Option(metavar="N", help="Draws of users behind the 95% intervals; 0 leaves them out.")

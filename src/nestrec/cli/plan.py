@@ -47,8 +47,12 @@ def plan(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show all plans, not only those that none beats.")] = False,
     measure_only: Annotated[bool, typer.Option("--measure-only", help="Leave the model as it is.")] = False,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw recall against time.")] = None,
-    json_to: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", readable=False, help="Draw recall against time.")
+    ] = None,
+    json_to: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", readable=False, help="Write all figures as JSON.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the cheapest way to recommend; keep it with the model."""

@@ -63,7 +63,8 @@ def recommend(
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="A .csv, .tsv, .jsonl or .parquet file to write.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", readable=False, help="A .csv, .tsv, .jsonl or .parquet file to write."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the .parquet file of all users that was interrupted.")

@@ -35,7 +35,8 @@ def similar(
         bool, typer.Option("--skip-unknown", help="Leave out ids that the model does not know, and count them.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="A .csv, .tsv, .jsonl or .parquet file to write.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", readable=False, help="A .csv, .tsv, .jsonl or .parquet file to write."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nestrec.atomic.output_file import is_allowed
 from nestrec.cli.config import apply_config
 from nestrec.cli.console import say, show, unread_output_dropped
 from nestrec.cli.destination import check_model_place, was_interrupted
@@ -53,7 +54,10 @@ def train(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="MODEL", help="Folder to write the model to.", show_default=False)
+        Path,
+        typer.Option(
+            "--out", metavar="MODEL", readable=False, help="Folder to write the model to.", show_default=False
+        ),
     ],
     model: ModelOptions,
     method: MethodOptions,
@@ -108,7 +112,7 @@ def checkpoint_of(out: Path) -> Path:
     beside = place.with_name(f"{place.name}.checkpoint")
     if beside.exists() or not place.is_dir():
         return beside
-    return inside if _is_mount_point(place) or not os.access(place.parent, os.W_OK | os.X_OK) else beside
+    return inside if _is_mount_point(place) or not is_allowed(place.parent, os.W_OK | os.X_OK) else beside
 
 
 def _is_mount_point(place: Path) -> bool:

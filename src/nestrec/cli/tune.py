@@ -53,7 +53,8 @@ def tune(
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="C.toml", help="Write the best options for `nestrec train --config`.")
+        Path | None,
+        typer.Option(metavar="C.toml", readable=False, help="Write the best options for `nestrec train --config`."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
