@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from nestrec.atomic.locks import FileLock
 from nestrec.data import public
 from nestrec.data.public import PUBLIC_DATA, default_folder, download, located, public_data
 from nestrec.data.reading import read_interactions
@@ -128,7 +129,16 @@ def test_an_archive_put_there_by_hand_needs_no_network(server: FileServer, tmp_p
     for name in ("ml-1m", "ml-latest-small"):
         (tmp_path / f"{name}.zip").write_bytes(server.files[f"/{name}.zip"])
         assert download(name, tmp_path).is_file()
+        assert (tmp_path / f"{name}.zip").is_file(), "it is the user's"
     assert server.requests == []
+
+
+def test_two_downloads_never_write_into_one_piece(server: FileServer, tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / ".ml-1m.zip.part.lock")
+    with pytest.raises(DownloadError, match="another run is downloading"):
+        download("ml-1m", tmp_path)
+    lock.release(delete=True)
+    assert download("ml-1m", tmp_path).is_file()
 
 
 def test_a_wrong_archive_put_there_by_hand_is_refused_and_left(server: FileServer, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from nestrec.atomic.locks import FileLock, LockTakenError
@@ -39,6 +40,11 @@ def workspace(parent: Path, name: str) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             lock.release()
+
+
+def temporary_folder() -> AbstractContextManager[Path]:
+    """Return a context that yields a folder for temporary files; those of killed runs are removed first."""
+    return workspace(Path(tempfile.gettempdir()), "nestrec")
 
 
 def remove_leftovers(parent: Path, name: str) -> None:

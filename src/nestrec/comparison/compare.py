@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nestrec.atomic.workspace import temporary_folder
 from nestrec.comparison.assembly import Known
 from nestrec.comparison.choosing import REFERENCE, chosen
 from nestrec.comparison.laboratory import VALIDATION, Laboratory
@@ -129,8 +129,8 @@ def _folder(out: str | PathLike[str] | None) -> Iterator[Path]:
     if out is not None:
         yield Path(out)
         return
-    with tempfile.TemporaryDirectory(prefix="nestrec-") as folder:
-        yield Path(folder)
+    with temporary_folder() as folder:
+        yield folder
 
 
 def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:

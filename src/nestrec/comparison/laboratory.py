@@ -7,10 +7,11 @@ it only when the first model is judged on it.
 
 from __future__ import annotations
 
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from nestrec.atomic.workspace import temporary_folder
 from nestrec.comparison.job import Job, Outcome
 from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.stored_interactions import write_interactions
@@ -27,7 +28,8 @@ class Laboratory:
 
     def __init__(self, train: Interactions, test: Interactions | None, log: RunLog) -> None:
         self._train, self._test, self._log = train, test, log
-        self._folder = tempfile.TemporaryDirectory(prefix="nestrec-")
+        self._open = ExitStack()
+        self._folder = self._open.enter_context(temporary_folder())
         self._worker: Worker | None = None
 
     def outcome(self, job: Job) -> Outcome:
@@ -54,7 +56,7 @@ class Laboratory:
             return worker.outcome(job, train, held_out, self._log.per_user_path(job))
 
     def _part(self, name: str) -> Path:
-        place = Path(self._folder.name) / name
+        place = self._folder / name
         if not place.exists():
             write_interactions(place, self._interactions(name))
         return place
@@ -81,4 +83,4 @@ class Laboratory:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End the processes and remove the files."""
         self.rest()
-        self._folder.cleanup()
+        self._open.close()

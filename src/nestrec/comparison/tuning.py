@@ -7,12 +7,11 @@ width. So none is tried with more fits than another.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from nestrec.atomic.workspace import temporary_folder
 from nestrec.baselines.baseline import Kind
 from nestrec.baselines.registry import BASELINES
 from nestrec.comparison.choosing import REFERENCE, check_model
@@ -131,8 +130,8 @@ def tune(
     tuner = Tuner(ladder.values, metric, seed, checked_threads(threads), watcher)
     watcher.planned(trials * len(tuner.units(model)))
     with (
-        tempfile.TemporaryDirectory(prefix="nestrec-") as folder,
-        RunLog(Path(folder), {"training": interactions.fingerprint()}) as log,
+        temporary_folder() as folder,
+        RunLog(folder, {"training": interactions.fingerprint()}) as log,
         Laboratory(interactions, None, log) as laboratory,
     ):
         found = tuple(tuner.tuned(model, Budget(trials, seconds), laboratory))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from nestrec.atomic.flushing import flush_file, flush_folder
+from nestrec.atomic.workspace import workspace
 from nestrec.errors import DownloadError
 
 
@@ -40,15 +41,17 @@ def unpack(
     Only the members named are looked at, so no name inside an archive decides where anything is written. Raises
     DownloadError where the archive is damaged or lacks the required member; `target` then does not exist.
     """
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        unfinished.mkdir(exist_ok=True)
-        with zipfile.ZipFile(archive) as opened:
-            members = _members(opened, archive, required, optional)
-            check_room(unfinished, sum(member.file_size for member in members))
-            for member in members:
-                _copy(opened, member, unfinished / PurePosixPath(member.filename).name)
-        unfinished.replace(target)
+        with workspace(target.parent, target.name) as unfinished:
+            with zipfile.ZipFile(archive) as opened:
+                members = _members(opened, archive, required, optional)
+                check_room(unfinished, sum(member.file_size for member in members))
+                for member in members:
+                    _copy(opened, member, unfinished / PurePosixPath(member.filename).name)
+            for path in unfinished.iterdir():
+                flush_file(path)
+            unfinished.replace(target)
+            flush_folder(target.parent)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DownloadError(f"{archive} is damaged ({error}); remove it and download it again") from error
     except OSError as error:
@@ -57,8 +60,6 @@ def unpack(
         raise DownloadError(
             f"{target} cannot be written ({error.strerror}); make room or choose another folder, then run it again"
         ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _members(opened: zipfile.ZipFile, archive: Path, required: str, optional: Iterable[str]) -> list[zipfile.ZipInfo]:

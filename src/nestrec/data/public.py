@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.data.archive import check_room, md5_of, unpack
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.transfer import Progress, fetch, fetch_text, size_of
@@ -157,12 +160,13 @@ def download(
     except OSError as error:
         raise DownloadError(f"{place} cannot be made ({error.strerror}); choose another folder") from error
     archive = place / data.archive
-    if archive.is_file():
+    if archive.is_file():  # fetched by other means, so it stays
         _check_given(archive, data)
-    else:
-        _fetch_archive(data, f"{address}/{data.archive}", archive, progress)
-    unpack(archive, data.interactions, data.others, place / data.name)
-    archive.unlink()
+        unpack(archive, data.interactions, data.others, place / data.name)
+        return path
+    part = _fetch_archive(data, f"{address}/{data.archive}", archive, progress)
+    unpack(part, data.interactions, data.others, place / data.name)
+    part.unlink(missing_ok=True)
     return path
 
 
@@ -180,24 +184,40 @@ def _check_given(archive: Path, data: PublicData) -> None:
         )
 
 
-def _fetch_archive(data: PublicData, url: str, archive: Path, progress: Progress | None) -> None:
-    """Fetch to a `.part` file, check it, and give it its name."""
+def _fetch_archive(data: PublicData, url: str, archive: Path, progress: Progress | None) -> Path:
+    """Fetch to a `.part` file, check it, and return it."""
     part = archive.with_name(archive.name + ".part")
     expected = data.md5 or _published_md5(f"{url}.md5")
     check_room(archive.parent, data.n_bytes - size_of(part))
-    was_begun = size_of(part) > 0
-    fetch(url, part, progress)
-    if was_begun and md5_of(part) != expected:
-        part.unlink()  # the earlier piece may be of another version or damaged: once more, from the start
+    with _lock_of(part):
+        was_begun = size_of(part) > 0
         fetch(url, part, progress)
-    found = md5_of(part)
-    if found != expected:
-        part.unlink()
-        raise DownloadError(
-            f"{url}: what came has MD5 {found}, its publisher states {expected}; it was removed, so try again or use "
-            "another mirror"
-        )
-    part.replace(archive)
+        if was_begun and md5_of(part) != expected:
+            part.unlink()  # the earlier piece may be of another version or damaged: once more, from the start
+            fetch(url, part, progress)
+        found = md5_of(part)
+        if found != expected:
+            part.unlink()
+            raise DownloadError(
+                f"{url}: what came has MD5 {found}, its publisher states {expected}; it was removed, so try again or "
+                "use another mirror"
+            )
+    return part
+
+
+@contextmanager
+def _lock_of(part: Path) -> Iterator[None]:
+    """Exclude another download of the same file, which would write into the same piece."""
+    try:
+        lock = FileLock(part.with_name(f".{part.name}.lock"))
+    except LockTakenError as error:
+        raise DownloadError(f"another run is downloading {part}; wait for its end") from error
+    except OSError as error:
+        raise DownloadError(f"{part} cannot be written ({error.strerror}); choose another folder") from error
+    try:
+        yield
+    finally:
+        lock.release(delete=True)
 
 
 def _published_md5(url: str) -> str:
