@@ -78,7 +78,8 @@ def interrupted(run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytes
     result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
     monkeypatch.setattr(TrainingProgress, "epoch_done", heard)
     assert result.code == 130
-    assert f"is in {tmp_path / 'm'}; to go on, give the same command with --resume" in result.err
+    assert f"is in {tmp_path / 'm'}, the state of training in" in result.err
+    assert "to go on, give the same command with --resume" in result.err
     return tmp_path / "m"
 
 
