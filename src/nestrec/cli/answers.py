@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nestrec.atomic.output_file import atomic_file
-from nestrec.cli.console import results, say, show
+from nestrec.cli.console import results, show
 from nestrec.cli.destination import check_file_place
 from nestrec.errors import OptionError
 from nestrec.report.table import TextTable
@@ -73,12 +73,15 @@ def _show(answers: Answers) -> None:
         results().print(f"… the first {_SHOWN:,} rows; write all of them with --out FILE.csv")
 
 
-def _write_separated(answers: Answers, file: TextIO, delimiter: str, *, quoting: bool = True) -> None:
+def _write_separated(
+    answers: Answers, file: TextIO, delimiter: str, *, quoting: bool = True, quoted_header: bool = False
+) -> None:
     """Write rows so that reading gives the same ids; `quoting` False writes ids as they are."""
     rows = answers.rows()
     first = list(islice(rows, 1))  # before the header: where this fails, nothing has been printed
     show_id = _Quoted(delimiter).__getitem__ if quoting else str
-    file.write(delimiter.join(answers.names) + "\n")
+    names = [f'"{name}"' for name in answers.names] if quoted_header else answers.names
+    file.write(delimiter.join(names) + "\n")
     file.writelines(
         f"{show_id(asked)}{delimiter}{show_id(answer)}{delimiter}{rank}{delimiter}{score}\n"
         for asked, answer, rank, score in chain(first, rows)
@@ -106,13 +109,10 @@ def _write_csv(answers: Answers, path: Path) -> None:
 
 
 def _write_tsv(answers: Answers, path: Path) -> None:
-    """Write tab-separated text, which is read without quotes by default, so with quotes only if it cannot be else."""
+    """Write tab-separated text, with quotes only where an id needs them; a header in quotes tells the reader."""
     must_quote = any(_needs_quotes(vocabulary) for vocabulary in answers.vocabularies)
     with path.open("w", encoding="utf-8", newline="") as file:
-        _write_separated(answers, file, "\t", quoting=must_quote)
-    if must_quote:
-        say("Some ids hold tabs or line ends, or blanks at an end, or are words such as NA, so ids of the file are "
-            "quoted; read it with --quote '\"'")  # fmt: skip
+        _write_separated(answers, file, "\t", quoting=must_quote, quoted_header=must_quote)
 
 
 def _needs_quotes(vocabulary: Vocabulary) -> bool:

@@ -107,7 +107,12 @@ class TableReader:
         ids = {role: self._ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in values.items()}
         batch = Batch(
-            ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read, numbers=numbers[fine]
+            ids["user"],
+            ids["item"],
+            kept.get("rating"),
+            kept.get("timestamp"),
+            n_read,
+            numbers=numbers if whole else numbers[fine],
         )
         return expand_sequences(batch, self._separator) if self._sequence_is_text else batch
 
