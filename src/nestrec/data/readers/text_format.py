@@ -83,12 +83,14 @@ def _doubt(lines: list[str], cut: str) -> str:
         return "it has comment lines"
     if "\t" in cut or any("\t" in line for line in lines):
         return "it has tabs"
+    if len(rows) > 1 and len(sizes) == 1:
+        return f"every line has {len(rows[0])} fields"
     if not all(_INDEX.match(token) for row in [*rows, cut.split()[:-1]] for token in row):
         return "its fields are not all indices such as 17"
     if len(cut.split()) > _MANY or (sizes and max(sizes) > _MANY):
         return _doubt_of_counts(rows)
-    if len(sizes) < 2:
-        return f"every line has {next(iter(sizes))} fields" if sizes else "it has one line"
+    if len(rows) < 2:
+        return "it has one line"
     if sizes.most_common(1)[0][1] > 0.8 * len(rows):
         return f"most lines have {sizes.most_common(1)[0][0]} fields"
     if len({row[0] for row in rows}) < len(rows):
