@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,6 @@ from nestrec.kernels.threads import checked_threads, in_threads
 
 Counts = npt.NDArray[np.int64]
 
-_DRAWN_AT_ONCE = 1 << 23  # pairs a thread draws in one call: some tenths of a second
 _N_CLUSTERS = 32
 _SPREAD = 1.0  # of the logarithm of how many interactions a user has
 
@@ -39,12 +40,14 @@ def generate_interactions(
     indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
     indices = np.empty(n_interactions, dtype=np.int32)
     by_popularity = rng.permutation(n_items).astype(np.int32)
-    shares = row_slices(indptr, max(1, min(_DRAWN_AT_ONCE, -(-n_interactions // n_threads))))
+    shares = row_slices(indptr, max(1, -(-n_interactions // n_threads)))
+
+    stopped = Event()
 
     def draw(share: tuple[int, int]) -> None:
-        draw_items(indptr, indices, by_popularity, min(_N_CLUSTERS, n_items), seed, *share)
+        draw_items(indptr, indices, by_popularity, min(_N_CLUSTERS, n_items), seed, *share, stopped)
 
-    in_threads(draw, shares, n_threads)
+    in_threads(draw, shares, n_threads, stopped)
     users, items = (Vocabulary(np.arange(n, dtype=np.int64)) for n in (n_users, n_items))
     return Interactions(users, items, indptr, indices)
 

@@ -9,6 +9,8 @@ Ranges: `by_popularity` is a permutation of the items, a row has at most half as
 
 from __future__ import annotations
 
+from itertools import pairwise
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,11 @@ Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 Bits = Any  # one np.uint64
 
+_DRAWN_AT_ONCE = 1 << 17  # some hundredths of a second
 _TRIES = 4  # before the next free item is taken instead, so that a user of almost all items is drawn too
 _TO_UNIT = 2.0**-52
 
 
-@compiled
 def draw_items(
     indptr: Int64,  # (n_users + 1,)
     indices: Int32,  # (n_interactions,) out: ascending in each row
@@ -34,19 +36,47 @@ def draw_items(
     seed: int,
     first: int,
     last: int,
+    stopped: Event | None = None,  # looked at now and then
 ) -> None:
     """Draw the rows first:last."""
     last_user = np.full(len(by_popularity), -1, dtype=np.int32)  # who drew the item at this place last
     onwards = np.zeros(len(by_popularity), dtype=np.int32)  # of a place that is taken: where to look for a free one
-    for user in range(first, last):
+    at = np.array([first, indptr[first], 1], dtype=np.int64)
+    while at[0] < last and not (stopped is not None and stopped.is_set()):
+        _draw(indptr, indices, by_popularity, n_clusters, seed, last, last_user, onwards, at, _DRAWN_AT_ONCE)
+    for low, high in pairwise(indptr[first : last + 1].tolist()):
+        if high - low > _DRAWN_AT_ONCE:  # the others are sorted where they are drawn
+            indices[low:high].sort()
+
+
+@compiled
+def _draw(
+    indptr: Int64,
+    indices: Int32,
+    by_popularity: Int32,
+    n_clusters: int,
+    seed: int,
+    last: int,
+    last_user: Int32,
+    onwards: Int32,
+    at: Int64,  # (3,) user, position and draw to go on from; updated
+    most: int,  # draws after which to return
+) -> None:
+    user, position, draw = at[0], at[1], at[2]
+    until = position + most
+    while user < last and position < until:
         key: Bits = mixed(mixed(seed) + np.uint64(user))
         cluster = below(random_bits(key, 0), n_clusters)
-        draw = 1
-        for position in range(indptr[user], indptr[user + 1]):
+        while position < indptr[user + 1] and position < until:
             place, draw = _free_place(key, draw, cluster, n_clusters, user, last_user, onwards)
             last_user[place], onwards[place] = user, (place + 1) % len(last_user)
             indices[position] = by_popularity[place]
-        indices[indptr[user] : indptr[user + 1]].sort()
+            position += 1
+        if position == indptr[user + 1]:
+            if indptr[user + 1] - indptr[user] <= most:
+                indices[indptr[user] : indptr[user + 1]].sort()
+            user, draw = user + 1, 1
+    at[0], at[1], at[2] = user, position, draw
 
 
 @compiled

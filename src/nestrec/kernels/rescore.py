@@ -15,7 +15,7 @@ from nestrec.kernels.codes import chained
 from nestrec.kernels.compiled import compiled, compiled_in_order
 from nestrec.kernels.selection import LOWEST_KEY, Keys, item_of, keep_best, key_of, score_bits_of, write_best
 
-PRODUCTS_AT_ONCE = 1 << 27  # of a call: some tenths of a second where vectors lie anywhere in memory
+PRODUCTS_AT_ONCE = 1 << 26  # of a call: a tenth of a second where vectors lie anywhere in memory
 
 _EIGHT = 8
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-ENTRIES = 1 << 22  # of a slice: about 0.1 s where each costs an access of memory in no order, some more where sorted
+ENTRIES = 1 << 20  # of a slice: some hundredths of a second, also where they are sorted or met in no order
 
 Bounds = tuple[int, int]  # first, and the one after the last
 

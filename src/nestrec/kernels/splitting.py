@@ -26,7 +26,7 @@ Bits = Any  # one np.uint64
 
 _DIGIT_BITS = 16
 _N_DIGITS = 4  # of 16 bits each, in a 64-bit hash
-_SORTED_AT_ONCE = 1 << 20  # positions
+_SORTED_AT_ONCE = 1 << 19  # positions
 
 
 def mark_random(indptr: Int64, seed: int, n: int, marks: Marks) -> None:

@@ -31,10 +31,10 @@ Pointers = npt.NDArray[np.int64]
 Take = Callable[[slice, Keys], None]
 Heed = Callable[[], None]
 
-_CHUNK = 64 * TILE  # vectors copied at once
+_CHUNK = 64  # tiles of vectors copied at once, up to width 64
 _BLOCK = 512  # queries a thread takes at once; copying and turning the vectors costs 1/512 of the products then
 _BUFFER_BYTES = 1 << 24  # per thread; fewer queries a block where k is large
-_EXCLUDED = 1 << 22  # items that the queries of a block exclude; a query that excludes more is a block by itself
+_EXCLUDED = 1 << 20  # items that the queries of a block exclude; a query that excludes more is a block by itself
 
 
 class Exclusions(NamedTuple):
@@ -73,12 +73,13 @@ class Visited(NamedTuple):
 
     def chunks(self, widest: int) -> Iterator[tuple[Indices, FloatMatrix]]:
         """Yield item indices and their vectors, in the order of visiting; the vectors may be views."""
-        for first in range(0, len(self.vectors) if self.order is None else len(self.order), _CHUNK):
+        size = TILE * max(4, _CHUNK * 64 // max(64, widest))
+        for first in range(0, len(self.vectors) if self.order is None else len(self.order), size):
             if self.order is None:
-                vectors = self.vectors[first : first + _CHUNK, :widest]
+                vectors = self.vectors[first : first + size, :widest]
                 yield np.arange(first, first + len(vectors), dtype=np.int32), vectors
             else:
-                items = np.array(self.order[first : first + _CHUNK], dtype=np.int32)
+                items = np.array(self.order[first : first + size], dtype=np.int32)
                 yield items, self.vectors[items, :widest]
 
     def places(self) -> Indices | None:

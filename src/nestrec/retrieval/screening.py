@@ -30,7 +30,7 @@ _SURE_OF_LEAST = 5.0  # the same of what may be returned: a block in which one q
 _ABOUT = 1.0  # the same where a shortlist may fall a little short of its size, which saves a fifth of it and more
 _NO_TAILS = np.zeros(0, dtype=np.float32)  # estimates have no use for them
 _LEAST_SAMPLE = 32  # shelves
-_PRODUCTS_AT_ONCE = 1 << 33  # of a call that walks shelves for many queries
+_PRODUCTS_AT_ONCE = 1 << 32  # of a call that walks shelves for many queries
 _ALL = np.iinfo(np.int32).max
 
 Words = npt.NDArray[np.int64]
@@ -113,6 +113,8 @@ def _many(
     if (buffers.counts[: len(some)] < walk.least).any():
         buffers = empty_buffers(len(some), 1, walk.n_kept)  # the sample misled, or little is left to return
         n_scored += screened(walk.n_kept, buffers)
+    if stopped.is_set():
+        return n_scored
     finish(block, Kept(buffers.keys[: len(some)], buffers.counts[: len(some)], buffers.floors[: len(some)]))
     return n_scored
 

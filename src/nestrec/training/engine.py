@@ -22,7 +22,7 @@ from nestrec.training.optimizers import FIRST_SQUARE
 
 FloatMatrix = npt.NDArray[np.float32]
 
-_SLICE = BLOCK * 2048  # positives between two looks at the clock: about a tenth of a second at the work of `_USUAL`
+_SLICE = BLOCK * 1024  # positives between two looks at the clock: about a tenth of a second at the work of `_USUAL`
 _USUAL = 64 * 64  # candidates times dimensions
 
 

@@ -24,7 +24,7 @@ from nestrec.training.autograd.counter import random_bits
 from nestrec.training.autograd.unseen import SeenItems
 
 _LEAST_SHARE = 256  # positives worth a thread of their own
-_PRODUCTS_AT_ONCE = 1 << 29  # of a call: some tenths of a second
+_PRODUCTS_AT_ONCE = 1 << 28  # of a call: about a tenth of a second
 
 
 @dataclass(frozen=True)
