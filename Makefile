@@ -1,6 +1,8 @@
 # Everything runs in .venv, made on first use; PYTHON chooses the interpreter that makes it.
 PYTHON ?= python3
 BIN := .venv/bin
+# Run once more with indices checked and buffers poisoned (tests/poison.py).
+CHECKED := tests/kernels tests/retrieval/test_damaged_screen.py tests/training/test_one_user.py
 
 .PHONY: help demo test format clean
 
@@ -20,6 +22,8 @@ test: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+	NUMBA_BOUNDSCHECK=1 NESTREC_TEST_POISON=1 NUMBA_CACHE_DIR=$(CURDIR)/.pytest_cache/checked-kernels \
+		$(BIN)/pytest -q -p no:cacheprovider $(CHECKED)
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
