@@ -34,7 +34,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_SECONDS = 60  # that one input may take
+_SECONDS = 240  # that one input may take; the first ones may have to compile kernels
 _PER_CHILD = 200  # inputs of one child process
 _CRASHED = "crashed"
 
