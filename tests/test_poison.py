@@ -65,7 +65,9 @@ def test_a_mistake_is_seen(script: str, tmp_path: Path) -> None:
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     root = Path(__file__).resolve().parents[1]
     environment["PYTHONPATH"] = os.pathsep.join([str(root), str(root / "src")])
+    file = tmp_path / "kernels.py"  # kernels are kept by the file that they stand in
+    file.write_text(script, encoding="utf-8")
     ended = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, file], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.returncode == 0, ended.stderr
