@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,24 @@ def test_a_cut_in_the_final_phase_keeps_the_decision(tmp_path: Path, monkeypatch
     resumed = trainer.fit(tiny(), run=replace(run, resume=True))
     assert is_same(resumed, whole)
     assert resumed.manifest["training"]["validation_metrics"] == whole.manifest["training"]["validation_metrics"]
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_stop_while_rotated_vectors_are_ranked_is_heard_and_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refit: bool
+) -> None:
+    """On large data this ranking takes long; a stop was heard only at its end."""
+    trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=1)
+    monkeypatch.setattr(fit_module.Fit, "_is_better", lambda *_: True)
+    whole = trainer.fit(tiny(), refit=refit, run=EXACT)
+    run = replace(EXACT, checkpoint=tmp_path / "state", checkpoint_seconds=0.0, return_on_interrupt=True)
+
+    def interrupted(users: Matrix, items: Matrix) -> tuple[Matrix, Matrix]:
+        signal.raise_signal(signal.SIGINT)
+        return turned(users, items)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fit_module, "turned", interrupted)
+        cut = trainer.fit(tiny(), refit=refit, run=run)
+    assert (cut.manifest["training"]["interrupted"], cut.manifest["training"]["turned"]) == (True, False)
+    assert is_same(trainer.fit(tiny(), refit=refit, run=replace(run, resume=True)), whole)

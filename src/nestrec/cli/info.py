@@ -37,7 +37,7 @@ def info(
         typer.Option("--verify", help="Check all bytes of all files; otherwise files over 256 MiB are sampled."),
     ] = False,
 ) -> None:
-    """Show what a model is: sizes, widths, options, data, validation, and how far its files were verified."""
+    """Show the sizes, options and data of a model, and verify it."""
     from nestrec.artefact.manifest import count_verified
     from nestrec.embeddings import NestedEmbeddings
 

@@ -27,6 +27,7 @@ def drop_cold(interactions: Interactions) -> Interactions:
     >>> train, drop_cold(train)
     (<Interactions: 2 users, 3 items, 3 interactions>, <Interactions: 2 users, 2 items, 3 interactions>)
     """
+    interactions.check_indices()  # those of a large model's file were not read when it was loaded
     warm_users = np.diff(interactions.indptr) > 0
     warm_items = has_interactions(interactions)
     if warm_users.all() and warm_items.all():

@@ -107,6 +107,7 @@ def evaluate(
 def _ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...]) -> Ranked:
     if isinstance(model, ItemSimilarities):
         return model
+    model.seen.check_indices()  # those of a large file were not read when the model was loaded
     return Model(model.user_embeddings, model.item_embeddings, widths, model.seen.indptr, model.seen.indices)
 
 

@@ -18,7 +18,7 @@ from nestrec.errors import OptionError
 from nestrec.training.account import data_of, options_of
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.checkpoint_folder import CheckpointFolder
-from nestrec.training.interrupts import StopRequest
+from nestrec.training.interrupts import StoppedError, StopRequest
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
 from nestrec.training.strength import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
@@ -60,6 +60,7 @@ class Fit:
         self.checkpoint = self._checkpoint()
         self.search: PhaseState | None = None
         self.turned: dict[str, Any] | None = None  # how the search's best ranks when turned, where that is better
+        self.cut_off = False  # a stop has ended the ranking of the rotated vectors
         self.began = time.perf_counter()
         self._opened = False
 
@@ -112,10 +113,13 @@ class Fit:
             best = watched.best
             if self.stop.made:
                 return self._model(watched)
-            if not self.refit:
-                self._keep_finished(watched)
+            self._keep_finished(watched)
             watched.release()  # room for the turned vectors
-            self.turned = self._better_turned(watched)
+            try:
+                self.turned = self._better_turned(watched)
+            except StoppedError:
+                self.cut_off = True
+                return self._model(watched)
             if not self.refit:
                 return self._model(watched)
             self.search, saved = watched.state, None
@@ -141,7 +145,9 @@ class Fit:
         ):
             return None
         vectors = turned(watched.best["user_embeddings"], watched.best["item_embeddings"])
-        metrics, value = self.validation(*vectors)
+        # Without the state of the search on disk, a resumed run could not begin this ranking again.
+        can_stop = self.checkpoint is None or self.checkpoint.exists()
+        metrics, value = self.validation(*vectors, self.stop.check if can_stop else None)
         if not self._is_better(value, watched.state):
             return None
         self.run.listener.note(
@@ -264,7 +270,7 @@ class Fit:
         }
 
     def _interruption(self, phase: PhaseRun) -> dict[str, Any]:
-        interrupted = not phase.is_finished or self._is_before_the_last(phase)
+        interrupted = self.cut_off or not phase.is_finished or self._is_before_the_last(phase)
         by = signal.Signals(self.stop.number).name if interrupted and self.stop.number is not None else None
         return {"interrupted": interrupted, **({} if by is None else {"interrupted_by": by})}
 

@@ -10,6 +10,10 @@ from typing import Any
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
+class StoppedError(Exception):
+    """A stop was requested while held-out interactions were ranked: that is begun again when the run is resumed."""
+
+
 class StopRequest:
     """While entered, the first signal sets `made`; outside the main thread, where Python delivers none, nothing does.
 
@@ -24,6 +28,11 @@ class StopRequest:
         self.made = False
         self.number: int | None = None  # of the signal that was heard
         self._former: dict[int, Any] = {}
+
+    def check(self) -> None:
+        """Raise StoppedError if a signal was heard."""
+        if self.made:
+            raise StoppedError
 
     def deliver(self) -> None:
         """Let the signal that was heard have the effect it would have had; to be called when all is kept."""

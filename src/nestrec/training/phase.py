@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nestrec.errors import TrainingError
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.engines import RunningEngine
-from nestrec.training.interrupts import StopRequest
+from nestrec.training.interrupts import StoppedError, StopRequest
 from nestrec.training.listener import EpochReport, Listener, Phase, PhaseStart
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -29,10 +29,6 @@ class Validator(Protocol):
         self, users: FloatMatrix, items: FloatMatrix, heed: Callable[[], None] | None = None
     ) -> tuple[dict[int, dict[str, float]], float]:
         """Return (width -> label -> value, the value that chooses the epoch); what `heed` raises ends the ranking."""
-
-
-class StoppedError(Exception):
-    """A stop was requested while held-out interactions were ranked: that is begun again when the run is resumed."""
 
 
 @dataclass
@@ -152,7 +148,7 @@ class PhaseRun:
         state = self.state
         metrics, value, best = None, None, False
         if self.validate is not None and self.schedule.looks_at(state.epoch + 1):
-            metrics, value = self.validate(self.engine.user_embeddings, self.engine.item_embeddings, self._heed)
+            metrics, value = self.validate(self.engine.user_embeddings, self.engine.item_embeddings, self.stop.check)
         loss = state.loss / max(1, state.n_trained)
         state.epoch, state.position, state.loss, state.n_trained = state.epoch + 1, 0, 0.0, 0
         if metrics is not None and value is not None:
@@ -161,10 +157,6 @@ class PhaseRun:
             by_width = {str(width): values for width, values in metrics.items()}
             state.history.append({"epoch": state.epoch, "loss": loss, "value": value, "metrics": by_width})
         self.listener.epoch_done(EpochReport(state.phase, state.epoch, loss, rate, metrics, value, best))
-
-    def _heed(self) -> None:
-        if self.stop.made:
-            raise StoppedError
 
     def _keep_best(self, value: float) -> None:
         """Keep the latest of the epochs that are as good as the best: a longer run ends with smaller steps."""
