@@ -50,7 +50,8 @@ class Laboratory:
         self._base = Path(tempfile.mkdtemp(prefix="fault-lab-", dir=fast_folder()))
         self.control = Control()
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        environment = {**os.environ, **threads, **self.control.environment, "PYTHONPATH": _search_path()}
+        self.search_path = {"PYTHONPATH": _search_path()}
+        environment = {**os.environ, **threads, **self.control.environment, **self.search_path}
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.server"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -22,6 +22,7 @@ class Tally:
     examples: list[str] = field(default_factory=list)
     seconds: float = 0.0
     note: str = ""
+    details: list[str] = field(default_factory=list)  # of checks that measure
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, column: str, example: str = "", n: int = 1) -> None:
