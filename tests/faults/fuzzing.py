@@ -1,0 +1,81 @@
+"""Run a fuzzer in processes of their own, so that a crash or a hang ends a part of the run and is counted.
+
+A fuzzer is a module of this folder with `run(n, seed) -> dict[str, int]`, which counts how inputs ended, and perhaps
+`EXAMPLES`, a list of what went wrong. `python -m tests.faults.fuzzing NAME N SEED` runs one and prints its counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.faults.tally import Tally
+
+FUZZERS = ("fuzz_readers", "fuzz_text", "fuzz_values", "fuzz_sources", "fuzz_models")
+_PART = 50_000  # inputs of one process
+_SECONDS_PER_INPUT, _LEAST_SECONDS = 0.05, 240.0
+_COLUMN = {  # what fuzzers call it -> the column of the table
+    "foreign": "crashes", "crash": "crashes", "crashes": "crashes", "hang": "crashes", "hangs": "crashes",
+    "silent": "silent", "uncounted": "losses", "lost": "losses", "wrong": "losses", "mismatch": "losses",
+}  # fmt: skip
+
+
+def available() -> list[str]:
+    """Return the fuzzers that are there."""
+    return [name for name in FUZZERS if find_spec(f"tests.faults.{name}") is not None]
+
+
+def check_fuzzer(name: str, n: int, *, seed: int = 0, environment: dict[str, str] | None = None) -> Tally:
+    """Run a fuzzer on n inputs, in parts, each with a seed of its own."""
+    tally, began, ends = Tally(f"{name}{' checked' if environment else ''}"), time.perf_counter(), Counter[str]()
+    for part, done in enumerate(range(0, n, _PART)):
+        _add_part(tally, ends, name, min(_PART, n - done), seed * 1_000_003 + part, environment or {})
+    tally.seconds = time.perf_counter() - began
+    tally.note = ", ".join(f"{count:,} {end}" for end, count in ends.most_common())
+    return tally
+
+
+def _add_part(
+    tally: Tally, ends: Counter[str], name: str, n: int, seed: int, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "tests.faults.fuzzing", name, str(n), str(seed)]
+    root = Path(__file__).resolve().parents[2]
+    limit = max(_LEAST_SECONDS, n * _SECONDS_PER_INPUT)
+    tally.add("injected", n=n)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=root, timeout=limit, env={**os.environ, **environment}
+        )
+    except subprocess.TimeoutExpired:
+        tally.add("crashes", f"seed {seed}: hangs; it was given {limit:.0f} s for {n} inputs")
+        return
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["(said nothing)"])[-1]
+        tally.add("crashes", f"seed {seed}: the process ended with {done.returncode}: {said[:300]}")
+        return
+    answer = json.loads(done.stdout.splitlines()[-1])
+    ends.update(answer["counts"])
+    for end, count in answer["counts"].items():
+        if end in _COLUMN and count:
+            tally.add(_COLUMN[end], n=count)
+    tally.examples += [f"{tally.check}: {example}" for example in answer["examples"]]
+
+
+def main() -> None:
+    """Run one fuzzer in this process."""
+    name, n, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    module = import_module(f"tests.faults.{name}")
+    counts = module.run(n, seed)
+    examples = [str(example)[:1200] for example in getattr(module, "EXAMPLES", [])[:20]]
+    sys.stdout.write(json.dumps({"counts": counts, "examples": examples}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
