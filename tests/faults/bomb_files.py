@@ -103,24 +103,24 @@ def _columns(path: Path, megabytes: int) -> None:
 
 def _parquet_rows(path: Path, megabytes: int) -> None:
     """Write one pair again and again: a few kilobytes hold any number of rows."""
-    import pyarrow
-    import pyarrow.parquet
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     n = 1_000_000
-    one = pyarrow.table({"user_id": pyarrow.array([1]).take([0] * n), "item_id": pyarrow.array([2]).take([0] * n)})
-    with pyarrow.parquet.ParquetWriter(path, one.schema, compression="zstd") as writer:
+    one = pa.table({"user_id": pa.array([1]).take([0] * n), "item_id": pa.array([2]).take([0] * n)})
+    with pq.ParquetWriter(path, one.schema, compression="zstd") as writer:
         for _ in range(max(1, megabytes // 16)):
             writer.write_table(one)
 
 
 def _parquet_value(path: Path, megabytes: int) -> None:
     """Write one id of many megabytes."""
-    import pyarrow
-    import pyarrow.parquet
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     long = "a" * (megabytes << 20)
-    pyarrow.parquet.write_table(
-        pyarrow.table({"user_id": [long, "u"], "item_id": ["i", "j"]}), path, compression="zstd", use_dictionary=False
+    pq.write_table(
+        pa.table({"user_id": [long, "u"], "item_id": ["i", "j"]}), path, compression="zstd", use_dictionary=False
     )
 
 
@@ -145,18 +145,20 @@ BOMBS = (
     Bomb("rows that all are ragged", ".csv.gz", _rows(b"1,2,3,4\n", _HEADER), share=0.25),
     Bomb("many columns", ".csv.gz", _columns, share=0.125, ends="either"),
     Bomb("one long line of TSV", ".tsv.gz", _packed(gzip.compress, b"a", b"user_id\titem_id\n")),
-    Bomb("one long line of JSON", ".jsonl.gz", _packed(gzip.compress, b"1", _JSON_BEGIN + b'{"user_id": 1, "item_id": ')),
+    Bomb("one long line of JSON", ".jsonl.gz", _packed(gzip.compress, b"1", _JSON_BEGIN + b'{"user_id":1,"item_id":')),
     Bomb("one long first line of JSON", ".jsonl.gz", _packed(gzip.compress, b"a", b'{"user_id": "')),
     Bomb("deep JSON", ".jsonl.gz", _packed(gzip.compress, b"[", _JSON_BEGIN + b'{"user_id": ')),
     Bomb("deep JSON in short lines", ".jsonl.gz",
          _rows(b'{"user_id":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", _JSON_BEGIN), share=0.0625, ends="either"),
-    Bomb("a JSON array in one line", ".json.gz", _rows(b'{"user_id":1,"item_id":2},', b"[", b'{"user_id":1,"item_id":2}]'),
+    Bomb("a JSON array in one line", ".json.gz",
+         _rows(b'{"user_id":1,"item_id":2},', b"[", b'{"user_id":1,"item_id":2}]'),
          ends="either", share=0.25),
-    Bomb("one long token of adjacency", ".txt.gz", _packed(gzip.compress, b"1", b"1 2 3\n4 5\n6 "), {"format": "adjacency"},
-         ends="either"),
+    Bomb("one long token of adjacency", ".txt.gz", _packed(gzip.compress, b"1", b"1 2 3\n4 5\n6 "),
+         {"format": "adjacency"}, ends="either"),
     Bomb("one user of adjacency with one item again and again", ".txt.gz", _rows(b"7 ", b"1 2 3\n4 5\n6 "),
          {"format": "adjacency"}, share=0.125, ends="read"),
-    Bomb("UTF-16 of one long line", ".csv.gz", _packed(gzip.compress, "a".encode("utf-16-le"), _HEADER.decode().encode("utf-16")),
+    Bomb("UTF-16 of one long line", ".csv.gz",
+         _packed(gzip.compress, "a".encode("utf-16-le"), _HEADER.decode().encode("utf-16")),
          share=0.25),
     Bomb("Parquet of one pair again and again", ".parquet", _parquet_rows, share=0.5, ends="read"),
     Bomb("Parquet with one long id", ".parquet", _parquet_value, share=0.25, ends="either"),

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -36,10 +37,13 @@ def _callable(function: Callable[..., None]) -> Callable[..., None]:
 def warm_up() -> None:
     """Load and compile what commands need, in this process, so that children have it; write checkpoints often."""
     from nestrec.comparison import worker
+    from nestrec.data import world
+    from nestrec.data.world import World
     from nestrec.training.checkpoint import Checkpoint
     from tests.faults.scenarios import SCENARIOS
 
     cast("Any", Checkpoint).is_due = lambda _: True
+    cast("Any", world).World = partial(World, n_users=60, n_items=40, interactions_per_user=6)  # what demo makes
     cast("Any", worker).subprocess = SimpleNamespace(Popen=_ForkedChild, PIPE=None)
     before, said = Path.cwd(), io.StringIO()
     done: set[tuple[str, ...]] = set()

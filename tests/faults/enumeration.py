@@ -134,7 +134,8 @@ class _Injection:
         reference = self._reference
         here = digests(self._folder)
         for path, digest in reference.before.items():
-            if reference.after.get(path) == digest and here.get(path) != digest:
+            is_own = any(path.startswith(f"{target}/") for target in found)  # checked as a target
+            if reference.after.get(path) == digest and here.get(path) != digest and not is_own:
                 self._wrong("unclean", f"{path} was not to be touched", outcome)
         for operation in outcome.operations:
             if operation.fate == "outside" and not _is_harmless(operation, self._folder):

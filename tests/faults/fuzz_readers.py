@@ -38,10 +38,11 @@ _PACKED, _DATABASES = 0.3, 0.01  # of those drawn that are packed, or opened by 
 _BY_DUCKDB = (".parquet", ".feather", ".arrow", ".sqlite")
 _BLOCK_SIZES = (64, 97, 256, 1000)
 _OPTIONS: tuple[dict[str, Any], ...] = (
-    *({},) * 12, {"keep_timestamps": True}, {"keep_timestamps": True}, {"min_rating": 2.0}, {"quote": None}, {"header": False}, {"header": True},
-    {"user_column": 2, "item_column": 1}, {"user_column": "user_id", "item_column": "item_id"}, {"format": "adjacency"},
-    {"format": "jsonl"}, {"format": "csv", "delimiter": " "}, {"strict": True}, {"rating_column": ""},
-    {"format": "tsv"}, {"format": "recbole"}, {"delimiter": "::"}, {"keep_timestamps": True, "min_rating": 3.5},
+    *({},) * 12, {"keep_timestamps": True}, {"keep_timestamps": True}, {"min_rating": 2.0}, {"quote": None},
+    {"header": False}, {"header": True}, {"user_column": 2, "item_column": 1}, {"format": "adjacency"},
+    {"user_column": "user_id", "item_column": "item_id"}, {"format": "jsonl"}, {"format": "csv", "delimiter": " "},
+    {"strict": True}, {"rating_column": ""}, {"format": "tsv"}, {"format": "recbole"}, {"delimiter": "::"},
+    {"keep_timestamps": True, "min_rating": 3.5},
 )  # fmt: skip
 
 
@@ -123,7 +124,8 @@ def _read(path: str, options: ReadOptions, *, with_pairs: bool) -> Account:
 
 def _ids(column: Any) -> list[Any]:
     if isinstance(column, np.ndarray):
-        return column.tolist()
+        listed: list[Any] = column.tolist()
+        return listed
     return [column.at(row) for row in range(len(column))]
 
 
@@ -133,7 +135,10 @@ def _read_whole(path: str, options: ReadOptions) -> None:
         raise LostRowError(f"{report.n_rows} rows read, {report.n_kept} kept, {report.rejected}")
     if interactions.n_interactions != report.n_kept or len(interactions.indices) != interactions.indptr[-1]:
         raise LostRowError(f"{report.n_kept} kept, {interactions.n_interactions} in the matrix")
-    if report.n_kept and not 0 <= int(interactions.indices.min()) <= int(interactions.indices.max()) < interactions.n_items:
+    if (
+        report.n_kept
+        and not 0 <= int(interactions.indices.min()) <= int(interactions.indices.max()) < interactions.n_items
+    ):
         raise LostRowError("an item that is none")
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from importlib import import_module
@@ -17,14 +18,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.faults.tally import Tally
+from tests.poison import VARIABLE, poison
 
 FUZZERS = ("fuzz_readers", "fuzz_text", "fuzz_values", "fuzz_sources", "fuzz_models")
 _PART = 50_000  # inputs of one process
 _SECONDS_PER_INPUT, _LEAST_SECONDS = 0.05, 240.0
 _COLUMN = {  # what fuzzers call it -> the column of the table
     "foreign": "crashes", "crash": "crashes", "crashes": "crashes", "hang": "crashes", "hangs": "crashes",
-    "silent": "silent", "uncounted": "losses", "lost": "losses", "wrong": "losses", "mismatch": "losses",
+    "unverified_foreign": "crashes", "unverified_hang": "crashes", "silent": "silent", "uncounted": "losses",
+    "lost": "losses", "wrong": "losses", "mismatch": "losses",
 }  # fmt: skip
+
+
+BAD = frozenset(_COLUMN)
 
 
 def available() -> list[str]:
@@ -42,9 +48,25 @@ def check_fuzzer(name: str, n: int, *, seed: int = 0, environment: dict[str, str
     return tally
 
 
-def _add_part(
-    tally: Tally, ends: Counter[str], name: str, n: int, seed: int, environment: dict[str, str]
-) -> None:
+def check_flips(limit: int | None = None) -> Tally:
+    """Flip every bit of a small model and cut it at every length, and load it; `limit`: only so many."""
+    tally, began = Tally("flips and truncations"), time.perf_counter()
+    ends = Counter[str]()
+    _add_part(tally, ends, "flips", 0 if limit is None else limit, 0, {})
+    by_default = {end: count for end, count in ends.items() if not end.startswith("unverified_")}
+    tally.counts["injected"] = sum(by_default.values())
+    tally.seconds = time.perf_counter() - began
+    tally.note = ", ".join(f"{count:,} {end}" for end, count in ends.items() if count)
+    return tally
+
+
+def checked_environment() -> dict[str, str]:
+    """Return what makes kernels check their indices and buffers be poisoned; such kernels are kept apart."""
+    kept = Path(tempfile.gettempdir()) / f"nestrec-checked-kernels-{os.getuid()}"
+    return {"NUMBA_BOUNDSCHECK": "1", VARIABLE: "1", "NUMBA_CACHE_DIR": str(kept)}
+
+
+def _add_part(tally: Tally, ends: Counter[str], name: str, n: int, seed: int, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tests.faults.fuzzing", name, str(n), str(seed)]
     root = Path(__file__).resolve().parents[2]
     limit = max(_LEAST_SECONDS, n * _SECONDS_PER_INPUT)
@@ -71,8 +93,10 @@ def _add_part(
 def main() -> None:
     """Run one fuzzer in this process."""
     name, n, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    if os.environ.get(VARIABLE):  # before any module of the package is imported
+        poison()
     module = import_module(f"tests.faults.{name}")
-    counts = module.run(n, seed)
+    counts = module.run(n or None) if name == "flips" else module.run(n, seed)
     examples = [str(example)[:1200] for example in getattr(module, "EXAMPLES", [])[:20]]
     sys.stdout.write(json.dumps({"counts": counts, "examples": examples}) + "\n")
 

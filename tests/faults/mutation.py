@@ -10,7 +10,7 @@ import random
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,12 +47,14 @@ def seeds() -> tuple[Seed, ...]:
     return (*texts, *packed, Seed(".zip", _zip(plain), False), *_binaries(header, rows))
 
 
-def _texts(table: list[tuple[object, ...]], rows: list[tuple[object, ...]]) -> list[tuple[str, bytes]]:
-    def lines(entries: list[tuple[object, ...]], delimiter: str, end: str = "\n") -> bytes:
+def _texts(table: Sequence[tuple[object, ...]], rows: Sequence[tuple[object, ...]]) -> list[tuple[str, bytes]]:
+    def lines(entries: Sequence[tuple[object, ...]], delimiter: str, end: str = "\n") -> bytes:
         return "".join(delimiter.join(map(str, entry)) + end for entry in entries).encode()
 
     numbers = [(n % 5, n * 3 % 7, 4.5) for n in range(9)]
-    objects = "".join(f'{{"user_id": "{u}", "item_id": "{i}", "rating": {r}, "timestamp": {t}}}\n' for u, i, r, t in rows)
+    objects = "".join(
+        f'{{"user_id": "{u}", "item_id": "{i}", "rating": {r}, "timestamp": {t}}}\n' for u, i, r, t in rows
+    )
     adjacency = "0 3 4 5\n1 2\n2 7 8 9 10\n3\n4 1 5\n"
     typed = [("user_id:token", "item_id:token", "rating:float", "timestamp:float"), *rows]
     quoted = [("user_id", "item_id", "title"), *((u, i, f'"a ""title"", with {u}\nand a line"') for u, i, _, _ in rows)]
@@ -66,22 +68,23 @@ def _texts(table: list[tuple[object, ...]], rows: list[tuple[object, ...]]) -> l
         (".json", b"[" + b",\n".join(objects.encode().splitlines()) + b"]\n"),
         (".csv", lines(table, ",").decode().encode("utf-16")), (".csv", lines(table, ",").decode().encode("utf-16-be")),
         (".csv", "user_id,item_id\nä,日本\nж,🎈\n".encode()), (".csv", "user_id,item_id\nä,é\n".encode("latin-1")),
-        (".csv", b"user_id,item_id\n1.0,2.0\n3.0,4\nNA,5\n,6\n"), (".csv", b""), (".txt", b"\n"), (".csv", b"user_id,item_id\n"),
+        (".csv", b"user_id,item_id\n1.0,2.0\n3.0,4\nNA,5\n,6\n"), (".csv", b""), (".txt", b"\n"),
+        (".csv", b"user_id,item_id\n"),
         (".mtx", b"%%MatrixMarket matrix coordinate real general\n3 3 3\n1 1 5\n2 3 1\n3 2 2\n"),
         (".csv", lines(table, ",") * 3),
     ]  # fmt: skip
 
 
-def _binaries(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[Seed]:
-    import pyarrow
-    import pyarrow.feather
-    import pyarrow.parquet
+def _binaries(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> list[Seed]:
+    import pyarrow as pa
+    import pyarrow.feather as pf
+    import pyarrow.parquet as pq
 
-    table = pyarrow.table({name: [row[place] for row in rows] for place, name in enumerate(header)})
+    table = pa.table({name: [row[place] for row in rows] for place, name in enumerate(header)})
     parquet, feather, stream = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    pyarrow.parquet.write_table(table, parquet)
-    pyarrow.feather.write_feather(table, feather, compression="uncompressed")
-    with pyarrow.ipc.new_stream(stream, table.schema) as writer:
+    pq.write_table(table, parquet)
+    pf.write_feather(table, feather, compression="uncompressed")
+    with pa.ipc.new_stream(stream, table.schema) as writer:
         writer.write_table(table)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shop.sqlite"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.faults.injector import Conditions
-from tests.faults.states import State, document, every_byte, model, page, parses, plan_kept, table
+from tests.faults.states import State, document, every_byte, loads, model, page, parses, plan_kept, table
 
 Command = tuple[str, ...]
 
@@ -30,7 +30,6 @@ class Scenario:
     again: Command = ()  # what goes on; () is the same command
     conditions: Conditions = field(default_factory=Conditions)
     progress: str = ""  # end of the name of what keeps the work so far, as in `.checkpoint`
-    short: int = 8  # injections in the short version
 
     @property
     def next(self) -> Command:
@@ -79,10 +78,20 @@ def _scenarios() -> tuple[Scenario, ...]:
                  (*evaluate, "--json", "figures.json", "--per-user", "users.parquet"),
                  {"figures.json": document, "users.parquet": table}),
         Scenario("compare", (_DATA, ("call", "data", "test.csv", "1"), _NOTES), compare,
-                 {"study/comparison.json": document, "study/comparison.html": page}, progress="runs.jsonl", short=4),
+                 {"study/comparison.json": document, "study/comparison.html": page}, progress="runs.jsonl"),
+        Scenario("split", (_DATA, _NOTES), ("split", "data.csv", "--by", "random", "--out", "parts"),
+                 {"parts/train.csv": every_byte, "parts/validation.csv": every_byte, "parts/test.csv": every_byte}),
+        Scenario("demo", (_NOTES,), ("demo", "--out", "show"),
+                 {"show/model": loads, "show/train.csv": every_byte, "show/quality.json": document,
+                  "show/quality.html": page, "show/quality.png": page}),
         Scenario("tune", (_DATA, _NOTES), ("tune", "data.csv", "--model", "nestrec", "--widths", "2,4", "--trials", "1",
-                                           "--threads", "1", "--out", "best.toml"), {"best.toml": every_byte}, short=4),
+                                           "--threads", "1", "--out", "best.toml"), {"best.toml": every_byte}),
     )  # fmt: skip
 
 
 SCENARIOS = _scenarios()
+_NAMED = {scenario.name: scenario for scenario in SCENARIOS}
+RANDOMLY_KILLED = tuple(
+    _NAMED[name]
+    for name in ("train", "train --overwrite", "train --overwrite on a mount point", "recommend to Parquet, in parts")
+)

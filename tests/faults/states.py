@@ -32,6 +32,11 @@ def model(path: Path) -> str:
     return digest.hexdigest()
 
 
+def loads(path: Path) -> str:
+    """Tell whether a model is whole, whatever it holds: training on several threads gives another each time."""
+    return ABSENT if model(path) == ABSENT else "whole"
+
+
 def plan_kept(path: Path) -> str:
     """Return a model's digest and whether it has a plan; which plan is chosen depends on measured times."""
     from nestrec.embeddings import NestedEmbeddings

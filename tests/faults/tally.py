@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 COLUMNS = ("injected", "old kept", "new in place", "losses", "silent", "crashes", "unclean")
 VIOLATIONS = frozenset(COLUMNS[3:])
@@ -52,3 +54,24 @@ def table(tallies: list[Tally]) -> str:
         for row in rows
     ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:-1], "-" * len(lines[0]), lines[-1]])
+
+
+def append_record(path: Path, tally: Tally) -> None:
+    """Add one result to a file of JSON lines."""
+    kept = ("check", "counts", "examples", "seconds", "note", "details")
+    line = json.dumps({name: getattr(tally, name) for name in kept})
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def read_records(path: Path) -> list[Tally]:
+    """Return the results in a file, those of the same check summed up."""
+    found: dict[str, Tally] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        tally = found.setdefault(record["check"], Tally(record["check"]))
+        tally.counts.update(record["counts"])
+        tally.examples += record["examples"]
+        tally.seconds += record["seconds"]
+        tally.note, tally.details = record["note"], record["details"]
+    return list(found.values())
