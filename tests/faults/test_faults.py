@@ -1,4 +1,4 @@
-"""A short version of `make torture`: some of each fault, damage, input and bomb. The figures are in docs/reliability.md."""
+"""A short version of `make torture`: a few of all faults, inputs and bombs (docs/reliability.md has the figures)."""
 
 from __future__ import annotations
 
