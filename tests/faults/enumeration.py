@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.faults.injector import TAKES_ROOM, Fault, Mode, Operation
-from tests.faults.laboratory import Laboratory, Outcome, Reference, digests, fingerprints
+from tests.faults.laboratory import Laboratory, Outcome, Reference, digests, fingerprints, names
 from tests.faults.scenarios import Scenario
 from tests.faults.tally import Tally
 
@@ -147,8 +148,8 @@ class _Injection:
         )
         tidied = not any(entry.fate == "failed" and entry.kind in ("unlink", "rmdir") for entry in outcome.operations)
         if could_tidy and tidied:
-            known = {*reference.before, *reference.after}
-            left = [path for path in here if path not in known and not self._is_progress(path)]
+            known = names([*reference.before, *reference.after])
+            left = [path for path in names(here) if path not in known and not self._is_progress(path)]
             if left:
                 self._wrong("unclean", f"left after an error: {', '.join(left[:3])}", outcome)
 
@@ -167,18 +168,18 @@ class _Injection:
         for name, state in after.items():
             if state != reference.new[name]:
                 self._wrong("losses", f"{told} gives {name}: {state[:100]}", first)
-        here = digests(self._folder)
-        left = sorted(set(here) - set(reference.after))
+        here, expected = names(digests(self._folder)), names(reference.after)
+        left = sorted(here - expected)
         if left:
             self._wrong("unclean", f"{told} leaves {', '.join(left[:4])}", first)
-        gone = sorted(set(reference.after) - set(here))
+        gone = sorted(expected - here)
         if gone:
             self._wrong("unclean", f"{told} lacks {', '.join(gone[:4])}", first)
         self._check_progress(first, again, was_done)
 
     def _check_progress(self, first: Outcome, again: Outcome, was_done: bool) -> None:
         """What was kept before the fault is not done again: the two runs together keep as much as one undisturbed."""
-        if not self._scenario.progress or was_done or self._fault.mode is Mode.SHORT:
+        if not self._scenario.commit or was_done or self._fault.mode is Mode.SHORT:
             return
         whole = self._commits(self._reference.outcome)
         one, two = self._commits(first), self._commits(again)
@@ -186,18 +187,11 @@ class _Injection:
             self._wrong("losses", f"{one} of {whole} steps were kept and {two} were done by the next run", first)
 
     def _commits(self, outcome: Outcome) -> int:
-        ending = self._scenario.progress
-        return sum(
-            operation.fate in ("", "killed after")
-            and (
-                (
-                    operation.kind in ("rename", "exchange")
-                    and any(part.endswith(ending) for part in Path(operation.other).parts[-2:])
-                )
-                or (operation.kind == "fsync" and operation.path.endswith(ending) and "." in ending[1:])
-            )
-            for operation in outcome.operations
-        )
+        """Return how many steps of the work were kept on the disk."""
+        pattern = re.compile(self._scenario.commit)
+        renames = [entry for entry in outcome.operations if entry.kind == "rename" and pattern.search(entry.other)]
+        flushes = [entry for entry in outcome.operations if entry.kind == "fsync" and pattern.search(entry.path)]
+        return sum(entry.fate in ("", "killed after") for entry in renames or flushes)
 
 
 def _is_harmless(operation: Operation, folder: Path) -> bool:

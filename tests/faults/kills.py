@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from tests.faults.injector import Fault, Mode
-from tests.faults.laboratory import Laboratory, Outcome, Reference, digests, fingerprints
+from tests.faults.laboratory import Laboratory, Outcome, Reference, digests, fingerprints, names
 from tests.faults.scenarios import Command, Scenario
 from tests.faults.states import ABSENT
 from tests.faults.tally import Tally
@@ -94,7 +94,7 @@ class _Chain:
             self._tally.add("crashes", f"the last run ends with {outcome.code}: {outcome.output.strip()[-300:]}")
         elif found != reference.new:
             self._tally.add("losses", f"the last run gives {found}, {outcome.output.strip()[-200:]}")
-        left = sorted(set(digests(self._folder)) - set(reference.after))
+        left = sorted(names(digests(self._folder)) - names(reference.after))
         if left:
             self._tally.add("unclean", f"the last run leaves {', '.join(left[:4])}")
 

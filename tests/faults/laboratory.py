@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,11 @@ def digests(folder: Path) -> dict[str, str]:
         is_file = path.is_file() and not path.is_symlink()
         found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest() if is_file else "folder"
     return found
+
+
+def names(paths: Iterable[str]) -> set[str]:
+    """Return paths with the parts of them that are drawn at random made equal."""
+    return {re.sub(r"[0-9a-f]{12}", "…", path) for path in paths}
 
 
 def _search_path() -> str:
