@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nestrec.data.ledger import Ledger
-from nestrec.data.readers import delimited
+from nestrec.data.readers import blocks, delimited
 from tests.faults import bombs, fuzz_readers
 from tests.faults.bomb_files import BOMBS
 
@@ -25,12 +25,12 @@ def test_an_exception_of_another_library_is_noticed(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_row_lost_between_blocks_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    advance = delimited.Blocks.advance
+    advance = blocks.Blocks.advance
 
-    def forget(self: delimited.Blocks, consumed: int, kept: bytes = b"") -> None:
+    def forget(self: blocks.Blocks, consumed: int, kept: bytes = b"") -> None:
         advance(self, consumed + (8 if consumed and self.end > consumed + 8 else 0), kept)
 
-    monkeypatch.setattr(delimited.Blocks, "advance", forget)
+    monkeypatch.setattr(blocks.Blocks, "advance", forget)
     monkeypatch.setattr(fuzz_readers, "_BLOCKS", 1.0)
     assert fuzz_readers.run(300, 1)["uncounted"] > 0
 
