@@ -161,8 +161,8 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def names(paths: Iterable[str]) -> set[str]:
-    """Return paths with the parts of them that are drawn at random made equal."""
-    return {re.sub(r"[0-9a-f]{12}", "…", path) for path in paths}
+    """Return paths without the parts of them that are drawn at random, as in `embeddings-0123456789ab.safetensors`."""
+    return {re.sub(r"[0-9a-f]{12}", "…", re.sub(r"-[0-9a-f]{12}\b", "", path)) for path in paths}
 
 
 def _search_path() -> str:

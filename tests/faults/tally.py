@@ -65,13 +65,17 @@ def append_record(path: Path, tally: Tally) -> None:
 
 
 def read_records(path: Path) -> list[Tally]:
-    """Return the results in a file, those of the same check summed up."""
+    """Return the results in a file."""
+    records = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return [Tally(**{**record, "counts": Counter(record["counts"])}) for record in records]
+
+
+def summed(tallies: list[Tally]) -> list[Tally]:
+    """Return one tally for each check; the notes of the first are kept."""
     found: dict[str, Tally] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        tally = found.setdefault(record["check"], Tally(record["check"]))
-        tally.counts.update(record["counts"])
-        tally.examples += record["examples"]
-        tally.seconds += record["seconds"]
-        tally.note, tally.details = record["note"], record["details"]
+    for tally in tallies:
+        total = found.setdefault(tally.check, Tally(tally.check, note=tally.note, details=tally.details))
+        total.counts.update(tally.counts)
+        total.examples += tally.examples
+        total.seconds += tally.seconds
     return list(found.values())

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from tests.faults.injector import missing
 from tests.faults.kills import check_random_kills
 from tests.faults.laboratory import Laboratory
 from tests.faults.scenarios import RANDOMLY_KILLED, SCENARIOS
-from tests.faults.tally import Tally, append_record, read_records, table
+from tests.faults.tally import Tally, append_record, read_records, summed, table
 
 PARTS = ("faults", "kills", "flips", "fuzz", "bombs")
 _CHECKED = 0.02  # of the inputs are also given to kernels with bounds checked and buffers poisoned
@@ -53,7 +54,9 @@ def main() -> int:
     if why := missing():
         sys.stderr.write(f"without faults and kills: {why}\n")
     checks = [
-        check for check in _checks(options) if check.part in options.parts.split(",") and options.only in check.name
+        check
+        for check in _checks(options)
+        if check.part in options.parts.split(",") and re.search(options.only, check.name)
     ]
     tallies = _run([check for check in checks if not (missing() and check.in_laboratory)], options)
     return _report(tallies)
@@ -62,7 +65,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
-    parser.add_argument("--only", default="", help="a part of the checks' names")
+    parser.add_argument("--only", default="", help="a regular expression of the checks' names")
     parser.add_argument("--limit", type=int, help="injections of each kind and damages; all by default")
     parser.add_argument("--kills", type=int, default=1000, help="kills at random moments")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="inputs to fuzz with, over all fuzzers")
@@ -117,21 +120,23 @@ def _flips(options: argparse.Namespace) -> list[Check]:
 
 
 def _fuzzers(options: argparse.Namespace) -> list[Check]:
-    """Return checks of equal parts, so that two can run side by side."""
+    """Return checks of some ten thousand inputs each: they are recorded one by one, and a run can be ended between."""
     names = available()
     shares = {name: share / sum(_SHARES[name] for name in names) for name, share in _SHARES.items() if name in names}
-    checks = [
-        Check(name, "fuzz", partial(check_fuzzer, name, int(options.inputs * share / 2), seed=2 * options.seed + half))
-        for name, share in shares.items()
-        for half in (0, 1)
+    parts: list[tuple[str, int, dict[str, str] | None]] = [
+        *((name, int(options.inputs * share), None) for name, share in shares.items()),
+        ("fuzz_readers", int(options.inputs * _CHECKED), checked_environment()),
     ]
-    checked = partial(
-        check_fuzzer, "fuzz_readers", int(options.inputs * _CHECKED), seed=options.seed + 500_000,
-        environment=checked_environment(),
-    )  # fmt: skip
-    return [*checks, Check("fuzz_readers checked", "fuzz", checked)]
+    found = []
+    for name, n, environment in parts:
+        for part, first in enumerate(range(0, n, _AT_ONCE)):
+            size, seed = min(_AT_ONCE, n - first), options.seed * 10_000 + part
+            run = partial(check_fuzzer, name, size, seed=seed, environment=environment)
+            found.append((first / n, Check(name, "fuzz", run)))
+    return [check for _, check in sorted(found, key=lambda pair: pair[0])]  # some of each, whenever it is ended
 
 
+_AT_ONCE = 40_000
 _SHARES = {"fuzz_readers": 0.6, "fuzz_text": 0.14, "fuzz_values": 0.1, "fuzz_sources": 0.1, "fuzz_models": 0.06}
 
 
@@ -140,9 +145,12 @@ def _bombs(options: argparse.Namespace) -> list[Check]:
 
 
 def _report(tallies: list[Tally]) -> int:
+    tallies = summed(tallies)
     sys.stdout.write(table(tallies) + "\n")
     for tally in tallies:
-        sys.stdout.writelines(f"{tally.check}: {line}\n" for line in (tally.note, *tally.details) if line)
+        ended = {name[6:]: count for name, count in tally.counts.items() if name.startswith("ended ") and count}
+        ends = ", ".join(f"{count:,} {end}" for end, count in ended.items())
+        sys.stdout.writelines(f"{tally.check}: {line}\n" for line in (ends, tally.note, *tally.details) if line)
     for tally in tallies:
         sys.stdout.writelines(f"{example}\n" for example in tally.examples)
     return int(any(tally.n_violations for tally in tallies))

@@ -73,7 +73,7 @@ def train(
     validation.check(model)
     refuse_reading_twice(*files, validation.validation)
     trainer = model.trainer(method)
-    replaces = run.overwrite or (run.resume and was_interrupted(out))
+    replaces = run.overwrite or (run.resume and _is_unfinished(out))
     check_model_place(out, overwrite=replaces)
     with CheckpointFolder(checkpoint_of(out)) as checkpoint:
         _tell_earlier(checkpoint, run)
@@ -113,6 +113,11 @@ def checkpoint_of(out: Path) -> Path:
     if beside.exists() or not place.is_dir():
         return beside
     return inside if _is_mount_point(place) or not is_allowed(place.parent, os.W_OK | os.X_OK) else beside
+
+
+def _is_unfinished(out: Path) -> bool:
+    """Whether a run was stopped before its end: the model says so, or the checkpoint is still there."""
+    return was_interrupted(out) or CheckpointFolder(checkpoint_of(out)).has_state
 
 
 def _is_mount_point(place: Path) -> bool:
