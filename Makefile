@@ -4,11 +4,12 @@ BIN := .venv/bin
 # Run once more with indices checked and buffers poisoned (tests/poison.py).
 CHECKED := tests/kernels tests/retrieval/test_damaged_screen.py tests/training/test_one_user.py
 
-.PHONY: help demo test format clean
+.PHONY: help demo test torture format clean
 
 help:
 	@echo "make demo    train on a generated world, evaluate every width; model, picture and page go to demo/"
 	@echo "make test    linters, strict type check, import directions, all tests"
+	@echo "make torture faults at every file operation, kills, bit flips, fuzzing, bombs: hours; N=10000000 inputs, SEED=1"
 	@echo "make format  let ruff correct and format what it can"
 	@echo "make clean   remove .venv and everything that was made"
 
@@ -24,6 +25,11 @@ test: .venv/.installed-dev
 	$(BIN)/pytest
 	NUMBA_BOUNDSCHECK=1 NESTREC_TEST_POISON=1 NUMBA_CACHE_DIR=$(CURDIR)/.pytest_cache/checked-kernels \
 		$(BIN)/pytest -q -p no:cacheprovider $(CHECKED)
+
+N ?= 1000000
+SEED ?= 0
+torture: .venv/.installed-dev
+	$(BIN)/python -m tests.faults.torture --inputs $(N) --seed $(SEED) $(ARGS)
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
