@@ -183,6 +183,16 @@ def test_a_missing_column_is_named_with_those_there_are(refused: Callable[..., s
     assert refused(GOOD, user_column=1, item_column=9) == "x.csv has no column 9; it has 2 columns: 'user', 'item'"
 
 
+def test_positions_and_delimiters_are_named_only_where_they_mean_something(refused: Callable[..., str]) -> None:
+    """JSON without a column of users was told to give positions and a delimiter."""
+    said = refused('{"data": 1}\n', "x.jsonl")
+    assert "user_column" in said
+    assert "position" not in said
+    assert "delimiter" not in said
+    said = refused("1 10 3\n1 11 4\n2 10 5\n", "x.txt", min_rating=3)  # three numbers a line, no header
+    assert "user_column=1, item_column=2, rating_column=3" in said
+
+
 def test_a_wrong_delimiter_shows_the_one_field_it_leaves(refused: Callable[..., str]) -> None:
     said = refused(GOOD, delimiter=";")
     assert "no column of users among 'user,item'" in said
@@ -321,6 +331,17 @@ def test_adjacency_text_that_is_no_utf8_is_counted_with_its_line(read: Callable[
     interactions, report = read(b"1 2 3\n\xff 4\n5 \xff 6\n", format="adjacency")
     assert pairs_of(interactions) == {("1", "2"), ("1", "3"), ("5", "6")}
     assert [example.place for example in report.examples["the id is not UTF-8 text"]] == ["line 2", "line 3"]
+
+
+def test_where_repeats_are_below_the_minimum_the_minimum_is_to_be_changed(refused: Callable[..., str]) -> None:
+    """Of as many repeats as low ratings, the advice was to remove the repeats."""
+    said = refused("user,item,rating\n1,1,5\n1,1,1\n", min_rating=4, repeats="last")
+    assert "the same user and item stood in another row" in said
+    assert said.endswith("lower min_rating")
+
+
+def test_text_in_another_encoding_is_told_of_the_option(refused: Callable[..., str]) -> None:
+    assert "encoding" in refused("user,item\nJosé,1\n".encode("latin-1"))
 
 
 def test_where_no_row_can_be_used_the_reasons_are_told(refused: Callable[..., str]) -> None:

@@ -24,10 +24,9 @@ RAGGED = Reason(
 )
 UNCLOSED_QUOTE = Reason("a quote is opened and never closed", "close it, double it, or read with quote=None")
 STRAY_QUOTE = Reason("a stray quote begins a field", "double it, or read with quote=None")
-TOO_LONG = Reason("the row is longer than 1 MiB", "check its quotes and line ends")
 REPEATED_HEADER = Reason("the row repeats the header", "remove it")
 TEXT_AFTER_QUOTE = Reason("text follows a closing quote", "double the quotes inside the field, or read with quote=None")
-NOT_UTF8 = Reason("the id is not UTF-8 text", "save the file as UTF-8")
+NOT_UTF8 = Reason("the id is not UTF-8 text", "save the file as UTF-8, or give its encoding")
 NUL_IN_ID = Reason("the id holds a NUL byte", "remove it, or, if this is UTF-16 or fixed-width text, give the encoding")
 NO_USER = Reason("the user id is missing", "fill it in or remove the row")
 NO_ITEM = Reason("the item id is missing", "fill it in or remove the row")
@@ -44,7 +43,7 @@ BAD_JSON = Reason("the line is not a JSON object", "write one object a line")
 NOT_AN_ID = Reason(
     "the id is a list or an object", "write one interaction an object, or, for lists of items, set sequence"
 )
-TOO_LONG = Reason("the row is longer than 1 MiB", "shorten it: an id is a name and not a text")
+TOO_LONG = Reason("the row is longer than 1 MiB", "check its quotes and line ends, or shorten it")
 ZERO = Reason("the entry is a stored zero, which is no interaction", "remove stored zeros with eliminate_zeros()")
 BELOW_MIN_RATING = Reason("the rating is below the minimum", "lower min_rating")
 REPEATED = Reason("the same user and item stood in another row", "remove the repeats")
@@ -90,5 +89,6 @@ class Ledger:
         for reason, count in self.counts.items():
             shown = self.examples.get(reason)
             parts.append(f"{count:,} because {reason}" + (f" ({shown[0]})" if shown else ""))
-        most_frequent = max(self.counts, key=lambda reason: self.counts[reason])
+        # repeats of what is left out for another reason are not what has to be mended
+        most_frequent = max(self.counts, key=lambda reason: (reason != REPEATED.text, self.counts[reason]))
         return "; ".join([*parts, self._ways_out[most_frequent]])

@@ -57,7 +57,7 @@ def unmatched_lines(evaluation: Evaluation) -> Iterator[str]:
     if unmatched.items:
         yield (
             f"Items unknown to the model: {unmatched.items:,}; "
-            f"interactions with them, which count as misses: {unmatched.item_interactions:,}."
+            f"interactions of known users with them, which count as misses: {unmatched.item_interactions:,}."
         )
     warning = evaluation.warning()
     if warning is not None:

@@ -73,8 +73,12 @@ def has_usual_names(names: list[str]) -> bool:
     return _usual(names, "user") is not None and _usual(names, "item") is not None
 
 
-def find_columns(names: list[str], options: ReadOptions, source: str, *, named: bool = True) -> ColumnPlaces:
+def find_columns(
+    names: list[str], options: ReadOptions, source: str, *, named: bool = True, is_text: bool = False
+) -> ColumnPlaces:
     """Return the places of the columns; `named` tells whether `names` is a header or a first row of data.
+
+    `is_text` tells whether the names come from delimited text, whose first line may be no header.
 
     Raises DataError where users or items cannot be found, what was named is not there, or two roles name one column.
     """
@@ -82,14 +86,16 @@ def find_columns(names: list[str], options: ReadOptions, source: str, *, named: 
     places = _find_places(plain, options, source, named=named)
     user, item, rating = places["user"], places["item"], places["rating"]
     if rating is None and options.min_rating is not None:
+        positions = (", or, where the first line is no header, give positions: user_column=1, item_column=2, "
+                     "rating_column=3") if is_text and named else ""  # fmt: skip
         raise DataError(f"{source} has no column of ratings among {_listed(plain)}, so min_rating cannot be "
-                        "applied; name it with rating_column, or leave min_rating out")  # fmt: skip
+                        f"applied; name it with rating_column{positions}, or leave min_rating out")  # fmt: skip
     time = places["timestamp"]
     if options.keep_timestamps and time is None:
         raise DataError(f"{source} has no column of times among {_listed(plain)}; name it with timestamp_column, "
                         "or use a split that needs no times")  # fmt: skip
     if user is None or item is None:
-        raise DataError(_missing_sentence(plain, "users" if user is None else "items", source))
+        raise DataError(_missing_sentence(plain, "users" if user is None else "items", source, is_text))
     if options.min_rating is not None:
         return ColumnPlaces(user, item, rating, time)
     label = None if rating is not None or options.rating_column == "" or not named else _label(plain, places)
@@ -172,12 +178,13 @@ def _position(column: Column) -> int | None:
     return int(column) if column and column.isascii() and column.isdigit() and int(column) > 0 else None
 
 
-def _missing_sentence(names: list[str], what: str, source: str) -> str:
+def _missing_sentence(names: list[str], what: str, source: str, is_text: bool) -> str:
     option = "user_column" if what == "users" else "item_column"
-    return (
-        f"{source} has no column of {what} among {_listed(names)}; name it with {option}, or, where the first line is "
-        "no header, give positions: user_column=1, item_column=2; if this is one field, give the delimiter"
-    )
+    said = f"{source} has no column of {what} among {_listed(names)}; name it with {option}"
+    if not is_text:
+        return said
+    one_field = "; if this is one field, give the delimiter"
+    return f"{said}, or, where the first line is no header, give positions: user_column=1, item_column=2{one_field}"
 
 
 def _listed(names: list[str]) -> str:

@@ -88,7 +88,7 @@ class DelimitedReader:
         first = read_first_row(self._blocks, options, format_name, self._name)
         self._first, self.notes = first, first.notes
         names = first.names(self._name)
-        places = find_columns(names, options, self._name, named=first.named)
+        places = find_columns(names, options, self._name, named=first.named, is_text=True)
         refuse_sequences(names, places, options, self._name)
         roles = places.roles()
         self.columns = {

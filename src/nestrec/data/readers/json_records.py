@@ -48,6 +48,7 @@ class JsonFile:
         self._by_line = _has_record_lines(text)
         sample = _sample_lines(head) if self._by_line else _sample_elements(text, is_array=self._is_array)
         self.first_records = [record for record in sample if isinstance(record, dict)]
+        self.is_first_too_long = self._by_line and len(head.split(b"\n", 1)[0]) > LONGEST_ROW
         self.is_sampled_whole = len(head) <= _SAMPLE  # there are no other records
 
     def records(self) -> Iterator[Records]:

@@ -100,6 +100,6 @@ class UnusedRatings:
             if count:
                 notes.append(
                     f"{count:,} {'rows have' if count > 1 else 'row has'} {value} in {self._column}, which often means "
-                    f'"{meaning}", and count as interactions; {name}--min-rating {value + 1} leaves them out'
+                    f'"{meaning}"; such rows count as interactions; {name}--min-rating {value + 1} leaves them out'
                 )
         return notes

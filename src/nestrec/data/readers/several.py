@@ -53,7 +53,8 @@ class SeveralReader:
             name, self._reader = following
             self._check_alike(name)
         if self._n_empty:
-            self.notes.append(f"{self._n_empty:,} of the files are empty")
+            verb = "is" if self._n_empty == 1 else "are"
+            self.notes.append(f"{self._n_empty:,} of the files {verb} empty")
 
     def _next(self) -> tuple[str, Reader] | None:
         for name, opener, size in self._rest:
