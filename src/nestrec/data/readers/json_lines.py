@@ -67,10 +67,9 @@ class JsonLinesReader:
     def _keys(self, options: ReadOptions) -> tuple[list[str], list[str]]:
         """Return the keys of the first objects in the order met, then those named that must come later, alone too."""
         if not self._file.first_records:
-            if self._file.is_first_too_long:
-                raise DataError(f"{self._name}, line 1: {TOO_LONG.text}; shorten it, or write one object a line")
+            first = f" (line 1: {TOO_LONG.text})" if self._file.is_first_too_long else ""
             raise DataError(
-                f"{self._name} holds no JSON object in its first lines; {HOW_TO_CONVERT}, or name the format"
+                f"{self._name} holds no JSON object in its first lines{first}; {HOW_TO_CONVERT}, or name the format"
             )
         keys = list(dict.fromkeys(key for entry in self._file.first_records for key in entry))
         if self._file.is_sampled_whole:
