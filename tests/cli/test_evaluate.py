@@ -38,7 +38,9 @@ def test_the_table_shows_every_width_with_intervals_and_what_is_unknown(run: Run
     assert "The 99 users known to the model" in result.out
     assert "±" in result.out
     assert "Users unknown to the model, which count as 0: 1." in result.err
-    assert "Items unknown to the model: 1; interactions of known users with them, which count as misses: 1." in result.err
+    assert (
+        "Items unknown to the model: 1; interactions of known users with them, which count as misses: 1." in result.err
+    )
 
 
 def test_widths_and_cutoffs_choose_what_is_shown(run: Run, model: Path, held_out: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import shlex
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from nestrec.data.reading import read_interactions
 from tests.cli.conftest import Run
 
 HEADER = "when,user_id,note,item_id\n"
@@ -90,6 +92,54 @@ def test_formats_can_be_chosen(run: Run, file: Path, tmp_path: Path, to: str, su
     assert ids[:2] == [("0000",), ("0001",)]
 
 
+ODD = ["NA", " a ", "x,y", 'q"t', "NULL", "plain"]
+
+
+@pytest.mark.parametrize("name", ["odd.parquet", "odd.jsonl"])
+def test_csv_is_quoted_where_a_reader_would_alter_ids(run: Run, tmp_path: Path, name: str) -> None:
+    """Ids such as NA were written without quotes and read back as missing."""
+    rows = [(ODD[k % 6], ODD[k // 6 % 6]) for k in range(36)]
+    path = tmp_path / name
+    path.write_text("".join(json.dumps({"user": user, "item": item}) + "\n" for user, item in rows))
+    if name.endswith(".parquet"):
+        with duckdb.connect() as database:
+            source = f"read_json('{path}', format='newline_delimited', columns={{user: 'VARCHAR', item: 'VARCHAR'}})"
+            table = database.sql(f"FROM {source}").fetchall()
+            database.execute('CREATE TABLE t ("user" VARCHAR, item VARCHAR)')
+            database.executemany("INSERT INTO t VALUES (?, ?)", table)
+            database.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    assert run("split", path, "--to", "csv", "--out", tmp_path / "parts").code == 0
+    found, report = read_interactions([tmp_path / "parts" / f"{part}.csv" for part in ("train", "validation", "test")])
+    assert (report.n_rows, report.n_kept) == (36, 36)
+    assert sorted(found.users.ids.tolist()) == sorted(found.items.ids.tolist()) == sorted(ODD)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("a.inter", "user_id:token\titem_id:token\n" + "".join(f"{k % 8}\t{k % 5}\n" for k in range(40)), []),
+        ("a.csv", "user;item\n" + "".join(f"{k % 8};{k % 5}\n" for k in range(40)), []),
+        ("a.txt", "".join(f" {k % 8}   {k % 5}\n" for k in range(40)),
+         ["--format", "csv", "--delimiter", " ", "--user-column", "1", "--item-column", "2"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("to", ["csv", "parquet"])
+def test_delimited_text_is_converted_and_read_with_the_options_that_are_told(
+    run: Run, tmp_path: Path, name: str, text: str, options: list[str], to: str
+) -> None:
+    """--to csv left tab-separated text as it was, and --to forgot which columns to read."""
+    (tmp_path / name).write_text(text)
+    result = run("split", tmp_path / name, "--to", to, "--out", tmp_path / "parts", *options)
+    assert result.code == 0
+    train = tmp_path / "parts" / f"train.{to}"
+    if to == "csv":
+        assert train.read_text().splitlines()[0] in ("user_id,item_id", "user,item", "column1,column2")
+    told = next(line for line in result.err.splitlines() if "nestrec train" in line)
+    arguments = [*shlex.split(told)[1:], "--epochs", "1", "--widths", "2"]
+    arguments[arguments.index("--out") + 1] = str(tmp_path / "model")
+    assert run(*arguments).code == 0
+
+
 def test_packed_and_headless_text(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "u.data.gz"
     path.write_bytes(gzip.compress("".join(f"{i % 20}\t{i % 13}\t{i % 5}\t{i}\n" for i in range(260)).encode()))
@@ -106,10 +156,12 @@ def test_adjacency_and_json_lines_are_written_as_pairs(run: Run, tmp_path: Path)
     text, lines = tmp_path / "a.txt", tmp_path / "a.jsonl"
     text.write_text("".join(f"{user} " + " ".join(str(i) for i in range(user % 7 + 3)) + "\n" for user in range(15)))
     lines.write_text("".join(f'{{"user": "u{i % 11}", "item": "i{i % 7}", "more": 1}}\n' for i in range(77)))
-    assert run("split", text, "--format", "adjacency", "--out", tmp_path / "one").code == 0
+    split = run("split", text, "--format", "adjacency", "--out", tmp_path / "one")
+    assert split.code == 0
     together = [line.split() for name in ("train", "validation", "test")
                 for line in (tmp_path / "one" / f"{name}.txt").read_text().splitlines()]  # fmt: skip
     assert sum(len(tokens) - 1 for tokens in together) == sum(user % 7 + 3 for user in range(15))
+    assert "--format adjacency" in next(line for line in split.err.splitlines() if "nestrec train" in line)
     result = run("split", lines, "--out", tmp_path / "two")
     assert "other keys are not kept" in result.err
     assert (tmp_path / "two" / "test.csv").read_text().startswith("user_id,item_id\n")

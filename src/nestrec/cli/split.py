@@ -158,19 +158,29 @@ def _present(found: Assignment, places: dict[int, Path], reading: Reading, to: F
     show(split_table(found, list(places)))
     say(f"Wrote {', '.join(map(str, places.values()))}.")
     say("Next:")
-    same = to is None and found.format not in ("adjacency", "jsonl")
-    again = " ".join(["", *_reading_words(reading)]) if same else ""
+    again = " ".join(["", *_reading_words(reading, found.format, to)])
     train, test = (shlex.quote(str(places[code])) for code in (0, 2))
     validation = f" --validation {shlex.quote(str(places[1]))}" if 1 in places else ""
     say(f"  nestrec train {train}{validation} --out model{again}")
     say(f"  nestrec evaluate model {test}{again}")
 
 
-def _reading_words(reading: Reading) -> Iterator[str]:
+_DONE = ("min_rating", "repeats", "strict", "encoding")  # applied to the rows of all parts
+_OF_TEXT = ("format", "delimiter", "quote", "header")
+
+
+def _reading_words(reading: Reading, format_name: str, to: Format | None) -> Iterator[str]:
     """Yield the reading options that were given, as they have to be given again for the parts."""
+    if format_name == "adjacency" and to is None:
+        yield "--format adjacency"  # short parts could be tables
+    if format_name in ("adjacency", "jsonl"):
+        return
+    left = _DONE if to is None else (*_DONE, *_OF_TEXT)
+    if to == Format.csv and str(reading.user_column).isdigit() and str(reading.item_column).isdigit():
+        yield "--header"  # the parts have one, whether FILE has or not
     for field in fields(reading):
         value = getattr(reading, field.name)
-        if value == field.default or field.name in ("min_rating", "repeats", "strict", "encoding"):
+        if value == field.default or field.name in left:
             continue
         option = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):

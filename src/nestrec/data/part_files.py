@@ -1,7 +1,7 @@
 """Writing the parts of a divided file: every row as it stands in the file, all of its columns kept.
 
 Rows of delimited text are copied byte for byte, with the header; rows of Parquet are copied by duckdb, which streams
-them. Adjacency text and JSON lines, whose lines are no rows of a table, are written as the pairs they hold.
+them; other formats are converted to by duckdb too. Adjacency text and JSON lines, whose lines are no rows of a table, are written as the pairs they hold.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from nestrec.data.id_index import TextIds
 from nestrec.data.interactions import Interactions
 from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
+from nestrec.data.readers.columns import plain_name
 from nestrec.data.readers.delimited import DelimitedReader
+from nestrec.data.readers.missing import NA_WORDS
 from nestrec.data.readers.opening import open_reader
 from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import DataError, OptionError
@@ -38,7 +40,7 @@ def part_suffix(path: Path, format_name: str, to: str | None) -> str:
     ('.tsv', '.parquet')
     """
     own = path.with_suffix("") if path.suffix.lower() in _PACKED else path
-    if to == "parquet" or format_name == "parquet":
+    if to is not None or format_name == "parquet":
         return ".csv" if to == "csv" else ".parquet"
     if format_name in (*DELIMITED, "adjacency"):
         return own.suffix or _SUFFIXES.get(format_name, ".csv")
@@ -53,32 +55,47 @@ def write_parts(
         files = {code: stack.enter_context(atomic_file(place, overwrite=overwrite)) for code, place in places.items()}
         if assignment.format == "parquet":
             _write_table_rows(path, _numbered_codes(path, assignment, options), files, to or "parquet")
-        elif assignment.format in DELIMITED and to != "parquet":
+        elif assignment.format in DELIMITED and (to is None or _is_plain_csv(path, assignment, options, to)):
             _copy_rows(path, assignment, options, files)
         elif assignment.format in DELIMITED:
             folder = stack.enter_context(TemporaryDirectory(prefix="nestrec-"))
             texts = {code: Path(folder) / PARTS[code] for code in files}
-            reader = _copy_rows(path, assignment, options, texts)
-            _convert(texts, files, reader)
+            reader = _copy_rows(path, assignment, options, texts, one_blank=True)
+            _convert(texts, files, reader, to or "csv")
         else:
             _write_pairs(assignment, files, to)
 
 
-def _copy_rows(path: str, assignment: Assignment, options: ReadOptions, files: Mapping[int, Path]) -> DelimitedReader:
-    """Copy rows as bytes; return the reader, which knows the header."""
+def _is_plain_csv(path: str, assignment: Assignment, options: ReadOptions, to: str) -> bool:
+    """Tell whether the rows are those of CSV already."""
+    if to != "csv" or assignment.format != "csv":
+        return False
+    reader, _ = _delimited(path, options)
+    with closing(reader):
+        return reader.delimiter == "," and reader.quote == '"'
+
+
+def _copy_rows(
+    path: str, assignment: Assignment, options: ReadOptions, files: Mapping[int, Path], *, one_blank: bool = False
+) -> DelimitedReader:
+    """Copy rows as bytes; return the reader, which knows the header.
+
+    `one_blank` makes a run of blanks between fields a single one.
+    """
     reader, name = _delimited(path, options)
     end = b"\r\n" if reader.header.endswith(b"\r\n") else b"\n"
     done = 0
+    tidy = _single_blanks if one_blank and reader.delimiter == " " else bytes
     with closing(reader), ExitStack() as stack:
         outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
         for out in outs.values():
-            out.write(reader.header.rstrip(b"\r\n") + end if reader.header else b"")
+            out.write(tidy(reader.header.rstrip(b"\r\n")) + end if reader.header else b"")
         for batch in usable_batches(reader, Ledger(name, strict=False)):
             assert batch.raw is not None
             codes = assignment.row_codes[done : done + len(batch.raw)]
             done += len(batch.raw)
             for code, out in outs.items():
-                out.writelines(_lines(batch.raw[codes == code], end))
+                out.writelines(tidy(row) + end for row in _lines(batch.raw[codes == code]))
     _check_same(name, done, assignment)
     return reader
 
@@ -91,10 +108,15 @@ def _delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:
     return reader, name
 
 
-def _lines(rows: TextIds, end: bytes) -> Iterator[bytes]:
+def _lines(rows: TextIds) -> Iterator[bytes]:
     contents = rows.buffer.tobytes()
     for start, stop in zip(rows.starts.tolist(), rows.ends.tolist(), strict=True):
-        yield contents[start:stop] + end
+        yield contents[start:stop]
+
+
+def _single_blanks(row: bytes) -> bytes:
+    """Return the row with one blank between fields; a row with quotes, which may hold blanks, as it is."""
+    return row if b'"' in row else b" ".join(row.split())
 
 
 def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> np.ndarray[Any, Any]:
@@ -123,25 +145,40 @@ def _write_table_rows(path: str, codes: np.ndarray[Any, Any], files: Mapping[int
         database.register("codes", {"code": codes})
         rows = f"read_parquet({_quoted(_literally(path))})"
         for code, file in files.items():
-            query = f"SELECT f.* FROM {rows} f POSITIONAL JOIN codes WHERE codes.code = {code}"
-            database.execute(f"COPY ({query}) TO {_quoted(str(file))} {_FORMS[to]}")
+            _copy_to(database, f"SELECT f.* FROM {rows} f POSITIONAL JOIN codes WHERE codes.code = {code}", file, to)
 
 
-_FORMS = {"parquet": "(FORMAT parquet, COMPRESSION zstd)", "csv": "(FORMAT csv, HEADER)"}
+def _copy_to(database: duckdb.DuckDBPyConnection, query: str, file: Path, to: str) -> None:
+    form = "(FORMAT parquet, COMPRESSION zstd)"
+    if to == "csv":
+        quoted = ", ".join(_identifier(name) for name in _columns_to_quote(database, query))
+        form = f"(FORMAT csv, HEADER{f', FORCE_QUOTE ({quoted})' if quoted else ''})"
+    database.execute(f"COPY ({query}) TO {_quoted(str(file))} {form}")
 
 
-def _convert(texts: Mapping[int, Path], files: Mapping[int, Path], reader: DelimitedReader) -> None:
-    """Write delimited text as Parquet, every column as text, so that ids stay as they are."""
+def _columns_to_quote(database: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    """Return the columns of text that a reader would alter: words for a missing value, blanks at an end."""
+    described = database.execute(f"DESCRIBE {query}").fetchall()
+    texts = [name for name, kind, *_ in described if kind == "VARCHAR"]
+    if not texts:
+        return []
+    words = ", ".join(map(_quoted, NA_WORDS))
+    tests = (f"bool_or({name} IN ({words}) OR {name} <> trim({name}))" for name in map(_identifier, texts))
+    altered = database.execute(f"SELECT {', '.join(tests)} FROM ({query})").fetchone() or ()
+    return [name for name, is_altered in zip(texts, altered, strict=True) if is_altered]
+
+
+def _convert(texts: Mapping[int, Path], files: Mapping[int, Path], reader: DelimitedReader, to: str) -> None:
+    """Write delimited text in another format, every column as text, so that ids stay as they are."""
     quote = _quoted(reader.quote or "")
-    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in reader.names)
+    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in map(plain_name, reader.names))
     dialect = (
         f"header = {bool(reader.header)}, delim = {_quoted(reader.delimiter)}, quote = {quote}, escape = {quote}, "
         f"auto_detect = false, columns = {{{columns}}}"
     )
     for code, text in texts.items():
         with _database() as database:
-            rows = f"FROM read_csv({_quoted(str(text))}, {dialect})"
-            database.execute(f"COPY ({rows}) TO {_quoted(str(files[code]))} {_FORMS['parquet']}")
+            _copy_to(database, f"FROM read_csv({_quoted(str(text))}, {dialect})", files[code], to)
 
 
 def _write_pairs(assignment: Assignment, files: Mapping[int, Path], to: str | None) -> None:
@@ -162,7 +199,7 @@ def _write_pair_table(part: Interactions, file: Path, to: str) -> None:
         columns["timestamp"] = part.timestamps
     with _database() as database:
         database.register("pairs", columns)
-        database.execute(f"COPY (FROM pairs) TO {_quoted(str(file))} {_FORMS[to]}")
+        _copy_to(database, "FROM pairs", file, to)
 
 
 def _adjacency_lines(part: Interactions) -> Iterator[str]:
@@ -187,6 +224,10 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
 def _literally(path: str) -> str:
     """Return a path that duckdb does not take for a pattern."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in path)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _quoted(text: str) -> str:
