@@ -129,14 +129,17 @@ def _fuzzers(options: argparse.Namespace) -> list[Check]:
     ]
     found = []
     for name, n, environment in parts:
-        for part, first in enumerate(range(0, n, _AT_ONCE)):
-            size, seed = min(_AT_ONCE, n - first), options.seed * 10_000 + part
+        at_once = _AT_ONCE if _SHARES[name] > _SLOW else _AT_ONCE_SLOW
+        for part, first in enumerate(range(0, n, at_once)):
+            size, seed = min(at_once, n - first), options.seed * 10_000 + part
             run = partial(check_fuzzer, name, size, seed=seed, environment=environment)
             found.append((first / n, Check(name, "fuzz", run)))
     return [check for _, check in sorted(found, key=lambda pair: pair[0])]  # some of each, whenever it is ended
 
 
 _AT_ONCE = 40_000
+_AT_ONCE_SLOW = 2_000
+_SLOW = 0.01  # share of those that open databases and models
 # Of the inputs, by how fast each fuzzer is: a database is opened, and a model loaded, in milliseconds.
 _SHARES = {"fuzz_readers": 0.44, "fuzz_text": 0.32, "fuzz_values": 0.23, "fuzz_sources": 0.004, "fuzz_models": 0.006}
 
