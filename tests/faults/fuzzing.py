@@ -22,6 +22,7 @@ from tests.poison import VARIABLE, poison
 
 FUZZERS = ("fuzz_readers", "fuzz_text", "fuzz_values", "fuzz_sources", "fuzz_models")
 _SECONDS_PER_INPUT, _LEAST_SECONDS = 0.05, 240.0
+_ALL_DAMAGES = 4 * 3600.0  # seconds
 _COLUMN = {  # what fuzzers call it -> the column of the table
     "foreign": "crashes", "crash": "crashes", "crashes": "crashes", "hang": "crashes", "hangs": "crashes",
     "unverified_foreign": "crashes", "unverified_hang": "crashes", "silent": "silent", "uncounted": "losses",
@@ -68,7 +69,7 @@ def checked_environment() -> dict[str, str]:
 def _add_part(tally: Tally, ends: Counter[str], name: str, n: int, seed: int, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tests.faults.fuzzing", name, str(n), str(seed)]
     root = Path(__file__).resolve().parents[2]
-    limit = max(_LEAST_SECONDS, n * _SECONDS_PER_INPUT)
+    limit = max(_LEAST_SECONDS, n * _SECONDS_PER_INPUT) if n else _ALL_DAMAGES
     tally.add("injected", n=n)
     try:
         done = subprocess.run(
