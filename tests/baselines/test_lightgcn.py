@@ -16,6 +16,7 @@ from nestrec.baselines.lightgcn import LightGCN
 from nestrec.baselines.popularity import Popularity
 from nestrec.errors import DataError, MissingExtraError, OptionError, TrainingError
 from nestrec.training.objective import starting_values
+from nestrec.training.phase import AS_GOOD
 from tests.training.worlds import Recorder, from_sets, is_same, tiny, world
 
 torch = pytest.importorskip("torch")
@@ -51,8 +52,10 @@ def test_the_epoch_is_chosen_on_a_part_and_then_everything_is_trained() -> None:
     assert heard.phases == ["search", "final"]
     assert search.n_positives < final.n_positives == tiny().n_interactions
     looks = [report for report in heard.reports if report.value is not None]
-    best = [report for report in looks if report.best][-1]
-    assert final.epochs == best.epoch == model.manifest["baseline"]["epochs"]
+    highest = max(report.value or 0.0 for report in looks)
+    good = [report.epoch for report in looks if (report.value or 0.0) >= AS_GOOD * highest]
+    assert final.epochs == model.manifest["baseline"]["epochs"]
+    assert final.epochs in good, "an epoch within a hundredth of the best"
     assert heard.reports[-1].epoch == final.epochs
     assert is_same(model, fitted(epochs=final.epochs))
 

@@ -72,7 +72,9 @@ def test_interrupted_it_says_how_to_go_on_and_does(
     assert len((out / "runs.jsonl").read_text().splitlines()) == 2
     assert run("compare", *parts, *FEW, "--out", out).code == 0
     assert len((out / "runs.jsonl").read_text().splitlines()) == 3
-    result = run("compare", parts[0], parts[0], *FEW, "--out", out)
+    other = tmp_path / "other.csv"
+    other.write_text("".join(parts[1].read_text().splitlines(keepends=True)[:-5]))
+    result = run("compare", parts[0], other, *FEW, "--out", out)
     assert result.code == 1
     assert "holds runs on other data: its test part" in result.err
 

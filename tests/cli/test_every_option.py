@@ -337,7 +337,8 @@ def test_encoding_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     path.write_bytes(
         "user,item\n".encode("utf-16-le") + "".join(f"é{n},{n % 7}\n" for n in range(40)).encode("utf-16-le")
     )
-    words = ["train", str(path), "--no-validation", "--epochs", "1", "--out", str(tmp_path / "m"), "--encoding"]
+    out = str(tmp_path / "m")
+    words = ["train", str(path), "--no-validation", "--epochs", "1", "--out", out, "--overwrite", "--encoding"]
     assert main([*words, "utf-16-le"]) == 0
     assert "kept 40 interactions of 40 users" in capsys.readouterr().err
     assert main([*words, "shift_jis"]) == 1

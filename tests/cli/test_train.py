@@ -144,9 +144,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_reading(run: Run, tmp_
 def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Path) -> None:
     """The library's word for it is none the user has given."""
     (tmp_path / "a.txt").write_text("1 2 3\n2 3 4\n")
-    result = run("train", tmp_path / "a.txt", "--out", tmp_path / "m", "--validation-split", "time")
+    words = ("train", tmp_path / "a.txt", "--out", tmp_path / "m", "--validation-split", "time")
+    result = run(*words, "--format", "adjacency")
     assert result.code == 1
     assert result.err.startswith("nestrec: a split by time (--validation-split) has no meaning")
+    result = run(*words)  # times are wanted, so it is read as a table
+    assert result.code == 1
+    assert "--timestamp-column" in result.err
 
 
 @pytest.mark.parametrize(
