@@ -1,7 +1,8 @@
 """Writing the parts of a divided file: every row as it stands in the file, all of its columns kept.
 
 Rows of delimited text are copied byte for byte, with the header; rows of Parquet are copied by duckdb, which streams
-them; other formats are converted to by duckdb too. Adjacency text and JSON lines, whose lines are no rows of a table, are written as the pairs they hold.
+them and converts between formats. Adjacency text and JSON lines, whose lines are no rows of a table, are written as the
+pairs they hold.
 """
 
 from __future__ import annotations
