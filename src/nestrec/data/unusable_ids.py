@@ -53,9 +53,10 @@ def _with_nul(ids: IdColumn) -> Mask | None:
     if not isinstance(ids, TextIds) or not len(ids):
         return None
     first = int(ids.starts.min())
-    nul = ids.buffer[first : int(ids.ends.max())] == 0
-    if not nul.any():
+    used = ids.buffer[first : int(ids.ends.max())]
+    if used.min(initial=1) > 0:
         return None
+    nul = used == 0
     before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(nul, dtype=np.int64)])
     found: Mask = before[ids.ends - first] > before[ids.starts - first]
     return found

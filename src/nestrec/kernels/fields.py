@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.delimited_rows import cuts_line_end, past_line_end
+from nestrec.kernels.plain_rows import cuts_line_end, past_line_end
 
 Int64 = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]

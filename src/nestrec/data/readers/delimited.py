@@ -183,6 +183,8 @@ class DelimitedReader:
         repeated = np.ones(len(rows.lines), dtype=np.uint8)
         for role, name in enumerate(self._header_fields):
             fields.keep_equal(rows.buffer, rows.starts[role], rows.ends[role], name, repeated)
+            if not repeated.any():
+                return
         _drop(rows, repeated == 0, 0, REPEATED_HEADER, ledger)
 
     def _reject_ragged(self, ledger: Ledger, lines: Int64, n_fields: Int64) -> None:

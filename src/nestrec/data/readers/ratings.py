@@ -68,7 +68,10 @@ class UnusedRatings:
 
     def see_text(self, texts: TextIds) -> None:
         """Take a batch of plain decimals; other texts are passed over."""
-        self.see(parse_decimals(texts)[0])
+        # Only these are parsed: a plain decimal that is not above 0 begins with a minus, a point or a 0.
+        low = np.take(texts.buffer, texts.starts, mode="clip") <= ord("0")
+        if low.any():
+            self.see(parse_decimals(texts[low])[0])
 
     def see_objects(self, values: Sequence[object]) -> None:
         """Take a batch of Python values."""
