@@ -35,7 +35,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nestrec import Interactions, NestedEmbeddings, RandomSplit, Run, Trainer, Widths, evaluate, read_interactions
+from nestrec import (
+    Interactions,
+    NestedEmbeddings,
+    RandomSplit,
+    ReadOptions,
+    Run,
+    Trainer,
+    Widths,
+    evaluate,
+    read_interactions,
+)
 from nestrec.data.splitting import Split
 from nestrec.evaluation import Evaluation
 from nestrec.training.backbones import MF, Backbone, LightGCN
@@ -328,10 +338,14 @@ def run_missing(runs: Runs, tasks: list[Search | Final]) -> None:
             time.sleep(1)
 
 
+def read_part(path: Path) -> Interactions:
+    """Return the interactions of adjacency text."""
+    return read_interactions(path, options=ReadOptions(format="adjacency"))[0]
+
+
 def subjects(data: list[Path], backbones: list[str], wanted: list[str], device: str) -> Iterator[Subject]:
     """Yield what is asked for: backbone by backbone, data set by data set, variants in the order they are named."""
-    parts = {folder.name: [read_interactions(folder / f"{part}.txt")[0] for part in ("train", "test")]
-             for folder in data}  # fmt: skip
+    parts = {folder.name: [read_part(folder / f"{part}.txt") for part in ("train", "test")] for folder in data}
     engine = Trainer.paper().engine
     assert isinstance(engine, TorchEngine)
     for backbone in backbones:

@@ -48,7 +48,7 @@ TRAINERS: dict[str, Trainer] = {
 @pytest.fixture(autouse=True)
 def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an epoch have several slices, as one of a large data set has; wait for no disk, since no power is cut."""
-    monkeypatch.setattr(engine_module, "_SLICE", SLICE)
+    monkeypatch.setattr(engine_module, "_CPU_SLICE", SLICE)
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -92,5 +92,5 @@ def test_interrupted_and_resumed(run: Run, name: str, at_slice: int) -> None:
 def test_where_an_epoch_is_cut_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices are for the clock, not for the result."""
     cut = whole(name)
-    monkeypatch.setattr(engine_module, "_SLICE", 32_768)
+    monkeypatch.setattr(engine_module, "_CPU_SLICE", 32_768)
     assert is_same(TRAINERS[name].fit(tiny(), run=Run(deterministic=True)), cut)
