@@ -48,7 +48,7 @@ class Check:
 
 def main() -> int:
     """Run the checks that are asked for and print the table."""
-    options = _options()
+    options = build_parser().parse_args()
     if options.show is not None:
         return _report(read_records(options.show))
     if why := missing():
@@ -62,7 +62,8 @@ def main() -> int:
     return _report(tallies)
 
 
-def _options() -> argparse.Namespace:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--only", default="", help="a regular expression of the checks' names")
@@ -74,7 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", type=Path, help="a file to add the results to")
     parser.add_argument("--show", type=Path, help="only sum up the results in a file")
-    return parser.parse_args()
+    return parser
 
 
 def _checks(options: argparse.Namespace) -> list[Check]:
