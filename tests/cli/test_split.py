@@ -152,7 +152,7 @@ def test_packed_and_headless_text(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "parts" / "train.data").read_text().startswith("0\t0\t0\t0\n1\t1\t1\t1\n")
 
 
-def test_adjacency_and_json_lines_are_written_as_pairs(run: Run, tmp_path: Path) -> None:
+def test_adjacency_and_converted_json_lines_are_written_as_pairs(run: Run, tmp_path: Path) -> None:
     text, lines = tmp_path / "a.txt", tmp_path / "a.jsonl"
     text.write_text("".join(f"{user} " + " ".join(str(i) for i in range(user % 7 + 3)) + "\n" for user in range(15)))
     lines.write_text("".join(f'{{"user": "u{i % 11}", "item": "i{i % 7}", "more": 1}}\n' for i in range(77)))
@@ -162,9 +162,42 @@ def test_adjacency_and_json_lines_are_written_as_pairs(run: Run, tmp_path: Path)
                 for line in (tmp_path / "one" / f"{name}.txt").read_text().splitlines()]  # fmt: skip
     assert sum(len(tokens) - 1 for tokens in together) == sum(user % 7 + 3 for user in range(15))
     assert "--format adjacency" in next(line for line in split.err.splitlines() if "nestrec train" in line)
-    result = run("split", lines, "--out", tmp_path / "two")
-    assert "other keys are not kept" in result.err
+    result = run("split", lines, "--out", tmp_path / "two", "--to", "csv")
+    assert "to keep all keys" in result.err
     assert (tmp_path / "two" / "test.csv").read_text().startswith("user_id,item_id\n")
+
+
+def test_json_lines_are_copied_byte_for_byte(run: Run, tmp_path: Path) -> None:
+    """Only user and item were kept, though every format keeps all original columns."""
+    path = tmp_path / "log.jsonl.gz"
+    good = [
+        f'{{"who":  "ü{i % 11}", "it": {i % 7}, "price": {i}.50, "tags": ["a",  "b"], "big": {"9" * 400}}}'.encode()
+        + (b"\r" if i % 5 == 0 else b"")
+        for i in range(77)
+    ]
+    bad = [b"", b"no JSON", b'{"who": null, "it": 1}', b'{"who": "x", "it": "a\\u0000b"}']
+    path.write_bytes(gzip.compress(b"\n".join([*good[:30], *bad, *good[30:]])))
+    result = run("split", path, "--out", tmp_path / "parts", "--user-column", "who", "--item-column", "it")
+    assert result.code == 0
+    parts = [tmp_path / "parts" / f"{name}.jsonl" for name in ("train", "validation", "test")]
+    rows = [line for part in parts for line in part.read_bytes().split(b"\n") if line]
+    assert sorted(rows) == sorted(good)
+    assert all(len(part.read_bytes()) for part in parts)
+    assert "--user-column who --item-column it" in next(line for line in result.err.splitlines() if "train " in line)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_objects_of_a_json_array_become_lines_with_all_keys(run: Run, tmp_path: Path, indent: int | None) -> None:
+    path = tmp_path / "log.json"
+    rows = [{"user": f"u{i % 11}", "item": i % 7, "time": i, "note": "a\nb", "in": {"x": [1, 2]}} for i in range(77)]
+    path.write_text(json.dumps(rows, indent=indent))
+    assert run("split", path, "--by", "time", "--out", tmp_path / "parts").code == 0
+    parts = [tmp_path / "parts" / f"{name}.jsonl" for name in ("train", "validation", "test")]
+    found = [[json.loads(line) for line in part.read_text().splitlines()] for part in parts]
+    assert all(row in rows for part in found for row in part)
+    times = [row["time"] for part in found for row in part]
+    assert times == sorted(times)
+    assert len(found[0]) == len({(row["user"], row["item"]) for row in rows[: found[0][-1]["time"] + 1]})
 
 
 def test_nothing_is_replaced_unless_told_so(run: Run, file: Path, tmp_path: Path) -> None:

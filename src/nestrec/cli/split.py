@@ -97,7 +97,7 @@ def split(
 
     with reading_bar(file) as advance:
         found = assign_parts(str(file), chosen, options, advance)
-    _report_reading(found)
+    _report_reading(found, to)
     places = _places(file, out, chosen, found.format, to)
     _check_places(places, overwrite=overwrite)
     write_parts(str(file), found, options, places, to, overwrite)
@@ -141,15 +141,15 @@ def _check_places(places: dict[int, Path], *, overwrite: bool) -> None:
         )
 
 
-def _report_reading(found: Assignment) -> None:
+def _report_reading(found: Assignment, to: Format | None) -> None:
     from nestrec.data.file_split import LATER_REPEAT
 
     for line in found.report.lines():
         say(line)
     if repeats := found.n_rows(LATER_REPEAT):
         say(f"left out {repeats:,}: the row repeats the user and item of a row in an earlier part")
-    if found.format == "jsonl":
-        say("JSON lines are written as pairs of user and item; other keys are not kept")
+    if found.format == "jsonl" and to is not None:
+        say(f"--to {to} keeps user, item and time of JSON objects; leave it out to keep all keys, as JSON lines")
 
 
 def _present(found: Assignment, places: dict[int, Path], reading: Reading, to: Format | None) -> None:
@@ -173,7 +173,7 @@ def _reading_words(reading: Reading, format_name: str, to: Format | None) -> Ite
     """Yield the reading options that were given, as they have to be given again for the parts."""
     if format_name == "adjacency" and to is None:
         yield "--format adjacency"  # short parts could be tables
-    if format_name in ("adjacency", "jsonl"):
+    if format_name == "adjacency" or (format_name == "jsonl" and to is not None):
         return
     left = _DONE if to is None else (*_DONE, *_OF_TEXT)
     if to == Format.csv and str(reading.user_column).isdigit() and str(reading.item_column).isdigit():

@@ -1,8 +1,8 @@
 """Writing the parts of a divided file: every row as it stands in the file, all of its columns kept.
 
-Rows of delimited text are copied byte for byte, with the header; rows of Parquet are copied by duckdb, which streams
-them and converts between formats. Adjacency text and JSON lines, whose lines are no rows of a table, are written as the
-pairs they hold.
+Rows of delimited text are copied byte for byte, with the header, and so are JSON lines; an object of a JSON array, or
+one that spans lines, becomes a line. Rows of Parquet are copied by duckdb, which streams them and converts between
+formats. Adjacency text, and JSON that is converted, are written as the pairs they hold.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from nestrec.data.id_index import TextIds
 from nestrec.data.interactions import Interactions
 from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
+from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.columns import plain_name
 from nestrec.data.readers.delimited import DelimitedReader
+from nestrec.data.readers.json_lines import JsonLinesReader
 from nestrec.data.readers.missing import NA_WORDS
 from nestrec.data.readers.opening import open_reader
 from nestrec.data.unusable_ids import usable_batches
@@ -43,6 +45,8 @@ def part_suffix(path: Path, format_name: str, to: str | None) -> str:
     own = path.with_suffix("") if path.suffix.lower() in _PACKED else path
     if to is not None or format_name == "parquet":
         return ".csv" if to == "csv" else ".parquet"
+    if format_name == "jsonl":
+        return own.suffix if own.suffix.lower() in (".jsonl", ".ndjson") else ".jsonl"
     if format_name in (*DELIMITED, "adjacency"):
         return own.suffix or _SUFFIXES.get(format_name, ".csv")
     return ".csv"
@@ -58,6 +62,8 @@ def write_parts(
             _write_table_rows(path, _numbered_codes(path, assignment, options), files, to or "parquet")
         elif assignment.format in DELIMITED and (to is None or _is_plain_csv(path, assignment, options, to)):
             _copy_rows(path, assignment, options, files)
+        elif assignment.format == "jsonl" and to is None:
+            _copy_objects(path, assignment, options, files)
         elif assignment.format in DELIMITED:
             folder = stack.enter_context(TemporaryDirectory(prefix="nestrec-"))
             texts = {code: Path(folder) / PARTS[code] for code in files}
@@ -85,20 +91,42 @@ def _copy_rows(
     """
     reader, name = _delimited(path, options)
     end = b"\r\n" if reader.header.endswith(b"\r\n") else b"\n"
-    done = 0
     tidy = _single_blanks if one_blank and reader.delimiter == " " else bytes
     with closing(reader), ExitStack() as stack:
         outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
         for out in outs.values():
             out.write(tidy(reader.header.rstrip(b"\r\n")) + end if reader.header else b"")
-        for batch in usable_batches(reader, Ledger(name, strict=False)):
-            assert batch.raw is not None
-            codes = assignment.row_codes[done : done + len(batch.raw)]
-            done += len(batch.raw)
-            for code, out in outs.items():
-                out.writelines(tidy(row) + end for row in _lines(batch.raw[codes == code]))
-    _check_same(name, done, assignment)
+        for code, rows in _coded_rows(reader, name, assignment):
+            if code in outs:
+                outs[code].writelines(tidy(row) + end for row in rows)
     return reader
+
+
+def _copy_objects(path: str, assignment: Assignment, options: ReadOptions, files: Mapping[int, Path]) -> None:
+    """Copy JSON objects as bytes, one a line."""
+    reader, name = open_reader(path, options)
+    if not isinstance(reader, JsonLinesReader):
+        raise DataError(f"{name} cannot be divided line by line; give a single file of JSON lines")
+    reader.keeps_rows = True
+    with closing(reader), ExitStack() as stack:
+        outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
+        for code, rows in _coded_rows(reader, name, assignment):
+            if code in outs:
+                outs[code].writelines(row + b"\n" for row in rows)
+
+
+def _coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """Yield the rows of each part, batch by batch, as bytes. Raises DataError where there are other rows than before."""
+    done = 0
+    for batch in usable_batches(reader, Ledger(name, strict=False)):
+        assert batch.raw is not None
+        codes = assignment.row_codes[done : done + len(batch.raw)]
+        done += len(batch.raw)
+        if len(codes) < len(batch.raw):
+            break
+        for code in range(len(PARTS)):
+            yield code, _lines(batch.raw[codes == code])
+    _check_same(name, done, assignment)
 
 
 def _delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:

@@ -26,7 +26,7 @@ class Batch:
     times: Float64 | None = None  # (n,) finite, seconds
     n_read: int = 0  # rows met for this batch, rejected ones included
     bare_users: IdColumn | None = None  # users of lines without items
-    raw: TextIds | None = None  # (n,) the bytes of each row, of delimited text where `keeps_rows` asks for them
+    raw: TextIds | None = None  # (n,) the bytes of each row, of text where `keeps_rows` asks for them
     numbers: Int64 | None = None  # (n,) the number of each row, from 1, of Parquet and tables
     lines: npt.NDArray[np.int64] | None = None  # (n,) number of the line of each row, where there are lines
 

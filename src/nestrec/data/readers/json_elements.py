@@ -15,6 +15,7 @@ HOW_TO_CONVERT = "write one object a line, for example with `jq -c '.[]' FILE > 
 
 _LONGEST_INTEGER = 4000  # digits; Python refuses to parse numbers of some hundred more
 _BETWEEN = re.compile(r"[\s,]*")
+_LINE_END = re.compile(r"[ \t]*[\r\n]+[ \t]*")  # never inside a string, where JSON escapes it
 _WAITING = LONGEST_ROW + (1 << 20)  # characters in which an element must end
 
 
@@ -40,9 +41,10 @@ DECODER = json.JSONDecoder(parse_int=_parse_integer)
 class Elements:
     """Takes text in pieces of any size and gives the elements that are complete."""
 
-    def __init__(self, name: str, *, is_array: bool) -> None:
-        self._name, self._is_array = name, is_array
+    def __init__(self, name: str, *, is_array: bool, keeps_texts: bool = False) -> None:
+        self._name, self._is_array, self._keeps_texts = name, is_array, keeps_texts
         self._text, self._line = "", 1
+        self.texts: list[bytes] = []  # of the last elements returned, each on one line
         self._opened, self._closed = not is_array, False
 
     def feed(self, part: str, *, at_end: bool) -> Records:
@@ -56,6 +58,7 @@ class Elements:
             self._opened = True
         records: list[Record] = []
         lines: list[int] = []
+        self.texts = []
         while self._opened and not self._closed:
             self._skip_to(end_of_blanks(self._text, self._place))
             if self._is_array and self._text.startswith("]", self._place):
@@ -65,7 +68,10 @@ class Elements:
             found = next_value(self._text, self._place)
             if found is None or (found[1] == len(self._text) and not at_end):
                 break
-            records.append(as_record(found[0], self._text[self._place : found[1]]))
+            text = self._text[self._place : found[1]]
+            records.append(as_record(found[0], text))
+            if self._keeps_texts:
+                self.texts.append(_LINE_END.sub(" ", text).encode("utf-8"))
             lines.append(self._line)
             self._skip_to(found[1])
         self._text, self._place = self._text[self._place :], 0

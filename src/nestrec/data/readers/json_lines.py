@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class JsonLinesReader:
     """Objects whose keys are looked for in the first 64 KB; a key that was named may come later."""
 
     format = "jsonl"
+    keeps_rows = False  # set before the first batch: batches hold the bytes of each object too
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         self._source, self._name = source, str(source.path)
@@ -54,6 +55,7 @@ class JsonLinesReader:
 
     def batches(self, ledger: Ledger) -> Iterator[Batch]:
         """Yield the usable records, some thousand at a time."""
+        self._file.keeps_texts = self.keeps_rows
         for records, lines in self._file.records():
             if records:
                 yield self._batch(records, lines, ledger)
@@ -81,54 +83,55 @@ class JsonLinesReader:
     def _batch(self, records: list[Record], lines: Sequence[int], ledger: Ledger) -> Batch:
         """Return the usable records of a batch; enter the others."""
         n_read = len(records)
-        entries, numbers = self._objects(records, lines, ledger)
+        entries, places = self._objects(records, lines, ledger)
         self._expected = [key for key in self._expected if not any(key in entry for entry in entries)]
         if self._separator is not None:
-            entries, numbers, n_more = self._expand(entries, numbers, self._separator)
+            entries, places, n_more = self._expand(entries, places, self._separator)
             n_read += n_more
         keys = {role: _values_of(entries, self.columns[role]) for role, _ in _ROLES}
         ids = {role: _plain_ids(column) for role, column in keys.items()}
         if any(column is None for column in ids.values()):
-            rows = [row for row in range(len(entries)) if self._check_ids(keys, row, numbers[row], ledger)]
-            entries, numbers = [entries[row] for row in rows], [numbers[row] for row in rows]
+            rows = [row for row in range(len(entries)) if self._check_ids(keys, row, lines[places[row]], ledger)]
+            entries, places = [entries[row] for row in rows], [places[row] for row in rows]
             fine_keys = {role: [_key(column[row]) for row in rows] for role, column in keys.items()}
             ids = {role: _ids(column, set(map(type, column))) for role, column in fine_keys.items()}
         if self._numbers.unused is not None:
             self._numbers.unused.see_objects(_values_of(entries, self._unused))
-        values, fine = self._values(entries, numbers, ledger)
+        values, fine = self._values(entries, lambda row: lines[places[row]], ledger)
         users, items = ids["user"], ids["item"]
         if users is None or items is None:
             raise TypeError("ids that were checked are ids")
         if not fine.all():
             users, items = users[fine], items[fine]
             values = {role: column[fine] for role, column in values.items()}
-        return Batch(users, items, values.get("rating"), values.get("timestamp"), n_read)
+        raw = _texts_at(self._file.texts, np.array(places, dtype=np.int64)[fine]) if self.keeps_rows else None
+        return Batch(users, items, values.get("rating"), values.get("timestamp"), n_read, raw=raw)
 
     def _objects(
         self, records: list[Record], lines: Sequence[int], ledger: Ledger
     ) -> tuple[list[Object], Sequence[int]]:
-        """Return the records that are objects, with their lines."""
+        """Return the records that are objects, with their places among the records."""
         if Unreadable not in set(map(type, records)):
-            return records, lines  # type: ignore[return-value]  # all of them are objects
-        entries, numbers = [], []
-        for record, line in zip(records, lines, strict=True):
+            return records, range(len(records))  # type: ignore[return-value]  # all of them are objects
+        entries, places = [], []
+        for place, (record, line) in enumerate(zip(records, lines, strict=True)):
             if isinstance(record, Unreadable):
                 _reject(ledger, TOO_LONG if record.is_long else BAD_JSON, line, record.text)
             else:
                 entries.append(record)
-                numbers.append(line)
-        return entries, numbers
+                places.append(place)
+        return entries, places
 
     def _expand(
-        self, entries: list[Object], lines: Sequence[int], separator: str
+        self, entries: list[Object], places: Sequence[int], separator: str
     ) -> tuple[list[Object], Sequence[int], int]:
         """Return one entry for each element of a cell of items, and how many entries that is more."""
-        key, expanded, numbers = self.columns["item"], [], []
-        for entry, line in zip(entries, lines, strict=True):
+        key, expanded, repeated = self.columns["item"], [], []
+        for entry, place in zip(entries, places, strict=True):
             elements = _elements(entry.get(key), separator)
             expanded += [{**entry, key: element} for element in elements]
-            numbers += [line] * len(elements)
-        return expanded, numbers, len(expanded) - len(entries)
+            repeated += [place] * len(elements)
+        return expanded, repeated, len(expanded) - len(entries)
 
     def _check_ids(self, keys: dict[str, list[Any]], row: int, line: int, ledger: Ledger) -> bool:
         """Tell whether both ids can be used; enter why not."""
@@ -145,16 +148,16 @@ class JsonLinesReader:
         return True
 
     def _values(
-        self, entries: list[Object], lines: Sequence[int], ledger: Ledger
+        self, entries: list[Object], line_of: Callable[[int], int], ledger: Ledger
     ) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]:
         """Return ratings and times, and which rows have all of them; enter the others."""
         values, fine = {}, np.ones(len(entries), dtype=np.bool_)
         for role in self._numbers.roles:
             column = _values_of(entries, self.columns[role])
-            values[role] = self._numbers.parse_objects(role, column, lambda row: f"line {lines[row]}")
+            values[role] = self._numbers.parse_objects(role, column, lambda row: f"line {line_of(row)}")
             bad = np.flatnonzero(fine & ~np.isfinite(values[role])).tolist()
             for row in bad:
-                _reject(ledger, self._numbers.reasons[role], lines[row], column[row])
+                _reject(ledger, self._numbers.reasons[role], line_of(row), column[row])
             fine[bad] = False
         return values, fine
 
@@ -165,6 +168,14 @@ def _values_of(entries: list[Object], key: str) -> list[Any]:
         return [entry[key] for entry in entries]
     except KeyError:
         return [entry.get(key) for entry in entries]
+
+
+def _texts_at(texts: list[bytes], places: npt.NDArray[np.int64]) -> TextIds:
+    """Return the bytes of the records at these places."""
+    chosen = [texts[place] for place in places.tolist()]
+    ends = np.cumsum([len(text) for text in chosen], dtype=np.int64)
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if chosen else ends
+    return TextIds(np.frombuffer(bytearray(b"".join(chosen)), dtype=np.uint8), starts, ends)
 
 
 def _elements(cell: Any, separator: str) -> list[Any]:

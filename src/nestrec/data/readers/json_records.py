@@ -37,8 +37,11 @@ _MARK = b",null,"  # between lines that are parsed at once
 class JsonFile:
     """Finds out how the records stand in the file, and yields them."""
 
+    keeps_texts = False  # set before the first records: `texts` then holds the bytes of each of them
+
     def __init__(self, source: ByteSource) -> None:
         self._source, self._pending = source, b""
+        self.texts: list[bytes] = []  # (n,) of the last records yielded, without line ends between them
         self._buffer = memoryview(bytearray(_AT_ONCE))
         head = self._fill(LONGEST_ROW + _SAMPLE)
         text = head.decode("utf-8", "replace")
@@ -59,7 +62,9 @@ class JsonFile:
         line, last = 1, b""
         for lines in self._lines():
             last = next((raw for raw in reversed(lines) if raw.strip()), last)
-            yield _parse_lines([_without_array(raw) for raw in lines] if self._is_array else lines, line)
+            raws = [_without_array(raw) for raw in lines] if self._is_array else lines
+            self.texts = [raw for raw in raws if raw.strip()] if self.keeps_texts else []
+            yield _parse_lines(raws, line)
             line += len(lines)
         if self._is_array and not last.rstrip().endswith(b"]"):
             raise DataError(
@@ -68,7 +73,7 @@ class JsonFile:
             )
 
     def _elements(self) -> Iterator[Records]:
-        elements = Elements(str(self._source.path), is_array=self._is_array)
+        elements = Elements(str(self._source.path), is_array=self._is_array, keeps_texts=self.keeps_texts)
         decoder = codecs.getincrementaldecoder("utf-8")()
         at_end = False
         while not at_end:
@@ -78,7 +83,9 @@ class JsonFile:
                 text = decoder.decode(part, at_end)
             except UnicodeDecodeError as error:
                 raise DataError(f"{self._source.path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
-            yield elements.feed(text, at_end=at_end)
+            records = elements.feed(text, at_end=at_end)
+            self.texts = elements.texts
+            yield records
 
     def _lines(self) -> Iterator[list[bytes]]:
         """Yield complete lines; of a longer one than may be, one byte more than that."""
