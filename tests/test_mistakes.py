@@ -287,3 +287,10 @@ def test_rows_left_out_of_a_table_are_told() -> None:
     table = pd.DataFrame({"user": ["a", "b", None, "c"], "item": ["x", "y", "x", "x"]})
     with pytest.warns(nestrec.errors.DataWarning, match="1 row left out.*user id is missing"):
         Trainer(widths=(2,), epochs=1).fit(table, validation=None)
+
+
+@pytest.mark.parametrize("engine", ["gpu", 3])
+def test_a_wrong_engine_is_told_all_engines(engine: Any) -> None:
+    """The sentence left out cpu."""
+    with pytest.raises(OptionError, match=r"engine must be one of cpu, torch\b"):
+        Trainer(engine=engine)

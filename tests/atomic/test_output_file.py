@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from nestrec.atomic.output_file import atomic_file, check_output_file
+from nestrec.cli.destination import check_model_place
 from nestrec.errors import OptionError
 
 
@@ -242,3 +243,37 @@ def test_what_a_killed_run_left_goes_with_the_next_one_and_a_living_run_keeps_it
     living.communicate()
     assert (tmp_path / "x").read_text() == "its own"
     assert names(tmp_path) == ["x"]
+
+
+def test_the_folder_of_a_probe_that_could_not_be_removed_goes_with_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stayed beside a model for good, since the next run probes the folder of the model itself."""
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rmdir", _fail)
+        check_model_place(tmp_path / "model", overwrite=False)
+    assert len(names(tmp_path)) == 1
+    (tmp_path / "model").mkdir()
+    check_model_place(tmp_path / "model", overwrite=False)
+    assert names(tmp_path) == ["model"]
+    assert names(tmp_path / "model") == []
+
+
+def test_a_folder_whose_removal_fails_once_is_removed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, failed = os.rmdir, []
+
+    def fail_once(*arguments: object, **options: object) -> None:
+        if not failed:
+            failed.append(True)
+            _fail()
+        whole(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "rmdir", fail_once)
+    write(tmp_path / "x", "new")
+    assert (names(tmp_path), failed) == (["x"], [True])
+
+
+def _fail(*_arguments: object, **_options: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -6,6 +6,9 @@ import csv
 import gzip
 import io
 import json
+import os
+import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -258,3 +261,30 @@ def test_only_a_parquet_file_of_all_users_goes_on(run: Run, model: Path, tmp_pat
         result = run("recommend", model, *words, "--resume")
         assert result.code == 1
         assert "--resume goes on with a file of all users" in result.err
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.jsonl"])
+def test_a_pipe_needs_no_suffix_and_gets_csv_unless_it_has_one(
+    run: Run, model: Path, tmp_path: Path, name: str
+) -> None:
+    """A suffix was asked for, so answers could not be written to /dev/null, /dev/stdout or a pipe."""
+    pipe, got = tmp_path / name, []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    result = run("recommend", model, "--user", "u001", "-k", "3", "--out", pipe)
+    reader.join(timeout=60)
+    assert result.code == 0
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    if name == "pipe":
+        assert rows_of(got[0]) == [HEADER, *expected(model, "u001", 3)]
+    else:
+        assert [json.loads(line)["item_id"] for line in got[0].splitlines()] == [
+            row[1] for row in expected(model, "u001", 3)
+        ]
+
+
+@pytest.mark.parametrize("command", ["recommend", "similar"])
+def test_the_null_device_needs_no_suffix(run: Run, model: Path, command: str) -> None:
+    assert run(command, model, "--user", "u001", "-k", "3", "--out", "/dev/null").code == 0
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)

@@ -265,8 +265,8 @@ _ROWS = [
     ("user,item\n1,1\n2,NULL\n2,\n", "the item id is missing", [3, 4], "NULL"),
     ("user,item,rating\n1,1,1\n1,2,nan\n1,3,inf\n1,4,-Infinity\n1,5,\n1,6,five\n1,7,4_5\n",
      "the rating is not a finite number", [3, 4, 5, 6, 7, 8], "nan"),
-    ('user,item\n1,1\n"a,2\n3,3\n', "a quote is opened and never closed", [3], ""),
-    ('user,item\n1,1\n"a"b,2\n3,3\n', "text follows a closing quote", [3], ""),
+    ('user,item\n1,1\n"a,2\n3,3\n', "a quote is opened and never closed", [3], '"a,2'),
+    ('user,item\n1,1\n"a"b,2\n3,3\n', "text follows a closing quote", [3], '"a"b,2'),
     (b"user,item\n1,1\n\xff\xfe,2\n3,\xc3\n\xc3\xa9,3\n", "the id is not UTF-8 text", [3, 4], "\\xff\\xfe"),
 ]  # fmt: skip
 
@@ -405,3 +405,63 @@ def test_one_user_one_item_and_a_user_with_everything_are_noted(read: Callable[.
 def test_options_out_of_range_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         ReadOptions(**options)
+
+
+@pytest.mark.parametrize("name", ["x.mtx", "x.mm", "x.txt", "x.csv", "x.mtx.gz"])
+def test_a_matrix_market_file_is_told_whatever_its_extension(refused: Callable[..., str], name: str) -> None:
+    """An extension that names no format was refused before the contents were looked at."""
+    text = b"%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 1\n"
+    said = refused(gzip.compress(text) if name.endswith(".gz") else text, name)
+    assert "is a Matrix Market file" in said
+    assert "scipy.io.mmread" in said
+
+
+@pytest.mark.parametrize("keep_timestamps", [False, True])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"rating_column": "when", "timestamp_column": "when"},
+        {"rating_column": "when", "timestamp_column": 3},
+        {"user_column": "user", "timestamp_column": "user"},
+        {"user_column": 1, "item_column": 2, "rating_column": 3, "timestamp_column": 3},
+    ],
+)
+def test_one_column_given_for_two_roles_is_refused_whether_times_are_read_or_not(
+    refused: Callable[..., str], keep_timestamps: bool, columns: dict[str, Any]
+) -> None:
+    """It was refused only where times were read."""
+    said = refused("user,item,when\n1,1,5\n2,2,6\n", keep_timestamps=keep_timestamps, **columns)
+    assert "timestamp_column must be two columns" in said
+
+
+def test_a_column_of_times_that_is_not_there_does_not_matter_where_times_are_not_read(read: Callable[..., Any]) -> None:
+    assert read(GOOD, timestamp_column="when")[0].n_interactions == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('"7"x,7', '"7"x,7'),
+        ('8,"unclosed', '8,"unclosed'),
+        ('"un', '"un'),
+        ("9," + "x" * 1_100_000, "9," + "x" * 78 + "…"),
+    ],
+)
+def test_a_row_that_has_no_fields_is_shown_by_the_start_of_its_line(
+    read: Callable[..., Any], line: str, shown: str
+) -> None:
+    """The example was empty: (line 4: '')."""
+    filling = "".join(f"{n},{n}\n" for n in range(400_000))  # more than a block before it
+    _, report = read(f"{GOOD}{filling}{line}\n")
+    examples = [example for found in report.examples.values() for example in found if example.place == "line 400004"]
+    assert [example.value for example in examples] == [shown]
+
+
+@pytest.mark.parametrize("column", ["rating", "click"])
+def test_the_note_on_zeros_names_no_minimum_that_costs_other_ratings(read: Callable[..., Any], column: str) -> None:
+    """It proposed a minimum of 1, which leaves out ratings of 0.5 too."""
+    _, report = read(f"user,item,{column}\n1,1,0\n2,2,0.5\n2,1,4\n")
+    (note,) = [note for note in report.notes if "count as interactions" in note]
+    assert note.startswith(f"1 row has 0 in {column}")
+    assert "--min-rating" in note
+    assert "--min-rating 1" not in note

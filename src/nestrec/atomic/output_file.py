@@ -73,13 +73,18 @@ def check_output_file(path: str | PathLike[str], *, overwrite: bool, probe: bool
         check_output_folder(target.parent)
 
 
+def is_stream(path: Path) -> bool:
+    """Tell whether a path leads to a device, a pipe or an open descriptor, which is written through."""
+    return not path.is_dir() and _regular(path) is None
+
+
 def check_output_folder(folder: Path) -> None:
     """Raise OptionError where nothing can be written into a folder, nor the folder be made; nothing is made yet."""
     existing = folder.absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     try:
-        workspaces.check_writable(existing, "nestrec")
+        workspaces.check_writable(existing)
     except OSError as error:
         raise OptionError(f"nothing can be written into {folder} ({error.strerror}); name another place") from error
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from nestrec.atomic.locks import FileLock, LockTakenError
 
+PROBE = "nestrec"  # name of the workspaces that try whether a folder can be written to
 _LOCK = "lock"
 _LONGEST = 200  # bytes of a name that still leave room for the rest in the 255 that file systems allow
 
@@ -37,7 +38,7 @@ def workspace(parent: Path, name: str) -> Iterator[Path]:
         yield content
     finally:
         try:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
         finally:
             lock.release()
 
@@ -65,10 +66,17 @@ def is_workspace(name: str) -> bool:
     return re.fullmatch(r"\..*\.[0-9a-f]{12}\.partial", name) is not None
 
 
-def check_writable(parent: Path, name: str) -> None:
-    """Raise OSError where no workspace for `name` can be made in an existing folder."""
-    with workspace(parent, name):
+def check_writable(parent: Path) -> None:
+    """Raise OSError where no workspace can be made in an existing folder."""
+    with workspace(parent, PROBE):
         pass
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, in a second attempt too where a file system failed for a moment."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _opened(parent: Path, name: str) -> tuple[Path, FileLock]:

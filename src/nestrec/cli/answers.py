@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from nestrec.atomic.output_file import atomic_file
+from nestrec.atomic.output_file import atomic_file, is_stream
 from nestrec.cli.console import results, show
 from nestrec.cli.destination import check_file_place
 from nestrec.errors import OptionError
@@ -48,16 +48,19 @@ def check_answers_place(path: Path | None, *, overwrite: bool) -> None:
     """Raise OptionError where answers could not be written to `path` later; None is stdout."""
     if path is None:
         return
-    if path.suffix.lower() not in _WRITERS:
+    if path.suffix.lower() not in _WRITERS and not is_stream(path):
         raise OptionError(f"--out {path} names no format; end it with one of {', '.join(_WRITERS)}")
     check_file_place(path, overwrite=overwrite)
 
 
 def write_answers(answers: Answers, path: Path | None, *, overwrite: bool = False) -> None:
-    """Write to a file, as its name says, or to stdout: a table on a terminal, CSV elsewhere."""
+    """Write to a file, as its name says, or to stdout: a table on a terminal, CSV elsewhere.
+
+    A device or pipe whose name has none of the suffixes gets CSV.
+    """
     if path is not None:
         with atomic_file(path, overwrite=overwrite) as partial:
-            _WRITERS[path.suffix.lower()](answers, partial)
+            _WRITERS.get(path.suffix.lower(), _write_csv)(answers, partial)
     elif results().is_terminal:
         _show(answers)
     else:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nestrec.atomic.output_file import atomic_file, check_output_file, check_output_folder
+from nestrec.atomic.workspace import PROBE, remove_leftovers
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
@@ -23,6 +24,8 @@ def check_model_place(out: Path, *, overwrite: bool) -> None:
 
     check_model_folder(out, overwrite=overwrite)
     place = Path(os.path.realpath(out))
+    if place.exists():
+        remove_leftovers(place.parent, PROBE)  # of a run for which the folder did not exist
     check_output_folder(place if place.exists() else place.parent)
 
 

@@ -76,56 +76,54 @@ class MethodOptions:
 
     preset: Annotated[
         PresetName | None,
-        typer.Option(help="Begin from the paper's setting; what other options give comes first.", show_default="none"),
+        typer.Option(help="Start from the paper's setting; other options override it.", show_default="none"),
     ] = None
     engine: Annotated[
-        EngineName | None, typer.Option(help="What trains.", show_default="cpu where it can, otherwise torch")
+        EngineName | None, typer.Option(help="Training engine.", show_default="cpu where it can, otherwise torch")
     ] = None
-    device: Annotated[DeviceName | None, typer.Option(help="Where the torch engine trains.", show_default="auto")] = (
-        None
-    )
+    device: Annotated[DeviceName | None, typer.Option(help="Device of the torch engine.", show_default="auto")] = None
     optimizer: Annotated[
         OptimizerName | None,
-        typer.Option(help="How the torch engine steps.", show_default="adagrad, for lightgcn adam"),
+        typer.Option(help="Optimizer of the torch engine.", show_default="adagrad, for lightgcn adam"),
     ] = None
     batch_size: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Interactions in a step of the torch engine.", show_default="by the backbone"),
+        typer.Option(metavar="N", help="Batch size of the torch engine.", show_default="by the backbone"),
     ] = None
     mixed_precision: Annotated[
-        bool | None, typer.Option("--mixed-precision", help="Let the torch engine score candidates in bfloat16.")
+        bool | None, typer.Option("--mixed-precision", help="Score candidates in bfloat16 (torch engine).")
     ] = None
-    backbone: Annotated[BackboneName | None, typer.Option(help="What vectors are made of.", show_default="mf")] = None
+    backbone: Annotated[BackboneName | None, typer.Option(help="Encoder of the embeddings.", show_default="mf")] = None
     layers: Annotated[
-        int | None, typer.Option(metavar="K", help="Steps over the graph; for lightgcn.", show_default="3")
+        int | None, typer.Option(metavar="K", help="Propagation layers; for lightgcn.", show_default="3")
     ] = None
     edge_dropout: Annotated[
         float | None,
-        typer.Option(
-            metavar="SHARE", help="Interactions left out of the graph in each step; for lightgcn.", show_default="0"
-        ),
+        typer.Option(metavar="SHARE", help="Share of edges dropped in each step; for lightgcn.", show_default="0"),
     ] = None
     loss: Annotated[
         LossName | None,
-        typer.Option(help="What every width minimises.", show_default="softmax; bpr for samplers of one item"),
+        typer.Option(help="Loss of every width.", show_default="softmax; bpr for samplers of one item"),
     ] = None
     temperature: Annotated[
         float | None,
-        typer.Option(metavar="NUMBER", help="What scores are divided by; for softmax.", show_default="by the width"),
+        typer.Option(
+            metavar="NUMBER", help="Softmax temperature, by which scores are divided.", show_default="by the width"
+        ),
     ] = None
     coupling: Annotated[
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="How much a width's coordinates heed the next wider one, 0 to 1; for softmax.",
+            help="How strongly losses of wider widths update the dimensions of a narrower one, 0 to 1; for softmax.",
             show_default="0.3",
         ),
     ] = None
     sampler: Annotated[
         SamplerName | None,
         typer.Option(
-            help="How negatives are chosen: a whole pool, any item, the hardest, one as hard as the positive allows, "
-            "from hard to easy, mixed with the positive, or by learned gates.",
+            help="Negative sampler: a shared pool, uniform, the hardest, as hard as the positive allows, from hard to "
+            "easy, mixed with the positive, or by learned gates.",
             show_default="pool; dynamic for bpr and bce",
         ),
     ] = None
@@ -138,7 +136,7 @@ class MethodOptions:
     ] = None
     hardest: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Take any of the N hardest candidates; for dynamic.", show_default="1"),
+        typer.Option(metavar="N", help="Choose among the N hardest candidates; for dynamic.", show_default="1"),
     ] = None
     alpha: Annotated[
         float | None,

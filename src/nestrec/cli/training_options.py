@@ -38,48 +38,51 @@ class ModelOptions:
     widths: Annotated[
         str | None,
         typer.Option(
-            metavar="LIST", help="Prefix lengths that must each be a good recommender.", show_default="4,8,16,32,64"
+            metavar="LIST", help="Embedding widths to train: prefix lengths, ascending.", show_default="4,8,16,32,64"
         ),
     ] = None
     level_weights: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help="Share of each width in the loss.", show_default="rising with the width"),
+        typer.Option(metavar="LIST", help="Loss weight of each width.", show_default="rising with the width"),
     ] = None
     epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Passes over the data, at most.", show_default="by the data")
+        int | None, typer.Option(metavar="N", help="Maximum number of epochs.", show_default="by the data")
     ] = None
     learning_rate: Annotated[
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Size of the first steps; the last ones are a tenth of it.",
+            help="Initial learning rate; it decays to a tenth.",
             show_default="0.2; 0.015 for adam",
         ),
     ] = None
     regularization: Annotated[
         float | None,
-        typer.Option(metavar="NUMBER", help="Weight of the vectors' squared lengths.", show_default="by the data"),
+        typer.Option(metavar="NUMBER", help="Weight of the L2 regularization.", show_default="by the data"),
     ] = None
     tune_seconds: Annotated[
         float | None,
         typer.Option(
             metavar="S",
-            help="Begin no further trial of a regularization after so long; 0: none.",
+            help="Time limit in seconds of the search for the regularization; 0: no search.",
             show_default="by the data",
         ),
     ] = None
     metric: Annotated[
         str | None,
-        typer.Option(metavar="NAME@K", help="What chooses the epoch, averaged over widths.", show_default="ndcg@20"),
+        typer.Option(
+            metavar="NAME@K",
+            help="Validation metric that chooses the epoch, averaged over widths.",
+            show_default="ndcg@20",
+        ),
     ] = None
     evaluate_every: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", help="Epochs between two looks at the validation part.", show_default="a twelfth of the epochs"
-        ),
+        typer.Option(metavar="N", help="Epochs between validations.", show_default="a twelfth of the epochs"),
     ] = None
     patience: Annotated[
-        int | None, typer.Option(metavar="N", help="Looks without a better value before stopping.", show_default="8")
+        int | None,
+        typer.Option(metavar="N", help="Validations without improvement before stopping early.", show_default="8"),
     ] = None
 
     def trainer(self, method: MethodOptions) -> Trainer:
@@ -115,7 +118,7 @@ class ValidationOptions:
         typer.Option(help="How that share is chosen; the last two need times.", show_default="random"),
     ] = None
     no_validation: Annotated[
-        bool, typer.Option("--no-validation", help="Train all epochs on everything, unwatched.")
+        bool, typer.Option("--no-validation", help="Train all epochs on everything, without validation.")
     ] = False
     no_refit: Annotated[
         bool, typer.Option("--no-refit", help="Keep the model of the best epoch, not trained on the validation part.")
@@ -172,15 +175,17 @@ class FilterOptions:
 class RunOptions:
     """How this run goes."""
 
-    seed: Annotated[int, typer.Option(metavar="N", help="Of starting values, order, negatives and the split.")] = 0
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Random seed of initial values, order, negatives and the split.")
+    ] = 0
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
     ] = None
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="The same bits for the same seed; training takes one thread.")
+        bool, typer.Option("--deterministic", help="Bitwise reproducible for a seed; trains on one thread.")
     ] = False
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint that an interrupted run left beside OUT.")
+        bool, typer.Option("--resume", help="Resume from the checkpoint that an interrupted run left beside OUT.")
     ] = False
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in OUT.")] = False
 

@@ -116,7 +116,7 @@ def _copy_objects(path: str, assignment: Assignment, options: ReadOptions, files
 
 
 def _coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """Yield the rows of each part, batch by batch, as bytes. Raises DataError where there are other rows than before."""
+    """Yield the rows of each part, batch by batch, as bytes. Raises DataError where the file has changed."""
     done = 0
     for batch in usable_batches(reader, Ledger(name, strict=False)):
         assert batch.raw is not None

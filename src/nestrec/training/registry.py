@@ -68,7 +68,8 @@ def make(kind: str, name: str, **values: Any) -> Any:
     homes = _HOMES[kind]
     known = name.strip().lower().replace("_", "-")
     if known not in homes:
-        raise OptionError(f"{kind} must be one of {', '.join(homes)}; got {name!r}{suggest(known, homes)}")
+        names = ", ".join(_names(kind))
+        raise OptionError(f"{kind} must be one of {names}; got {name!r}{suggest(known, homes)}")
     home = homes[known]
     return getattr(import_module(f"nestrec.training.{home.file}"), home.class_name)(**dict(home.values), **values)
 
@@ -86,9 +87,14 @@ def resolve(kind: str, value: Any) -> Any:
     if not all(hasattr(value, name) for name in _NEEDED[kind]):
         example = next(iter(_HOMES[kind].values())).class_name
         raise OptionError(
-            f"{kind} must be one of {', '.join(_HOMES[kind])}, or an object such as {example}(); got {value!r}"
+            f"{kind} must be one of {', '.join(_names(kind))}, or an object such as {example}(); got {value!r}"
         )
     return value
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    """Return the names of a kind, that of the CPU engine included, which is no object."""
+    return ENGINES if kind == "engine" else tuple(_HOMES[kind])
 
 
 def _made(kind: str, given: type) -> Any:

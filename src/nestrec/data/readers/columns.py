@@ -123,10 +123,14 @@ def _find_places(names: list[str], options: ReadOptions, source: str, *, named: 
     given: dict[str, Column] = {role: getattr(options, f"{role}_column") for role in USUAL_NAMES}
     wanted = [role for role in USUAL_NAMES if role != "timestamp" or options.reads_times]
     places: dict[str, int | None] = dict.fromkeys(USUAL_NAMES)
-    for role in wanted:
-        if given[role] not in (None, ""):
-            place = _find(names, given[role], source, named=named)
-            _refuse_shared_column(places, role, place, names, source)
+    for role in USUAL_NAMES:
+        if given[role] in (None, ""):
+            continue
+        if role not in wanted and not _is_there(names, given[role], named=named):
+            continue
+        place = _find(names, given[role], source, named=named)
+        _refuse_shared_column(places, role, place, names, source)
+        if role in wanted:
             places[role] = place
     for role in wanted if named else ():
         if given[role] is None or (given[role] == "" and role != "rating"):
@@ -147,6 +151,12 @@ def _refuse_shared_column(
                 f"{source}: {other}_column and {role}_column must be two columns, got {names[taken]!r} for both; "
                 "name another column for one of them"
             )
+
+
+def _is_there(names: list[str], given: Column, *, named: bool) -> bool:
+    """Tell whether there is a column of the given name or position."""
+    position = _position(given)
+    return (position is not None and position <= len(names)) or (named and plain_name(str(given)) in names)
 
 
 def _find(names: list[str], given: Column, source: str, *, named: bool) -> int:

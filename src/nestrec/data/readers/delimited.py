@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ _REASONS = {
     kernel.STRAY_QUOTE: STRAY_QUOTE,
     kernel.TOO_LONG: TOO_LONG,
 }
+_SHOWN_BYTES = 200  # of a line that is left out
 _SHORTEST_ROW = 4  # bytes of `1,2` and a line end
 
 
@@ -171,7 +173,7 @@ class DelimitedReader:
         if whole.all():
             return
         for code, reason in _REASONS.items():
-            _reject_lines(ledger, reason, rows.lines[status == code])
+            _reject_lines(ledger, reason, rows, np.flatnonzero(status == code))
         uneven = (status == kernel.FINE) & ragged
         self._reject_ragged(ledger, rows.lines[uneven], n_fields[uneven])
         rows.keep(whole)
@@ -232,5 +234,15 @@ def _decodes(text: bytes) -> bool:
     return True
 
 
-def _reject_lines(ledger: Ledger, reason: Reason, lines: Int64) -> None:
-    ledger.reject(reason, len(lines), ((f"line {line}", "") for line in lines.tolist()))
+def _reject_lines(ledger: Ledger, reason: Reason, rows: _Rows, bad: Int64) -> None:
+    """Enter rows that have no fields to show, with the start of their lines."""
+    ledger.reject(reason, len(bad), ((f"line {rows.lines[row]}", _start_of_line(rows, row)) for row in bad.tolist()))
+
+
+def _start_of_line(rows: _Rows, row: int) -> str:
+    """Return the first bytes of the line in which the first field of a row begins, or the row where it has none."""
+    place = int(rows.starts[:, row].min())
+    before = rows.buffer[max(0, place - _SHOWN_BYTES) : place].tobytes()
+    after = rows.buffer[place : place + _SHOWN_BYTES].tobytes()
+    line = re.split(rb"[\r\n]", before)[-1] + re.split(rb"[\r\n]", after, maxsplit=1)[0]
+    return line.decode("utf-8", "backslashreplace")

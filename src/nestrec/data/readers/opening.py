@@ -129,9 +129,9 @@ def _reader_of(source: ByteSource, options: ReadOptions) -> Reader:
     """Return the reader of an opened file, which it takes over."""
     try:
         if source.kind is None:
-            format_name = options.format or _format_by_name(source)
             head = source.head(_SAMPLE_BYTES)
             refuse_stand_ins(source.path, head)
+            format_name = options.format or _format_by_name(source)
             if format_name is None:
                 format_name = detect_text_format(head, len(head) < _SAMPLE_BYTES, options, source.path)
             return _open_text(source, format_name, options)

@@ -95,7 +95,9 @@ class UnusedRatings:
             notes.append(f"ratings ({self._column}) are not used: without min_rating (--min-rating) every row counts")
         if self._least < -1:  # a scale with two signs, in which -1 and 0 are ordinary
             return notes
-        name = f"--rating-column {self._column} " if not self._is_rating else ""
+        remedy = "--min-rating leaves out what is rated below it"
+        if not self._is_rating:
+            remedy = f"--rating-column {self._column} with --min-rating leaves out what is below a value"
         for value, count, meaning in (
             (-1, self._n_minus_ones, "no rating"),
             (0, self._n_zeros, "no rating" if self._is_rating else "no interaction"),
@@ -103,6 +105,6 @@ class UnusedRatings:
             if count:
                 notes.append(
                     f"{count:,} {'rows have' if count > 1 else 'row has'} {value} in {self._column}, which often means "
-                    f'"{meaning}"; such rows count as interactions; {name}--min-rating {value + 1} leaves them out'
+                    f'"{meaning}"; such rows count as interactions; {remedy}'
                 )
         return notes
