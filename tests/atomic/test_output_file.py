@@ -262,7 +262,8 @@ def test_the_folder_of_a_probe_that_could_not_be_removed_goes_with_the_next_run(
 def test_a_folder_whose_removal_fails_once_is_removed_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, failed = os.rmdir, []
+    whole = os.rmdir
+    failed: list[bool] = []
 
     def fail_once(*arguments: object, **options: object) -> None:
         if not failed:
