@@ -27,7 +27,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """A shell starts background jobs with Ctrl-C ignored, and tests may run in one."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A shell starts background jobs with Ctrl-C ignored, nohup with SIGHUP ignored, and tests may run in one."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGINT, former)
+    signal.signal(signal.SIGINT, former[0])
+    signal.signal(signal.SIGHUP, former[1])

@@ -37,13 +37,13 @@ def write(target: Path, text: str, *, parts: tuple[str, ...] = LAYOUT.parts, may
 
 def read(target: Path) -> str:
     """Return the content, whole by construction: the main file names the parts, which hold the same text."""
-    main = (target / LAYOUT.main).read_bytes()
-    described = json.loads(main)
-    for part in described["parts"]:
-        assert (target / stored_name(part, file_suffix(main))).read_text() == described["text"]
-    text = described["text"]
-    assert isinstance(text, str)
-    return text
+    while True:
+        main = (target / LAYOUT.main).read_bytes()
+        described = json.loads(main)
+        found = [(target / stored_name(part, file_suffix(main))).read_text() for part in described["parts"]]
+        if (target / LAYOUT.main).read_bytes() == main:  # not replaced meanwhile
+            assert set(found) == {described["text"]}
+            return str(described["text"])
 
 
 def names(folder: Path) -> list[str]:

@@ -88,7 +88,10 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, scre
         before = None
         try:
             before = identity(place)
-            return _read(place, verify, screen)
+            stored = _read(place, verify, screen)
+            # A file of the next model may have come under the name that the manifest of this one gives.
+            if identity(place) == before:
+                return stored
         except (ModelFileError, OSError) as error:
             if attempt + 1 < _ATTEMPTS and identity(place) != before:
                 continue
@@ -97,7 +100,7 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, scre
             raise ModelFileError(
                 f"the model at {path} cannot be read ({error.strerror or error}); check the path and its permissions"
             ) from error
-    raise AssertionError("the last attempt returns or raises")
+    raise ModelFileError(f"the model at {path} is being replaced again and again; load it when that is over")
 
 
 def _model_path(path: str | os.PathLike[str]) -> Path:

@@ -65,8 +65,8 @@ def identity(path: Path) -> tuple[int, ...] | None:
         folder, manifest = path.stat(), (path / MANIFEST).stat()
     except OSError:
         return None
-    # An inode's number can be used again.
-    return folder.st_dev, folder.st_ino, folder.st_mtime_ns, manifest.st_ino, manifest.st_mtime_ns, manifest.st_size
+    # An inode's number can be used again. The folder's own time says nothing: it holds other files, too.
+    return folder.st_dev, folder.st_ino, manifest.st_ino, manifest.st_ctime_ns, manifest.st_mtime_ns, manifest.st_size
 
 
 def is_finite(matrix: npt.NDArray[np.float32]) -> bool:
