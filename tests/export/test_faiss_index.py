@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
@@ -64,6 +66,25 @@ def test_it_is_kept_beside_the_model(model: NestedEmbeddings, kind: FaissKind, t
     np.testing.assert_array_equal(
         again.search(model.user_embeddings, K).items, index.search(model.user_embeddings, K).items
     )
+
+
+def test_an_index_that_is_replaced_while_it_is_read_is_read_again(
+    model: NestedEmbeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its description was of one save, its vectors of the next."""
+    place, read, narrow = tmp_path / "i", faiss.read_index, FaissIndex.of(model, Flat(), width=8)
+    FaissIndex.of(model, Flat(), width=8, shortlist=50).save(place)
+    calls: list[str] = []
+
+    def replace_and_read(path: str) -> Any:
+        if not calls:
+            narrow.save(place, overwrite=True)
+        calls.append(path)
+        return read(path)
+
+    monkeypatch.setattr(faiss, "read_index", replace_and_read)
+    assert FaissIndex.load(place, model).shortlist == narrow.shortlist != 50
+    assert len(calls) == 2
 
 
 def test_an_index_of_another_model_is_refused(model: NestedEmbeddings, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from nestrec.retrieval.retriever import scan
 _FORMAT = "nestrec-faiss"
 _DESCRIPTION, _INDEX = "index.json", "index.faiss"
 _LAYOUT = FolderLayout(_DESCRIPTION, (_INDEX,))
+_ATTEMPTS = 20  # an index that is replaced while it is read is read again
 
 Matrix = npt.NDArray[np.float32]
 Proposed = npt.NDArray[np.int64]
@@ -152,11 +153,9 @@ class FaissIndex:
         """Open an index that was saved for this model; raise ModelFileError for what is none, or another model's."""
         folder = Path(path)
         try:
-            described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-            stored = stored_name(_INDEX, described.get(FILE_SUFFIX, ""))
+            described, index = _read_one_save(folder)
             kind = KINDS[described["kind"]](**described["options"])
             width, shortlist = int(described["width"]), int(described["shortlist"])
-            index = faiss_library().read_index(str(folder / stored))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise ModelFileError(f"{folder} holds no whole index ({error}); build it again") from error
         if index.ntotal != model.n_items or index.d != width:
@@ -165,6 +164,23 @@ class FaissIndex:
                 f"width {width}; build it again"
             )
         return cls(model.item_embeddings, kind, width, shortlist, index)
+
+
+def _read_one_save(folder: Path) -> tuple[dict[str, Any], Any]:
+    """Return the description and the index of the same save, also while another save replaces it."""
+    for _ in range(_ATTEMPTS):
+        text = (folder / _DESCRIPTION).read_text(encoding="utf-8")
+        described = json.loads(text)
+        path = folder / stored_name(_INDEX, described.get(FILE_SUFFIX, ""))
+        try:
+            index = faiss_library().read_index(str(path))
+        except RuntimeError:
+            if (folder / _DESCRIPTION).read_text(encoding="utf-8") == text:
+                raise
+            continue
+        if (folder / _DESCRIPTION).read_text(encoding="utf-8") == text:
+            return described, index
+    raise ValueError("it is being replaced again and again")
 
 
 def _check_place(path: Path, overwrite: bool) -> None:
