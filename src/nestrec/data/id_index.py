@@ -19,6 +19,15 @@ Int32 = npt.NDArray[np.int32]
 Number = TypeVar("Number", bound=np.generic)
 
 
+def is_utf8(text: bytes) -> bool:
+    """Tell whether bytes are UTF-8 text."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class TextIds:
     """Ids as UTF-8 bytes `start:end` of one buffer."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.id_index import TextIds
+from nestrec.data.id_index import TextIds, is_utf8
 from nestrec.data.ledger import NOT_UTF8, Ledger
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.blocks import Blocks
@@ -76,7 +76,7 @@ def _checked(tokens: TextIds, heads: Int64, lines: Int64, ledger: Ledger) -> Bat
     users = TextIds(tokens.buffer, tokens.starts[owners], tokens.ends[owners])
     n_read = len(items)
     used = tokens.buffer[tokens.starts[0] : tokens.ends[-1]]
-    if used.max() >= 128 and not _decodes(used.tobytes()):
+    if used.max() >= 128 and not is_utf8(used.tobytes()):
         fine = _decodable(users) & _decodable(items)
         bad = np.flatnonzero(~fine)
         first = ((f"line {lines[row]}", f"{users.at(row)} {items.at(row)}") for row in bad.tolist())
@@ -87,12 +87,4 @@ def _checked(tokens: TextIds, heads: Int64, lines: Int64, ledger: Ledger) -> Bat
 
 def _decodable(texts: TextIds) -> npt.NDArray[np.bool_]:
     spans = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
-    return np.array([_decodes(texts.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
-
-
-def _decodes(text: bytes) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    return np.array([is_utf8(texts.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.id_index import TextIds
+from nestrec.data.id_index import TextIds, is_utf8
 from nestrec.data.ledger import (
     NO_ITEM,
     NO_USER,
@@ -217,21 +217,13 @@ def _drop_undecodable(rows: _Rows, ledger: Ledger) -> None:
     """Drop rows whose ids are not UTF-8; cheap where all bytes are ASCII."""
     if not len(rows.lines) or rows.buffer[rows.starts.min() : rows.ends.max()].max(initial=0) < 128:
         return
-    if _decodes(bytes(rows.buffer[rows.starts.min() : rows.ends.max()])):
+    if is_utf8(bytes(rows.buffer[rows.starts.min() : rows.ends.max()])):
         return
     for role in (0, 1):
         text = rows.text(role)
         spans = zip(text.starts.tolist(), text.ends.tolist(), strict=True)
-        fine = np.array([_decodes(rows.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
+        fine = np.array([is_utf8(rows.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
         _drop(rows, fine, role, NOT_UTF8, ledger)
-
-
-def _decodes(text: bytes) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _reject_lines(ledger: Ledger, reason: Reason, rows: _Rows, bad: Int64) -> None:

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.id_index import IdColumn, TextIds
+from nestrec.data.id_index import IdColumn, TextIds, is_utf8
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
 from nestrec.data.ledger import NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
@@ -230,7 +230,7 @@ def _reject_undecodable(
     if not column.is_binary or not isinstance(values, TextIds) or not fine.any():
         return
     spans = zip(values.starts.tolist(), values.ends.tolist(), strict=True)
-    decodes = np.array([_decodes(values.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
+    decodes = np.array([is_utf8(values.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
     bad = np.flatnonzero(fine & ~decodes)
     ledger.reject(NOT_UTF8, len(bad), ((f"row {numbers[row]}", values.at(row)) for row in bad.tolist()))
     fine &= decodes
@@ -251,14 +251,6 @@ def _reject_blank(
     bad = np.flatnonzero(fine & (np.bincount(cells, minlength=len(fine)) == 0))
     ledger.reject(NO_ITEM, len(bad), ((f"row {numbers[row]}", _shown(items, row)) for row in bad.tolist()))
     fine[bad] = False
-
-
-def _decodes(text: bytes) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _reject(
