@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Run once more with indices checked and buffers poisoned (tests/poison.py).
-CHECKED := tests/kernels tests/retrieval/test_damaged_screen.py tests/training/test_one_user.py
+CHECKED := tests/kernels tests/retrieval/test_damaged_index.py tests/training/test_one_user.py
 
 .PHONY: help demo test torture format clean
 

@@ -36,14 +36,14 @@ from threadpoolctl import threadpool_limits
 from nestrec.data.interactions import Interactions
 from nestrec.data.reading import read_interactions
 from nestrec.data.splitting import RandomSplit
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.evaluation import evaluate, evaluate_arrays
 from nestrec.evaluation.held_out import match
-from nestrec.kernels.ranking import rank_widths
-from nestrec.kernels.topk import Exclusions
-from nestrec.retrieval.building import build_screen
+from nestrec.evaluation.rank_widths import rank_widths
+from nestrec.retrieval.build_index import build_screen
 from nestrec.retrieval.exact import Exact
+from nestrec.retrieval.top_k import Exclusions
 from nestrec.widths import Widths
 
 WIDTHS = Widths((4, 8, 16, 32, 64))
@@ -64,7 +64,7 @@ def main() -> None:
 
 def parts_of(folder: Path | None) -> tuple[Interactions, Interactions]:
     if folder is None:
-        world = World(n_users=20_000, n_items=10_000, n_subtopics_per_topic=50, interactions_per_user=10)
+        world = SyntheticData(n_users=20_000, n_items=10_000, n_subtopics_per_topic=50, interactions_per_user=10)
         return RandomSplit(0.2, seed=0).split(world.generate().interactions)
     return read_interactions(folder / "train.txt")[0], read_interactions(folder / "test.txt")[0]
 

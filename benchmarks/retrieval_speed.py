@@ -40,17 +40,18 @@ import numpy.typing as npt
 import torch
 from implicit.cpu.topk import topk
 
-from nestrec import Run, Trainer, World
-from nestrec.kernels.rescore import extend
-from nestrec.planning.trial import recall
+from nestrec import Run, SyntheticData, Trainer
+from nestrec.arrays import Float32Array
+from nestrec.autotune.trial import recall
+from nestrec.kernels.search.rerank import extend
+from nestrec.retrieval.coarse_index import CoarseIndex
+from nestrec.retrieval.coarse_scan import Kept, Walk, walked
 from nestrec.retrieval.exact import Exact
+from nestrec.retrieval.full_scan import Retriever
 from nestrec.retrieval.funnel import Funnel, Stage
-from nestrec.retrieval.plan import ScreenOptions
-from nestrec.retrieval.request import Matrix, Request, request
-from nestrec.retrieval.retriever import Retriever
-from nestrec.retrieval.screen import Screen
-from nestrec.retrieval.screening import Kept, Walk, walked
-from nestrec.retrieval.storage import Storage
+from nestrec.retrieval.quantization import Storage
+from nestrec.retrieval.request import Request, request
+from nestrec.retrieval.search_config import CoarseIndexOptions
 
 K = 100
 TARGET = 0.99
@@ -106,9 +107,9 @@ def generated(n_items: int, size: int, n_queries: int) -> Vectors:
 
 
 def trained(n_items: int, size: int, n_queries: int) -> Vectors:
-    world = World(n_users=n_items, n_items=n_items, n_subtopics_per_topic=200, interactions_per_user=20).generate(
-        seed=0
-    )
+    world = SyntheticData(
+        n_users=n_items, n_items=n_items, n_subtopics_per_topic=200, interactions_per_user=20
+    ).generate(seed=0)
     widths = tuple(width for width in (4, 8, 16, 32, 64, 128, 256) if width <= size)
     model = Trainer(widths=widths, epochs=8).fit(world.interactions, validation=None, run=Run(threads=2))
     asking = model.user_embeddings[np.random.default_rng(0).permutation(model.n_users)]
@@ -118,7 +119,7 @@ def trained(n_items: int, size: int, n_queries: int) -> Vectors:
 def compare(vectors: Vectors, threads: int, rounds: int) -> None:
     _, items, queries, users = vectors
     held, held_queries = torch.from_numpy(items), torch.from_numpy(queries)
-    exact = Exact(items, ScreenOptions(items.shape[1]).build(users, items, items.shape[1]))
+    exact = Exact(items, CoarseIndexOptions(items.shape[1]).build(users, items, items.shape[1]))
     best = exact.search(queries, K, threads=threads).items
     found = list(funnels(vectors, best, threads))
     batch: Ways = {
@@ -145,7 +146,7 @@ def funnels(vectors: Vectors, best: npt.NDArray[np.int32], threads: int) -> Iter
     for turned in (False, True) if vectors.name == "trained" else (False,):  # generated ones lie along their axes
         for width in (width for width in (16, 32, 48, 64, 128) if width <= size):
             rows = size if 2 * width <= size else 0
-            screen = ScreenOptions(width, Storage.INT8, turned, rows=rows).build(users, items, size)
+            screen = CoarseIndexOptions(width, Storage.INT8, turned, rows=rows).build(users, items, size)
             stages = (Stage(size, FROM_ROWS),) if rows else ()
             name = f"int8 {width}{' turned' if turned else ''}{' rows' if rows else ''}"
             if width < size:
@@ -199,12 +200,17 @@ def show_single(seconds: dict[str, list[float]]) -> None:
 
 def curve(vectors: Vectors, threads: int, rounds: int) -> None:
     _, items, queries, users = vectors
-    exact = Exact(items, ScreenOptions(items.shape[1]).build(users, items, items.shape[1]))
+    exact = Exact(items, CoarseIndexOptions(items.shape[1]).build(users, items, items.shape[1]))
     best = exact.search(queries, K).items
     points: list[tuple[str, float, int, Callable[[], npt.NDArray[Any]]]] = []
     points.extend(graph_points(vectors, threads))
     size = items.shape[1]
-    for options in (ScreenOptions(16), ScreenOptions(32), ScreenOptions(32, rows=size), ScreenOptions(size)):
+    for options in (
+        CoarseIndexOptions(16),
+        CoarseIndexOptions(32),
+        CoarseIndexOptions(32, rows=size),
+        CoarseIndexOptions(size),
+    ):
         started = time.perf_counter()
         screen = options.build(users, items, size)
         took = time.perf_counter() - started
@@ -227,7 +233,7 @@ def parts(vectors: Vectors, threads: int, rounds: int) -> None:
     size = items.shape[1]
     asked = request(queries, K, None, None, None, n_items=len(items), width=size)
     for width in (width for width in (16, 32, 48, 64) if width <= size):
-        screen = ScreenOptions(width, rows=size).build(users, items, size)
+        screen = CoarseIndexOptions(width, rows=size).build(users, items, size)
         for shortlist in (250, 1000, 2000):
             spent: dict[str, list[float]] = {"all": [], "rows": [], "vectors": []}
             for _ in range(rounds + 1):
@@ -239,7 +245,9 @@ def parts(vectors: Vectors, threads: int, rounds: int) -> None:
             print(f"  int8 {width:3}, shortlist {shortlist:5}: {told}", flush=True)
 
 
-def one_round(screen: Screen, asked: Request, items: Matrix, shortlist: int, threads: int) -> dict[str, float]:
+def one_round(
+    screen: CoarseIndex, asked: Request, items: Float32Array, shortlist: int, threads: int
+) -> dict[str, float]:
     """Return the threads' seconds for the parts of a walk that scores its shortlist once by rows, once by vectors."""
     spent: list[tuple[float, float]] = []
 

@@ -31,7 +31,7 @@ import torch
 from torch.nn.functional import softplus
 
 from nestrec import Adam, Interactions, LightGCN, Run, TorchEngine, Trainer, read_interactions
-from nestrec.data.generation import generate_interactions
+from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.training.engines import RunningEngine
 
 WIDTHS = (4, 8, 16, 32, 64)

@@ -32,10 +32,10 @@ from typing import Any
 
 from scipy.sparse import csr_matrix
 
-from nestrec.data.generation import generate_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.data.reading import read_interactions
-from nestrec.training.listener import EpochReport, Silent
+from nestrec.data.synthetic_scaling import generate_interactions
+from nestrec.training.callbacks import EpochReport, NullCallback
 from nestrec.training.options import Run
 from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler
 from nestrec.training.trainer import Trainer
@@ -47,7 +47,7 @@ INTERACTIONS_PER_USER, INTERACTIONS_PER_ITEM = 50, 500  # of what `--growth` gen
 
 
 @dataclass
-class Speeds(Silent):
+class Speeds(NullCallback):
     """Hears how fast each epoch went."""
 
     heard: list[float] = field(default_factory=list)  # positives a second

@@ -31,7 +31,7 @@ from nestrec import (
 )
 from nestrec.data.filters import k_core
 from nestrec.training import losses, objective
-from nestrec.training.adaptive import PAIRWISE as PAIRWISE_RULES
+from nestrec.training.data_defaults import PAIRWISE as PAIRWISE_RULES
 
 Variant = dict[str, Any]
 

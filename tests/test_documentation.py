@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import typer
 
-from nestrec import Adam, Interactions, SampledSoftmax, World
+from nestrec import Adam, Interactions, SampledSoftmax, SyntheticData
 from nestrec.cli.main import app, main
 from nestrec.data.read_options import FORMATS
-from nestrec.training import adaptive, engines, objective, strength
+from nestrec.training import data_defaults as adaptive
+from nestrec.training import engines, objective
+from nestrec.training import regularization_search as strength
 from tests.faults.torture import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,7 +86,7 @@ def every_command(command: Any) -> Iterator[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files the documents name, of the built-in world under ids that are numbers."""
     place = tmp_path_factory.mktemp("reader")
-    world = World(n_users=120, n_items=64, interactions_per_user=8).generate(seed=0).interactions
+    world = SyntheticData(n_users=120, n_items=64, interactions_per_user=8).generate(seed=0).interactions
     pairs = [(user, item) for user in range(world.n_users) for item in items_of(world, user)]
     write(place / "ratings.csv", [pair for row, pair in enumerate(pairs) if row % 5])
     write(place / "test.csv", pairs[::5])

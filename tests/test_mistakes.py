@@ -95,7 +95,7 @@ WRONG: dict[str, tuple[Call, type[Exception]]] = {
     "fit(DataFrame of other columns)": (lambda g: g.fit(pd.DataFrame({"a": [1], "b": [2]})), NestrecError),
     "fit(read_interactions(...))": (lambda g: g.fit(nestrec.read_interactions(g.df)), DataError),
     "fit(split)": (lambda g: g.fit(RandomSplit(0.1).split(g.interactions)), DataError),
-    "fit(world)": (lambda g: g.fit(nestrec.World(n_users=100, n_items=120).generate(seed=0)), DataError),
+    "fit(world)": (lambda g: g.fit(nestrec.SyntheticData(n_users=100, n_items=120).generate(seed=0)), DataError),
     "fit(missing path)": (lambda g: g.fit("nowhere.csv"), DataError),
     "fit('')": (lambda g: g.fit(""), DataError),
     "fit(run=dict)": (lambda g: g.fit(run={"seed": 1}), OptionError),

@@ -26,8 +26,8 @@ assert np.isnan(number) and index > 2**62 and zero == 0, (number, index, zero)
 
 LEAVES_THE_ARRAY = """
 import numpy as np
-from nestrec.kernels import lanes
-from nestrec.kernels.codes import load_codes, as_floats, no_sum, add_product
+from nestrec.kernels.simd import lanes
+from nestrec.kernels.simd.codes import load_codes, as_floats, no_sum, add_product
 from nestrec.kernels.compiled import compiled
 
 @compiled

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nestrec.autotune.autotune import plan as plan
     from nestrec.comparison.compare import compare as compare
     from nestrec.comparison.tuning import tune as tune
     from nestrec.data.filters import k_core as k_core
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from nestrec.data.splitting import LeaveLastOut as LeaveLastOut
     from nestrec.data.splitting import RandomSplit as RandomSplit
     from nestrec.data.splitting import TimeSplit as TimeSplit
+    from nestrec.data.synthetic import SyntheticData as SyntheticData
     from nestrec.data.vocabulary import Vocabulary as Vocabulary
-    from nestrec.data.world import World as World
     from nestrec.embeddings import NestedEmbeddings as NestedEmbeddings
     from nestrec.errors import NestrecError as NestrecError
-    from nestrec.evaluation.protocol import evaluate as evaluate
-    from nestrec.planning.plan import plan as plan
+    from nestrec.evaluation.evaluate import evaluate as evaluate
     from nestrec.retrieval.ranking import Ranking as Ranking
     from nestrec.training.backbones import MF as MF
     from nestrec.training.backbones import LightGCN as LightGCN
@@ -73,11 +73,11 @@ _HOMES = {
     "UniformSampler": "nestrec.training.samplers",
     "Vocabulary": "nestrec.data.vocabulary",
     "Widths": "nestrec.widths",
-    "World": "nestrec.data.world",
+    "SyntheticData": "nestrec.data.synthetic",
     "compare": "nestrec.comparison.compare",
-    "evaluate": "nestrec.evaluation.protocol",
+    "evaluate": "nestrec.evaluation.evaluate",
     "k_core": "nestrec.data.filters",
-    "plan": "nestrec.planning.plan",
+    "plan": "nestrec.autotune.autotune",
     "read_interactions": "nestrec.data.reading",
     "tune": "nestrec.comparison.tuning",
 }
@@ -106,13 +106,13 @@ __all__ = [  # noqa: RUF022 - by plain order, in which the test looks
     "ReadOptions",
     "Run",
     "SampledSoftmax",
+    "SyntheticData",
     "TimeSplit",
     "TorchEngine",
     "Trainer",
     "UniformSampler",
     "Vocabulary",
     "Widths",
-    "World",
     "compare",
     "evaluate",
     "k_core",

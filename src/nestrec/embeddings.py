@@ -17,25 +17,24 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arguments import check_keywords
+from nestrec.arrays import Float32Array
 from nestrec.artefact.model import StoredModel, read_model, write_model
-from nestrec.artefact.opened import is_finite
+from nestrec.artefact.open_model import is_finite
 from nestrec.data.ids import canonical_ids
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, ModelFileError, OptionError
-from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.coarse_index import CoarseIndex
+from nestrec.retrieval.coarse_scan import FEW
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.lookup import Found, Ids, Unknown, allowed_rows, find
-from nestrec.retrieval.plan import Plan
+from nestrec.retrieval.full_scan import FullScan, Retriever
+from nestrec.retrieval.id_lookup import Found, Ids, Unknown, allowed_rows, find
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import as_matrix, check_answer_size, checked_k
-from nestrec.retrieval.retriever import FullScan, Retriever
-from nestrec.retrieval.screen import Screen
-from nestrec.retrieval.screening import FEW
 from nestrec.retrieval.search import Side, best, each_itself, found_by, pair_scores
+from nestrec.retrieval.search_config import SearchConfig
+from nestrec.retrieval.top_k import Exclusions
 from nestrec.widths import Widths
-
-FloatMatrix = npt.NDArray[np.float32]
 
 _PLAN, _SCREEN = "plan", "screen"  # sections of the manifest
 
@@ -61,8 +60,8 @@ class NestedEmbeddings:
     <NestedEmbeddings: 2 users, 3 items, widths 1>
     """
 
-    user_embeddings: FloatMatrix  # (n_users, embedding_size) float32
-    item_embeddings: FloatMatrix  # (n_items, embedding_size) float32
+    user_embeddings: Float32Array  # (n_users, embedding_size) float32
+    item_embeddings: Float32Array  # (n_items, embedding_size) float32
     widths: Widths
     users: Vocabulary
     items: Vocabulary
@@ -71,7 +70,7 @@ class NestedEmbeddings:
         default_factory=dict
     )  # options, metrics, fingerprints: what `save` keeps beside
     check: InitVar[bool] = True  # False: the numbers are known to be finite and are not read
-    screen: Screen | None = None  # what the plan in the manifest walks
+    screen: CoarseIndex | None = None  # what the plan in the manifest walks
 
     def __post_init__(self, check: bool) -> None:
         """Check that the parts fit each other."""
@@ -129,12 +128,12 @@ class NestedEmbeddings:
         return replace(kept, user_embeddings=narrow[0], item_embeddings=narrow[1], widths=ladder, check=False)
 
     @property
-    def plan(self) -> Plan | None:
+    def plan(self) -> SearchConfig | None:
         """How `recommend` finds items, if `nestrec.plan` was asked; None: it scores all of them."""
         values = self.manifest.get(_PLAN)
-        return None if values is None else Plan.from_manifest(values)
+        return None if values is None else SearchConfig.from_manifest(values)
 
-    def planned(self, plan: Plan | None, screen: Screen | None) -> NestedEmbeddings:
+    def planned(self, plan: SearchConfig | None, screen: CoarseIndex | None) -> NestedEmbeddings:
         """Return the same model with this plan and the screen it names; None for both takes them away."""
         kept = {name: value for name, value in self.manifest.items() if name not in (_PLAN, _SCREEN)}
         if plan is not None:
@@ -243,7 +242,7 @@ class NestedEmbeddings:
         return self._similar(asked, Side(self.user_embeddings, self.users), k, width, threads)
 
     @check_keywords
-    def score(self, user_ids: Ids, item_ids: Ids, width: int | None = None) -> npt.NDArray[np.float32]:
+    def score(self, user_ids: Ids, item_ids: Ids, width: int | None = None) -> Float32Array:
         """Return the score of each pair, float32: two lists of one length, or one id against a list.
 
         Equal to what `recommend` gives up to rounding. Raises UnknownIdError for an id the model does not know and
@@ -321,13 +320,13 @@ class NestedEmbeddings:
         )
 
 
-def _restored_screen(stored: StoredModel) -> Screen | None:
+def _restored_screen(stored: StoredModel) -> CoarseIndex | None:
     described = stored.manifest.get(_SCREEN)
     if described is None and not stored.screen:
         return None
     if not isinstance(described, dict):
         raise TypeError(f"section {_SCREEN} must be an object, got {type(described).__name__}")
-    return Screen.restored(stored.screen, described)
+    return CoarseIndex.restored(stored.screen, described)
 
 
 def _check_types(given: NestedEmbeddings) -> None:
@@ -340,7 +339,7 @@ def _check_types(given: NestedEmbeddings) -> None:
             raise DataError(f"{name} must be a {kind.__name__}, got {found}; from_arrays takes lists and ids")
 
 
-def _check_matrix(noun: str, matrix: FloatMatrix, n_rows: int, widths: Widths, read: bool) -> None:
+def _check_matrix(noun: str, matrix: Float32Array, n_rows: int, widths: Widths, read: bool) -> None:
     if matrix.dtype != np.float32 or matrix.shape != (n_rows, widths.embedding_size):
         raise DataError(
             f"{noun}_embeddings of {matrix.dtype} {matrix.shape} do not fit {n_rows} {noun}s and embedding size "
@@ -352,7 +351,7 @@ def _check_matrix(noun: str, matrix: FloatMatrix, n_rows: int, widths: Widths, r
         raise DataError(f"{noun}_embeddings hold NaN or infinite numbers; train again with a smaller learning rate")
 
 
-def _sorted_side(noun: str, vectors: npt.ArrayLike, ids: npt.ArrayLike | None) -> tuple[FloatMatrix, Vocabulary]:
+def _sorted_side(noun: str, vectors: npt.ArrayLike, ids: npt.ArrayLike | None) -> tuple[Float32Array, Vocabulary]:
     """Return the rows in the order of their ids."""
     matrix = as_matrix(f"{noun}_embeddings", vectors)
     if matrix.ndim != 2:

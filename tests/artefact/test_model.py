@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from nestrec import Interactions, NestedEmbeddings, Vocabulary, Widths
 from nestrec.artefact import checksums
-from nestrec.artefact.opened import OpenedDirectory
+from nestrec.artefact.open_model import OpenedDirectory
 from nestrec.errors import ModelFileError, OptionError
 from tests.artefact.foreign_writer import MISSING, describe_files, replace_tensors, rewrite_manifest
 from tests.atomic.kills import Killed, killed_at
@@ -77,7 +77,7 @@ def test_what_is_saved_comes_back(tmp_path: Path, ids: list[Any]) -> None:
 
 
 def test_text_ids_come_back_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nestrec.artefact.ids._AT_ONCE", 3)
+    monkeypatch.setattr("nestrec.artefact.id_arrays._AT_ONCE", 3)
     model = build([f"u{'é' * (number % 4)}{number}" for number in range(11)], ["", "nul\0", *"abc", "z" * 300])
     model.save(tmp_path / "model")
     assert same(NestedEmbeddings.load(tmp_path / "model"), model)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nestrec.atomic.output_file import atomic_file, check_output_file
-from nestrec.cli.destination import check_model_place
+from nestrec.cli.output_paths import check_model_place
 from nestrec.errors import OptionError
 
 

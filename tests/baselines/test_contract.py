@@ -20,7 +20,7 @@ from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, MissingExtraError, OptionError
 from nestrec.evaluation import ItemSimilarities, evaluate
-from nestrec.training.listener import PhaseStart, Silent
+from nestrec.training.callbacks import NullCallback, PhaseStart
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 from tests.baselines.worlds import all_scores, arrays_of, small_world
@@ -123,7 +123,7 @@ def test_threads_are_given_back_as_they_were(name: str) -> None:
 
 
 def test_the_listener_hears_each_step_or_nothing(name: str) -> None:
-    class Count(Silent):
+    class Count(NullCallback):
         expected = heard = 0
 
         def phase_started(self, start: PhaseStart) -> None:

@@ -94,7 +94,7 @@ def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 def test_a_diverging_run_names_the_epoch_and_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
     """Adam's steps are bounded, so only numbers that begin beyond all measure get there soon."""
     monkeypatch.setattr(
-        "nestrec.training.autograd.engine.starting_values", lambda *given: 1e30 + starting_values(*given)
+        "nestrec.training.autograd.autograd_engine.starting_values", lambda *given: 1e30 + starting_values(*given)
     )
     with pytest.raises(TrainingError, match=r"became (inf|nan) in epoch 1; lower the learning rate \(it was 0.005\)"):
         LightGCN(epochs=3).fit(tiny(), Widths([6]), Run(threads=1))

@@ -11,14 +11,14 @@ import numpy.typing as npt
 from nestrec.baselines.baseline import Model
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 
 
 @cache
 def small_world() -> tuple[Interactions, Interactions]:
     """Return training and held-out interactions of 300 users and 160 items, with tastes that popularity cannot tell."""
-    return RandomSplit(0.2).split(World(n_users=300, n_items=160).generate(seed=1).interactions)
+    return RandomSplit(0.2).split(SyntheticData(n_users=300, n_items=160).generate(seed=1).interactions)
 
 
 def all_scores(model: Model) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nestrec.cli.main import main
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 
 
 class Result(NamedTuple):
@@ -40,7 +40,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture(scope="session")
 def interactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """150 users, 80 items; ratings 1 to 5 and times."""
-    world = World(n_users=150, n_items=80, interactions_per_user=10).generate(seed=3).interactions
+    world = SyntheticData(n_users=150, n_items=80, interactions_per_user=10).generate(seed=3).interactions
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("data") / "ratings.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nestrec.data import public
+from nestrec.data import datasets as public
 from tests.cli.conftest import SMALL, Run
 
 ROWS = "".join(f"{user}\t{item}\t4\t88\n" for user in range(30) for item in range(user % 5, 20, 3))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from nestrec import NestedEmbeddings
-from nestrec.planning import plan as planner
-from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
+from nestrec.autotune import autotune as planner
+from nestrec.retrieval.search_config import CoarseIndexOptions, Measurements, SearchConfig
 from tests.cli.conftest import Run
 
 PNG = b"\x89PNG"
@@ -28,9 +28,9 @@ def own(model: Path, tmp_path: Path) -> Path:
 def short(own: Path) -> Path:
     """Return a model whose plan is a shortlist of 3 items at width 2: too short to find all."""
     loaded = NestedEmbeddings.load(own)
-    options = ScreenOptions(2)
+    options = CoarseIndexOptions(2)
     screen = options.build(loaded.user_embeddings, loaded.item_embeddings, 8)
-    found = Plan(8, options, 3).with_measured(3, Measured(0.5, 1.0, 2.0, 3.0, 4.0, 0.9, 1))
+    found = SearchConfig(8, options, 3).with_measured(3, Measurements(0.5, 1.0, 2.0, 3.0, 4.0, 0.9, 1))
     loaded.planned(found, screen).save(own, overwrite=True)
     return own
 
@@ -57,7 +57,7 @@ def test_it_shows_the_frontier_and_keeps_the_plan_with_the_model(run: Run, own: 
     kept = NestedEmbeddings.load(own, verify=True).plan
     assert kept is not None
     assert kept.name in result.out
-    assert f"Plan: {kept.name}" in run("info", own).out
+    assert f"SearchConfig: {kept.name}" in run("info", own).out
 
 
 def test_the_target_k_and_width_are_taken(run: Run, own: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nestrec.cli.progress import TrainingProgress, counting_bar
-from nestrec.training.listener import EpochReport, PhaseStart
+from nestrec.training.callbacks import EpochReport, PhaseStart
 
 START = PhaseStart("search", epochs=4, n_positives=100, position=0)
 REPORT = EpochReport("search", 2, 0.5, 2e6, {4: {"ndcg@20": 0.1}, 8: {"ndcg@20": 0.2}}, 0.15, best=True)

@@ -11,22 +11,23 @@ import numpy as np
 import pytest
 
 from nestrec import compare
-from nestrec.comparison import laboratory, stored_interactions
+from nestrec.comparison import fit_runner as laboratory
+from nestrec.comparison import stored_interactions
+from nestrec.comparison.callbacks import NullComparisonCallback
+from nestrec.comparison.fit_runner import Laboratory
 from nestrec.comparison.job import Job, Outcome
-from nestrec.comparison.laboratory import Laboratory
 from nestrec.comparison.result import Comparison
-from nestrec.comparison.watcher import Unwatched
 from nestrec.comparison.worker import Worker
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
+from nestrec.data.synthetic import SyntheticData
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.data.world import World
 from nestrec.errors import DataError, MissingExtraError, OptionError
 from nestrec.evaluation import evaluate
 from nestrec.report.comparison import comparison_tables
 
 TRAIN, TEST = RandomSplit(0.2).split(
-    World(n_users=120, n_items=80, interactions_per_user=12).generate(seed=0).interactions
+    SyntheticData(n_users=120, n_items=80, interactions_per_user=12).generate(seed=0).interactions
 )
 SMALL: dict[str, Any] = {
     "models": ["popularity", "ease", "ials"],
@@ -37,7 +38,7 @@ SMALL: dict[str, Any] = {
 }
 
 
-class Heard(Unwatched):
+class Heard(NullComparisonCallback):
     def __init__(self) -> None:
         self.n_planned = self.n_fitted = 0
         self.doing: list[str] = []
@@ -184,7 +185,7 @@ def test_an_interrupted_run_goes_on_where_it_was(found: Comparison, folder: Path
     lines = (folder / "runs.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "runs.jsonl").write_bytes(b"".join(lines[:6]) + lines[6][:50])
 
-    class Impatient(Unwatched):
+    class Impatient(NullComparisonCallback):
         def began(self, doing: str) -> None:
             if doing.startswith("fitting ease"):
                 raise KeyboardInterrupt
@@ -276,7 +277,7 @@ def test_mistakes_are_told_in_one_sentence(words: dict[str, Any], sentence: str)
 
 
 def test_what_is_not_installed_is_left_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nestrec.comparison.choosing.find_spec", lambda _: None)
+    monkeypatch.setattr("nestrec.comparison.select_models.find_spec", lambda _: None)
     from nestrec.comparison import chosen
 
     names, absent = chosen(None)

@@ -7,13 +7,13 @@ import json
 import pytest
 
 from nestrec import tune
-from nestrec.comparison.search import Budget
+from nestrec.comparison.callbacks import NullComparisonCallback
+from nestrec.comparison.hyperparameter_search import Budget
 from nestrec.comparison.tuning import Tuner, Tuning
-from nestrec.comparison.watcher import Unwatched
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 from nestrec.errors import OptionError
 
-DATA = World(n_users=120, n_items=80, interactions_per_user=12).generate(seed=0).interactions
+DATA = SyntheticData(n_users=120, n_items=80, interactions_per_user=12).generate(seed=0).interactions
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_nestrec_is_tuned_at_all_widths_together() -> None:
 
 
 def test_a_budget_is_the_same_for_every_kind() -> None:
-    tuner = Tuner((2, 4, 8), "ndcg@20", 0, 1, Unwatched())
+    tuner = Tuner((2, 4, 8), "ndcg@20", 0, 1, NullComparisonCallback())
     assert tuner.budget("ials", 10, 60.0) == Budget(10, 60.0)
     assert len(tuner.units("ials")) == 3
     for name in ("nestrec", "ease"):

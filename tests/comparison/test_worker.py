@@ -15,7 +15,7 @@ from nestrec.comparison.stored_interactions import stored_interactions, write_in
 from nestrec.comparison.worker import Worker
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 from nestrec.evaluation import evaluate
 from nestrec.training.options import Run
 from nestrec.widths import Widths
@@ -25,7 +25,9 @@ JOB = Job("popularity", {}, (2, 4), "test", 0, 1, (5, 20))
 
 @pytest.fixture(scope="module")
 def parts() -> tuple[Interactions, Interactions]:
-    return RandomSplit(0.2).split(World(n_users=60, n_items=40, interactions_per_user=8).generate(seed=0).interactions)
+    return RandomSplit(0.2).split(
+        SyntheticData(n_users=60, n_items=40, interactions_per_user=8).generate(seed=0).interactions
+    )
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import faiss
 import numpy as np
 import pytest
 
+from nestrec.autotune.trial import recall
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import MissingExtraError, ModelFileError, OptionError
 from nestrec.export.faiss_index import FaissIndex
 from nestrec.export.faiss_kinds import FaissKind, Flat, Hnsw, Ivf
-from nestrec.kernels.topk import Exclusions
-from nestrec.planning.trial import recall
-from nestrec.retrieval.retriever import FullScan
+from nestrec.retrieval.full_scan import FullScan
+from nestrec.retrieval.top_k import Exclusions
 from tests.retrieval.worlds import exclusions, falling_spectrum
 
 SIZE, K = 16, 10

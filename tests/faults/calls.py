@@ -37,13 +37,15 @@ def _callable(function: Callable[..., None]) -> Callable[..., None]:
 def warm_up() -> None:
     """Load and compile what commands need, in this process, so that children have it; write checkpoints often."""
     from nestrec.comparison import worker
-    from nestrec.data import world
-    from nestrec.data.world import World
+    from nestrec.data import synthetic as world
+    from nestrec.data.synthetic import SyntheticData
     from nestrec.training.checkpoint import Checkpoint
     from tests.faults.scenarios import SCENARIOS
 
     cast("Any", Checkpoint).is_due = lambda _: True
-    cast("Any", world).World = partial(World, n_users=60, n_items=40, interactions_per_user=6)  # what demo makes
+    cast("Any", world).SyntheticData = partial(
+        SyntheticData, n_users=60, n_items=40, interactions_per_user=6
+    )  # what demo makes
     cast("Any", worker).subprocess = SimpleNamespace(Popen=_ForkedChild, PIPE=None)
     before, said = Path.cwd(), io.StringIO()
     done: set[tuple[str, ...]] = set()
@@ -72,9 +74,9 @@ def run(argv: tuple[str, ...]) -> int:
 @_callable
 def data(path: str, seed: str = "0") -> None:
     """Write a small file of interactions."""
-    from nestrec.data.world import World
+    from nestrec.data.synthetic import SyntheticData
 
-    interactions = World(n_users=40, n_items=40, interactions_per_user=6).generate(int(seed)).interactions
+    interactions = SyntheticData(n_users=40, n_items=40, interactions_per_user=6).generate(int(seed)).interactions
     users, items = interactions.users.ids.tolist(), interactions.items.ids.tolist()
     rows = [
         f"u{users[row]},i{items[column]}\n"
@@ -128,7 +130,7 @@ def careless(target: str) -> None:
 
 
 class _ForkedChild:
-    """Stands for `subprocess.Popen` of `nestrec.comparison.child`: a fork, which need not import and compile anew."""
+    """Stands for `subprocess.Popen` of `nestrec.comparison.worker_main`."""
 
     def __init__(self, *_: Any, stderr: Any, **__: Any) -> None:
         ask, answer = os.pipe(), os.pipe()
@@ -149,7 +151,7 @@ class _ForkedChild:
         self.stdout = os.fdopen(answer[0], encoding="utf-8")
 
     def _work(self) -> None:
-        from nestrec.comparison import child
+        from nestrec.comparison import worker_main as child
 
         code = 0
         try:

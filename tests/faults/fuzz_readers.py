@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from nestrec import read_interactions
-from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers import blocks
-from nestrec.data.readers.opening import open_reader
+from nestrec.data.readers.open_reader import open_reader
+from nestrec.data.rejections import RejectionLog
 from nestrec.errors import NestrecError
 from tests.faults.injector import fast_folder
 from tests.faults.mutation import Seed, mutate, seeds
@@ -108,7 +108,7 @@ Account = tuple[int, str, int, dict[str, int], Any]  # rows, format, kept, count
 def _read(path: str, options: ReadOptions, *, with_pairs: bool) -> Account:
     """Read the rows, and check that each is kept or counted."""
     reader, name = open_reader(path, options)
-    ledger = Ledger(name, strict=options.strict)
+    ledger = RejectionLog(name, strict=options.strict)
     n_read = n_kept = 0
     pairs = []
     with closing(reader):

@@ -11,13 +11,13 @@ import time
 from typing import Any, cast
 
 from nestrec.data.id_index import IdIndex, TextIds
-from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.adjacency import AdjacencyReader
 from nestrec.data.readers.batch import Batch, Reader
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.text_format import detect_text_format, refuse_stand_ins
+from nestrec.data.rejections import RejectionLog
 from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import NestrecError
 
@@ -129,7 +129,7 @@ def mutate(chance: random.Random) -> bytes:
 
 
 def _read(text: bytes, options: ReadOptions) -> str:
-    ledger = Ledger("fuzzed", strict=False)
+    ledger = RejectionLog("fuzzed", strict=False)
     users, items = IdIndex(), IdIndex()
     n_read = n_kept = 0
     try:

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from nestrec.data.id_index import IdIndex, TextIds
-from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.batch import Reader
@@ -28,6 +27,7 @@ from nestrec.data.readers.json_lines import JsonLinesReader
 from nestrec.data.readers.numbers import parse_number
 from nestrec.data.readers.ratings import RatingColumn
 from nestrec.data.readers.times import TimeColumn
+from nestrec.data.rejections import RejectionLog
 from nestrec.errors import NestrecError
 
 OPTIONS = [
@@ -132,7 +132,7 @@ def _ratings(generator: random.Random, counts: Counter[str]) -> None:
 
 def _account(reader: Reader, counts: Counter[str]) -> None:
     """Read all; each row must be kept or counted, and each id numbered."""
-    ledger, users, items = Ledger("fuzz", strict=False), IdIndex(), IdIndex()
+    ledger, users, items = RejectionLog("fuzz", strict=False), IdIndex(), IdIndex()
     n_read = n_kept = 0
     for batch in reader.batches(ledger):
         assert len(batch.users) == len(batch.items)

@@ -18,7 +18,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError, NestrecError
-from nestrec.retrieval.plan import Plan, ScreenOptions
+from nestrec.retrieval.search_config import CoarseIndexOptions, SearchConfig
 from nestrec.widths import Widths
 
 SECONDS = 10  # after which a load or an answer counts as a hang
@@ -38,8 +38,8 @@ def build_planned(n_users: int = 5, n_items: int = 70) -> NestedEmbeddings:
     seen = Interactions(users, items, indptr, np.tile(np.array([0, 3], dtype=np.int32), n_users))
     training = {"options": {"seed": 1}, "epochs": 3, "history": [{"epoch": 1, "value": 0.25}]}
     model = NestedEmbeddings(user_rows, item_rows, Widths((2, 4)), users, items, seen, {"training": training})
-    options = ScreenOptions(2, turned=True, n_clusters=2, rows=4)
-    return model.planned(Plan(4, options, shortlist=20, k=5), options.build(user_rows, item_rows, 4))
+    options = CoarseIndexOptions(2, turned=True, n_clusters=2, rows=4)
+    return model.planned(SearchConfig(4, options, shortlist=20, k=5), options.build(user_rows, item_rows, 4))
 
 
 def describe_state(model: NestedEmbeddings) -> list[Any]:

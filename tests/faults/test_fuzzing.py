@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from nestrec.data.ledger import Ledger
 from nestrec.data.readers import blocks, delimited
+from nestrec.data.rejections import RejectionLog
 from tests.faults import bombs, fuzz_readers
 from tests.faults.bomb_files import BOMBS
 
 
 def test_a_row_that_is_in_no_count_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ledger, "count", lambda *_: None)
+    monkeypatch.setattr(RejectionLog, "count", lambda *_: None)
     assert fuzz_readers.run(300, 1)["uncounted"] > 0
     assert "seed 1 number" in fuzz_readers.EXAMPLES[0]
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from nestrec import NestedEmbeddings, Run, Trainer, evaluate
 from nestrec.data.filters import k_core
-from nestrec.data.generation import generate_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import LeaveLastOut, RandomSplit
+from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.retrieval.building import build_screen
+from nestrec.retrieval.build_index import build_screen
 from nestrec.retrieval.exact import Exact
 from nestrec.training.losses import BPR
 from nestrec.training.samplers import DynamicSampler

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nestrec.report.comparison import best_table, comparison_tables, cost_table, metric_table
 from nestrec.report.comparison_details import figures_table, options_table, seeds_table
-from nestrec.report.comparison_words import conclusion, measured
+from nestrec.report.comparison_text import conclusion, measured
 from nestrec.report.table import TextTable
 from tests.report.comparisons import MODELS, WIDTHS, comparison, with_failure
 

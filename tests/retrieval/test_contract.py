@@ -12,14 +12,14 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, OptionError
 from nestrec.export.faiss_index import FaissIndex
 from nestrec.export.faiss_kinds import FaissKind, Flat, Hnsw, Ivf
-from nestrec.kernels.topk import Exclusions
-from nestrec.retrieval.axes import principal_axes
-from nestrec.retrieval.building import build_screen
+from nestrec.retrieval.build_index import build_screen
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.exact import Exact
+from nestrec.retrieval.full_scan import FullScan, Retriever
 from nestrec.retrieval.funnel import Funnel, Stage
-from nestrec.retrieval.retriever import FullScan, Retriever
-from nestrec.retrieval.storage import Storage
+from nestrec.retrieval.quantization import Storage
+from nestrec.retrieval.rotation import svd_rotation
+from nestrec.retrieval.top_k import Exclusions
 
 from .worlds import Vectors, exclusions, falling_spectrum, full_sort, rows_of, whole_numbers
 
@@ -31,7 +31,7 @@ def screened(
     storage: Storage, width: int, turned: bool = False, clusters: int = 0, rows: int = 0
 ) -> Callable[[Vectors], Retriever]:
     def build(vectors: Vectors) -> Retriever:
-        axes = principal_axes(vectors.queries, vectors.items) if turned else None
+        axes = svd_rotation(vectors.queries, vectors.items) if turned else None
         groups = Clusters(clusters, width=3) if clusters else None
         screen = build_screen(vectors.items, SIZE, width, storage, axes=axes, clusters=groups, rows=rows)
         return Exact(vectors.items, screen)
@@ -43,7 +43,7 @@ def funnel(storage: Storage, clusters: int = 0, turned: bool = False, rows: int 
     """A funnel whose shortlists hold everything, so that its answer is exact."""
 
     def build(vectors: Vectors) -> Retriever:
-        axes = principal_axes(vectors.queries, vectors.items) if turned else None
+        axes = svd_rotation(vectors.queries, vectors.items) if turned else None
         groups = Clusters(clusters, width=3) if clusters else None
         screen = build_screen(vectors.items, SIZE, 4, storage, axes=axes, clusters=groups, rows=rows)
         return Funnel(vectors.items, screen, len(vectors.items), (Stage(rows or 8, len(vectors.items)),))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.kernels.topk import Exclusions
+from nestrec.retrieval.top_k import Exclusions
 
 Matrix = npt.NDArray[np.float32]
 Rows = list[npt.NDArray[np.int32]]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from nestrec.errors import TrainingError
-from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.training.engine import CpuEngine
+from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.objective import starting_values
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseState, Schedule
@@ -99,7 +99,7 @@ def test_vectors_that_diverge_are_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     def enormous(*given: Any) -> Any:
         return starting_values(*given) * np.float32(1e30)
 
-    monkeypatch.setattr("nestrec.training.engine.starting_values", enormous)
+    monkeypatch.setattr("nestrec.training.cpu_engine.starting_values", enormous)
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1"):
         quick().fit(tiny(), validation=None)
 

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import nestrec.training.engine as engine_module
+import nestrec.training.cpu_engine as engine_module
 from nestrec.data.splitting import RandomSplit
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import TrainingError
-from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.training.listener import Phase
+from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.training.callbacks import Phase
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer
 from tests.training.worlds import Interfering, Recorder, is_same, quick, tiny
@@ -158,17 +158,17 @@ def test_what_a_kill_leaves_on_disk_is_enough(run: Run, tmp_path: Path, at_slice
 KILLED = """
 import sys, time
 from pathlib import Path
-from nestrec import World
-from nestrec.training.listener import Silent
+from nestrec import SyntheticData
+from nestrec.training.callbacks import NullCallback
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer
 
-class Slow(Silent):
+class Slow(NullCallback):
     def epoch_done(self, report):
         print(report.phase, report.epoch, flush=True)
         time.sleep(0.05)
 
-data = World(n_users=120, n_items=96, interactions_per_user=15).generate(seed=2).interactions
+data = SyntheticData(n_users=120, n_items=96, interactions_per_user=15).generate(seed=2).interactions
 run = Run(deterministic=True, checkpoint=Path(sys.argv[1]), checkpoint_seconds=0.0, listener=Slow())
 Trainer(widths=(3, 8), epochs=200, patience=200).fit(data, validation=None, run=run)
 """
@@ -290,7 +290,7 @@ def test_a_checkpoint_of_other_options_is_refused(interrupted: Run, trainer: Tra
 
 
 def test_a_checkpoint_of_other_data_or_another_plan_is_refused(interrupted: Run) -> None:
-    other = World(n_users=120, n_items=96, interactions_per_user=15).generate(seed=3).interactions
+    other = SyntheticData(n_users=120, n_items=96, interactions_per_user=15).generate(seed=3).interactions
     decided = quick(epochs=EPOCHS).objective(tiny()).regularization  # which other data would decide otherwise
     trainer = replace(quick(epochs=EPOCHS), regularization=decided)
     with pytest.raises(TrainingError, match="was made with data "):

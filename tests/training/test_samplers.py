@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 from nestrec.errors import OptionError
 from nestrec.training.losses import BPR, BinaryCrossEntropy, SampledSoftmax
 from nestrec.training.samplers import LARGEST_POOL, DynamicSampler, PoolSampler, UniformSampler
@@ -50,7 +50,7 @@ def test_a_coupling_out_of_range_says_why(coupling: float) -> None:
 
 
 def test_the_softmax_is_the_default_and_pairs_one_option_away() -> None:
-    world = World(n_users=200, n_items=400).generate(seed=1).interactions
+    world = SyntheticData(n_users=200, n_items=400).generate(seed=1).interactions
     assert Trainer().objective(world).softmax
     assert not Trainer(sampler=DynamicSampler()).objective(world).softmax
     assert Trainer(sampler=DynamicSampler()).objective(world).coupling == 1

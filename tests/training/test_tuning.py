@@ -12,12 +12,12 @@ import pytest
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
-from nestrec.data.world import World
+from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.training.options import Run
+from nestrec.training.regularization_search import FARTHEST, STEP, best_multiple, multiple_of, next_step
 from nestrec.training.samplers import DynamicSampler
-from nestrec.training.strength import FARTHEST, STEP, best_multiple, multiple_of, next_step
 from nestrec.training.trainer import Trainer
 from tests.training.worlds import Interfering, Recorder, is_same, tiny
 
@@ -25,7 +25,7 @@ from tests.training.worlds import Interfering, Recorder, is_same, tiny
 @cache
 def dense() -> Interactions:
     """Some 30 interactions a user."""
-    return World(n_users=80, n_items=160, interactions_per_user=30).generate(seed=2).interactions
+    return SyntheticData(n_users=80, n_items=160, interactions_per_user=30).generate(seed=2).interactions
 
 
 def climbed(value_of: Any) -> dict[int, float]:

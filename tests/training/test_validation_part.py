@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nestrec.data.cold import drop_cold
+from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import LeaveLastOut, RandomSplit, TimeSplit, divided
 from nestrec.errors import DataError, UnknownIdError

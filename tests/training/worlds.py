@@ -10,24 +10,24 @@ from functools import cache
 import numpy as np
 
 from nestrec.data.interactions import Interactions
+from nestrec.data.synthetic import GeneratedData, SyntheticData
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.data.world import GeneratedWorld, World
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.evaluation import evaluate
-from nestrec.training.listener import EpochReport, Phase, PhaseStart
+from nestrec.training.callbacks import EpochReport, Phase, PhaseStart
 from nestrec.training.trainer import Trainer
 
 
 @cache
-def world() -> GeneratedWorld:
+def world() -> GeneratedData:
     """Return 4 topics of 8 subtopics, 600 users, 320 items."""
-    return World(n_users=600, n_items=320).generate(seed=1)
+    return SyntheticData(n_users=600, n_items=320).generate(seed=1)
 
 
 @cache
 def tiny() -> Interactions:
     """Return some 2,000 interactions."""
-    return World(n_users=120, n_items=96, interactions_per_user=15).generate(seed=2).interactions
+    return SyntheticData(n_users=120, n_items=96, interactions_per_user=15).generate(seed=2).interactions
 
 
 def quick(epochs: int = 6, evaluate_every: int = 2, patience: int = 9) -> Trainer:

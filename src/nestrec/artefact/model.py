@@ -4,7 +4,7 @@
     MODEL/embeddings.safetensors     user_embeddings, item_embeddings: float32
     MODEL/vocabularies.safetensors   users, items: int64, or UTF-8 bytes and offsets
     MODEL/interactions.safetensors   indptr int64, indices int32: what was seen in training, without times
-    MODEL/screen.safetensors         where the model was planned: a compact copy of the items, see retrieval/screen.py
+    MODEL/screen.safetensors         the coarse index, if any (retrieval/coarse_index.py)
 
 Loading maps the files, so that processes share a large model's memory and opening it reads little. The manifest, the
 structure of the files and their sizes are always checked. Contents are checked against the checksums of blocks: all of
@@ -19,14 +19,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import Float32Array
 from nestrec.artefact.checksums import VERIFIED_UP_TO
-from nestrec.artefact.ids import id_arrays, packed_ids, unpacked_ids
+from nestrec.artefact.id_arrays import id_arrays, packed_ids, unpacked_ids
 from nestrec.artefact.manifest import describe_files, read_manifest
-from nestrec.artefact.opened import OpenedDirectory, identity, is_finite
-from nestrec.artefact.place import EMBEDDINGS, INTERACTIONS, LAYOUT, SCREEN, VOCABULARIES, check_model_folder
+from nestrec.artefact.open_model import OpenedDirectory, identity, is_finite
+from nestrec.artefact.target_folder import EMBEDDINGS, INTERACTIONS, LAYOUT, SCREEN, VOCABULARIES, check_model_folder
 from nestrec.artefact.tensors import Arrays, write_arrays
 from nestrec.atomic.folder import FILE_SUFFIX, write_folder
 from nestrec.data.interactions import Interactions
@@ -40,8 +40,8 @@ _ATTEMPTS = 20  # a directory replaced while it is being read is read again
 class StoredModel(NamedTuple):
     """The parts of a model; see NestedEmbeddings for what they are."""
 
-    user_embeddings: npt.NDArray[np.float32]
-    item_embeddings: npt.NDArray[np.float32]
+    user_embeddings: Float32Array
+    item_embeddings: Float32Array
     widths: Widths
     users: Vocabulary
     items: Vocabulary

@@ -15,7 +15,7 @@ from nestrec.errors import OptionError
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.embeddings import NestedEmbeddings
-    from nestrec.evaluation.item_similarities import ItemSimilarities
+    from nestrec.item_similarities import ItemSimilarities
     from nestrec.training.options import Run
     from nestrec.widths import Widths
 

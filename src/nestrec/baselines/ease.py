@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float32Array
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.blas import blas_threads
 from nestrec.baselines.fitting import prepare_interactions
 from nestrec.baselines.memory import available_memory
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, TrainingError
-from nestrec.evaluation.item_similarities import ItemSimilarities
-from nestrec.kernels.threads import checked_threads
+from nestrec.item_similarities import ItemSimilarities
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_range
 from nestrec.widths import Widths
-
-FloatMatrix = npt.NDArray[np.float32]
 
 _ROWS_AT_ONCE = 1024
 _MATRICES = 1.5  # the matrix, and half as much for what is multiplied and scored a block at a time
@@ -34,8 +32,8 @@ _MATRICES = 1.5  # the matrix, and half as much for what is multiplied and score
 class Ease:
     """Item-to-item weights in closed form.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> Ease().fit(interactions, Widths([4]), Run())
     <ItemSimilarities: 200 users, 160 items>
     """
@@ -74,7 +72,7 @@ def _check_memory(n_items: int) -> None:
         )
 
 
-def _gram(interactions: Interactions) -> FloatMatrix:
+def _gram(interactions: Interactions) -> Float32Array:
     """Return X'X, (n_items, n_items): how many users each two items share; exact up to 2^24."""
     rows = interactions.to_scipy()
     columns = rows.T.tocsr()
@@ -84,7 +82,7 @@ def _gram(interactions: Interactions) -> FloatMatrix:
     return matrix
 
 
-def _invert(matrix: FloatMatrix, regularization: float) -> None:
+def _invert(matrix: Float32Array, regularization: float) -> None:
     """Replace a symmetric positive definite matrix by its inverse."""
     from scipy.linalg.lapack import spotrf, spotri
 
@@ -101,7 +99,7 @@ def _invert(matrix: FloatMatrix, regularization: float) -> None:
     _mirror(matrix)
 
 
-def _mirror(matrix: FloatMatrix) -> None:
+def _mirror(matrix: Float32Array) -> None:
     """Copy what is above the diagonal below it."""
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         stop = start + _ROWS_AT_ONCE

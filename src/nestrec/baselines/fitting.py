@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.baselines.baseline import Baseline
-from nestrec.data.cold import drop_cold
+from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError, TrainingError

@@ -11,26 +11,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float32Array, Float64Array
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.fitting import embeddings, only_width, prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, told, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.kernels.threads import checked_threads
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_count, check_range
 from nestrec.widths import Widths
-
-FloatMatrix = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Ials:
     """iALS at one width. The same seed gives the same vectors, whatever the threads.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> Ials(iterations=2).fit(interactions, Widths([8]), Run())
     <NestedEmbeddings: 200 users, 160 items, widths 8>
     """
@@ -63,7 +61,7 @@ class Ials:
         users, items = self._solved(interactions, only_width(self, widths), run)
         return embeddings(self, interactions, widths, users, items, run)
 
-    def _solved(self, interactions: Interactions, width: int, run: Run) -> tuple[FloatMatrix, FloatMatrix]:
+    def _solved(self, interactions: Interactions, width: int, run: Run) -> tuple[Float32Array, Float32Array]:
         with implicit_module("als") as library:
             model = library.AlternatingLeastSquares(
                 width,
@@ -93,9 +91,9 @@ class IalsRotated(Ials):
 
 
 def rotated(
-    users: FloatMatrix,  # (n_users, d)
-    items: FloatMatrix,  # (n_items, d)
-) -> tuple[FloatMatrix, FloatMatrix]:
+    users: Float32Array,  # (n_users, d)
+    items: Float32Array,  # (n_items, d)
+) -> tuple[Float32Array, Float32Array]:
     """Return vectors with the same products, whose prefixes have the products nearest to them in the least squares.
 
     With users = Q R and items = P T (orthonormal Q, P), the products are Q (R T') P' and the singular value
@@ -111,12 +109,12 @@ def rotated(
     return _widened(turned_users, users.shape[1]), _widened(turned_items, items.shape[1])
 
 
-def _upper(vectors: FloatMatrix) -> npt.NDArray[np.float64]:
+def _upper(vectors: Float32Array) -> Float64Array:
     """Return the triangular factor of Q R, (min(n, d), d)."""
-    upper: npt.NDArray[np.float64] = np.linalg.qr(vectors.astype(np.float64), mode="r")  # type: ignore[assignment]
+    upper: Float64Array = np.linalg.qr(vectors.astype(np.float64), mode="r")  # type: ignore[assignment]
     return upper
 
 
-def _widened(vectors: FloatMatrix, width: int) -> FloatMatrix:
+def _widened(vectors: Float32Array, width: int) -> Float32Array:
     """Return (n, width), zeros where there were fewer rows than numbers in a vector."""
     return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1])))

@@ -14,7 +14,7 @@ from nestrec.baselines.implicit_library import implicit_module, told, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.kernels.threads import checked_threads
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_count, check_range
 from nestrec.widths import Widths
 
@@ -25,8 +25,8 @@ class ImplicitBpr:
 
     Threads race; `Run(deterministic=True)` trains on one thread and repeats to the bit.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> ImplicitBpr(iterations=2).fit(interactions, Widths([8]), Run())
     <NestedEmbeddings: 200 users, 160 items, widths 8>
     """

@@ -10,7 +10,7 @@ from nestrec.baselines.blas import blas_threads
 from nestrec.data.interactions import Interactions
 from nestrec.errors import TrainingError
 from nestrec.extras import require
-from nestrec.training.listener import PhaseStart
+from nestrec.training.callbacks import PhaseStart
 from nestrec.training.options import Run
 
 if TYPE_CHECKING:

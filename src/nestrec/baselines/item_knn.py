@@ -17,8 +17,8 @@ from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.fitting import prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, user_items
 from nestrec.data.interactions import Interactions
-from nestrec.evaluation.item_similarities import ItemSimilarities
-from nestrec.kernels.threads import checked_threads
+from nestrec.item_similarities import ItemSimilarities
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_count, check_range
 from nestrec.widths import Widths
 
@@ -30,8 +30,8 @@ _NEIGHBOURS = Range(10, 1000, log=True, integer=True)
 class CosineKnn:
     """Neighbours by the cosine of items' columns.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> CosineKnn(n_neighbours=20).fit(interactions, Widths([4]), Run())
     <ItemSimilarities: 200 users, 160 items>
     """

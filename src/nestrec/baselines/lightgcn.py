@@ -35,8 +35,8 @@ MOST_EPOCHS = 300
 class LightGCN:
     """LightGCN at one width.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> LightGCN(epochs=2).fit(interactions, Widths([8]), Run(deterministic=True))
     <NestedEmbeddings: 200 users, 160 items, widths 8>
     """

@@ -24,8 +24,8 @@ class Nestrec:
 
     Run as it comes, threads race and results differ a little; `Run(deterministic=True)` repeats to the bit.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> Nestrec(epochs=2).fit(interactions, Widths([4, 8]), Run())
     <NestedEmbeddings: 200 users, 160 items, widths 4, 8>
     """

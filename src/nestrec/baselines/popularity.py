@@ -19,8 +19,8 @@ from nestrec.widths import Widths
 class Popularity:
     """Score an item by its interactions: vectors of width 1, each user's 1, each item's its count.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> Popularity().fit(interactions, Widths([4, 8]), Run())
     <NestedEmbeddings: 200 users, 160 items, widths 1>
     """

@@ -11,21 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float64Array
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.blas import blas_threads
 from nestrec.baselines.fitting import embeddings, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.kernels.threads import checked_threads
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_range
 from nestrec.widths import Widths
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-FloatMatrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ class PureSvd:
     The user's vector is U S, the item's V times n_i^popularity_power. Singular vectors by ARPACK, in float64, started
     from the seed: the same seed gives the same vectors on the same machine.
 
-    >>> from nestrec import Run, Widths, World
-    >>> interactions = World(n_users=200, n_items=160).generate(seed=1).interactions
+    >>> from nestrec import Run, Widths, SyntheticData
+    >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
     >>> PureSvd().fit(interactions, Widths([4, 8]), Run())
     <NestedEmbeddings: 200 users, 160 items, widths 4, 8>
     """
@@ -76,7 +74,7 @@ class PureSvd:
         return embeddings(self, interactions, widths, users, items, run)
 
 
-def _decomposed(matrix: csr_array, n: int, seed: int) -> tuple[FloatMatrix, FloatMatrix]:
+def _decomposed(matrix: csr_array, n: int, seed: int) -> tuple[Float64Array, Float64Array]:
     """Return U S and V of the n largest singular values, largest first; zeros beyond the matrix's smaller side."""
     smaller = min(matrix.shape)
     if n < smaller:

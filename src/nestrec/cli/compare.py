@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestrec.cli.console import say, show
-from nestrec.cli.destination import Overwrite, check_file_place, write_json
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.lists import whole_numbers
+from nestrec.cli.output_paths import Overwrite, check_file_place, write_json
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 
@@ -125,7 +125,7 @@ def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
 def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | None, overwrite: bool) -> None:
     from nestrec.report.comparison import comparison_tables
     from nestrec.report.comparison_page import comparison_page
-    from nestrec.report.comparison_words import conclusion
+    from nestrec.report.comparison_text import conclusion
 
     with outputs.writing(_FIGURES) as partial:
         partial.write_text(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")

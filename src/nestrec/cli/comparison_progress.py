@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ComparisonProgress:
-    """A `nestrec.comparison.watcher.Watcher` that shows what it hears on stderr."""
+    """A `nestrec.comparison.callbacks.ComparisonCallback` that shows what it hears on stderr."""
 
     def __init__(self) -> None:
         self._console = messages()

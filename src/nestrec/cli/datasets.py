@@ -43,8 +43,8 @@ def download(
 ) -> None:
     """Download a data set, check it, and say how to train on it."""
     from nestrec.cli.progress import byte_bar
-    from nestrec.data.public import download as fetch
-    from nestrec.data.public import public_data
+    from nestrec.data.datasets import download as fetch
+    from nestrec.data.datasets import public_data
 
     data = public_data(name)
     say(f"{data.title}\n{data.licence}\nFull terms: {data.licence_url}\nCite: {data.citation}")
@@ -56,7 +56,7 @@ def download(
 
 
 def _list(folder: Path | None) -> None:
-    from nestrec.data.public import PUBLIC_DATA, default_folder, located
+    from nestrec.data.datasets import PUBLIC_DATA, default_folder, located
 
     rows = tuple(
         (data.name, readable_bytes(data.n_bytes), data.title, "yes" if located(data.name, folder) else "no")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestrec.cli.console import results, say, show, unread_output_dropped
-from nestrec.cli.destination import Overwrite, check_model_place
 from nestrec.cli.exit_codes import INTERRUPTED
+from nestrec.cli.output_paths import Overwrite, check_model_place
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.data.read_report import counted
 from nestrec.errors import MissingExtraError
@@ -23,7 +23,7 @@ from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
-    from nestrec.data.world import GeneratedWorld
+    from nestrec.data.synthetic import GeneratedData
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.report.page import Page
 
@@ -91,9 +91,9 @@ def demo(
     check_model_place(places.model, overwrite=True)
     from nestrec import __version__
     from nestrec.data.splitting import RandomSplit
-    from nestrec.data.world import World
+    from nestrec.data.synthetic import SyntheticData
 
-    world = World().generate(seed)
+    world = SyntheticData().generate(seed)
     trained_on, held_out = RandomSplit(_HELD_OUT, seed).split(world.interactions)
     for place, rows in ((places.train, trained_on), (places.test, held_out)):
         with outputs.writing(place.name) as partial:
@@ -131,8 +131,8 @@ def _measured(model: NestedEmbeddings, held_out: Interactions) -> tuple[tuple[Wi
     return qualities(figures), figures
 
 
-def _hierarchy(model: NestedEmbeddings, world: GeneratedWorld) -> TextTable:
-    from nestrec.report.hierarchy import hierarchy_table
+def _hierarchy(model: NestedEmbeddings, world: GeneratedData) -> TextTable:
+    from nestrec.report.topic_purity import hierarchy_table
 
     return hierarchy_table(model, world)
 
@@ -214,7 +214,7 @@ def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:
     )
 
 
-def _about(world: GeneratedWorld) -> str:
+def _about(world: GeneratedData) -> str:
     interactions = world.interactions
     users, items = counted(interactions.n_users, "user"), counted(interactions.n_items, "item")
     topics = counted(int(world.item_topic.max()) + 1, "topic")
@@ -223,7 +223,7 @@ def _about(world: GeneratedWorld) -> str:
     return f"The built-in world: {users}, {items} in {topics} of {subtopics}, {pairs}."
 
 
-def _subtopics_per_topic(world: GeneratedWorld) -> int:
+def _subtopics_per_topic(world: GeneratedData) -> int:
     return (int(world.item_subtopic.max()) + 1) // (int(world.item_topic.max()) + 1)
 
 

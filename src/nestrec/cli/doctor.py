@@ -114,7 +114,7 @@ def _torch_engine() -> str:
 
 
 def _threads() -> str:
-    from nestrec.kernels.threads import available_threads
+    from nestrec.parallel.threads import available_threads
 
     return f"{available_threads()} of {os.cpu_count()} processors may be used"
 
@@ -123,7 +123,7 @@ def _kernels() -> str:
     """Compile or load one kernel and tell where compiled code is kept."""
     import numpy as np
 
-    from nestrec.kernels.topk import top_k
+    from nestrec.retrieval.top_k import top_k
 
     start = time.perf_counter()
     top_k(np.ones((1, 2), np.float32), np.ones((2, 2), np.float32), (2,), 1, rows=np.zeros(1, np.int32))
@@ -145,10 +145,10 @@ def _small_model() -> str:
 
 
 def _trained(trainer: Trainer) -> str:
-    from nestrec.data.world import World
+    from nestrec.data.synthetic import SyntheticData
 
     start = time.perf_counter()
-    world = World(n_users=60, n_items=64, interactions_per_user=8).generate(seed=0)
+    world = SyntheticData(n_users=60, n_items=64, interactions_per_user=8).generate(seed=0)
     model = trainer.fit(world.interactions, validation=None)
     ids, _ = model.recommend(world.interactions.users.ids[0], k=3)
     return f"{len(ids)} recommendations after {time.perf_counter() - start:.1f} s"

@@ -17,7 +17,7 @@ from nestrec.report.training import validation_table
 
 if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
-    from nestrec.retrieval.plan import Plan
+    from nestrec.retrieval.search_config import SearchConfig
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def info(
     show(_sizes(loaded))
     show(_widths(loaded))
     if loaded.plan is not None:
-        results().print(f"Plan: {loaded.plan.name} ({_measured(loaded.plan)})")
+        results().print(f"SearchConfig: {loaded.plan.name} ({_measured(loaded.plan)})")
     _show_training(manifest.get("training"))
     data = manifest.get("data")
     for line in _data_lines(data.get("report") if isinstance(data, dict) else None):
@@ -65,7 +65,7 @@ def described(model: NestedEmbeddings) -> dict[str, Any]:
     return {**model.manifest, "memory": memory}
 
 
-def _measured(plan: Plan) -> str:
+def _measured(plan: SearchConfig) -> str:
     found = plan.measured
     if found is None:
         return "not measured"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nestrec.cli.console import results, say, show
-from nestrec.cli.destination import Overwrite, check_file_place, check_model_place, write_json
+from nestrec.cli.output_paths import Overwrite, check_file_place, check_model_place, write_json
 from nestrec.data.read_report import counted
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
-    from nestrec.planning.plan import Planning
-    from nestrec.retrieval.plan import Plan
-    from nestrec.retrieval.storage import Storage
+    from nestrec.autotune.autotune import AutotuneResult
+    from nestrec.retrieval.quantization import Storage
+    from nestrec.retrieval.search_config import SearchConfig
 
 EXAMPLES = """\b
 Examples:
@@ -64,9 +64,9 @@ def plan(
             check_file_place(place, overwrite=overwrite)
     if not measure_only:
         check_model_place(model, overwrite=True)
+    from nestrec.autotune.autotune import plan as find_plan
     from nestrec.cli.progress import counting_bar
     from nestrec.embeddings import NestedEmbeddings
-    from nestrec.planning.plan import plan as find_plan
 
     loaded = NestedEmbeddings.load(model, planned=False)
     with counting_bar("screens") as advance:
@@ -93,7 +93,7 @@ def _check_picture(place: Path) -> None:
         )
 
 
-def _tell(planning: Planning, every: bool, n_items: int) -> None:
+def _tell(planning: AutotuneResult, every: bool, n_items: int) -> None:
     from nestrec.report.frontier import plans_table
 
     chosen = planning.chosen.name
@@ -106,7 +106,7 @@ def _tell(planning: Planning, every: bool, n_items: int) -> None:
     results().print(_held(planning.chosen))
 
 
-def _held(chosen: Plan) -> str:
+def _held(chosen: SearchConfig) -> str:
     """Return what the chosen plan did for the users that it was not chosen with."""
     found = chosen.measured
     if found is None:
@@ -118,14 +118,14 @@ def _held(chosen: Plan) -> str:
     return f"{told}, {found.per_second:,.0f} users/s at once ({found.scan_per_second:,.0f} by {who})"
 
 
-def _draw(planning: Planning, path: Path, title: str, overwrite: bool) -> None:
+def _draw(planning: AutotuneResult, path: Path, title: str, overwrite: bool) -> None:
     from nestrec.report.frontier import write_frontier
 
     write_frontier(path, title, planning.tried, planning.chosen, planning.recall, overwrite=overwrite)
     say(f"Wrote {path}.")
 
 
-def _document(planning: Planning) -> dict[str, Any]:
+def _document(planning: AutotuneResult) -> dict[str, Any]:
     chosen = planning.chosen
     plans = [{**asdict(tried), "name": tried.name, "chosen": tried.name == chosen.name} for tried in planning.tried]
     held = None if chosen.measured is None else asdict(chosen.measured)
@@ -133,7 +133,7 @@ def _document(planning: Planning) -> dict[str, Any]:
 
 
 def _storages(text: str) -> tuple[Storage, ...]:
-    from nestrec.retrieval.storage import Storage
+    from nestrec.retrieval.quantization import Storage
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = [storage.value for storage in Storage]

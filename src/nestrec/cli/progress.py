@@ -13,7 +13,7 @@ from nestrec.data.read_report import counted
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
 
-    from nestrec.training.listener import EpochReport, PhaseStart
+    from nestrec.training.callbacks import EpochReport, PhaseStart
 
 
 class Advance(Protocol):
@@ -75,7 +75,7 @@ _PHASES = {
 
 
 class TrainingProgress:
-    """A `nestrec.training.listener.Listener` that shows what it hears; `watched` tells whether validation is ranked."""
+    """A `nestrec.training.callbacks.Callback` that shows progress; `watched`: whether validation is ranked."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nestrec.cli.answers import Answers, check_answers_place, write_answers
 from nestrec.cli.console import say
-from nestrec.cli.destination import Overwrite
 from nestrec.cli.id_files import ids_in, in_blocks
+from nestrec.cli.output_paths import Overwrite
+from nestrec.cli.ranking_output import Answers, check_answers_place, write_answers
 from nestrec.cli.reading import refuse_reading_twice
-from nestrec.cli.skipped import Skipped
+from nestrec.cli.unknown_ids import Skipped
 from nestrec.data.read_report import counted
 from nestrec.errors import OptionError
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from nestrec.cli.answers import Answers, check_answers_place, write_answers
 from nestrec.cli.console import say
-from nestrec.cli.destination import Overwrite
-from nestrec.cli.skipped import Skipped
+from nestrec.cli.output_paths import Overwrite
+from nestrec.cli.ranking_output import Answers, check_answers_place, write_answers
+from nestrec.cli.unknown_ids import Skipped
 from nestrec.errors import OptionError
 
 EXAMPLES = """\b

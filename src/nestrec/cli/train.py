@@ -14,9 +14,9 @@ import typer
 from nestrec.atomic.output_file import is_allowed
 from nestrec.cli.config import apply_config
 from nestrec.cli.console import say, show, unread_output_dropped
-from nestrec.cli.destination import check_model_place, was_interrupted
 from nestrec.cli.exit_codes import exit_code_of
 from nestrec.cli.method_options import MethodOptions
+from nestrec.cli.output_paths import check_model_place, was_interrupted
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import counted

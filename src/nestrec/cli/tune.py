@@ -10,8 +10,8 @@ import typer
 
 from nestrec.atomic.output_file import atomic_file
 from nestrec.cli.console import say, show
-from nestrec.cli.destination import Overwrite, check_file_place
 from nestrec.cli.lists import whole_numbers
+from nestrec.cli.output_paths import Overwrite, check_file_place
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.errors import OptionError
 

@@ -10,23 +10,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nestrec.arrays import BoolArray
 from nestrec.atomic.workspace import temporary_folder
-from nestrec.comparison.assembly import Known
-from nestrec.comparison.choosing import REFERENCE, chosen
-from nestrec.comparison.laboratory import VALIDATION, Laboratory
+from nestrec.comparison.callbacks import ComparisonCallback, NullComparisonCallback
+from nestrec.comparison.fit_runner import VALIDATION, Laboratory
+from nestrec.comparison.hyperparameter_search import check_optuna
 from nestrec.comparison.procedure import Procedure
 from nestrec.comparison.result import Comparison, DataSummary, Protocol
 from nestrec.comparison.run_log import RunLog
-from nestrec.comparison.search import check_optuna
+from nestrec.comparison.select_models import REFERENCE, chosen
 from nestrec.comparison.tuning import check_seconds
-from nestrec.comparison.watcher import Unwatched, Watcher
-from nestrec.data.cold import drop_cold
+from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import MissingExtraError, OptionError
+from nestrec.evaluation.evaluate import checked_cutoffs
 from nestrec.evaluation.held_out import match
-from nestrec.evaluation.protocol import checked_cutoffs
-from nestrec.kernels.threads import checked_threads
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_range, whole
 from nestrec.training.trainer import DEFAULT_WIDTHS, check_learnable
 from nestrec.training.validation import Metric
@@ -48,13 +48,13 @@ def compare(
     tune_nestrec: bool = False,
     threads: int | None = None,
     out: str | PathLike[str] | None = None,
-    watcher: Watcher = Unwatched(),  # noqa: B008 - it has no state
+    watcher: ComparisonCallback = NullComparisonCallback(),  # noqa: B008 - it has no state
 ) -> Comparison:
     """Compare nestrec with other models at every width, each tuned on the same budget.
 
     Tuning sees the training interactions alone: a random tenth of them is the validation part of every model. Then the
     options chosen are fitted on all of them, once for each seed in a process of its own, and judged once on the test
-    part. Differences to nestrec are paired over users; `nestrec.comparison.gaps` says what is tested.
+    part. Differences to nestrec are paired over users; `nestrec.comparison.paired_differences` says what is tested.
 
     Args:
         train: what to train and tune on. Users and items without interactions are unknown to every model.
@@ -82,8 +82,8 @@ def compare(
         DataError: the interactions hold nothing to learn from or to judge on, or the folder's log is of other data.
         MissingExtraError: a model that was named, or Optuna, is not installed.
 
-    >>> from nestrec import RandomSplit, World, compare
-    >>> train, test = RandomSplit(0.2).split(World(n_users=100, n_items=120).generate(seed=0).interactions)
+    >>> from nestrec import RandomSplit, SyntheticData, compare
+    >>> train, test = RandomSplit(0.2).split(SyntheticData(n_users=100, n_items=120).generate(seed=0).interactions)
     >>> found = compare(train, test, models=["popularity"], widths=[2, 4], seeds=[0], trials=0, threads=1)
     >>> [(result.name, len(result.cells)) for result in found.models]
     [('nestrec', 2), ('popularity', 1)]
@@ -149,7 +149,7 @@ class _Trained(NamedTuple):
     seen: Interactions
 
 
-def _summary(train: Interactions, test: Interactions, watcher: Watcher) -> tuple[DataSummary, Known]:
+def _summary(train: Interactions, test: Interactions, watcher: ComparisonCallback) -> tuple[DataSummary, BoolArray]:
     """Check the data before hours are spent on them, describe them, and tell which test users are known."""
     check_learnable(train)
     carve(VALIDATION, train)

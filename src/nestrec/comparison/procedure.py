@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nestrec.arrays import BoolArray
 from nestrec.baselines.registry import BASELINES
-from nestrec.comparison.assembly import FittedUnit, Known, SeedRun, assembled
-from nestrec.comparison.choosing import REFERENCE
+from nestrec.comparison.aggregate import FittedUnit, SeedRun, assembled
+from nestrec.comparison.callbacks import ComparisonCallback
+from nestrec.comparison.fit_runner import Laboratory
+from nestrec.comparison.hyperparameter_search import Budget, Search, defaults_of
 from nestrec.comparison.job import Job
-from nestrec.comparison.laboratory import Laboratory
 from nestrec.comparison.result import ModelResult, Options, Protocol
 from nestrec.comparison.run_log import RunLog
-from nestrec.comparison.search import Budget, Search, defaults_of
+from nestrec.comparison.select_models import REFERENCE
 from nestrec.comparison.tuning import Tuner, Unit
-from nestrec.comparison.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Procedure:
     names: tuple[str, ...]
     laboratory: Laboratory
     log: RunLog
-    watcher: Watcher
-    known: Known  # which of the test users have training interactions
+    watcher: ComparisonCallback
+    known: BoolArray  # which of the test users have training interactions
 
     @property
     def _tuner(self) -> Tuner:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nestrec.artefact.ids import packed_ids, unpacked_ids
+from nestrec.artefact.id_arrays import packed_ids, unpacked_ids
 from nestrec.artefact.tensors import map_arrays, write_arrays
 from nestrec.data.interactions import Interactions
 

@@ -14,17 +14,17 @@ from typing import Any
 from nestrec.atomic.workspace import temporary_folder
 from nestrec.baselines.baseline import Kind
 from nestrec.baselines.registry import BASELINES
-from nestrec.comparison.choosing import REFERENCE, check_model
+from nestrec.comparison.callbacks import ComparisonCallback, NullComparisonCallback
+from nestrec.comparison.fit_runner import Laboratory
+from nestrec.comparison.hyperparameter_search import Budget, Search, Trial, check_optuna, search
 from nestrec.comparison.job import Job, Outcome
-from nestrec.comparison.laboratory import Laboratory
 from nestrec.comparison.result import Options
 from nestrec.comparison.run_log import RunLog
-from nestrec.comparison.search import Budget, Search, Trial, check_optuna, search
-from nestrec.comparison.watcher import Unwatched, Watcher
+from nestrec.comparison.select_models import REFERENCE, check_model
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_report import counted
 from nestrec.errors import OptionError, TrainingError
-from nestrec.kernels.threads import checked_threads
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_count
 from nestrec.training.trainer import DEFAULT_WIDTHS
 from nestrec.training.validation import Metric
@@ -93,7 +93,7 @@ def tune(
     metric: str = "ndcg@20",
     seed: int = 0,
     threads: int | None = None,
-    watcher: Watcher = Unwatched(),  # noqa: B008 - it has no state
+    watcher: ComparisonCallback = NullComparisonCallback(),  # noqa: B008 - it has no state
 ) -> Tuning:
     """Search a model's options on a validation part, a random tenth of the interactions; the defaults come first.
 
@@ -113,8 +113,8 @@ def tune(
         MissingExtraError: Optuna or what the model needs is not installed.
         TrainingError: every fit failed.
 
-    >>> from nestrec import World, tune
-    >>> world = World(n_users=100, n_items=120).generate(seed=0)
+    >>> from nestrec import SyntheticData, tune
+    >>> world = SyntheticData(n_users=100, n_items=120).generate(seed=0)
     >>> found = tune(world.interactions, "ease", widths=[4], trials=2, threads=1)
     >>> len(found.at(4).search.trials), found.at(4).best.value >= found.at(4).defaults.value
     (2, True)
@@ -155,7 +155,7 @@ class Tuner:
     metric: str
     seed: int
     threads: int
-    watcher: Watcher
+    watcher: ComparisonCallback
 
     def __post_init__(self) -> None:
         """Check the metric and the seed."""

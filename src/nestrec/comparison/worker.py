@@ -1,4 +1,4 @@
-"""`Worker`: a child process that fits models, seen from its parent. What it runs is `nestrec.comparison.child`."""
+"""`Worker`: a child process that fits models, seen from its parent; it runs `nestrec.comparison.worker_main`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from types import TracebackType
 import nestrec
 from nestrec.comparison.job import Job, Outcome
 
-_COMMAND = (sys.executable, "-P", "-m", "nestrec.comparison.child")  # -P: no module of the user's folder is taken
+_COMMAND = (sys.executable, "-P", "-m", "nestrec.comparison.worker_main")  # -P: no module of the user's folder is taken
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read when libraries are loaded
 
 

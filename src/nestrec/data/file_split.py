@@ -14,24 +14,20 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float64Array, Int32Array, Int64Array, UInt8Array
 from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
-from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport
 from nestrec.data.readers.batch import Batch
-from nestrec.data.readers.opening import open_reader
+from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.reading import Progress, read_interactions
+from nestrec.data.rejections import RejectionLog
 from nestrec.data.splitting import LARGEST_SEED, LeaveLastOut, RandomSplit, Split, TimeSplit
 from nestrec.data.unusable_ids import usable_batches
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, OptionError
-
-Int64 = npt.NDArray[np.int64]
-Indices = npt.NDArray[np.int32]
-Codes = npt.NDArray[np.uint8]
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
@@ -118,8 +114,8 @@ class Assignment:
     report: ReadReport
     format: str  # of the reader
     interactions: Interactions  # that take part
-    pair_codes: Codes  # (n_interactions,) TRAIN, VALIDATION or TEST
-    row_codes: Codes  # (n_rows,) of the rows that the reader can use, in its order
+    pair_codes: UInt8Array  # (n_interactions,) TRAIN, VALIDATION or TEST
+    row_codes: UInt8Array  # (n_rows,) of the rows that the reader can use, in its order
 
     def part(self, code: int) -> Interactions:
         """Return the interactions of one part, with the ids of all."""
@@ -166,10 +162,10 @@ class _Rows:
     """The usable rows of a file, in order: the ids as indices of vocabularies of their own."""
 
     format: str
-    users: tuple[IdIndex, Indices]
-    items: tuple[IdIndex, Indices]
-    times: npt.NDArray[np.float64]  # (n,), or (0,) where none are needed
-    is_rated_enough: npt.NDArray[np.bool_]  # (n,)
+    users: tuple[IdIndex, Int32Array]
+    items: tuple[IdIndex, Int32Array]
+    times: Float64Array  # (n,), or (0,) where none are needed
+    is_rated_enough: BoolArray  # (n,)
 
     @classmethod
     def read(cls, path: str, options: ReadOptions) -> _Rows:
@@ -178,7 +174,7 @@ class _Rows:
         users, items = IdIndex(), IdIndex()
         user_parts, item_parts, times, enough = [], [], [np.empty(0)], []
         with closing(reader):
-            for batch in usable_batches(reader, Ledger(name, strict=False)):
+            for batch in usable_batches(reader, RejectionLog(name, strict=False)):
                 user_parts.append(users.add(batch.users))
                 item_parts.append(items.add(batch.items))
                 if batch.times is not None:
@@ -190,7 +186,7 @@ class _Rows:
             together(enough),
         )  # fmt: skip
 
-    def pairs(self, interactions: Interactions) -> Int64:
+    def pairs(self, interactions: Interactions) -> Int64Array:
         """Return the place of each row's pair among the interactions, -1 where it takes no part; (n,)."""
         users = _indices(*self.users, interactions.users)
         items = _indices(*self.items, interactions.items)
@@ -200,20 +196,20 @@ class _Rows:
         return np.where(found, places, -1)
 
 
-def _rated_enough(batch: Batch, least: float | None) -> npt.NDArray[np.bool_]:
+def _rated_enough(batch: Batch, least: float | None) -> BoolArray:
     if least is None or batch.ratings is None:
         return np.ones(len(batch.users), dtype=np.bool_)
     return batch.ratings >= least
 
 
-def _indices(index: IdIndex, entries: Indices, vocabulary: Vocabulary) -> Indices:
+def _indices(index: IdIndex, entries: Int32Array, vocabulary: Vocabulary) -> Int32Array:
     """Return the index of each row's id, -1 where it takes no part."""
     own, ranks = index.finish()
-    rows: Indices = vocabulary.index_of(own.ids)[ranks][entries]
+    rows: Int32Array = vocabulary.index_of(own.ids)[ranks][entries]
     return rows
 
 
-def _keys(interactions: Interactions) -> Int64:
+def _keys(interactions: Interactions) -> Int64Array:
     """Return one ascending int64 for each pair."""
     keys = np.repeat(np.arange(interactions.n_users, dtype=np.int64), np.diff(interactions.indptr))
     keys *= interactions.n_items
@@ -221,7 +217,7 @@ def _keys(interactions: Interactions) -> Int64:
     return keys
 
 
-def _dated(interactions: Interactions, pairs: Int64, times: npt.NDArray[np.float64]) -> Interactions:
+def _dated(interactions: Interactions, pairs: Int64Array, times: Float64Array) -> Interactions:
     """Return the interactions with the time of the first row of each."""
     first = np.full(interactions.n_interactions, np.inf)
     kept = pairs >= 0
@@ -229,7 +225,7 @@ def _dated(interactions: Interactions, pairs: Int64, times: npt.NDArray[np.float
     return replace(interactions, timestamps=first)
 
 
-def _pair_codes(interactions: Interactions, split: FileSplit) -> tuple[Codes, list[float] | None]:
+def _pair_codes(interactions: Interactions, split: FileSplit) -> tuple[UInt8Array, list[float] | None]:
     """Return the part of each pair and, for a split by time, the moments at which validation and test begin."""
     test, validation = split.splits()
     rest, held_out = test.split(interactions)

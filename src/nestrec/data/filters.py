@@ -8,14 +8,12 @@ the time is linear; beyond the input the memory is that of the result (at first,
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, OptionError
-from nestrec.kernels import filters as kernel
-
-Counts = npt.NDArray[np.int64]
+from nestrec.kernels.data import k_core as kernel
 
 _NO_TIMES = np.empty(0, dtype=np.float64)
 
@@ -54,7 +52,7 @@ def _check(name: str, minimum: int) -> None:
         raise OptionError(f"{name} {minimum} is negative; give the least number of interactions to have, such as 5")
 
 
-def _core_counts(interactions: Interactions, min_user: int, min_item: int) -> tuple[Counts, Counts]:
+def _core_counts(interactions: Interactions, min_user: int, min_item: int) -> tuple[Int64Array, Int64Array]:
     """Return the interactions of each user and item in the core; below the minimum means not in it."""
     item_indptr = np.empty(interactions.n_items + 1, dtype=np.int64)
     users = np.empty(interactions.n_interactions, dtype=np.int32)
@@ -68,9 +66,9 @@ def _core_counts(interactions: Interactions, min_user: int, min_item: int) -> tu
 
 def _restricted(
     interactions: Interactions,
-    user_counts: Counts,
-    in_core: npt.NDArray[np.bool_],  # (n_users,)
-    items_in_core: npt.NDArray[np.bool_],  # (n_items,)
+    user_counts: Int64Array,
+    in_core: BoolArray,  # (n_users,)
+    items_in_core: BoolArray,  # (n_items,)
 ) -> Interactions:
     """Return the core with vocabularies and indices of its own."""
     indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(user_counts[in_core])])

@@ -8,14 +8,12 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Int32Array, Int64Array, UInt8Array
 from nestrec.data.ids import TEXT, IdArray, is_whole, parse_decimal
 from nestrec.data.vocabulary import LARGEST_SIZE, Vocabulary
 from nestrec.errors import DataError
-from nestrec.kernels import id_index as kernel
+from nestrec.kernels.data import id_index as kernel
 
-Bytes = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
-Int32 = npt.NDArray[np.int32]
 Number = TypeVar("Number", bound=np.generic)
 
 
@@ -32,9 +30,9 @@ def is_utf8(text: bytes) -> bool:
 class TextIds:
     """Ids as UTF-8 bytes `start:end` of one buffer."""
 
-    buffer: Bytes
-    starts: Int64  # (n,)
-    ends: Int64  # (n,)
+    buffer: UInt8Array
+    starts: Int64Array  # (n,)
+    ends: Int64Array  # (n,)
 
     @classmethod
     def from_strings(cls, texts: list[str]) -> TextIds:
@@ -52,31 +50,31 @@ class TextIds:
         """Count the ids."""
         return len(self.starts)
 
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | Int64 | slice) -> TextIds:
+    def __getitem__(self, rows: BoolArray | Int64Array | slice) -> TextIds:
         """Return some of the ids, over the same buffer."""
         return TextIds(self.buffer, self.starts[rows], self.ends[rows])
 
 
-IdColumn = TextIds | Int64  # text, or numbers
+IdColumn = TextIds | Int64Array  # text, or numbers
 
 
 class IdIndex:
     """Ids met so far, each with the number of its first appearance ("entry")."""
 
     def __init__(self) -> None:
-        self._slots: Int32 = np.full(1 << 12, -1, dtype=np.int32)
-        self._keys: Int64 = np.empty(1 << 11, dtype=np.int64)
-        self._lengths: Int32 = np.empty(1 << 11, dtype=np.int32)
-        self._offsets: Int64 = np.empty(0, dtype=np.int64)  # needed from the first text on
-        self._arena: Bytes = np.empty(0, dtype=np.uint8)
-        self._used: Int64 = np.zeros(2, dtype=np.int64)
+        self._slots: Int32Array = np.full(1 << 12, -1, dtype=np.int32)
+        self._keys: Int64Array = np.empty(1 << 11, dtype=np.int64)
+        self._lengths: Int32Array = np.empty(1 << 11, dtype=np.int32)
+        self._offsets: Int64Array = np.empty(0, dtype=np.int64)  # needed from the first text on
+        self._arena: UInt8Array = np.empty(0, dtype=np.uint8)
+        self._used: Int64Array = np.zeros(2, dtype=np.int64)
         self.decimal_example: str | None = None  # set by `finish` where ids such as "12.0" became whole numbers
 
     def __len__(self) -> int:
         """Count the distinct ids."""
         return int(self._used[0])
 
-    def add(self, ids: IdColumn) -> Int32:
+    def add(self, ids: IdColumn) -> Int32Array:
         """Return the entry of each id, new ones included; (n,) int32."""
         out = np.empty(len(ids), dtype=np.int32)
         self._make_room(len(ids))
@@ -90,7 +88,7 @@ class IdIndex:
             kernel.index_numbers(ids, self._slots, self._keys, self._lengths, self._used, out)
         return out
 
-    def finish(self) -> tuple[Vocabulary, Int32]:
+    def finish(self) -> tuple[Vocabulary, Int32Array]:
         """Return the ids in order and, for each entry, its row there.
 
         Where every id is a whole number or a whole number written as a float ("12.0"), all become whole numbers, and
@@ -129,7 +127,7 @@ class IdIndex:
         ids[is_text] = np.array(texts, dtype=TEXT)
         return ids
 
-    def _texts(self, is_text: npt.NDArray[np.bool_]) -> list[str]:
+    def _texts(self, is_text: BoolArray) -> list[str]:
         starts = self._offsets[: len(is_text)][is_text]
         ends = starts + self._lengths[: len(is_text)][is_text]
         contents = self._arena[: self._used[1]].tobytes()

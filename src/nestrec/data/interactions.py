@@ -7,8 +7,8 @@ from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float64Array, Int32Array, Int64Array
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError
 
@@ -34,9 +34,9 @@ class Interactions:
 
     users: Vocabulary
     items: Vocabulary
-    indptr: npt.NDArray[np.int64]  # (n_users + 1,)
-    indices: npt.NDArray[np.int32]  # (n_interactions,) item_index
-    timestamps: npt.NDArray[np.float64] | None = None  # (n_interactions,) seconds; kept where a time split needs them
+    indptr: Int64Array  # (n_users + 1,)
+    indices: Int32Array  # (n_interactions,) item_index
+    timestamps: Float64Array | None = None  # (n_interactions,) seconds; kept where a time split needs them
     check: InitVar[bool] = True  # False: `check_indices` is left to the caller, as for a file too large to read at once
 
     def __post_init__(self, check: bool) -> None:
@@ -109,7 +109,7 @@ def _check_types(given: Interactions) -> None:
             raise DataError(f"{name} must be a numpy array of one dimension, got {shape}")
 
 
-def _check_rows(indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int) -> None:
+def _check_rows(indptr: Int64Array, indices: Int32Array, n_items: int) -> None:
     """Raise DataError unless items are from 0 to n_items - 1 and the items of each row ascend."""
     for start in range(0, len(indices), _PAIRS_AT_ONCE):
         some = indices[start : start + _PAIRS_AT_ONCE + 1]  # and the next one, which must be greater too

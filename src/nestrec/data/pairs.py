@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import Float64Array, Int32Array, Int64Array
 from nestrec.data.spill import SpilledColumns
-from nestrec.kernels import csr as kernel
-from nestrec.kernels import repeats as rated_kernel
-from nestrec.kernels.slices import ENTRIES, row_slices
-from nestrec.kernels.threads import in_threads
+from nestrec.kernels.data import csr as kernel
+from nestrec.kernels.data import repeats as rated_kernel
+from nestrec.parallel.slices import ENTRIES, row_slices
+from nestrec.parallel.threads import in_threads
 
-Int64 = npt.NDArray[np.int64]
-Int32 = npt.NDArray[np.int32]
-Float64 = npt.NDArray[np.float64]
-
-_NONE: Float64 = np.empty(0, dtype=np.float64)
+_NONE: Float64Array = np.empty(0, dtype=np.float64)
 _RULES = {"first": rated_kernel.FIRST, "last": rated_kernel.LAST, "sum": rated_kernel.SUM}
 
 
@@ -64,14 +61,18 @@ class PairStore:
         """Pairs added, repeats included."""
         return self._columns.n_rows
 
-    def add(self, users: Int32, items: Int32, times: Float64 | None, ratings: Float64 | None = None) -> None:
+    def add(
+        self, users: Int32Array, items: Int32Array, times: Float64Array | None, ratings: Float64Array | None = None
+    ) -> None:
         """Append pairs; (n,) each."""
         values = ((times, self._with_times), (ratings, self._with_ratings))
         # Copies: the reader may overwrite or free its arrays when it goes on.
         kept = [_NONE if column is None else column.copy() for column, wanted in values if wanted]
         self._columns.append(users, items, *kept)
 
-    def rows(self, user_ranks: Int32, item_ranks: Int32, threads: int) -> tuple[Int64, Int32, Float64 | None]:
+    def rows(
+        self, user_ranks: Int32Array, item_ranks: Int32Array, threads: int
+    ) -> tuple[Int64Array, Int32Array, Float64Array | None]:
         """Return indptr, indices and times of the matrix, each pair once."""
         # Entries may share a rank, so the matrix may have fewer rows than there are entries.
         counts = np.zeros(int(user_ranks.max(initial=-1)) + 1, dtype=np.int64)
@@ -94,7 +95,7 @@ class PairStore:
         _shorten(times, n_kept if self._with_times else 0)
         return indptr, indices, times if self._with_times else None
 
-    def _join(self, indptr: Int64, indices: Int32, times: Float64, ratings: Float64) -> int:
+    def _join(self, indptr: Int64Array, indices: Int32Array, times: Float64Array, ratings: Float64Array) -> int:
         if self._rule is None:
             self.n_distinct = kernel.drop_repeats(indptr, indices, times)
             return self.n_distinct
@@ -105,7 +106,9 @@ class PairStore:
         return n_kept
 
 
-def _sort(indptr: Int64, indices: Int32, times: Float64, ratings: Float64, threads: int, *, rated: bool) -> None:
+def _sort(
+    indptr: Int64Array, indices: Int32Array, times: Float64Array, ratings: Float64Array, threads: int, *, rated: bool
+) -> None:
     """Sort each row, in shares of about equally many pairs."""
     shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
     if rated:

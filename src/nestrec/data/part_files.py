@@ -20,14 +20,14 @@ from nestrec.atomic.output_file import atomic_file
 from nestrec.data.file_split import LEFT_OUT, PARTS, Assignment
 from nestrec.data.id_index import TextIds
 from nestrec.data.interactions import Interactions
-from nestrec.data.ledger import Ledger
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.columns import plain_name
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.json_lines import JsonLinesReader
 from nestrec.data.readers.missing import NA_WORDS
-from nestrec.data.readers.opening import open_reader
+from nestrec.data.readers.open_reader import open_reader
+from nestrec.data.rejections import RejectionLog
 from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import DataError, OptionError
 
@@ -118,7 +118,7 @@ def _copy_objects(path: str, assignment: Assignment, options: ReadOptions, files
 def _coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[tuple[int, Iterator[bytes]]]:
     """Yield the rows of each part, batch by batch, as bytes. Raises DataError where the file has changed."""
     done = 0
-    for batch in usable_batches(reader, Ledger(name, strict=False)):
+    for batch in usable_batches(reader, RejectionLog(name, strict=False)):
         assert batch.raw is not None
         codes = assignment.row_codes[done : done + len(batch.raw)]
         done += len(batch.raw)
@@ -153,7 +153,7 @@ def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> 
     reader, name = open_reader(path, options)
     parts = []
     with closing(reader):
-        for batch in usable_batches(reader, Ledger(name, strict=False)):
+        for batch in usable_batches(reader, RejectionLog(name, strict=False)):
             if batch.numbers is None:
                 raise DataError(f"{name} cannot be divided row by row; give a single Parquet file")
             parts.append(batch.numbers.copy())

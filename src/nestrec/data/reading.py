@@ -18,12 +18,12 @@ import numpy as np
 from nestrec.data.filters import k_core
 from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
-from nestrec.data.ledger import BELOW_CORE, BELOW_MIN_RATING, REPEATED, Ledger
 from nestrec.data.pairs import PairStore, RepeatRule
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport, counted
 from nestrec.data.readers.batch import Batch, Reader
-from nestrec.data.readers.opening import open_reader
+from nestrec.data.readers.open_reader import open_reader
+from nestrec.data.rejections import BELOW_CORE, BELOW_MIN_RATING, REPEATED, RejectionLog
 from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import DataError
 
@@ -64,7 +64,7 @@ def read_interactions(
     """
     options = options or ReadOptions()
     reader, name = open_reader(source, options)
-    ledger = Ledger(name, strict=options.strict)
+    ledger = RejectionLog(name, strict=options.strict)
     rule = _repeat_rule(options)
     with_times = "timestamp" in reader.columns
     with closing(reader), PairStore(options.memory_limit_mb * 500_000, with_times=with_times, rule=rule) as store:
@@ -92,7 +92,7 @@ def _repeat_rule(options: ReadOptions) -> RepeatRule | None:
 def _read_all(
     reader: Reader,
     met: _Met,
-    ledger: Ledger,
+    ledger: RejectionLog,
     options: ReadOptions,
     progress: Progress | None,
     rule: RepeatRule | None,
@@ -106,7 +106,7 @@ def _read_all(
                 progress(*reader.progress())
 
 
-def _rated(batch: Batch, min_rating: float | None, ledger: Ledger) -> Batch:
+def _rated(batch: Batch, min_rating: float | None, ledger: RejectionLog) -> Batch:
     """Leave out the rows rated below the minimum."""
     if min_rating is None or batch.ratings is None:
         return batch
@@ -129,7 +129,7 @@ def _add(batch: Batch, met: _Met, pool: Executor | None) -> None:
     met.pairs.add(users, items, batch.times, batch.ratings)
 
 
-def _check_anything(name: str, met: _Met, ledger: Ledger, n_left: int) -> None:
+def _check_anything(name: str, met: _Met, ledger: RejectionLog, n_left: int) -> None:
     if met.n_rows == 0:
         raise DataError(f"{name} has no rows of interactions (a header at most); give a file with data")
     if n_left == 0:
@@ -143,7 +143,7 @@ def _assembled(met: _Met, options: ReadOptions) -> Interactions:
     return Interactions(users, items, indptr, indices, times if options.keep_timestamps else None)
 
 
-def _cored(name: str, interactions: Interactions, ledger: Ledger, options: ReadOptions) -> Interactions:
+def _cored(name: str, interactions: Interactions, ledger: RejectionLog, options: ReadOptions) -> Interactions:
     by_user, by_item = options.min_user_interactions, options.min_item_interactions
     if by_user == by_item == 0:
         return interactions
@@ -156,7 +156,7 @@ def _cored(name: str, interactions: Interactions, ledger: Ledger, options: ReadO
 
 
 def _report(
-    name: str, reader: Reader, n_rows: int, interactions: Interactions, ledger: Ledger, notes: list[str]
+    name: str, reader: Reader, n_rows: int, interactions: Interactions, ledger: RejectionLog, notes: list[str]
 ) -> ReadReport:
     examples = {reason: shown for reason, shown in ledger.examples.items() if shown}
     return ReadReport(

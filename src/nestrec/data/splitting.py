@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from nestrec.arguments import real_number, whole_number
+from nestrec.arrays import BoolArray, Float64Array, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, OptionError
-from nestrec.kernels import splitting as kernel
+from nestrec.kernels.data import splitting as kernel
 
-Marks = npt.NDArray[np.bool_]
 Parts = tuple[Interactions, Interactions]
 
 LARGEST_SEED = 2**63 - 1
@@ -114,7 +113,7 @@ class TimeSplit:
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError without timestamps, or where one part would be empty."""
         times = _times_of(interactions)
-        marks: Marks = times >= self.cut(interactions)
+        marks: BoolArray = times >= self.cut(interactions)
         n_held_out = int(np.count_nonzero(marks))
         if n_held_out in (0, len(marks)):
             which = "no interaction is" if n_held_out == 0 else "all interactions are"
@@ -165,7 +164,7 @@ class LeaveLastOut:
 
 def divided(
     interactions: Interactions,
-    held_out: Marks,  # (n_interactions,) in the order of `indices`
+    held_out: BoolArray,  # (n_interactions,) in the order of `indices`
 ) -> Parts:
     """Return (the rest, the marked interactions), both with all users and items."""
     indptr = np.empty_like(interactions.indptr)
@@ -174,7 +173,7 @@ def divided(
     return _part(interactions, rest, interactions.indptr - indptr), _part(interactions, held_out, indptr)
 
 
-def _part(interactions: Interactions, marks: Marks, indptr: npt.NDArray[np.int64]) -> Interactions:
+def _part(interactions: Interactions, marks: BoolArray, indptr: Int64Array) -> Interactions:
     times = interactions.timestamps
     return Interactions(
         interactions.users,
@@ -185,7 +184,7 @@ def _part(interactions: Interactions, marks: Marks, indptr: npt.NDArray[np.int64
     )
 
 
-def _cut_nearest(times: npt.NDArray[np.float64], fraction: float) -> float:
+def _cut_nearest(times: Float64Array, fraction: float) -> float:
     """Return the time t for which the share of times >= t is nearest to the fraction and both parts hold something."""
     wanted = fraction * len(times)
     place = min(max(len(times) - round(wanted), 0), len(times) - 1)
@@ -201,7 +200,7 @@ def _cut_nearest(times: npt.NDArray[np.float64], fraction: float) -> float:
     return float(times[times > at].min())
 
 
-def _times_of(interactions: Interactions) -> npt.NDArray[np.float64]:
+def _times_of(interactions: Interactions) -> Float64Array:
     times = interactions.timestamps
     if times is None:
         raise DataError(

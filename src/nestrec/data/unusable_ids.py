@@ -6,22 +6,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray
 from nestrec.data.id_index import IdColumn, TextIds
-from nestrec.data.ledger import NUL_IN_ID, Ledger
 from nestrec.data.readers.batch import Batch, Reader
+from nestrec.data.rejections import NUL_IN_ID, RejectionLog
 
-Mask = npt.NDArray[np.bool_]
 
-
-def usable_batches(reader: Reader, ledger: Ledger) -> Iterator[Batch]:
+def usable_batches(reader: Reader, ledger: RejectionLog) -> Iterator[Batch]:
     """Yield the batches of a reader without the rows whose ids hold a NUL byte."""
     for batch in reader.batches(ledger):
         yield drop_nul_ids(batch, ledger)
 
 
-def drop_nul_ids(batch: Batch, ledger: Ledger) -> Batch:
+def drop_nul_ids(batch: Batch, ledger: RejectionLog) -> Batch:
     """Return the batch without rows whose user or item holds a NUL byte, which are counted.
 
     numpy before 2.5 compares text up to the first NUL, so two such ids could not be told apart.
@@ -48,7 +46,7 @@ def drop_nul_ids(batch: Batch, ledger: Ledger) -> Batch:
     )
 
 
-def _with_nul(ids: IdColumn) -> Mask | None:
+def _with_nul(ids: IdColumn) -> BoolArray | None:
     """Return which ids hold a NUL byte, or None where there is none in the bytes around them."""
     if not isinstance(ids, TextIds) or not len(ids):
         return None
@@ -58,7 +56,7 @@ def _with_nul(ids: IdColumn) -> Mask | None:
         return None
     nul = used == 0
     before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(nul, dtype=np.int64)])
-    found: Mask = before[ids.ends - first] > before[ids.starts - first]
+    found: BoolArray = before[ids.ends - first] > before[ids.starts - first]
     return found
 
 

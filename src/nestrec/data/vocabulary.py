@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import Int32Array, Int64Array
 from nestrec.data.ids import IdArray, as_text, canonical_ids, parse_decimal, whole_number
 from nestrec.errors import DataError
-
-IndexArray = npt.NDArray[np.int32]
 
 LARGEST_SIZE = 2**31 - 1  # row indices are int32
 _HASHED_AT_ONCE = 1_000_000
@@ -52,7 +51,7 @@ class Vocabulary:
         first[1:] = ordered[1:] != ordered[:-1]
         return cls(ordered[first])
 
-    def index_of(self, ids: npt.ArrayLike) -> IndexArray:
+    def index_of(self, ids: npt.ArrayLike) -> Int32Array:
         """Return the row of each id, -1 where it is unknown. Shape as given; int32."""
         wanted = canonical_ids(ids)
         if wanted.dtype.kind == self.ids.dtype.kind:
@@ -76,7 +75,7 @@ class Vocabulary:
             digest.update(_id_bytes(self.ids[start : start + _HASHED_AT_ONCE]))
         return digest.hexdigest()
 
-    def _rows(self, wanted: IdArray) -> IndexArray:
+    def _rows(self, wanted: IdArray) -> Int32Array:
         """Find ids of this vocabulary's own type."""
         if len(self) == 0:
             return np.full(wanted.shape, -1, dtype=np.int32)
@@ -103,7 +102,7 @@ class Vocabulary:
         return f"<Vocabulary of {len(self)} {kind} ids{ends}>"
 
 
-def _places(ordered: IdArray, wanted: IdArray) -> npt.NDArray[np.int64]:
+def _places(ordered: IdArray, wanted: IdArray) -> Int64Array:
     """Return for each wanted id the last place whose id is not above it, 0 if there is none."""
     if ordered.dtype.kind == "i":
         return np.maximum(np.searchsorted(ordered, wanted, side="right") - 1, 0)

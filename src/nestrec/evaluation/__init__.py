@@ -1,11 +1,11 @@
 """Full ranking at every width in one pass, its metrics, and how sure they are."""
 
+from nestrec.evaluation.evaluate import evaluate
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
 from nestrec.evaluation.full_ranking import evaluate_arrays
 from nestrec.evaluation.held_out import Unmatched
-from nestrec.evaluation.item_similarities import ItemSimilarities
-from nestrec.evaluation.protocol import evaluate
 from nestrec.evaluation.significance import Difference, bootstrap_intervals, paired_difference, paired_differences
+from nestrec.item_similarities import ItemSimilarities
 
 __all__ = [
     "Difference",

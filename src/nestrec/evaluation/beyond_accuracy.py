@@ -8,23 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
-Indices = npt.NDArray[np.int32]
+from nestrec.arrays import Float64Array, Int32Array, Int64Array
 
 
-def listed(ranked: Indices, k: int, n_items: int) -> Counts:
+def listed(ranked: Int32Array, k: int, n_items: int) -> Int64Array:
     """Count the lists (n, >= k), cut at k, that each item stands in; (n_items,)."""
     return np.bincount(ranked[:, :k].ravel() + 1, minlength=n_items + 1)[1:]
 
 
-def coverage(n_lists: Counts) -> float:
+def coverage(n_lists: Int64Array) -> float:
     """Share of the catalogue that stands in at least one list (Ge, Delgado-Battenfeld and Jannach 2010)."""
     return float(np.mean(n_lists > 0))
 
 
-def gini(n_lists: Counts) -> float:
+def gini(n_lists: Int64Array) -> float:
     """How unequally the lists' places are spread over the catalogue: 0 evenly, 1 all on one item.
 
     With the counts c ascending, sum of (2 j - n - 1) c_j for j from 1 to n, divided by (n - 1) times the sum of c
@@ -37,7 +35,7 @@ def gini(n_lists: Counts) -> float:
     return _ratio(float(signs @ np.sort(n_lists)), (n_items - 1) * float(places))
 
 
-def popularity_ranks(n_interactions: Counts) -> npt.NDArray[np.float64]:
+def popularity_ranks(n_interactions: Int64Array) -> Float64Array:
     """Rank items by training interactions, 1 for the most; items with equally many share the mean of their ranks."""
     ascending = np.sort(n_interactions)
     above = len(ascending) - np.searchsorted(ascending, n_interactions, side="right")
@@ -45,7 +43,7 @@ def popularity_ranks(n_interactions: Counts) -> npt.NDArray[np.float64]:
     return (above + 1 + not_below) / 2
 
 
-def self_information(n_interactions: Counts, n_users: int) -> npt.NDArray[np.float64]:
+def self_information(n_interactions: Int64Array, n_users: int) -> Float64Array:
     """Return -log2 of the share of users who met each item in training, in bits.
 
     An item nobody met counts as met by one user, so that means stay finite.
@@ -53,7 +51,7 @@ def self_information(n_interactions: Counts, n_users: int) -> npt.NDArray[np.flo
     return np.log2(n_users / np.maximum(n_interactions, 1))
 
 
-def mean_listed(n_lists: Counts, values: npt.NDArray[np.float64]) -> float:
+def mean_listed(n_lists: Int64Array, values: Float64Array) -> float:
     """Mean of a value of the items over all places of all lists; NaN without lists."""
     return _ratio(float(n_lists @ values), float(n_lists.sum()))
 
@@ -66,15 +64,15 @@ class CatalogueFigures:
     of `self_information` (Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma of recommender systems").
     """
 
-    ranks: npt.NDArray[np.float64]  # (n_items,)
-    information: npt.NDArray[np.float64]  # (n_items,)
+    ranks: Float64Array  # (n_items,)
+    information: Float64Array  # (n_items,)
 
     @classmethod
-    def of(cls, n_interactions: Counts, n_users: int) -> CatalogueFigures:
+    def of(cls, n_interactions: Int64Array, n_users: int) -> CatalogueFigures:
         """Take the training interactions of each item, and the number of users in training."""
         return cls(popularity_ranks(n_interactions), self_information(n_interactions, n_users))
 
-    def __call__(self, n_lists: Counts) -> dict[str, float]:
+    def __call__(self, n_lists: Int64Array) -> dict[str, float]:
         """Return the figures of lists in which each item stands so many times."""
         return {
             "coverage": coverage(n_lists),

@@ -8,8 +8,8 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float32Array
 from nestrec.data.ids import IdArray
 from nestrec.errors import OptionError
 from nestrec.evaluation.held_out import Unmatched
@@ -27,9 +27,9 @@ class WidthEvaluation:
     known_means: dict[str, float]  # over the users that the model knows; their unknown items stay in the denominators
     known_intervals: dict[str, tuple[float, float]]
     beyond_accuracy: dict[str, float]  # coverage@20, gini@20, popularity_rank@20, novelty@20, …
-    per_user: npt.NDArray[np.float32]  # (n_users, n_labels) columns in the order of `means`
+    per_user: Float32Array  # (n_users, n_labels) columns in the order of `means`
 
-    def of_users(self, label: str) -> npt.NDArray[np.float32]:
+    def of_users(self, label: str) -> Float32Array:
         """Return one metric of every user, (n_users,), in the order of `Evaluation.user_ids`."""
         if label not in self.means:
             raise OptionError(f"{label!r} was not evaluated; choose one of {', '.join(self.means)}")
@@ -53,7 +53,7 @@ class Evaluation:
     """Full ranking of held-out interactions at every width; `nestrec.evaluation.evaluate` makes it."""
 
     user_ids: IdArray  # (n_users,) who had held-out interactions, known to the model or not
-    is_known: npt.NDArray[np.bool_]  # (n_users,) whether the model knows the user
+    is_known: BoolArray  # (n_users,) whether the model knows the user
     n_interactions: int  # held out
     n_items: int  # items ranked
     cutoffs: tuple[int, ...]

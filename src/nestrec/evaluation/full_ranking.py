@@ -9,17 +9,14 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.evaluation.beyond_accuracy import listed
 from nestrec.evaluation.held_out import HeldOut
 from nestrec.evaluation.metrics import METRICS, Hits, labels, user_values
-from nestrec.kernels.ranking import rank_widths
-from nestrec.kernels.sweep import Heed
+from nestrec.evaluation.rank_widths import rank_widths
+from nestrec.retrieval.batched_scan import Heed
 
-FloatMatrix = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int32]
-Pointers = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]  # users ranked, users to rank
 
 _USERS_AT_ONCE = 8192
@@ -39,7 +36,7 @@ class Ranked(Protocol):
 
     def lists(
         self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
-    ) -> Iterator[tuple[slice, Indices]]:
+    ) -> Iterator[tuple[slice, Int32Array]]:
         """Yield users (places in held.known) and their lists of unseen items, (n_widths, n, k), -1 at the end.
 
         `heed` is called now and then, by any thread; what it raises ends the ranking.
@@ -49,11 +46,11 @@ class Ranked(Protocol):
 class Model(NamedTuple):
     """The arrays of a model that ranking needs."""
 
-    user_embeddings: FloatMatrix  # (n_users, >= widest)
-    item_embeddings: FloatMatrix  # (n_items, >= widest)
+    user_embeddings: Float32Array  # (n_users, >= widest)
+    item_embeddings: Float32Array  # (n_items, >= widest)
     widths: tuple[int, ...]  # ascending; those to evaluate
-    seen_indptr: Pointers  # (n_users + 1,)
-    seen_indices: Indices
+    seen_indptr: Int64Array  # (n_users + 1,)
+    seen_indices: Int32Array
 
     @property
     def n_items(self) -> int:
@@ -67,7 +64,7 @@ class Model(NamedTuple):
 
     def lists(
         self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
-    ) -> Iterator[tuple[slice, Indices]]:
+    ) -> Iterator[tuple[slice, Int32Array]]:
         """Yield users (places in held.known) and their lists, (n_widths, n, k)."""
         size = max(1, min(_USERS_AT_ONCE, _LISTED_AT_ONCE // (k * self.n_widths)))
         for start in range(0, len(held.known), size):
@@ -78,8 +75,8 @@ class Model(NamedTuple):
 class Results(NamedTuple):
     """What is left of the lists."""
 
-    per_user: npt.NDArray[np.float32]  # (n_widths, n_users, n_labels), columns in the order of `metrics.labels`
-    n_lists: npt.NDArray[np.int64]  # (n_widths, n_cutoffs, n_items) lists, cut there, that an item stands in
+    per_user: Float32Array  # (n_widths, n_users, n_labels), columns in the order of `metrics.labels`
+    n_lists: Int64Array  # (n_widths, n_cutoffs, n_items) lists, cut there, that an item stands in
 
 
 def ranked_results(
@@ -99,19 +96,19 @@ def ranked_results(
     return Results(per_user, n_lists)
 
 
-def _hits(held: HeldOut, block: slice, ranked: Indices) -> Hits:
+def _hits(held: HeldOut, block: slice, ranked: Int32Array) -> Hits:
     indptr = held.indptr[block.start : block.stop + 1]
     return Hits.of(ranked, indptr, held.indices, held.n_relevant[held.known[block]])
 
 
 def evaluate_arrays(
-    user_embeddings: FloatMatrix,  # (n_users, >= widest) float32
-    item_embeddings: FloatMatrix,  # (n_items, >= widest) float32
+    user_embeddings: Float32Array,  # (n_users, >= widest) float32
+    item_embeddings: Float32Array,  # (n_items, >= widest) float32
     widths: tuple[int, ...],  # ascending
-    seen_indptr: Pointers,  # (n_users + 1,) of the training interactions
-    seen_indices: Indices,
-    held_indptr: Pointers,  # (n_users + 1,) of the held-out interactions, same rows and columns
-    held_indices: Indices,  # ascending in a row
+    seen_indptr: Int64Array,  # (n_users + 1,) of the training interactions
+    seen_indices: Int32Array,
+    held_indptr: Int64Array,  # (n_users + 1,) of the held-out interactions, same rows and columns
+    held_indices: Int32Array,  # ascending in a row
     *,
     metrics: tuple[str, ...] = ("recall", "ndcg"),
     cutoffs: tuple[int, ...] = (20,),

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Int32Array, Int64Array
 from nestrec.errors import DataError
-from nestrec.kernels.hits import count_common
+from nestrec.kernels.search.hits import count_common
 
 if TYPE_CHECKING:
     from nestrec.data.ids import IdArray
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from nestrec.data.vocabulary import Vocabulary
 
 LARGE_SHARE = 0.1  # of the held-out interactions; so many in the training data are a mistake more often than not
-
-Indices = npt.NDArray[np.int32]
-Pointers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -72,14 +69,14 @@ class Trained(Protocol):
 class HeldOut:
     """The users evaluated, and for those the model knows, the held-out items it knows."""
 
-    n_relevant: Pointers  # (n_users,) held-out items of each user, known or not; at least 1
-    known: Pointers  # (n_known,) which of these users the model knows
-    user_index: Pointers  # (n_known,) their rows in the model
-    indptr: Pointers  # (n_known + 1,)
-    indices: Indices  # item_index in the model, ascending for each user
+    n_relevant: Int64Array  # (n_users,) held-out items of each user, known or not; at least 1
+    known: Int64Array  # (n_known,) which of these users the model knows
+    user_index: Int64Array  # (n_known,) their rows in the model
+    indptr: Int64Array  # (n_known + 1,)
+    indices: Int32Array  # item_index in the model, ascending for each user
 
     @classmethod
-    def of_rows(cls, indptr: Pointers, indices: Indices) -> HeldOut:
+    def of_rows(cls, indptr: Int64Array, indices: Int32Array) -> HeldOut:
         """Take held-out interactions that are rows and columns of the model already; users without any are left out."""
         n_relevant = np.diff(indptr)
         users = np.flatnonzero(n_relevant)
@@ -89,7 +86,7 @@ class HeldOut:
         return cls(n_relevant[users], np.arange(len(users)), users, starts, indices)
 
 
-def match(model: Trained, held_out: Interactions) -> tuple[HeldOut, Pointers, Unmatched]:
+def match(model: Trained, held_out: Interactions) -> tuple[HeldOut, Int64Array, Unmatched]:
     """Find held-out ids in the model; also return the rows of `held_out` that are evaluated, and what has no match.
 
     Raises DataError without held-out interactions, where the model knows none of the users or none of the items, and
@@ -140,7 +137,7 @@ def _examples(ids: IdArray) -> str:
     return ", ".join(repr(name) for name in ids[:3].tolist())
 
 
-def _known_pairs(owner: Pointers, item_index: Indices, n_known: int) -> tuple[Pointers, Indices]:
+def _known_pairs(owner: Int64Array, item_index: Int32Array, n_known: int) -> tuple[Int64Array, Int32Array]:
     """Return the CSR matrix of pairs in which both are known; items ascend in a row."""
     kept = (owner >= 0) & (item_index >= 0)
     owner, item_index = owner[kept], item_index[kept]

@@ -10,25 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from nestrec.kernels.hits import find_hits
-
-FloatVector = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int32]
-Pointers = npt.NDArray[np.int64]
+from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from nestrec.kernels.search.hits import find_hits
 
 
 @dataclass(frozen=True)
 class Hits:
     """Where held-out items stand in the lists of n users; row by row, best position first."""
 
-    rows: Pointers  # (n_hits,) user, from 0
-    positions: Pointers  # (n_hits,) place in the user's list, from 0
-    n_relevant: Pointers  # (n,) held-out items of each user, at least 1
+    rows: Int64Array  # (n_hits,) user, from 0
+    positions: Int64Array  # (n_hits,) place in the user's list, from 0
+    n_relevant: Int64Array  # (n,) held-out items of each user, at least 1
 
     @classmethod
-    def of(cls, ranked: Indices, indptr: Pointers, indices: Indices, n_relevant: Pointers) -> Hits:
+    def of(cls, ranked: Int32Array, indptr: Int64Array, indices: Int32Array, n_relevant: Int64Array) -> Hits:
         """Look up the held-out items (CSR over the users, ascending in a row) in ranked lists (n, k), -1 for none."""
         return cls(*find_hits(ranked, indptr, indices), n_relevant)
 
@@ -37,32 +33,32 @@ class Hits:
         within = self.positions < k
         return Hits(self.rows[within], self.positions[within], self.n_relevant)
 
-    def total(self, gains: FloatVector | None = None) -> FloatVector:
+    def total(self, gains: Float64Array | None = None) -> Float64Array:
         """Sum the gains of each user's hits, (n,); without gains, count the hits."""
         return np.bincount(self.rows, gains, minlength=len(self.n_relevant)).astype(np.float64)
 
-    def ordinals(self) -> Pointers:
+    def ordinals(self) -> Int64Array:
         """Return for each hit the number of its user's hits up to and including it."""
         begins = np.searchsorted(self.rows, self.rows)
         return np.arange(1, len(self.rows) + 1) - begins
 
 
-def recall_at_k(hits: Hits, k: int) -> FloatVector:
+def recall_at_k(hits: Hits, k: int) -> Float64Array:
     """Share of a user's held-out items among the first k; divides by all held-out items, not min(., k)."""
     return hits.at(k).total() / hits.n_relevant
 
 
-def precision_at_k(hits: Hits, k: int) -> FloatVector:
+def precision_at_k(hits: Hits, k: int) -> Float64Array:
     """Share of held-out items among the first k; divides by k, also where fewer items are left to rank."""
     return hits.at(k).total() / k
 
 
-def hit_rate_at_k(hits: Hits, k: int) -> FloatVector:
+def hit_rate_at_k(hits: Hits, k: int) -> Float64Array:
     """1 where any held-out item is among the first k, else 0."""
     return np.minimum(hits.at(k).total(), 1.0)
 
 
-def ndcg_at_k(hits: Hits, k: int) -> FloatVector:
+def ndcg_at_k(hits: Hits, k: int) -> Float64Array:
     """Discounted gain 1 / log2(position + 2) of the hits, as a share of the best possible list's.
 
     Binary gains; the ideal list is cut at min(k, held-out items). Järvelin and Kekäläinen 2002.
@@ -70,18 +66,18 @@ def ndcg_at_k(hits: Hits, k: int) -> FloatVector:
     found = hits.at(k)
     discounts = 1.0 / np.log2(np.arange(2.0, k + 2.0))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])
-    best: FloatVector = ideal[np.minimum(hits.n_relevant, k)]
+    best: Float64Array = ideal[np.minimum(hits.n_relevant, k)]
     return found.total(discounts[found.positions]) / best
 
 
-def mrr_at_k(hits: Hits, k: int) -> FloatVector:
+def mrr_at_k(hits: Hits, k: int) -> Float64Array:
     """1 / (1 + position) of the first hit among the first k, 0 without one; its mean is the mean reciprocal rank."""
     found = hits.at(k)
     first = found.ordinals() == 1
     return found.total(np.where(first, 1.0 / (1.0 + found.positions), 0.0))
 
 
-def map_at_k(hits: Hits, k: int) -> FloatVector:
+def map_at_k(hits: Hits, k: int) -> Float64Array:
     """Average precision: the precision down to each hit, summed over the first k; divides by all held-out items.
 
     Its mean over users is the mean average precision (ranx and trec_eval; some others divide by min(k, held-out)).
@@ -90,7 +86,7 @@ def map_at_k(hits: Hits, k: int) -> FloatVector:
     return found.total(found.ordinals() / (1.0 + found.positions)) / hits.n_relevant
 
 
-METRICS: dict[str, Callable[[Hits, int], FloatVector]] = {
+METRICS: dict[str, Callable[[Hits, int], Float64Array]] = {
     "recall": recall_at_k,
     "ndcg": ndcg_at_k,
     "precision": precision_at_k,
@@ -105,7 +101,7 @@ def labels(cutoffs: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"{name}@{k}" for k in cutoffs for name in METRICS)
 
 
-def user_values(hits: Hits, cutoffs: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def user_values(hits: Hits, cutoffs: tuple[int, ...]) -> Float32Array:
     """Return every metric of every user, (n_users, n_labels) float32, columns in the order of `labels`."""
     columns = [metric(hits, k) for k in cutoffs for metric in METRICS.values()]
     return np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")

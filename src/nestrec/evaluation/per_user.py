@@ -9,21 +9,20 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float32Array
 from nestrec.atomic.output_file import atomic_file
 from nestrec.data.ids import IdArray
 from nestrec.errors import OptionError
 
-Table = tuple[tuple[str, ...], npt.NDArray[np.float32]]  # labels; (n_users, n_labels)
-Known = npt.NDArray[np.bool_]  # (n_users,) whether the model knows the user
+Table = tuple[tuple[str, ...], Float32Array]  # labels; (n_users, n_labels)
 
 
 def write_per_user(
     path: str | PathLike[str],
     user_ids: IdArray,
     tables: Mapping[int, Table],
-    known: Known | None = None,
+    known: BoolArray | None = None,
     *,
     overwrite: bool = False,
 ) -> None:
@@ -39,7 +38,7 @@ def write_per_user(
         raise OptionError(f"{path} cannot be written ({reason}); name another place") from error
 
 
-def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table], known: Known | None) -> None:
+def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table], known: BoolArray | None) -> None:
     ids = user_ids.astype(object) if user_ids.dtype.kind == "T" else user_ids
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")  # it would be drawn on standard output

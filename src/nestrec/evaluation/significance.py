@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import Float64Array
 from nestrec.errors import DataError, OptionError
-
-FloatMatrix = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
 _MOST_GROUPS = 8192
@@ -38,7 +37,7 @@ def bootstrap_intervals(
     columns: Sequence[npt.NDArray[np.floating]],  # each (n_users,)
     samples: int = 1000,
     seed: int = 0,
-) -> FloatMatrix:
+) -> Float64Array:
     """Return the 95% interval of each column's mean over users, (2, n_columns): low, high.
 
     Raises OptionError where samples is below 1.
@@ -89,20 +88,20 @@ def paired_differences(
     ]
 
 
-def _difference(seen: float, means: npt.NDArray[np.float64], low: float, high: float) -> Difference:
+def _difference(seen: float, means: Float64Array, low: float, high: float) -> Difference:
     # As far, but for rounding: where all gaps are equal every draw is the mean itself.
     as_far = np.count_nonzero(np.abs(means - seen) >= abs(seen) * (1 - 1e-9))
     return Difference(seen, low, high, float((as_far + 1) / (len(means) + 1)))
 
 
-def _interval(means: FloatMatrix) -> FloatMatrix:
-    bounds: FloatMatrix = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+def _interval(means: Float64Array) -> Float64Array:
+    bounds: Float64Array = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     return bounds
 
 
 def _resampled_means(
     columns: Sequence[npt.NDArray[np.floating]], samples: int, seed: int
-) -> FloatMatrix:  # (samples, n_columns)
+) -> Float64Array:  # (samples, n_columns)
     if samples < 1:
         raise OptionError(f"{samples} bootstrap samples are too few; give 1 or more, 1000 is usual")
     sums, sizes = _dealt(columns, np.random.default_rng((seed, 0)))
@@ -114,7 +113,7 @@ def _resampled_means(
     return means
 
 
-def _dealt(columns: Sequence[npt.NDArray[np.floating]], rng: np.random.Generator) -> tuple[FloatMatrix, FloatMatrix]:
+def _dealt(columns: Sequence[npt.NDArray[np.floating]], rng: np.random.Generator) -> tuple[Float64Array, Float64Array]:
     """Return the sums (n_groups, n_columns) and sizes (n_groups,) of random groups of users."""
     n_users = len(columns[0])
     if n_users <= _MOST_GROUPS:
@@ -124,7 +123,7 @@ def _dealt(columns: Sequence[npt.NDArray[np.floating]], rng: np.random.Generator
     return sums, np.bincount(group).astype(np.float64)
 
 
-def _weights(rng: np.random.Generator, n_draws: int, n: int) -> FloatMatrix:
+def _weights(rng: np.random.Generator, n_draws: int, n: int) -> Float64Array:
     """Return how often each of n stands in each draw of n with replacement; (n_draws, n)."""
     drawn = rng.integers(0, n, size=(n_draws, n))
     drawn += n * np.arange(n_draws)[:, np.newaxis]

@@ -17,24 +17,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import Float32Array, Int64Array
 from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, stored_name, write_folder
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError, OptionError
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
-from nestrec.kernels.rescore import extend, write_all
-from nestrec.kernels.selection import keys_of
-from nestrec.kernels.threads import checked_threads
-from nestrec.kernels.topk import Exclusions
+from nestrec.kernels.search.rerank import extend, write_all
+from nestrec.kernels.search.selection import keys_of
+from nestrec.parallel.threads import checked_threads
+from nestrec.retrieval.full_scan import scan
 from nestrec.retrieval.request import Request, Retrieved, Work, no_keys, request, retrieved
-from nestrec.retrieval.retriever import scan
+from nestrec.retrieval.top_k import Exclusions
 
 _FORMAT = "nestrec-faiss"
 _DESCRIPTION, _INDEX = "index.json", "index.faiss"
 _LAYOUT = FolderLayout(_DESCRIPTION, (_INDEX,))
 _ATTEMPTS = 20  # an index that is replaced while it is read is read again
-
-Matrix = npt.NDArray[np.float32]
-Proposed = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +48,7 @@ class FaissIndex:
     [[1]]
     """
 
-    vectors: Matrix  # (n_items, full width)
+    vectors: Float32Array  # (n_items, full width)
     kind: FaissKind
     width: int  # of the index
     shortlist: int  # items proposed; as many as are asked for, if that is more
@@ -89,7 +87,7 @@ class FaissIndex:
         deny: npt.ArrayLike | None = None,
         threads: int | None = None,
     ) -> Retrieved:
-        """See `nestrec.retrieval.retriever.Retriever`; items that faiss did not propose are missing."""
+        """See `nestrec.retrieval.full_scan.Retriever`; items that faiss did not propose are missing."""
         full_width = self.vectors.shape[1]
         asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=full_width)
         shown = min(asked.k, self.n_items)
@@ -107,7 +105,7 @@ class FaissIndex:
             result.items[short], result.scores[short] = rest.items, rest.scores
         return result
 
-    def _proposed(self, asked: Request, shown: int, threads: int) -> Proposed:
+    def _proposed(self, asked: Request, shown: int, threads: int) -> Int64Array:
         """Return items that may be returned, (n_queries, n), -1 where there are fewer."""
         faiss = faiss_library()
         most = 0 if asked.excluded is None else int(np.diff(asked.excluded.indptr).max(initial=0))
@@ -192,7 +190,7 @@ def _check_place(path: Path, overwrite: bool) -> None:
         raise ModelFileError(f"{path} exists and is no index, so it is not replaced; name another path")
 
 
-def _without(items: Proposed, excluded: Exclusions | None, n_items: int) -> Proposed:
+def _without(items: Int64Array, excluded: Exclusions | None, n_items: int) -> Int64Array:
     """Strike out each query's excluded items."""
     if excluded is None:
         return items
@@ -202,13 +200,13 @@ def _without(items: Proposed, excluded: Exclusions | None, n_items: int) -> Prop
     return np.where((items >= 0) & ~np.isin(pairs, barred), items, -1)
 
 
-def _gathered(items: Proposed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _gathered(items: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return keys without scores, (n_queries, n), those there are first, and how many."""
     front = np.take_along_axis(items, np.argsort(items < 0, axis=1, kind="stable"), axis=1)
     return keys_of(np.zeros(front.shape, dtype=np.float32), front), (items >= 0).sum(axis=1)
 
 
-def _left(asked: Request, n_items: int) -> npt.NDArray[np.int64]:
+def _left(asked: Request, n_items: int) -> Int64Array:
     """Return how many items may be returned to each query."""
     allowed = np.ones(n_items, dtype=np.bool_) if asked.allowed is None else asked.allowed
     left = np.full(len(asked), int(allowed.sum()), dtype=np.int64)

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
 from nestrec.extras import require
-
-Matrix = npt.NDArray[np.float32]
 
 
 class FaissKind(Protocol):
@@ -19,7 +15,7 @@ class FaissKind(Protocol):
 
     name: ClassVar[str]
 
-    def build(self, vectors: Matrix) -> Any:
+    def build(self, vectors: Float32Array) -> Any:
         """Return a faiss index of these vectors, by inner product."""
 
     def effort(self, n: int, selector: Any) -> Any:
@@ -37,7 +33,7 @@ class Flat:
 
     name: ClassVar[str] = "flat"
 
-    def build(self, vectors: Matrix) -> Any:
+    def build(self, vectors: Float32Array) -> Any:
         """See `FaissKind`."""
         index = faiss_library().IndexFlatIP(vectors.shape[1])
         index.add(vectors)
@@ -61,7 +57,7 @@ class Hnsw:
         """Check the numbers."""
         _check_positive(self, "neighbours", "build_effort", "search_effort")
 
-    def build(self, vectors: Matrix) -> Any:
+    def build(self, vectors: Float32Array) -> Any:
         """See `FaissKind`."""
         faiss = faiss_library()
         index = faiss.IndexHNSWFlat(vectors.shape[1], self.neighbours, faiss.METRIC_INNER_PRODUCT)
@@ -86,7 +82,7 @@ class Ivf:
         """Check the numbers."""
         _check_positive(self, "n_lists", "n_probes")
 
-    def build(self, vectors: Matrix) -> Any:
+    def build(self, vectors: Float32Array) -> Any:
         """See `FaissKind`."""
         faiss = faiss_library()
         size = vectors.shape[1]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from nestrec.report.label_places import in_column
+from nestrec.report.label_layout import in_column
 from nestrec.report.scales import SMALL, Frame, Scale, spaced
 from nestrec.report.svg import Marker, across, dot, grid, leader, name_text, opened
 

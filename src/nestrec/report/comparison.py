@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nestrec.report.durations import readable_seconds
 from nestrec.report.sizes import readable_bytes
-from nestrec.report.standing import Standing, labels_of, rivals, standing
 from nestrec.report.table import TextTable
+from nestrec.report.verdict import Verdict, labels_of, rivals, standing
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Cell, Comparison, ModelResult
@@ -31,7 +31,7 @@ def comparison_tables(found: Comparison) -> Iterator[TextTable]:
 
 def metric_table(found: Comparison, label: str) -> TextTable:
     """Return model by width, with seconds and memory beside; a mark where a model surely differs from nestrec."""
-    title = f"{label} by width; {Standing.WORSE.mark} worse, {Standing.BETTER.mark} better than {found.reference}"
+    title = f"{label} by width; {Verdict.WORSE.mark} worse, {Verdict.BETTER.mark} better than {found.reference}"
     widths = found.protocol.widths
     rows = tuple(
         (model.name, *(_marked(model.at(width), label, width) for width in widths), *_costs(model))
@@ -129,7 +129,7 @@ def _marked(cell: Cell, label: str, width: int) -> str:
     if value is None:
         return f"{_NOTHING}  "
     gap = cell.gap(label, width)
-    return f"{value:.4f} {Standing.UNCLEAR.mark if gap is None else standing(gap).mark}"
+    return f"{value:.4f} {Verdict.UNCLEAR.mark if gap is None else standing(gap).mark}"
 
 
 def _costs(model: ModelResult) -> tuple[str, str]:

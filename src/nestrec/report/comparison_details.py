@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nestrec.report.comparison import p_text
-from nestrec.report.standing import Standing, labels_of, standing
 from nestrec.report.table import TextTable
+from nestrec.report.verdict import Verdict, labels_of, standing
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Cell, Comparison, Gap
@@ -88,7 +88,7 @@ def _gap(gap: Gap | None) -> tuple[str, str, str, str]:
     if gap is None:
         return (_NOTHING,) * 4
     stands = standing(gap)
-    told = str(stands) if stands is Standing.UNCLEAR else f"{stands.mark} {stands}"
+    told = str(stands) if stands is Verdict.UNCLEAR else f"{stands.mark} {stands}"
     return f"{gap.mean:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}", p_text(gap.corrected_p_value), told
 
 

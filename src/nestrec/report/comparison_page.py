@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from nestrec.report.comparison import best_table, cost_table, has_unknown_users, known_table, metric_table
 from nestrec.report.comparison_details import catalogue_table, figures_table, options_table, seeds_table
 from nestrec.report.comparison_pictures import seconds_chart, width_chart
-from nestrec.report.comparison_words import conclusion, measured
+from nestrec.report.comparison_text import conclusion, measured
 from nestrec.report.html import document, table_html
-from nestrec.report.standing import labels_of
 from nestrec.report.table import TextTable
+from nestrec.report.verdict import labels_of
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison

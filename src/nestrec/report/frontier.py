@@ -16,8 +16,8 @@ from nestrec.report.table import TextTable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from nestrec.retrieval.plan import Measured, Plan, ScreenOptions
-    from nestrec.retrieval.storage import Storage
+    from nestrec.retrieval.quantization import Storage
+    from nestrec.retrieval.search_config import CoarseIndexOptions, Measurements, SearchConfig
 
 _LOWEST = 0.5  # recall from which shortlists are drawn
 _HALF = 0.5
@@ -27,14 +27,14 @@ _ACROSS = 500.0  # points from the left of the plot to its right, about
 _CHARACTER, _LINE = 5.2, 10.5  # points of a name
 
 
-def plans_table(plans: Sequence[Plan], chosen: Plan, title: str) -> TextTable:
+def plans_table(plans: Sequence[SearchConfig], chosen: SearchConfig, title: str) -> TextTable:
     """Return a row for each measured plan; the one that became the chosen one is marked."""
     headers = ("plan", "recall", "p50 ms", "p99 ms", "users/s at once", "bytes per item", "pruned", "")
     rows = (_row(plan, plan.measured, plan.name == chosen.name) for plan in plans if plan.measured is not None)
     return TextTable(headers, tuple(rows), title, n_left=1)
 
 
-def _row(plan: Plan, measured: Measured, chosen: bool) -> tuple[str, ...]:
+def _row(plan: SearchConfig, measured: Measurements, chosen: bool) -> tuple[str, ...]:
     return (
         plan.name,
         f"{measured.recall:.4f}",
@@ -48,7 +48,13 @@ def _row(plan: Plan, measured: Measured, chosen: bool) -> tuple[str, ...]:
 
 
 def write_frontier(
-    path: Path, title: str, plans: Sequence[Plan], chosen: Plan, recall: float, *, overwrite: bool = False
+    path: Path,
+    title: str,
+    plans: Sequence[SearchConfig],
+    chosen: SearchConfig,
+    recall: float,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Draw the plans of the chosen one's storage, no slower than the full scan, as a PNG.
 
@@ -95,14 +101,14 @@ class _Names:
         return len(ends)
 
 
-def _worth_drawing(plan: Plan, scan: float) -> bool:
+def _worth_drawing(plan: SearchConfig, scan: float) -> bool:
     """Tell whether it is no slower than the full scan; a proof that takes most of its time has scored nearly all."""
     if plan.measured is None:
         return False
     return plan.measured.p50_ms <= (_HALF * scan if plan.exact and plan.screen is not None else scan)
 
 
-def _draw_screen(axes: Axes, options: ScreenOptions, plans: Sequence[Plan], names: _Names) -> None:
+def _draw_screen(axes: Axes, options: CoarseIndexOptions, plans: Sequence[SearchConfig], names: _Names) -> None:
     """Draw a screen's shortlists as a line, and what it proves as a hollow square."""
     tone = TONES[int(options.turned)]
     growing = [plan for plan in plans if not plan.exact and all(stage.width == options.rows for stage in plan.stages)]
@@ -117,7 +123,7 @@ def _draw_screen(axes: Axes, options: ScreenOptions, plans: Sequence[Plan], name
     _draw_points(axes, proven, f"{options.width}{more}", "s", tone, names)
 
 
-def _draw_points(axes: Axes, plans: Sequence[Plan], name: str, marker: str, tone: str, names: _Names) -> None:
+def _draw_points(axes: Axes, plans: Sequence[SearchConfig], name: str, marker: str, tone: str, names: _Names) -> None:
     for plan in plans:
         if plan.measured is not None:
             at = plan.measured.p50_ms, plan.measured.recall

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nestrec.report.label_places import Box, around
+from nestrec.report.label_layout import Box, around
 from nestrec.report.scales import Frame, SecondsScale
 from nestrec.report.svg import Marker, across, dot, grid, leader, name_text, opened
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nestrec.data.cold import drop_cold
+from nestrec.data.cold_ids import drop_cold
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:

@@ -18,27 +18,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int32]
+from nestrec.arrays import Float64Array, Int32Array
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Where the cells lie and how far they reach; centres have no columns where there are no clusters."""
 
-    begins: Indices  # (n_cells,) first shelf
-    ends: Indices  # (n_cells,) the shelf after the last
-    longest: Doubles  # (n_cells,) length of the longest item
-    centres: Doubles  # (n_cells, width of the clusters)
-    radii: Doubles  # (n_cells,) the longest way from the centre, in those numbers
-    rests: Doubles  # (n_cells,) the longest remainder beyond them
+    begins: Int32Array  # (n_cells,) first shelf
+    ends: Int32Array  # (n_cells,) the shelf after the last
+    longest: Float64Array  # (n_cells,) length of the longest item
+    centres: Float64Array  # (n_cells, width of the clusters)
+    radii: Float64Array  # (n_cells,) the longest way from the centre, in those numbers
+    rests: Float64Array  # (n_cells,) the longest remainder beyond them
 
     @property
     def clustered(self) -> bool:
         """Whether the items of a cell lie around a centre."""
         return bool(self.centres.shape[1])
 
-    def bounds(self, query: Doubles, length: float) -> Doubles:
+    def bounds(self, query: Float64Array, length: float) -> Float64Array:
         """Return what no score of a cell is above, in real numbers; `query` is turned, (width,)."""
         by_length = length * self.longest
         width = self.centres.shape[1]

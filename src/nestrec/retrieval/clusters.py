@@ -9,17 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float64Array, Int64Array
 from nestrec.errors import OptionError
-from nestrec.kernels.topk import top_k
+from nestrec.retrieval.top_k import top_k
 
 _PER_CLUSTER = 64  # items of the sample that finds the centres
 _PASSES = 8
 _ROWS = 65_536  # items looked up at once
-
-Doubles = npt.NDArray[np.float64]
-Members = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Clusters:
         if self.n < 1 or self.width < 1:
             raise OptionError(f"{self.n} clusters of width {self.width} hold nothing; give 1 or more of each")
 
-    def of(self, prefixes: Doubles) -> tuple[Members, Doubles]:
+    def of(self, prefixes: Float64Array) -> tuple[Int64Array, Float64Array]:
         """Return the cluster of each item, (n_items,), and the centres, (n_clusters, width)."""
         rng = np.random.default_rng(self.seed)
         n = min(self.n, len(prefixes))
@@ -49,14 +46,14 @@ class Clusters:
         return _nearest(prefixes, centres), centres
 
 
-def _means(vectors: Doubles, members: Members, centres: Doubles) -> Doubles:
+def _means(vectors: Float64Array, members: Int64Array, centres: Float64Array) -> Float64Array:
     """Return the mean of each cluster; one without members keeps its centre."""
     counts = np.bincount(members, minlength=len(centres))
     sums = np.stack([np.bincount(members, column, minlength=len(centres)) for column in vectors.T], axis=1)
     return np.where(counts[:, np.newaxis] > 0, sums / np.maximum(counts, 1)[:, np.newaxis], centres)
 
 
-def _nearest(vectors: Doubles, centres: Doubles) -> Members:
+def _nearest(vectors: Float64Array, centres: Float64Array) -> Int64Array:
     augmented = np.column_stack([centres, -0.5 * np.vecdot(centres, centres)]).astype(np.float32)
     members = np.empty(len(vectors), dtype=np.int64)
     for start in range(0, len(vectors), _ROWS):

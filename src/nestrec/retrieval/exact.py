@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.kernels.rescore import PRODUCTS_AT_ONCE, settle
-from nestrec.kernels.slices import counted_slices
-from nestrec.kernels.threads import checked_threads
-from nestrec.kernels.topk import Exclusions
-from nestrec.retrieval.request import Matrix, Request, Retrieved, Work, check_vectors, no_keys, request, retrieved
-from nestrec.retrieval.retriever import scan
-from nestrec.retrieval.screen import Screen
-from nestrec.retrieval.screening import Kept, Walk, walked
+from nestrec.arrays import BoolArray, Float32Array, Int64Array
+from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, settle
+from nestrec.parallel.slices import counted_slices
+from nestrec.parallel.threads import checked_threads
+from nestrec.retrieval.coarse_index import CoarseIndex
+from nestrec.retrieval.coarse_scan import Kept, Walk, walked
+from nestrec.retrieval.full_scan import scan
+from nestrec.retrieval.request import Request, Retrieved, Work, check_vectors, no_keys, request, retrieved
+from nestrec.retrieval.top_k import Exclusions
 
 _MORE = 8  # times as many are kept where they did not suffice
 _LARGE_PART = 8  # an eighth of the items
@@ -30,8 +31,8 @@ _LARGE_PART = 8  # an eighth of the items
 class Exact:
     """The best items of the full width, found by a screen of it or of a prefix, and proven."""
 
-    vectors: Matrix  # (n_items, >= full width) float32: what the screen was built from
-    screen: Screen
+    vectors: Float32Array  # (n_items, >= full width) float32: what the screen was built from
+    screen: CoarseIndex
     n_kept: int | None = None  # items kept of each query at first; None: twice k and some, eight times that with rows
 
     def __post_init__(self) -> None:
@@ -87,8 +88,8 @@ class Exact:
         return max(fitting if self.n_kept is None else self.n_kept, k)
 
     def _settled(
-        self, asked: Request, kept: int, best: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], threads: int
-    ) -> tuple[npt.NDArray[np.bool_], int, int]:
+        self, asked: Request, kept: int, best: Int64Array, rows: Int64Array, threads: int
+    ) -> tuple[BoolArray, int, int]:
         """Answer the rows that so many kept items suffice for; return which, and how many pairs were scored."""
         certain = np.zeros(len(asked), dtype=np.bool_)
         rescored: list[int] = []

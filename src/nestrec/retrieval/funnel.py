@@ -14,15 +14,16 @@ from typing import NamedTuple
 
 import numpy.typing as npt
 
+from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
-from nestrec.kernels.rescore import PRODUCTS_AT_ONCE, extend, trim, write_all
-from nestrec.kernels.slices import counted_slices
-from nestrec.kernels.threads import checked_threads
-from nestrec.kernels.topk import Exclusions
-from nestrec.retrieval.request import Matrix, Retrieved, Work, check_vectors, no_keys, request, retrieved
-from nestrec.retrieval.screen import Screen
-from nestrec.retrieval.screening import Kept, Walk, walked
-from nestrec.retrieval.storage import Storage
+from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, extend, trim, write_all
+from nestrec.parallel.slices import counted_slices
+from nestrec.parallel.threads import checked_threads
+from nestrec.retrieval.coarse_index import CoarseIndex
+from nestrec.retrieval.coarse_scan import Kept, Walk, walked
+from nestrec.retrieval.quantization import Storage
+from nestrec.retrieval.request import Retrieved, Work, check_vectors, no_keys, request, retrieved
+from nestrec.retrieval.top_k import Exclusions
 
 
 class Stage(NamedTuple):
@@ -40,8 +41,8 @@ class Funnel:
     shortlist.
     """
 
-    vectors: Matrix  # (n_items, >= full width) float32: what the screen was built from
-    screen: Screen
+    vectors: Float32Array  # (n_items, >= full width) float32: what the screen was built from
+    screen: CoarseIndex
     shortlist: int  # items that the screen lets through; in a large catalogue, about so many
     stages: tuple[Stage, ...] = ()  # between the screen and the full width
     share: float = 1.0  # of the shelves that a screen with clusters visits at most, best cells first
@@ -103,7 +104,7 @@ class Funnel:
         screened = walked(self.screen, asked, walk, finish, checked_threads(threads))
         return retrieved(best, asked.k, Work(len(asked) * self.n_items, screened, sum(rescored)))
 
-    def _extend(self, found: Kept, queries: Matrix, begin: int, end: int, kept: int) -> int:
+    def _extend(self, found: Kept, queries: Float32Array, begin: int, end: int, kept: int) -> int:
         """Add the numbers from begin to end to the scores and keep the best; return how many scores were extended."""
         n_scored = 0
         for first, last in counted_slices(found.counts, PRODUCTS_AT_ONCE // end):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import Float32Array, Int64Array
 from nestrec.data.ids import IdArray
 
 
@@ -28,18 +29,18 @@ class Ranking:
     """
 
     ids: IdArray  # (n_queries, k), or (at most k,) for a single query
-    scores: npt.NDArray[np.float32]  # the same shape
+    scores: Float32Array  # the same shape
     queries: IdArray  # (n_queries,) the ids asked for, unknown ones left out
     skipped: IdArray  # (n_skipped,) ids asked for that the model does not know; empty unless unknown="skip"
     skipped_items: IdArray  # (n_skipped_items,) such ids among those allowed and denied
 
-    def rows(self) -> Iterator[tuple[Any, IdArray, npt.NDArray[np.float32]]]:
+    def rows(self) -> Iterator[tuple[Any, IdArray, Float32Array]]:
         """Yield each query's id with its ids and scores, filling left out."""
         for query, ids, scores in zip(self.queries.tolist(), self._by_query(self.ids), self._scores(), strict=True):
             left = scores > -np.inf
             yield query, ids[left], scores[left]
 
-    def columns(self) -> tuple[IdArray, IdArray, npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def columns(self) -> tuple[IdArray, IdArray, Int64Array, Float32Array]:
         """Return the query, the id, its rank from 1 and its score of every answer, as four columns of one table."""
         scores = self._scores()
         left = scores > -np.inf
@@ -55,7 +56,7 @@ class Ranking:
         """Unpack to ids and scores."""
         return iter((self.ids, self.scores))
 
-    def _scores(self) -> npt.NDArray[np.float32]:
+    def _scores(self) -> Float32Array:
         return self._by_query(self.scores)
 
     def _by_query(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -9,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arguments import whole_number
+from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nestrec.errors import DataError, OptionError
-from nestrec.kernels.selection import NO_KEY, Keys, items_of, scores_of
-from nestrec.kernels.topk import Exclusions
+from nestrec.kernels.search.selection import NO_KEY, items_of, scores_of
+from nestrec.retrieval.top_k import Exclusions
 
 _SHORT_LIST = 1000
 _MOST_ANSWERS = 500_000_000  # 6 GB of ids and scores
-
-Matrix = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int32]
 
 
 class Work(NamedTuple):
@@ -39,8 +37,8 @@ class Work(NamedTuple):
 class Retrieved(NamedTuple):
     """The best items of each query, best first; equal scores by item index."""
 
-    items: Indices  # (n_queries, k) item_index; -1 where fewer than k items are left
-    scores: Matrix  # (n_queries, k) float32; minus infinity there
+    items: Int32Array  # (n_queries, k) item_index; -1 where fewer than k items are left
+    scores: Float32Array  # (n_queries, k) float32; minus infinity there
     work: Work
 
 
@@ -48,16 +46,16 @@ class Retrieved(NamedTuple):
 class Request:
     """Queries that can be answered."""
 
-    queries: Matrix  # (n_queries, width) float32, C-contiguous, finite
+    queries: Float32Array  # (n_queries, width) float32, C-contiguous, finite
     k: int
     excluded: Exclusions | None
-    allowed: npt.NDArray[np.bool_] | None  # (n_items,) what may be returned to anyone; None: everything
+    allowed: BoolArray | None  # (n_items,) what may be returned to anyone; None: everything
 
     def __len__(self) -> int:
         return len(self.queries)
 
     @property
-    def candidates(self) -> Indices | None:
+    def candidates(self) -> Int32Array | None:
         """Item indices of what may be returned to anyone, ascending; None: everything."""
         return None if self.allowed is None else np.flatnonzero(self.allowed).astype(np.int32)
 
@@ -103,7 +101,7 @@ def request(
     return Request(vectors, checked_k(k), exclude, _allowed(allow, deny, n_items))
 
 
-def check_vectors(vectors: Matrix, n_items: int, width: int) -> None:
+def check_vectors(vectors: Float32Array, n_items: int, width: int) -> None:
     """Raise OptionError where item vectors are not the (n_items, width or more) float32 numbers of a screen."""
     if vectors.ndim != 2 or len(vectors) != n_items or vectors.shape[1] < width or vectors.dtype != np.float32:
         raise OptionError(
@@ -112,7 +110,7 @@ def check_vectors(vectors: Matrix, n_items: int, width: int) -> None:
         )
 
 
-def as_matrix(name: str, vectors: npt.ArrayLike) -> Matrix:
+def as_matrix(name: str, vectors: npt.ArrayLike) -> Float32Array:
     """Return rows of numbers as float32; raise DataError for ragged rows, truth values, complex numbers and text."""
     try:
         array = np.asarray(vectors)
@@ -160,12 +158,12 @@ def check_answer_size(k: int, n_queries: int, n_items: int) -> None:
         )
 
 
-def no_keys(n_queries: int, k: int) -> Keys:
+def no_keys(n_queries: int, k: int) -> Int64Array:
     """Return room for the best k of each query."""
     return np.full((n_queries, k), NO_KEY, dtype=np.int64)
 
 
-def retrieved(best: Keys, k: int, work: Work) -> Retrieved:
+def retrieved(best: Int64Array, k: int, work: Work) -> Retrieved:
     """Return keys, greatest first, as items and scores; filled up to k."""
     if best.shape[1] < k:
         best = np.pad(best, ((0, 0), (0, k - best.shape[1])), constant_values=NO_KEY)
@@ -182,7 +180,7 @@ def _checked_exclusions(exclude: Exclusions, n_queries: int, n_items: int) -> Ex
     return Exclusions(indptr, checked_items(indices, n_items))
 
 
-def checked_items(indices: npt.ArrayLike, n_items: int) -> Indices:
+def checked_items(indices: npt.ArrayLike, n_items: int) -> Int32Array:
     """Return item indices as int32; raise OptionError for one that is no item."""
     items = np.asarray(indices).reshape(-1)
     if len(items) and not (items.dtype.kind in "iu" and items.min() >= 0 and items.max() < n_items):
@@ -190,7 +188,7 @@ def checked_items(indices: npt.ArrayLike, n_items: int) -> Indices:
     return items.astype(np.int32)
 
 
-def _allowed(allow: npt.ArrayLike | None, deny: npt.ArrayLike | None, n_items: int) -> npt.NDArray[np.bool_] | None:
+def _allowed(allow: npt.ArrayLike | None, deny: npt.ArrayLike | None, n_items: int) -> BoolArray | None:
     if allow is None and deny is None:
         return None
     allowed = np.ones(n_items, dtype=np.bool_)

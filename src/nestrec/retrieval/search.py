@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float32Array, Int32Array
 from nestrec.data.ids import IdArray
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.kernels.topk import Exclusions, top_k
-from nestrec.retrieval.lookup import Found
+from nestrec.retrieval.full_scan import Retriever
+from nestrec.retrieval.id_lookup import Found
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import checked_k
-from nestrec.retrieval.retriever import Retriever
+from nestrec.retrieval.top_k import Exclusions, top_k
 
 _PAIRS_AT_ONCE = 65_536  # bounds the copies of their vectors
 _NO_IDS = np.zeros(0, dtype=np.int64)
@@ -22,13 +22,13 @@ _NO_IDS = np.zeros(0, dtype=np.int64)
 class Side(NamedTuple):
     """Users or items: their vectors and their names."""
 
-    vectors: npt.NDArray[np.float32]  # (n, >= width)
+    vectors: Float32Array  # (n, >= width)
     vocabulary: Vocabulary
 
 
 def best(
     asked: Found,
-    queries: npt.NDArray[np.float32],  # (n_rows, >= width); asked.rows are rows of it
+    queries: Float32Array,  # (n_rows, >= width); asked.rows are rows of it
     answers: Side,
     width: int,
     k: int,
@@ -60,7 +60,7 @@ def best(
 def found_by(
     retriever: Retriever,
     asked: Found,
-    queries: npt.NDArray[np.float32],  # (n_rows, >= width); asked.rows are rows of it
+    queries: Float32Array,  # (n_rows, >= width); asked.rows are rows of it
     vocabulary: Vocabulary,  # of the answers
     k: int,
     *,
@@ -78,12 +78,12 @@ def found_by(
 
 
 def pair_scores(
-    users: npt.NDArray[np.float32],  # (n_users, >= width)
-    items: npt.NDArray[np.float32],  # (n_items, >= width)
-    user_rows: npt.NDArray[np.int32],  # (n,)
-    item_rows: npt.NDArray[np.int32],  # (n,)
+    users: Float32Array,  # (n_users, >= width)
+    items: Float32Array,  # (n_items, >= width)
+    user_rows: Int32Array,  # (n,)
+    item_rows: Int32Array,  # (n,)
     width: int,
-) -> npt.NDArray[np.float32]:
+) -> Float32Array:
     """Return the inner product of the prefixes of each pair, (n,)."""
     scores = np.empty(len(user_rows), dtype=np.float32)
     for start in range(0, len(scores), _PAIRS_AT_ONCE):
@@ -98,11 +98,11 @@ def each_itself(n_rows: int) -> Exclusions:
 
 
 def _named(
-    rows: npt.NDArray[np.int32],  # (n_queries, n) -1 where nothing is left
-    scores: npt.NDArray[np.float32],
+    rows: Int32Array,  # (n_queries, n) -1 where nothing is left
+    scores: Float32Array,
     vocabulary: Vocabulary,
     k: int | None,  # columns to fill up to; None: a single query, nothing is filled up
-) -> tuple[IdArray, npt.NDArray[np.float32]]:
+) -> tuple[IdArray, Float32Array]:
     if k is None:
         left = rows.ravel() >= 0
         return vocabulary.ids_at(rows.ravel()[left]), scores.ravel()[left]

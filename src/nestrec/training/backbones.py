@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from nestrec.arguments import real_number
+from nestrec.arrays import Int32Array, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError
-from nestrec.training.adaptive import chance_edge
+from nestrec.training.data_defaults import chance_edge
 from nestrec.training.options import check_count
 
 if TYPE_CHECKING:
@@ -38,8 +36,8 @@ class Backbone:
 
     def encoder(
         self,
-        indptr: npt.NDArray[np.int64],  # (n_users + 1,)
-        indices: npt.NDArray[np.int32],  # (n_interactions,)
+        indptr: Int64Array,  # (n_users + 1,)
+        indices: Int32Array,  # (n_interactions,)
         n_items: int,
         embedding_size: int,
         device: torch.device,
@@ -58,8 +56,8 @@ class MF(Backbone):
 
     def encoder(
         self,
-        indptr: npt.NDArray[np.int64],
-        indices: npt.NDArray[np.int32],
+        indptr: Int64Array,
+        indices: Int32Array,
         n_items: int,
         embedding_size: int,
         device: torch.device,
@@ -106,8 +104,8 @@ class LightGCN(Backbone):
 
     def encoder(
         self,
-        indptr: npt.NDArray[np.int64],
-        indices: npt.NDArray[np.int32],
+        indptr: Int64Array,
+        indices: Int32Array,
         n_items: int,
         embedding_size: int,
         device: torch.device,

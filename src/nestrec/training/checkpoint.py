@@ -15,16 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from nestrec.arrays import Float32Array
 from nestrec.artefact.tensors import map_arrays, write_arrays
 from nestrec.atomic.flushing import flush_file, flush_folder
 from nestrec.atomic.workspace import workspace
 from nestrec.errors import ModelFileError, TrainingError
 from nestrec.training.checkpoint_folder import FORMAT, STATE, VERSION, CheckpointFolder, read_document
 
-Arrays = dict[str, npt.NDArray[np.float32]]
+Arrays = dict[str, Float32Array]
 
 
 @dataclass

@@ -9,16 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import numpy as np
-import numpy.typing as npt
-
+from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError
 from nestrec.extras import require
-from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.kernels.threads import checked_threads
+from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.parallel.threads import checked_threads
 from nestrec.training.backbones import MF, Backbone
-from nestrec.training.engine import CpuEngine
+from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.losses import BPR, Loss, SampledSoftmax
 from nestrec.training.objective import Objective
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
@@ -27,9 +25,8 @@ from nestrec.training.registry import resolve
 from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler, UniformSampler
 
 if TYPE_CHECKING:
-    from nestrec.training.autograd.parts import Parts
+    from nestrec.training.autograd.config import Parts
 
-FloatMatrix = npt.NDArray[np.float32]
 
 CPU_LEARNING_RATE = Adagrad().learning_rate
 DEVICES = ("auto", "cpu", "cuda")
@@ -51,20 +48,20 @@ class RunningEngine(Protocol):
         """Positives to train between two looks at the clock."""
 
     @property
-    def user_embeddings(self) -> FloatMatrix:
+    def user_embeddings(self) -> Float32Array:
         """(n_users, embedding_size); holds until the next step."""
 
     @property
-    def item_embeddings(self) -> FloatMatrix:
+    def item_embeddings(self) -> Float32Array:
         """(n_items, embedding_size); holds until the next step."""
 
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained."""
 
-    def state(self) -> dict[str, npt.NDArray[np.float32]]:
+    def state(self) -> dict[str, Float32Array]:
         """Return all that training changes, by name."""
 
-    def restore(self, state: dict[str, npt.NDArray[np.float32]]) -> None:
+    def restore(self, state: dict[str, Float32Array]) -> None:
         """Take up what `state` gave."""
 
     def release(self, *, vectors: bool) -> None:
@@ -128,7 +125,7 @@ class TorchEngine:
     ) -> Parts:
         """Return what a run trains and how; raise MissingExtraError without torch, OptionError without the device."""
         device = _torch().device(self.check_device(deterministic=run.deterministic))
-        from nestrec.training.autograd.parts import Parts
+        from nestrec.training.autograd.config import Parts
 
         optimizer, batch_size = self.optimizer_for(backbone), self.batch_size_for(interactions)
         return Parts(backbone, sampler, loss, optimizer, batch_size, device, self.mixed_precision, epochs)
@@ -150,7 +147,7 @@ def started(interactions: Interactions, objective: Objective, run: Run, parts: P
     csr = interactions.indptr, interactions.indices, interactions.n_items
     if parts is None:
         return CpuEngine(*csr, objective, run.seed, threads)
-    from nestrec.training.autograd.engine import AutogradEngine
+    from nestrec.training.autograd.autograd_engine import AutogradEngine
 
     return AutogradEngine(*csr, objective, run.seed, threads, parts)
 

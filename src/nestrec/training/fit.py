@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nestrec.data.cold import restrict_to
+from nestrec.data.cold_ids import restrict_to
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.training.account import data_of, options_of
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.checkpoint_folder import CheckpointFolder
-from nestrec.training.interrupts import StoppedError, StopRequest
+from nestrec.training.manifest_sections import data_of, options_of
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
-from nestrec.training.strength import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
+from nestrec.training.regularization_search import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
+from nestrec.training.stop_request import StoppedError, StopRequest
 from nestrec.training.turning import turned
 from nestrec.training.validation import Metric, Validation
 from nestrec.training.validation_part import Coverage, carve, describe_validation, report_coverage

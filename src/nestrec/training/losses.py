@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nestrec.arguments import real_number
 from nestrec.errors import OptionError
-from nestrec.training.adaptive import DIRECT, PAIRWISE, SOFTMAX, Rules
+from nestrec.training.data_defaults import DIRECT, PAIRWISE, SOFTMAX, Rules
 
 if TYPE_CHECKING:
     import torch

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float32Array
 from nestrec.widths import Widths
-
-FloatMatrix = npt.NDArray[np.float32]
-FloatVector = npt.NDArray[np.float32]
 
 SHARPNESS = 3.0  # of the softmax at width 64
 SHARPNESS_POWER = 0.6  # how it rises as the width falls
@@ -31,7 +28,7 @@ class Objective:
     temperature: float | None = None  # of the softmax; None: by the width
     whole: bool = False  # hold back the whole vectors of a triplet alike, as the paper does
 
-    def decays(self) -> FloatVector:
+    def decays(self) -> Float32Array:
         """Return the weight of each squared coordinate, (embedding_size,).
 
         It falls with the share of the loss that holds the coordinate, to the power `share_power`. With 0 and one loss
@@ -44,7 +41,7 @@ class Objective:
         shares = np.array(self.level_weights) @ held
         return (self.regularization * shares**self.share_power).astype(np.float32)
 
-    def pulls(self) -> FloatMatrix:
+    def pulls(self) -> Float32Array:
         """Return what each level's loss (column) weighs for the coordinates that each level adds (row).
 
         (n_levels, n_levels). A row sums to 1, so that all coordinates are pulled, and held back, alike. A level has its
@@ -54,10 +51,10 @@ class Objective:
         levels = np.arange(len(self.widths))
         apart = levels - levels[:, None]
         weights = np.where(apart >= 0, self.coupling ** np.maximum(apart, 0.0) * np.array(self.level_weights), 0.0)
-        pulls: FloatMatrix = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        pulls: Float32Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         return pulls
 
-    def sharpness(self) -> FloatVector:
+    def sharpness(self) -> Float32Array:
         """Return the factor of the scores in each level's softmax, (n_levels,): the inverse of its temperature.
 
         Narrow prefixes have small scores and can tell few items apart; a sharper softmax makes them spend what they
@@ -69,7 +66,7 @@ class Objective:
         return (SHARPNESS * narrowness**SHARPNESS_POWER).astype(np.float32)
 
 
-def starting_values(objective: Objective, n_rows: int, stride: int, seed: int, side: int) -> FloatMatrix:
+def starting_values(objective: Objective, n_rows: int, stride: int, seed: int, side: int) -> Float32Array:
     """Return (n_rows, stride) values of users (side 0) or items (side 1); those beyond the embedding size are zero.
 
     Normal ones, or uniform in +-sqrt(6 / (rows + embedding size)) (Glorot & Bengio 2010), which the paper starts from.

@@ -12,9 +12,9 @@ from typing import cast
 from nestrec.arguments import check_fields, real_number, whole_number
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
-from nestrec.kernels.threads import checked_threads
+from nestrec.parallel.threads import checked_threads
+from nestrec.training.callbacks import Callback, NullCallback
 from nestrec.training.checkpoint_folder import CheckpointFolder
-from nestrec.training.listener import Listener, Silent
 from nestrec.widths import Widths
 
 
@@ -36,7 +36,7 @@ class Run:
     checkpoint_seconds: float = 30.0  # least time between two writes
     resume: bool = False  # go on from the checkpoint
     return_on_interrupt: bool = False  # Ctrl-C, SIGTERM: return the best model so far instead of being interrupted
-    listener: Listener = field(default_factory=Silent)  # told how it goes
+    listener: Callback = field(default_factory=NullCallback)  # told how it goes
 
     def __post_init__(self) -> None:
         """Check what can be checked without the data."""
@@ -46,9 +46,9 @@ class Run:
             raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
         checked_threads(self.threads)
         check_range("checkpoint_seconds", self.checkpoint_seconds, 0, 1e9, 30)
-        if not isinstance(self.listener, Listener):
+        if not isinstance(self.listener, Callback):
             raise OptionError(
-                f"listener must have the methods of nestrec.training.listener.Listener, got {self.listener!r}"
+                f"listener must have the methods of nestrec.training.callbacks.Callback, got {self.listener!r}"
             )
         if self.checkpoint is not None and not isinstance(self.checkpoint, CheckpointFolder):  # a text is welcome too
             object.__setattr__(self, "checkpoint", _path("checkpoint", self.checkpoint))

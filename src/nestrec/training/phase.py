@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float32Array
 from nestrec.errors import TrainingError
+from nestrec.training.callbacks import Callback, EpochReport, Phase, PhaseStart
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.engines import RunningEngine
-from nestrec.training.interrupts import StoppedError, StopRequest
-from nestrec.training.listener import EpochReport, Listener, Phase, PhaseStart
-
-FloatMatrix = npt.NDArray[np.float32]
+from nestrec.training.stop_request import StoppedError, StopRequest
 
 AS_GOOD = 0.99  # of the best value: within it, which epoch is higher is chance
 
@@ -26,7 +24,7 @@ class Validator(Protocol):
     """Ranks held-out interactions."""
 
     def __call__(
-        self, users: FloatMatrix, items: FloatMatrix, heed: Callable[[], None] | None = None
+        self, users: Float32Array, items: Float32Array, heed: Callable[[], None] | None = None
     ) -> tuple[dict[int, dict[str, float]], float]:
         """Return (width -> label -> value, the value that chooses the epoch); what `heed` raises ends the ranking."""
 
@@ -85,9 +83,9 @@ class PhaseRun:
     schedule: Schedule
     validate: Validator | None
     state: PhaseState
-    best: dict[str, FloatMatrix] | None  # the best embeddings so far, where validation chooses
+    best: dict[str, Float32Array] | None  # the best embeddings so far, where validation chooses
     checkpoint: Checkpoint | None
-    listener: Listener
+    listener: Callback
     stop: StopRequest
     extra: Callable[[], dict[str, Any]]  # what of the earlier phase a checkpoint must keep
 

@@ -15,8 +15,8 @@ from typing import Any, cast
 import numpy as np
 
 from nestrec.arguments import check_fields, check_keywords
-from nestrec.data.coercion import as_interactions
-from nestrec.data.cold import drop_cold
+from nestrec.data.as_interactions import as_interactions
+from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
@@ -24,16 +24,16 @@ from nestrec.errors import DataError, OptionError
 from nestrec.training.backbones import MF, Backbone
 from nestrec.training.engines import CPU_LEARNING_RATE, RunningEngine, TorchEngine, runs_on_cpu_engine, started
 from nestrec.training.fit import Fit
-from nestrec.training.interrupts import StopRequest
 from nestrec.training.losses import BPR, DirectAU, Loss, Negatives, PoolLoss, SampledSoftmax
 from nestrec.training.objective import Objective
 from nestrec.training.optimizers import Adam
 from nestrec.training.options import Run, check_count, check_range, checked_level_weights
 from nestrec.training.phase import Schedule
 from nestrec.training.registry import CPU_ENGINE, resolve
+from nestrec.training.resolve_validation import needs_times, resolve_validation
 from nestrec.training.samplers import DynamicSampler, NoSampler, PoolSampler, Sampler
+from nestrec.training.stop_request import StopRequest
 from nestrec.training.validation import Metric
-from nestrec.training.validation_choice import needs_times, resolve_validation
 from nestrec.widths import Widths
 
 DEFAULT_WIDTHS = (4, 8, 16, 32, 64)
@@ -50,8 +50,8 @@ _PAIRS: dict[Negatives, tuple[Loss, Sampler]] = {
 class Trainer:
     """What model is wanted; `fit` trains it.
 
-    >>> from nestrec import Trainer, World
-    >>> world = World(n_users=200, n_items=160).generate(seed=1)
+    >>> from nestrec import Trainer, SyntheticData
+    >>> world = SyntheticData(n_users=200, n_items=160).generate(seed=1)
     >>> model = Trainer(widths=(2, 4, 8), epochs=3).fit(world.interactions)
     >>> model.widths, model.user_embeddings.shape
     (Widths(values=(2, 4, 8)), (200, 8))

@@ -9,16 +9,14 @@ serves them worse. So the validation part decides.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatMatrix = npt.NDArray[np.float32]
-Square = npt.NDArray[np.float64]
+from nestrec.arrays import Float32Array, Float64Array
 
 _ROWS = 4_096  # turned at once
 _NOTHING = 1e-12  # of the largest eigenvalue: directions below it hold no more than rounding
 
 
-def turned(users: FloatMatrix, items: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
+def turned(users: Float32Array, items: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Return users (n_users, d) and items (n_items, d) in the basis of the scores' singular vectors, strongest first.
 
     A singular value is shared equally between the two sides; directions that neither side uses become zeros. Memory
@@ -31,7 +29,7 @@ def turned(users: FloatMatrix, items: FloatMatrix) -> tuple[FloatMatrix, FloatMa
     return _times(users, to_users @ left * shared), _times(items, to_items @ right.T * shared)
 
 
-def _root(vectors: FloatMatrix) -> tuple[Square, Square]:
+def _root(vectors: Float32Array) -> tuple[Float64Array, Float64Array]:
     """Return R with R^T R = vectors^T vectors, and its inverse on the directions that are used."""
     gram = np.zeros((vectors.shape[1],) * 2)
     for start in range(0, len(vectors), _ROWS):
@@ -44,7 +42,7 @@ def _root(vectors: FloatMatrix) -> tuple[Square, Square]:
     return (directions * np.where(used, lengths, 0.0)).T, directions * inverse
 
 
-def _times(vectors: FloatMatrix, turn: Square) -> FloatMatrix:
+def _times(vectors: Float32Array, turn: Float64Array) -> Float32Array:
     result = np.empty((len(vectors), turn.shape[1]), dtype=np.float32)
     for start in range(0, len(vectors), _ROWS):
         result[start : start + _ROWS] = vectors[start : start + _ROWS] @ turn

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import OptionError
 from nestrec.evaluation import evaluate_arrays
 from nestrec.evaluation.metrics import METRICS
-from nestrec.kernels.sweep import Heed
+from nestrec.retrieval.batched_scan import Heed
 from nestrec.widths import Widths
-
-FloatMatrix = npt.NDArray[np.float32]
 
 _LARGEST_CUTOFF = 100_000
 _BESIDE = ("recall", "ndcg")  # told at the same cutoff, whatever chooses
@@ -54,7 +52,7 @@ class Validation:
     threads: int | None
 
     def __call__(
-        self, users: FloatMatrix, items: FloatMatrix, heed: Heed | None = None
+        self, users: Float32Array, items: Float32Array, heed: Heed | None = None
     ) -> tuple[dict[int, dict[str, float]], float]:
         """Return (width -> label -> value, the metric's mean over the widths); what `heed` raises ends the ranking."""
         values = evaluate_arrays(

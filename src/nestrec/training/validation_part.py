@@ -1,6 +1,6 @@
 """The held-out part that chooses the epoch, the regularization and the rotation: warm users and warm items only.
 
-Whoever has no interaction in the part that is trained on has no vector (`nestrec.data.cold`), and ranks at random
+Whoever has no interaction in the part that is trained on has no vector (`nestrec.data.cold_ids`), and ranks at random
 whatever the epoch. Such users and items would drown the others' figures, so they are left out of the choosing, counted
 by reason, and reported to the listener and in the manifest.
 """
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nestrec.data.cold import drop_cold, restrict_to
+from nestrec.data.cold_ids import drop_cold, restrict_to
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import LeaveLastOut, RandomSplit, Split, TimeSplit
 from nestrec.errors import DataError
-from nestrec.kernels.hits import count_common
-from nestrec.training.listener import Listener
+from nestrec.kernels.search.hits import count_common
+from nestrec.training.callbacks import Callback
 
 FEWEST_USERS = 50  # with fewer, the metric of an epoch is mostly noise
 
@@ -88,7 +88,7 @@ def describe_validation(validation: Split | Interactions | None) -> Mapping[str,
     return {"kind": type(validation).__name__, **vars(validation)}
 
 
-def report_coverage(validation: Split | Interactions, coverage: Coverage, listener: Listener) -> None:
+def report_coverage(validation: Split | Interactions, coverage: Coverage, listener: Callback) -> None:
     """Tell the listener what was left out and why, and warn where too few users are left to choose anything."""
     left_out = coverage.interactions_left_out
     if left_out:

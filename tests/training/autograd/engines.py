@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from nestrec.data.interactions import Interactions
-from nestrec.training.autograd.engine import AutogradEngine
+from nestrec.training.autograd.autograd_engine import AutogradEngine
 from nestrec.training.autograd.nested_loss import Batch
 from nestrec.training.engines import TorchEngine
 from nestrec.training.options import Run

@@ -14,8 +14,8 @@ import pytest
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
-from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.training.engine import CpuEngine
+from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.engines import TorchEngine
 from nestrec.training.losses import SampledSoftmax
 from nestrec.training.optimizers import FIRST_SQUARE

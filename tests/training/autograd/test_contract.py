@@ -30,7 +30,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from nestrec.training.autograd.counter import Draws  # noqa: E402
+from nestrec.training.autograd.counter_rng import Draws  # noqa: E402
 from nestrec.training.autograd.encoders import Encoder  # noqa: E402
 from nestrec.training.autograd.pool import Chosen, Pool  # noqa: E402
 from tests.training.autograd.engines import torch_trainer  # noqa: E402

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nestrec.kernels import shuffle
+from nestrec.kernels import counter_rng as shuffle
 
 torch = pytest.importorskip("torch")
 
-from nestrec.training.autograd.counter import Draws, below, derived, random_bits  # noqa: E402
+from nestrec.training.autograd.counter_rng import Draws, below, derived, random_bits  # noqa: E402
 
 CPU = torch.device("cpu")
 KEYS = [0, 1, 7, 2**31, 2**62 + 5, 2**63 - 1, 2**63, 2**63 + 9, 2**64 - 1]

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from nestrec.training.autograd.counter import Draws  # noqa: E402
+from nestrec.training.autograd.counter_rng import Draws  # noqa: E402
 from nestrec.training.autograd.encoders import Encoder, Graph  # noqa: E402
 from nestrec.training.autograd.propagation import Propagation, normalised_adjacency  # noqa: E402
 

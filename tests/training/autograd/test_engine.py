@@ -17,10 +17,10 @@ from tests.training.worlds import from_sets, tiny
 
 torch = pytest.importorskip("torch")
 
-import nestrec.training.autograd.engine as engine_module  # noqa: E402
+import nestrec.training.autograd.autograd_engine as engine_module  # noqa: E402
 from nestrec.training.autograd import levels  # noqa: E402
-from nestrec.training.autograd.counter import derived  # noqa: E402
-from nestrec.training.autograd.engine import AutogradEngine, torch_threads  # noqa: E402
+from nestrec.training.autograd.autograd_engine import AutogradEngine, torch_threads  # noqa: E402
+from nestrec.training.autograd.counter_rng import derived  # noqa: E402
 from nestrec.training.autograd.nested_loss import Batch  # noqa: E402
 from nestrec.training.autograd.scoring import Compiled  # noqa: E402
 from tests.training.autograd.engines import CPU, NoSteps, batch_of, one_epoch, started, torch_trainer  # noqa: E402

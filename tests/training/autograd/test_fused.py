@@ -27,12 +27,12 @@ pytest.importorskip("triton")
 from torch import Tensor  # noqa: E402
 
 from nestrec.training.autograd import levels  # noqa: E402
-from nestrec.training.autograd.engine import AutogradEngine  # noqa: E402
+from nestrec.training.autograd.autograd_engine import AutogradEngine  # noqa: E402
 from nestrec.training.autograd.fused import rows  # noqa: E402
 from nestrec.training.autograd.fused.pairs import Pairs  # noqa: E402
+from nestrec.training.autograd.optimizer_steps import steps_for  # noqa: E402
 from nestrec.training.autograd.pool import Chosen, Pool  # noqa: E402
 from nestrec.training.autograd.scoring import Fused, Plain, Wanted  # noqa: E402
-from nestrec.training.autograd.steps import steps_for  # noqa: E402
 from tests.training.autograd.engines import torch_trainer  # noqa: E402
 
 WIDTHS = (1, 3, 20, 33)

@@ -21,7 +21,7 @@ from tests.training.worlds import Interfering, Recorder, is_same, tiny
 
 pytest.importorskip("torch")
 
-import nestrec.training.autograd.engine as engine_module
+import nestrec.training.autograd.autograd_engine as engine_module
 from tests.training.autograd.engines import torch_trainer
 
 BATCH = 160

@@ -29,8 +29,8 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-import nestrec.training.autograd.engine as engine_module  # noqa: E402
-from nestrec.training.autograd.counter import Draws, derived  # noqa: E402
+import nestrec.training.autograd.autograd_engine as engine_module  # noqa: E402
+from nestrec.training.autograd.counter_rng import Draws, derived  # noqa: E402
 from nestrec.training.autograd.gates import Gates  # noqa: E402
 from nestrec.training.autograd.pool import Pool  # noqa: E402
 from nestrec.training.autograd.scoring import Plain, Wanted  # noqa: E402

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from nestrec.training.autograd.steps import (  # noqa: E402
+from nestrec.training.autograd.optimizer_steps import (  # noqa: E402
     AdagradSteps,
     AdamSteps,
     SparseAdamSteps,

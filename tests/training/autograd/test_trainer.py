@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from nestrec.errors import MissingExtraError, OptionError, TrainingError
-from nestrec.training.adaptive import SOFTMAX
 from nestrec.training.backbones import MF, LightGCN
+from nestrec.training.data_defaults import SOFTMAX
 from nestrec.training.engines import TorchEngine, runs_on_cpu_engine
 from nestrec.training.losses import (
     BPR,
@@ -233,7 +233,7 @@ def test_the_defaults_train_without_torch() -> None:
         "import sys; sys.modules['torch'] = None; import nestrec; "
         "from nestrec.training.trainer import Trainer; from nestrec.training.backbones import LightGCN; "
         "Trainer(backbone=LightGCN()); Trainer.paper(); "
-        "data = nestrec.World(n_users=50, n_items=40, interactions_per_user=8).generate(seed=1).interactions; "
+        "data = nestrec.SyntheticData(n_users=50, n_items=40, interactions_per_user=8).generate(seed=1).interactions; "
         "print(Trainer(widths=(2,), epochs=1).fit(data, validation=None).manifest['training']['engine'])"
     )
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
@@ -259,7 +259,7 @@ def test_devices_that_cannot_do_it_are_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loss: float) -> None:
     """The sentence names the epoch, the option and where the last good state is, from which the run goes on."""
     pytest.importorskip("torch")
-    from nestrec.training.autograd.engine import AutogradEngine
+    from nestrec.training.autograd.autograd_engine import AutogradEngine
 
     trainer = Trainer(
         widths=(3, 8), epochs=4, sampler=DynamicSampler(8), engine=TorchEngine("cpu", Adam()), learning_rate=0.02
@@ -287,7 +287,7 @@ def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch,
 def test_vectors_that_diverge_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.setattr(
-        "nestrec.training.autograd.engine.starting_values", lambda *given: 1e30 + starting_values(*given)
+        "nestrec.training.autograd.autograd_engine.starting_values", lambda *given: 1e30 + starting_values(*given)
     )
     with pytest.raises(TrainingError, match=r"the loss became (inf|nan) in epoch 1; lower the learning rate"):
         Trainer(sampler=MixedSampler(8)).fit(tiny(), run=Run(deterministic=True))

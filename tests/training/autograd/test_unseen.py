@@ -10,7 +10,7 @@ from tests.training.worlds import from_sets, tiny
 
 torch = pytest.importorskip("torch")
 
-from nestrec.training.autograd.counter import random_bits  # noqa: E402
+from nestrec.training.autograd.counter_rng import random_bits  # noqa: E402
 from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
 
 CPU = torch.device("cpu")

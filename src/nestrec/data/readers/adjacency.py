@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Int64Array
 from nestrec.data.id_index import TextIds, is_utf8
-from nestrec.data.ledger import NOT_UTF8, Ledger
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.blocks import Blocks
 from nestrec.data.readers.byte_source import ByteSource
+from nestrec.data.rejections import NOT_UTF8, RejectionLog
 from nestrec.errors import DataError
-from nestrec.kernels import fields as kernel
-
-Int64 = npt.NDArray[np.int64]
+from nestrec.kernels.data import fields as kernel
 
 
 class AdjacencyReader:
@@ -39,7 +37,7 @@ class AdjacencyReader:
         """Return bytes of the file read, and its size."""
         return self._source.position, self._source.size
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield one row for each item that stands in a line."""
         blocks, line = Blocks(self._source), 1
         while True:
@@ -69,7 +67,7 @@ class AdjacencyReader:
             )
 
 
-def _checked(tokens: TextIds, heads: Int64, lines: Int64, ledger: Ledger) -> Batch:
+def _checked(tokens: TextIds, heads: Int64Array, lines: Int64Array, ledger: RejectionLog) -> Batch:
     is_item = np.arange(len(tokens)) != heads
     bare = tokens[~is_item]
     items, owners, lines = tokens[is_item], heads[is_item], lines[is_item]
@@ -85,6 +83,6 @@ def _checked(tokens: TextIds, heads: Int64, lines: Int64, ledger: Ledger) -> Bat
     return Batch(users, items, n_read=n_read, bare_users=bare, lines=lines)
 
 
-def _decodable(texts: TextIds) -> npt.NDArray[np.bool_]:
+def _decodable(texts: TextIds) -> BoolArray:
     spans = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
     return np.array([is_utf8(texts.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)

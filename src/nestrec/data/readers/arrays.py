@@ -8,17 +8,16 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float64Array
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import TEXT, canonical_ids
-from nestrec.data.ledger import NO_ITEM, NO_USER, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.rows import MISSING, id_of
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
+from nestrec.data.rejections import NO_ITEM, NO_USER, Reason, RejectionLog
 from nestrec.errors import DataError
-
-Float64 = npt.NDArray[np.float64]
 
 _AT_ONCE = 1 << 18
 
@@ -53,7 +52,7 @@ class ArraysReader:
         """Return rows read, and how many there are."""
         return self._done, self._size
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the rows whose numbers are finite."""
         for start in range(0, self._size, _AT_ONCE):
             part = {role: column[start : start + _AT_ONCE] for role, column in self._values.items()}
@@ -78,7 +77,7 @@ class ArraysReader:
             )
         self.notes += self._numbers.notes()
 
-    def _parse(self, role: str, values: npt.NDArray[Any], start: int) -> Float64:
+    def _parse(self, role: str, values: npt.NDArray[Any], start: int) -> Float64Array:
         """Return numbers or seconds, NaN where there is none; (n,)."""
 
         def place(row: int) -> str:
@@ -101,7 +100,7 @@ class ArraysReader:
             self._numbers.unused.see_objects(values.tolist())
 
 
-def _places(missing: npt.NDArray[np.bool_], start: int) -> Iterator[tuple[str, str]]:
+def _places(missing: BoolArray, start: int) -> Iterator[tuple[str, str]]:
     return ((f"row {start + row + 1}", "") for row in np.flatnonzero(missing).tolist())
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import BoolArray
 from nestrec.data.id_index import TextIds
 
 
@@ -71,7 +72,7 @@ class ArrowColumn:
     """One column of a batch; valid only until the next batch is asked for."""
 
     values: npt.NDArray[Any] | TextIds  # (n,) int64, float64 or text
-    present: npt.NDArray[np.bool_] | None  # (n,) False where null; None where nothing is
+    present: BoolArray | None  # (n,) False where null; None where nothing is
     is_binary: bool = False  # bytes that may or may not be UTF-8
 
 

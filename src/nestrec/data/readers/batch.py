@@ -6,14 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from nestrec.arrays import Float64Array, Int64Array
 from nestrec.data.id_index import IdColumn, TextIds
-from nestrec.data.ledger import Ledger
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+from nestrec.data.rejections import RejectionLog
 
 
 @dataclass(frozen=True)
@@ -22,13 +17,13 @@ class Batch:
 
     users: IdColumn  # (n,)
     items: IdColumn  # (n,)
-    ratings: Float64 | None = None  # (n,) finite
-    times: Float64 | None = None  # (n,) finite, seconds
+    ratings: Float64Array | None = None  # (n,) finite
+    times: Float64Array | None = None  # (n,) finite, seconds
     n_read: int = 0  # rows met for this batch, rejected ones included
     bare_users: IdColumn | None = None  # users of lines without items
     raw: TextIds | None = None  # (n,) the bytes of each row, of text where `keeps_rows` asks for them
-    numbers: Int64 | None = None  # (n,) the number of each row, from 1, of Parquet and tables
-    lines: npt.NDArray[np.int64] | None = None  # (n,) number of the line of each row, where there are lines
+    numbers: Int64Array | None = None  # (n,) the number of each row, from 1, of Parquet and tables
+    lines: Int64Array | None = None  # (n,) number of the line of each row, where there are lines
 
 
 class Reader(Protocol):
@@ -38,7 +33,7 @@ class Reader(Protocol):
     columns: dict[str, str]  # role -> name of the column used
     notes: list[str]  # for the report, complete after the last batch
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the rows in order; enter those that cannot be used."""
         ...
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import UInt8Array
 from nestrec.data.readers.byte_source import ByteSource
 
 BLOCK_BYTES = 4 << 20
@@ -18,7 +18,7 @@ class Blocks:
         self._source = source
         # No larger than the file needs: small files are read often, and pages cost time to touch.
         size = BLOCK_BYTES if source.is_packed or source.size is None else min(BLOCK_BYTES, 4 * source.size + 64)
-        self.buffer: npt.NDArray[np.uint8] = np.empty(size, dtype=np.uint8)
+        self.buffer: UInt8Array = np.empty(size, dtype=np.uint8)
         self.longest_row = min(LONGEST_ROW, size - 1)  # less than a block, so that a full one holds a whole row
         self.longest_id = min(LONGEST_ROW, size // 2 - 1)  # a user that is carried over leaves room for an item
         self.end = 0

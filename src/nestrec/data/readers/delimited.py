@@ -7,22 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float64Array, Int64Array, UInt8Array
 from nestrec.data.id_index import TextIds, is_utf8
-from nestrec.data.ledger import (
-    NO_ITEM,
-    NO_USER,
-    NOT_UTF8,
-    RAGGED,
-    REPEATED_HEADER,
-    STRAY_QUOTE,
-    TEXT_AFTER_QUOTE,
-    TOO_LONG,
-    UNCLOSED_QUOTE,
-    Ledger,
-    Reason,
-)
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.blocks import Blocks
@@ -33,13 +20,21 @@ from nestrec.data.readers.missing import find_missing
 from nestrec.data.readers.row_spans import row_spans
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
-from nestrec.kernels import delimited_rows as kernel
-from nestrec.kernels import fields
-
-Bytes = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
+from nestrec.data.rejections import (
+    NO_ITEM,
+    NO_USER,
+    NOT_UTF8,
+    RAGGED,
+    REPEATED_HEADER,
+    STRAY_QUOTE,
+    TEXT_AFTER_QUOTE,
+    TOO_LONG,
+    UNCLOSED_QUOTE,
+    Reason,
+    RejectionLog,
+)
+from nestrec.kernels.data import delimited_rows as kernel
+from nestrec.kernels.data import fields
 
 _REASONS = {
     kernel.UNCLOSED_QUOTE: UNCLOSED_QUOTE,
@@ -55,15 +50,15 @@ _SHORTEST_ROW = 4  # bytes of `1,2` and a line end
 class _Rows:
     """Fields of the rows of one block; (n_roles, n) each, or (n,)."""
 
-    buffer: Bytes
-    starts: Int64
-    ends: Int64
-    quoted: Bytes
-    lines: Int64
+    buffer: UInt8Array
+    starts: Int64Array
+    ends: Int64Array
+    quoted: UInt8Array
+    lines: Int64Array
     raw: TextIds | None = None
-    values: dict[str, Float64] = field(default_factory=dict)  # role -> its numbers, once parsed
+    values: dict[str, Float64Array] = field(default_factory=dict)  # role -> its numbers, once parsed
 
-    def keep(self, fine: Mask) -> None:
+    def keep(self, fine: BoolArray) -> None:
         """Drop the other rows."""
         self.starts = np.compress(fine, self.starts, axis=1)
         self.ends = np.compress(fine, self.ends, axis=1)
@@ -118,7 +113,7 @@ class DelimitedReader:
         """Return bytes of the file read, and its size."""
         return self._source.position, self._source.size
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, block by block."""
         blocks, line = self._blocks, self._first.line
         blocks.advance(self._first.rows_at)
@@ -131,7 +126,7 @@ class DelimitedReader:
                 return
             blocks.advance(consumed)
 
-    def _split(self, blocks: Blocks, line: int) -> tuple[_Rows, Bytes, Int64, int, int]:
+    def _split(self, blocks: Blocks, line: int) -> tuple[_Rows, UInt8Array, Int64Array, int, int]:
         capacity = blocks.end // _SHORTEST_ROW + 1
         shape = (len(self._roles), capacity)
         starts, ends = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
@@ -148,7 +143,7 @@ class DelimitedReader:
             rows.raw = row_spans(original, int(consumed), rows.lines - first_line)
         return rows, status[:n_rows], n_fields[:n_rows], int(consumed), int(line)
 
-    def _checked(self, rows: _Rows, status: Bytes, n_fields: Int64, ledger: Ledger) -> Batch:
+    def _checked(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, ledger: RejectionLog) -> Batch:
         n_read = len(rows.lines)
         self._drop_malformed(rows, status, n_fields, ledger)
         self._drop_headers(rows, ledger)
@@ -167,7 +162,7 @@ class DelimitedReader:
         batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw, lines=rows.lines)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
-    def _drop_malformed(self, rows: _Rows, status: Bytes, n_fields: Int64, ledger: Ledger) -> None:
+    def _drop_malformed(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, ledger: RejectionLog) -> None:
         ragged = n_fields != len(self._wanted)
         whole = (status == kernel.FINE) & ~ragged
         if whole.all():
@@ -178,7 +173,7 @@ class DelimitedReader:
         self._reject_ragged(ledger, rows.lines[uneven], n_fields[uneven])
         rows.keep(whole)
 
-    def _drop_headers(self, rows: _Rows, ledger: Ledger) -> None:
+    def _drop_headers(self, rows: _Rows, ledger: RejectionLog) -> None:
         """Drop the rows that repeat the header, as in files that were written one after another into one."""
         if not self._header_fields:
             return
@@ -189,7 +184,7 @@ class DelimitedReader:
                 return
         _drop(rows, repeated == 0, 0, REPEATED_HEADER, ledger)
 
-    def _reject_ragged(self, ledger: Ledger, lines: Int64, n_fields: Int64) -> None:
+    def _reject_ragged(self, ledger: RejectionLog, lines: Int64Array, n_fields: Int64Array) -> None:
         expected = len(self._wanted)
         first = (
             (f"line {line}", f"{count} fields, not {expected}")
@@ -197,14 +192,14 @@ class DelimitedReader:
         )
         ledger.reject(RAGGED, len(lines), first)
 
-    def _parse(self, rows: _Rows, name: str, ledger: Ledger) -> None:
+    def _parse(self, rows: _Rows, name: str, ledger: RejectionLog) -> None:
         """Parse a column, dropping the rows where it is no finite number."""
         role = self._roles.index(name)
         rows.values[name] = self._numbers.parse_text(name, rows.text(role), lambda row: f"line {rows.lines[row]}")
         _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], ledger)
 
 
-def _drop(rows: _Rows, fine: Mask, role: int, reason: Reason, ledger: Ledger) -> None:
+def _drop(rows: _Rows, fine: BoolArray, role: int, reason: Reason, ledger: RejectionLog) -> None:
     if fine.all():
         return
     bad = np.flatnonzero(~fine)
@@ -213,7 +208,7 @@ def _drop(rows: _Rows, fine: Mask, role: int, reason: Reason, ledger: Ledger) ->
     rows.keep(fine)
 
 
-def _drop_undecodable(rows: _Rows, ledger: Ledger) -> None:
+def _drop_undecodable(rows: _Rows, ledger: RejectionLog) -> None:
     """Drop rows whose ids are not UTF-8; cheap where all bytes are ASCII."""
     if not len(rows.lines) or rows.buffer[rows.starts.min() : rows.ends.max()].max(initial=0) < 128:
         return
@@ -226,7 +221,7 @@ def _drop_undecodable(rows: _Rows, ledger: Ledger) -> None:
         _drop(rows, fine, role, NOT_UTF8, ledger)
 
 
-def _reject_lines(ledger: Ledger, reason: Reason, rows: _Rows, bad: Int64) -> None:
+def _reject_lines(ledger: RejectionLog, reason: Reason, rows: _Rows, bad: Int64Array) -> None:
     """Enter rows that have no fields to show, with the start of their lines."""
     ledger.reject(reason, len(bad), ((f"line {rows.lines[row]}", _start_of_line(rows, row)) for row in bad.tolist()))
 

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import UInt8Array
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import counted
 from nestrec.data.readers.blocks import Blocks
 from nestrec.data.readers.columns import by_position, has_usual_names
 from nestrec.errors import DataError
-from nestrec.kernels import delimited_rows as kernel
-
-Bytes = npt.NDArray[np.uint8]
+from nestrec.kernels.data import delimited_rows as kernel
 
 DELIMITERS = ("::", "\t", ",", ";", "|")
 _LINE = re.compile(rb"[^\r\n]+")
@@ -31,7 +29,7 @@ class Dialect:
     quote: str | None
 
     @property
-    def separator(self) -> Bytes:
+    def separator(self) -> UInt8Array:
         """Return the bytes of the delimiter."""
         return np.frombuffer(self.delimiter.encode("ascii"), dtype=np.uint8)
 

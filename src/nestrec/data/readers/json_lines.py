@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float64Array, Int64Array
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
-from nestrec.data.ledger import BAD_ID, BAD_JSON, NO_ITEM, NO_USER, NOT_AN_ID, TOO_LONG, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.byte_source import ByteSource
@@ -20,6 +19,7 @@ from nestrec.data.readers.json_elements import HOW_TO_CONVERT, Record, Unreadabl
 from nestrec.data.readers.json_records import JsonFile
 from nestrec.data.readers.sequences import split_sequences
 from nestrec.data.readers.value_columns import ValueColumns
+from nestrec.data.rejections import BAD_ID, BAD_JSON, NO_ITEM, NO_USER, NOT_AN_ID, TOO_LONG, Reason, RejectionLog
 from nestrec.errors import DataError
 
 Key = int | str
@@ -53,7 +53,7 @@ class JsonLinesReader:
         """Return bytes of the file read, and its size."""
         return self._source.position, self._source.size
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the usable records, some thousand at a time."""
         self._file.keeps_texts = self.keeps_rows
         for records, lines in self._file.records():
@@ -80,7 +80,7 @@ class JsonLinesReader:
         later = [key for key in named if isinstance(key, str) and key and not key.isdigit() and key not in keys]
         return keys + later, later
 
-    def _batch(self, records: list[Record], lines: Sequence[int], ledger: Ledger) -> Batch:
+    def _batch(self, records: list[Record], lines: Sequence[int], ledger: RejectionLog) -> Batch:
         """Return the usable records of a batch; enter the others."""
         n_read = len(records)
         entries, places = self._objects(records, lines, ledger)
@@ -108,7 +108,7 @@ class JsonLinesReader:
         return Batch(users, items, values.get("rating"), values.get("timestamp"), n_read, raw=raw)
 
     def _objects(
-        self, records: list[Record], lines: Sequence[int], ledger: Ledger
+        self, records: list[Record], lines: Sequence[int], ledger: RejectionLog
     ) -> tuple[list[Object], Sequence[int]]:
         """Return the records that are objects, with their places among the records."""
         if Unreadable not in set(map(type, records)):
@@ -133,7 +133,7 @@ class JsonLinesReader:
             repeated += [place] * len(elements)
         return expanded, repeated, len(expanded) - len(entries)
 
-    def _check_ids(self, keys: dict[str, list[Any]], row: int, line: int, ledger: Ledger) -> bool:
+    def _check_ids(self, keys: dict[str, list[Any]], row: int, line: int, ledger: RejectionLog) -> bool:
         """Tell whether both ids can be used; enter why not."""
         for role, missing in _ROLES:
             value = keys[role][row]
@@ -148,8 +148,8 @@ class JsonLinesReader:
         return True
 
     def _values(
-        self, entries: list[Object], line_of: Callable[[int], int], ledger: Ledger
-    ) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]:
+        self, entries: list[Object], line_of: Callable[[int], int], ledger: RejectionLog
+    ) -> tuple[dict[str, Float64Array], BoolArray]:
         """Return ratings and times, and which rows have all of them; enter the others."""
         values, fine = {}, np.ones(len(entries), dtype=np.bool_)
         for role in self._numbers.roles:
@@ -170,7 +170,7 @@ def _values_of(entries: list[Object], key: str) -> list[Any]:
         return [entry.get(key) for entry in entries]
 
 
-def _texts_at(texts: list[bytes], places: npt.NDArray[np.int64]) -> TextIds:
+def _texts_at(texts: list[bytes], places: Int64Array) -> TextIds:
     """Return the bytes of the records at these places."""
     chosen = [texts[place] for place in places.tolist()]
     ends = np.cumsum([len(text) for text in chosen], dtype=np.int64)
@@ -221,5 +221,5 @@ def _key(value: Any) -> Key | None:
     return value
 
 
-def _reject(ledger: Ledger, reason: Reason, line: int, value: object) -> None:
+def _reject(ledger: RejectionLog, reason: Reason, line: int, value: object) -> None:
     ledger.reject(reason, 1, [(f"line {line}", value if isinstance(value, str) else json.dumps(value))])

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, UInt8Array
 from nestrec.data.id_index import TextIds
-from nestrec.kernels import fields as kernel
+from nestrec.kernels.data import fields as kernel
 
 NA_WORDS = ("NULL", "null", "None", "NaN", "nan", "NA", "\\N")
 
 
-def find_missing(
-    texts: TextIds, quoted: npt.NDArray[np.uint8], na_values: tuple[str, ...] | None
-) -> npt.NDArray[np.bool_]:
+def find_missing(texts: TextIds, quoted: UInt8Array, na_values: tuple[str, ...] | None) -> BoolArray:
     """Return which fields are empty or, unquoted, one of the words; None stands for `NA_WORDS`.
 
     >>> find_missing(TextIds.from_strings(["", "NA", "x"]), np.zeros(3, dtype=np.uint8), ()).tolist()

@@ -6,16 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float64Array, UInt8Array
 from nestrec.data.id_index import TextIds
-from nestrec.kernels import fields as kernel
-
-Float64 = npt.NDArray[np.float64]
-Unsure = npt.NDArray[np.uint8]
+from nestrec.kernels.data import fields as kernel
 
 
-def parse_decimals(texts: TextIds) -> tuple[Float64, Unsure]:
+def parse_decimals(texts: TextIds) -> tuple[Float64Array, UInt8Array]:
     """Return the plain decimals among the texts, and 1 for each text that is none or too long to be exact; (n,)."""
     values = np.empty(len(texts), dtype=np.float64)
     unsure = np.empty(len(texts), dtype=np.uint8)
@@ -43,7 +40,7 @@ def to_float(value: object) -> float:
         return math.nan
 
 
-def to_floats(values: Sequence[object]) -> Float64:
+def to_floats(values: Sequence[object]) -> Float64Array:
     """Return numbers as floats, NaN where there is none; (n,)."""
     try:
         return np.array(values, dtype=np.float64)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nestrec.data.ledger import RAGGED
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.batch import Reader
@@ -18,6 +17,7 @@ from nestrec.data.readers.sparse import SparseReader
 from nestrec.data.readers.table_sources import ArrowStream
 from nestrec.data.readers.tables import TableReader
 from nestrec.data.readers.value_columns import ValueColumns
+from nestrec.data.rejections import RAGGED
 from nestrec.errors import DataError
 
 _USUAL_ROW = ("user", "item", "rating", "timestamp")

@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float64Array
 from nestrec.data.id_index import TextIds
 from nestrec.data.readers.numbers import parse_decimals, parse_number, to_float, to_floats
 from nestrec.errors import DataError
 
-Float64 = npt.NDArray[np.float64]
 Place = Callable[[int], str]  # row of the batch -> "line 17"
 
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -26,14 +25,14 @@ class RatingColumn:
     def __init__(self, source: str, column: str) -> None:
         self._where = f"{source}, column {column!r}"
 
-    def parse_text(self, texts: TextIds, place: Place) -> Float64:
+    def parse_text(self, texts: TextIds, place: Place) -> Float64Array:
         """Return the number of each text; (n,). Raises DataError where one has a decimal comma."""
         values, unsure = parse_decimals(texts)
         for row in np.flatnonzero((unsure != 0) & (texts.ends > texts.starts)).tolist():
             values[row] = self._parse_one(texts.at(row), row, place)
         return values
 
-    def parse_objects(self, values: Sequence[object], place: Place) -> Float64:
+    def parse_objects(self, values: Sequence[object], place: Place) -> Float64Array:
         """Return the number of each Python value; (n,)."""
         if set(map(type, values)) <= {int, float}:
             return to_floats(values)
@@ -80,7 +79,7 @@ class UnusedRatings:
         else:
             self.see(to_floats([value if isinstance(value, (int, float)) else None for value in values]))
 
-    def see(self, values: Float64) -> None:
+    def see(self, values: Float64Array) -> None:
         """Take a batch, NaN where there is no number; (n,)."""
         low = values[values <= 0]  # few, as a rule
         if len(low):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Int64Array, UInt8Array
 from nestrec.data.id_index import TextIds
-
-Bytes = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
 
 _LF, _CR = 10, 13
 
 
 def row_spans(
-    buffer: Bytes,  # text that begins with a line
+    buffer: UInt8Array,  # text that begins with a line
     end: int,  # of the last row
-    lines: Int64,  # (n,) the line on which each row begins, from 0, ascending
+    lines: Int64Array,  # (n,) the line on which each row begins, from 0, ascending
 ) -> TextIds:
     r"""Return the bytes of each row, without the line ends and blank lines after it.
 
@@ -37,7 +34,7 @@ def row_spans(
     return TextIds(buffer, starts, ends)
 
 
-def _is_line_end(buffer: Bytes, places: Int64) -> npt.NDArray[np.bool_]:
+def _is_line_end(buffer: UInt8Array, places: Int64Array) -> BoolArray:
     bytes_there = buffer[np.maximum(places, 0)]
-    result: npt.NDArray[np.bool_] = (bytes_there == _LF) | (bytes_there == _CR)
+    result: BoolArray = (bytes_there == _LF) | (bytes_there == _CR)
     return result

@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float64Array
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
-from nestrec.data.ledger import BAD_ID, NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.value_columns import ValueColumns
+from nestrec.data.rejections import BAD_ID, NO_ITEM, NO_USER, NOT_UTF8, Reason, RejectionLog
 
 _AT_ONCE = 1 << 16
 _MISSING = {"NoneType", "NAType", "NaTType"}  # the last two of pandas, which is not imported
@@ -52,19 +52,19 @@ class RowsReader:
         """Return rows read, and how many there are where that is known."""
         return self._done, self._total
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, some thousand at a time."""
         while rows := list(islice(self._rows, _AT_ONCE)):
             yield self._batch(rows, ledger)
             self._done += len(rows)
         self.notes += self._numbers.notes()
 
-    def _batch(self, rows: list[Values], ledger: Ledger) -> Batch:
+    def _batch(self, rows: list[Values], ledger: RejectionLog) -> Batch:
         roles = list(self.columns)
         if self._numbers.unused is not None:
             self._numbers.unused.see_objects([row[len(roles)] for row in rows])
         kept = [(row, pair) for row, values in enumerate(rows) if (pair := self._ids(values, row, ledger))]
-        numbers: dict[str, npt.NDArray[np.float64]] = {}
+        numbers: dict[str, Float64Array] = {}
         fine = np.ones(len(kept), dtype=np.bool_)
         for role in self._numbers.roles:
             column = [rows[row][roles.index(role)] for row, _ in kept]
@@ -81,7 +81,7 @@ class RowsReader:
     def _place(self, row: int) -> str:
         return f"row {self._done + row + 1}"
 
-    def _ids(self, values: Values, row: int, ledger: Ledger) -> tuple[int | str, int | str] | None:
+    def _ids(self, values: Values, row: int, ledger: RejectionLog) -> tuple[int | str, int | str] | None:
         """Return the row's ids, or enter why it cannot be used."""
         found = []
         for role, value in zip(("user", "item"), values, strict=False):

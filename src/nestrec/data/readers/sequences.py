@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Int64Array
 from nestrec.data.id_index import TextIds
 from nestrec.data.readers.batch import Batch
-from nestrec.kernels import sequences as kernel
-
-Int64 = npt.NDArray[np.int64]
+from nestrec.kernels.data import sequences as kernel
 
 
-def split_sequences(cells: TextIds, separator: str) -> tuple[TextIds, Int64]:
+def split_sequences(cells: TextIds, separator: str) -> tuple[TextIds, Int64Array]:
     """Return the elements of all cells, in order, and the number of the cell of each.
 
     >>> elements, cells = split_sequences(TextIds.from_strings(["a b", "", "['c', 'd']"]), " ")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from nestrec.data.ledger import Ledger, Reason
 from nestrec.data.readers.batch import Batch, Reader
+from nestrec.data.rejections import Reason, RejectionLog
 from nestrec.errors import DataError
 
 Opener = Callable[[], Reader | None]  # None: there is nothing in it
@@ -39,7 +39,7 @@ class SeveralReader:
         total = None if None in self._sizes else sum(size or 0 for size in self._sizes)
         return self._done + self._reader.progress()[0], total
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the rows of one source after another."""
         name = self._first_name
         while True:
@@ -86,10 +86,10 @@ class SeveralReader:
                 self.notes.append(f"{name}: {note}")
 
 
-class _NamedLedger(Ledger):
+class _NamedLedger(RejectionLog):
     """Enters rejected rows into another ledger, with the name of their source before their place."""
 
-    def __init__(self, ledger: Ledger, name: str) -> None:
+    def __init__(self, ledger: RejectionLog, name: str) -> None:
         self._ledger, self._name = ledger, name
 
     def reject(self, reason: Reason, count: int, first: Iterable[tuple[str, str]]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nestrec.data.ledger import BAD_RATING, ZERO, Ledger
 from nestrec.data.readers.batch import Batch
+from nestrec.data.rejections import BAD_RATING, ZERO, RejectionLog
 from nestrec.errors import DataError
 
 _AT_ONCE = 1 << 20
@@ -39,7 +39,7 @@ class SparseReader:
         """Return entries read, and how many there are."""
         return self._done, self._size
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield entries that are neither zero nor NaN or infinite."""
         entries = self._entries
         for start in range(0, len(entries.data), _AT_ONCE):

@@ -11,11 +11,10 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float64Array, Int64Array
 from nestrec.data.id_index import IdColumn, TextIds, is_utf8
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
-from nestrec.data.ledger import NO_ITEM, NO_USER, NOT_UTF8, Ledger, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrow_stream import ArrowColumn, ArrowStreamError, arrow_batches
 from nestrec.data.readers.batch import Batch
@@ -23,9 +22,8 @@ from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
 from nestrec.data.readers.table_sources import VIEW, TableSource, quoted
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
+from nestrec.data.rejections import NO_ITEM, NO_USER, NOT_UTF8, Reason, RejectionLog
 from nestrec.errors import DataError
-
-Float64 = npt.NDArray[np.float64]
 
 _EXACT = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARCHAR", "UUID", '"NULL"'}
@@ -76,7 +74,7 @@ class TableReader:
         """Return rows read, and how many there are where that is known."""
         return self._row, self._n_rows
 
-    def batches(self, ledger: Ledger) -> Iterator[Batch]:
+    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, batch by batch as duckdb hands them out."""
         try:
             relation = self._connection.sql(self._query)
@@ -86,7 +84,7 @@ class TableReader:
         except (duckdb.Error, ArrowStreamError) as error:
             raise self._unreadable(error) from error
 
-    def _checked(self, columns: dict[str, ArrowColumn], ledger: Ledger) -> Batch:
+    def _checked(self, columns: dict[str, ArrowColumn], ledger: RejectionLog) -> Batch:
         n_read = len(columns["user"].values)
         numbers = np.arange(self._row + 1, self._row + n_read + 1)  # of the rows, from 1
         self._row += n_read
@@ -116,7 +114,7 @@ class TableReader:
         )
         return expand_sequences(batch, self._separator) if self._sequence_is_text else batch
 
-    def _ids(self, role: str, values: Any, fine: npt.NDArray[np.bool_], *, whole: bool) -> IdColumn:
+    def _ids(self, role: str, values: Any, fine: BoolArray, *, whole: bool) -> IdColumn:
         kept: Any = values if whole else values[fine]
         if isinstance(kept, TextIds) or kept.dtype == np.int64:
             result: IdColumn = kept
@@ -130,7 +128,7 @@ class TableReader:
             )
         return np.asarray(kept).astype(np.int64)
 
-    def _parse(self, role: str, column: ArrowColumn, numbers: npt.NDArray[np.int64]) -> Float64:
+    def _parse(self, role: str, column: ArrowColumn, numbers: Int64Array) -> Float64Array:
         """Return the values of a column, NaN where there is none or it is no number or time."""
 
         def place(row: int) -> str:
@@ -222,9 +220,7 @@ def _spill_folder() -> str:
         return ""
 
 
-def _reject_undecodable(
-    column: ArrowColumn, fine: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64], ledger: Ledger
-) -> None:
+def _reject_undecodable(column: ArrowColumn, fine: BoolArray, numbers: Int64Array, ledger: RejectionLog) -> None:
     """Clear `fine` where binary text is not UTF-8; text columns were checked by duckdb."""
     values = column.values
     if not column.is_binary or not isinstance(values, TextIds) or not fine.any():
@@ -242,7 +238,7 @@ def _unnested(column: str, kind: str) -> str:
 
 
 def _reject_blank(
-    items: ArrowColumn, separator: str, fine: npt.NDArray[np.bool_], numbers: npt.NDArray[np.int64], ledger: Ledger
+    items: ArrowColumn, separator: str, fine: BoolArray, numbers: Int64Array, ledger: RejectionLog
 ) -> None:
     """Clear `fine` where a cell of items holds none."""
     if not isinstance(items.values, TextIds):
@@ -255,11 +251,11 @@ def _reject_blank(
 
 def _reject(
     column: ArrowColumn,
-    fine: npt.NDArray[np.bool_],  # (n,) cleared where the row is left out
-    numbers: npt.NDArray[np.int64],  # (n,) of the rows, from 1
+    fine: BoolArray,  # (n,) cleared where the row is left out
+    numbers: Int64Array,  # (n,) of the rows, from 1
     reason: Reason,
-    ledger: Ledger,
-    parsed: Float64 | None = None,  # (n,) what a column of values says
+    ledger: RejectionLog,
+    parsed: Float64Array | None = None,  # (n,) what a column of values says
 ) -> None:
     """Clear `fine` where the value is null, empty text, NaN or infinite."""
     good = np.ones(len(fine), dtype=np.bool_) if column.present is None else column.present.copy()
@@ -276,13 +272,13 @@ def _reject(
     fine &= good
 
 
-def _with_nan(column: ArrowColumn) -> Float64:
+def _with_nan(column: ArrowColumn) -> Float64Array:
     """Return the numbers of a column, NaN where null; (n,)."""
-    values: Float64 = np.asarray(column.values)
+    values: Float64Array = np.asarray(column.values)
     return values if column.present is None else np.where(column.present, values, np.nan)
 
 
-def _with_empty(texts: TextIds, present: npt.NDArray[np.bool_] | None) -> TextIds:
+def _with_empty(texts: TextIds, present: BoolArray | None) -> TextIds:
     """Return the texts, empty where null."""
     if present is None:
         return texts

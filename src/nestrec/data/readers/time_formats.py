@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import Float64Array, Int64Array, UInt8Array
 from nestrec.data.id_index import TextIds
-from nestrec.kernels import times as kernel
-
-Float64 = npt.NDArray[np.float64]
-Bytes = npt.NDArray[np.uint8]
+from nestrec.kernels.data import times as kernel
 
 _ENGLISH = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
             "November", "December")  # fmt: skip
@@ -45,7 +42,7 @@ class TimeFormat:
         except (ValueError, OverflowError):
             return float("nan")
 
-    def parse_all(self, texts: TextIds) -> tuple[Float64, Bytes]:
+    def parse_all(self, texts: TextIds) -> tuple[Float64Array, UInt8Array]:
         """Return the times and, where the text has not the format or only Python can tell, 1; (n,)."""
         values, unsure = np.full(len(texts), np.nan), np.ones(len(texts), dtype=np.uint8)
         if (steps := _compile(self.directives)) is not None:
@@ -65,7 +62,7 @@ def _shape(directives: str) -> str:
     )
 
 
-def _compile(directives: str) -> tuple[npt.NDArray[np.int64], Bytes, Bytes, Bytes] | None:
+def _compile(directives: str) -> tuple[Int64Array, UInt8Array, UInt8Array, UInt8Array] | None:
     """Return the steps that the kernel takes, or None where there is a directive that it does not know."""
     kinds, literals, names = [], bytearray(), {"b": "b", "a": "a"}
     for part in re.findall(r"%.|\s+|[^%\s]", directives, re.DOTALL):
@@ -90,7 +87,7 @@ def _compile(directives: str) -> tuple[npt.NDArray[np.int64], Bytes, Bytes, Byte
     return *steps, _table(list(months)[1:]), _table(list(days))
 
 
-def _table(names: list[str]) -> Bytes:
+def _table(names: list[str]) -> UInt8Array:
     """Return the names in lower case, zero-padded; (n, longest)."""
     longest = max(map(len, names))
     padded = b"".join(name.lower().encode("ascii").ljust(longest, b"\0") for name in names)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from nestrec.arrays import BoolArray, Float64Array
 from nestrec.errors import DataError
 
-Float64 = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Place = Callable[[int], str]  # row of the batch -> "line 17"
 
 _UNITS = ((1e17, "ns", "nanoseconds"), (1e14, "us", "microseconds"), (1e11, "ms", "milliseconds"))  # sizes from which
@@ -26,12 +24,12 @@ class Writings:
         self._examples: dict[str, str] = {}
         self._largest, self._all_days = 0.0, True
 
-    def see_dates(self, mask: Mask, text: Callable[[int], str], place: Place) -> None:
+    def see_dates(self, mask: BoolArray, text: Callable[[int], str], place: Place) -> None:
         """Remember that the rows of the mask are dates in text."""
         self._see("date", mask, lambda row: f"{text(row)!r} ({place(row)})")
         self._refuse_pair("number", "date", "numbers and dates")
 
-    def see_numbers(self, values: Float64, place: Place) -> None:
+    def see_numbers(self, values: Float64Array, place: Place) -> None:
         """Remember the finite ones among the values as numbers."""
         finite = np.isfinite(values)
         self._see("number", finite, lambda row: f"{show_number(values[row])} ({place(row)})")
@@ -79,7 +77,7 @@ class Writings:
             return [_kept_as_they_are(example, "dates", "time_format='%Y%m%d' reads them as dates")]
         return []
 
-    def _see(self, name: str, mask: Mask, describe: Callable[[int], str]) -> None:
+    def _see(self, name: str, mask: BoolArray, describe: Callable[[int], str]) -> None:
         if name not in self._examples and mask.any():
             self._examples[name] = describe(int(np.argmax(mask)))
 
@@ -100,7 +98,7 @@ def show_number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def _are_days(values: Float64) -> bool:
+def _are_days(values: Float64Array) -> bool:
     """Tell whether each number is a date of these centuries written as YYYYMMDD."""
     month, day = values // 100 % 100, values % 100
     in_range = (values >= 19000101) & (values <= 21001231) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)

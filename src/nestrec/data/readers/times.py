@@ -14,16 +14,15 @@ from datetime import UTC, date, datetime
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arrays import Float64Array, UInt8Array
 from nestrec.data.id_index import TextIds
 from nestrec.data.readers.iso_times import has_iso_shape, looks_like_date, parse_iso_time
-from nestrec.data.readers.numbers import Unsure, parse_decimals, parse_number, to_float, to_floats
+from nestrec.data.readers.numbers import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.time_formats import TimeFormat
 from nestrec.data.readers.time_writings import Place, Writings, show_number
 from nestrec.data.time_format import EPOCH_UNITS
 from nestrec.errors import OptionError
-from nestrec.kernels import times as kernel
-
-Float64 = npt.NDArray[np.float64]
+from nestrec.kernels.data import times as kernel
 
 _LARGEST_SECONDS = 2.0**63 / 1e6  # of a time that 64 bits hold in microseconds
 
@@ -38,7 +37,7 @@ class TimeColumn:
         self._where = f"{source}, column {column!r}"
         self._writings = Writings(self._where)
 
-    def parse_text(self, texts: TextIds, place: Place) -> Float64:
+    def parse_text(self, texts: TextIds, place: Place) -> Float64Array:
         """Return the seconds of each text; (n,)."""
         if self._format is not None:
             values, unsure = self._format.parse_all(texts)
@@ -52,7 +51,7 @@ class TimeColumn:
             values[rest] = self._parse_strings([texts.at(row) for row in rest.tolist()], lambda row: place(rest[row]))
         return values
 
-    def parse_numbers(self, values: Float64, place: Place) -> Float64:
+    def parse_numbers(self, values: Float64Array, place: Place) -> Float64Array:
         """Return the seconds of a column of numbers; (n,)."""
         if self._format is None:
             self._see_numbers(values, place)
@@ -63,7 +62,7 @@ class TimeColumn:
             parsed[row] = self._parse_one(show_number(distinct[row]), place(int(first[row])))
         return parsed[inverse]
 
-    def parse_moments(self, values: npt.NDArray[np.datetime64]) -> Float64:
+    def parse_moments(self, values: npt.NDArray[np.datetime64]) -> Float64Array:
         """Return the seconds of datetime64 of any unit, cut to microseconds; (n,)."""
         self.refuse_format("datetime64")
         seconds = values.astype("M8[s]").view(np.int64)
@@ -72,7 +71,7 @@ class TimeColumn:
         exact = np.where(small, seconds, 0) * 1_000_000 + np.where(small, rest, 0)
         return np.where(np.isnat(values), np.nan, np.where(small, exact / 1e6, seconds))
 
-    def parse_objects(self, values: Sequence[object], place: Place) -> Float64:
+    def parse_objects(self, values: Sequence[object], place: Place) -> Float64Array:
         """Return the seconds of numbers, texts, dates and datetimes; (n,)."""
         kinds = set(map(type, values))
         if kinds == {str}:
@@ -93,7 +92,7 @@ class TimeColumn:
         """Return what a careful reader would want to know, once all batches were parsed."""
         return self._writings.notes() if self._asked is None else []
 
-    def _parse_plain(self, texts: TextIds, place: Place) -> tuple[Float64, Unsure]:
+    def _parse_plain(self, texts: TextIds, place: Place) -> tuple[Float64Array, UInt8Array]:
         """Parse plain decimals and the usual forms of ISO 8601 by compiled code."""
         values, unsure = parse_decimals(texts)
         self._see_numbers(values, place)
@@ -104,7 +103,7 @@ class TimeColumn:
             self._writings.see_dates(not_numbers & (unsure == 0), texts.at, place)
         return values, unsure
 
-    def _parse_strings(self, strings: list[str], place: Place) -> Float64:
+    def _parse_strings(self, strings: list[str], place: Place) -> Float64Array:
         """Parse what compiled code was not sure of; (n,)."""
         values = np.full(len(strings), np.nan)
         if self._format is None:
@@ -148,7 +147,7 @@ class TimeColumn:
         self._writings.see_dates(np.ones(1, dtype=np.bool_), lambda _: str(value), lambda _: place)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
-    def _see_numbers(self, values: Float64, place: Place) -> None:
+    def _see_numbers(self, values: Float64Array, place: Place) -> None:
         if self._asked is None:
             self._writings.see_numbers(values, place)
 

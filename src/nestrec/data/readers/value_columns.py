@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
+from nestrec.arrays import Float64Array
 from nestrec.data.id_index import TextIds
-from nestrec.data.ledger import BAD_RATING, BAD_TIME, NOT_IN_FORMAT, Reason
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.columns import ColumnPlaces
 from nestrec.data.readers.ratings import RatingColumn, UnusedRatings
 from nestrec.data.readers.time_writings import Place
 from nestrec.data.readers.times import TimeColumn
-
-Float64 = npt.NDArray[np.float64]
+from nestrec.data.rejections import BAD_RATING, BAD_TIME, NOT_IN_FORMAT, Reason
 
 UNUSED = "unused"  # role of a column of ratings or labels that decides nothing
 
@@ -46,11 +42,11 @@ class ValueColumns:
             raise TypeError("the column of times has the parser of another")
         return parser
 
-    def parse_text(self, role: str, texts: TextIds, place: Place) -> Float64:
+    def parse_text(self, role: str, texts: TextIds, place: Place) -> Float64Array:
         """Return the values of a column of text, NaN where there is none; (n,)."""
         return self._parsers[role].parse_text(texts, place)
 
-    def parse_objects(self, role: str, values: Sequence[object], place: Place) -> Float64:
+    def parse_objects(self, role: str, values: Sequence[object], place: Place) -> Float64Array:
         """Return the values of a column of Python objects, NaN where there is none; (n,)."""
         return self._parsers[role].parse_objects(values, place)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from nestrec.training.autograd.counter import Draws
+from nestrec.arrays import Int32Array, Int64Array
+from nestrec.training.autograd.counter_rng import Draws
 from nestrec.training.autograd.propagation import Propagation, normalised_adjacency
 
 
@@ -54,8 +54,8 @@ class Graph:
 
     def __init__(
         self,
-        indptr: npt.NDArray[np.int64],
-        indices: npt.NDArray[np.int32],
+        indptr: Int64Array,
+        indices: Int32Array,
         n_items: int,
         embedding_size: int,
         n_layers: int,
@@ -120,7 +120,7 @@ class _Step(torch.autograd.Function):
         return context.propagation.step(gradients[0]), None  # type: ignore[attr-defined]
 
 
-def _edge_of(indices: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+def _edge_of(indices: Int32Array) -> Int64Array:
     """Return which interaction each entry of the adjacency stands for: once in a user's row, once in an item's."""
     by_user = np.arange(len(indices), dtype=np.int64)
     by_item = np.argsort(indices, kind="stable")  # an item's row has its users ascending, as the interactions do

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from nestrec.kernels.nested_bpr import BLOCK
+from nestrec.kernels.training.nested_bpr import BLOCK
 from nestrec.training.autograd import levels
-from nestrec.training.autograd.counter import Draws, below, random_bits
+from nestrec.training.autograd.config import Parts
+from nestrec.training.autograd.counter_rng import Draws, below, random_bits
 from nestrec.training.autograd.nested_loss import Batch
-from nestrec.training.autograd.parts import Parts
 from nestrec.training.autograd.pool import Chosen, Pool
 from nestrec.training.autograd.scoring import Candidates, Drawing, Wanted
 from nestrec.training.losses import Negatives

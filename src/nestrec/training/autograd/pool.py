@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nestrec.training.autograd.counter import Draws
+from nestrec.training.autograd.counter_rng import Draws
 
 
 @dataclass(frozen=True)

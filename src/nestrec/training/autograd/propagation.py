@@ -21,9 +21,11 @@ import numpy.typing as npt
 import torch
 from scipy.sparse import block_array, csr_array
 
+from nestrec.arrays import Float64Array, Int32Array, Int64Array
+
 
 def normalised_adjacency(
-    indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int
+    indptr: Int64Array, indices: Int32Array, n_items: int
 ) -> Any:  # a csr_array, which has no one type
     """Return A, (n_users + n_items,) squared, float32; users first. Nodes without edges have empty rows."""
     of_user = _inverse_root(np.diff(indptr))
@@ -67,9 +69,9 @@ class Propagation:
         return other
 
 
-def _inverse_root(degrees: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _inverse_root(degrees: npt.NDArray[Any]) -> Float64Array:
     """Return 1 / sqrt(degree), 0 for a node without edges."""
-    roots: npt.NDArray[np.float64] = np.where(degrees > 0, degrees, np.inf) ** -0.5
+    roots: Float64Array = np.where(degrees > 0, degrees, np.inf) ** -0.5
     return roots
 
 

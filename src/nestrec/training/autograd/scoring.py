@@ -12,15 +12,15 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from nestrec.kernels.nested_bpr import BLOCK
-from nestrec.kernels.pool import mark_seen
-from nestrec.kernels.scored_candidates import score_candidates
-from nestrec.kernels.threads import in_threads
+from nestrec.arrays import Int32Array, Int64Array
+from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.pool import mark_seen
+from nestrec.kernels.training.scored_candidates import score_candidates
+from nestrec.parallel.threads import in_threads
 from nestrec.training.autograd import fused
-from nestrec.training.autograd.counter import random_bits
+from nestrec.training.autograd.counter_rng import random_bits
 from nestrec.training.autograd.unseen import SeenItems
 
 _LEAST_SHARE = 256  # positives worth a thread of their own
@@ -62,8 +62,8 @@ class Drawing(Protocol):
 
 
 def drawing_for(
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
+    indptr: Int64Array,
+    indices: Int32Array,
     n_items: int,
     device: torch.device,
     threads: int,
@@ -81,9 +81,7 @@ def drawing_for(
 class Plain:
     """Plain torch, on any device, by vectors of any floating type."""
 
-    def __init__(
-        self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int, device: torch.device
-    ) -> None:
+    def __init__(self, indptr: Int64Array, indices: Int32Array, n_items: int, device: torch.device) -> None:
         self._csr, self._n_items, self._device = (indptr, indices), n_items, device
 
     def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
@@ -112,9 +110,7 @@ class Plain:
 class Fused(Plain):
     """The kernel for CUDA devices; plain torch looks up pools. Sums are float32's for vectors in bfloat16 too."""
 
-    def __init__(
-        self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int, device: torch.device
-    ) -> None:
+    def __init__(self, indptr: Int64Array, indices: Int32Array, n_items: int, device: torch.device) -> None:
         super().__init__(indptr, indices, n_items, device)
         self._indptr = torch.from_numpy(np.ascontiguousarray(indptr)).to(device)
         self._indices = torch.from_numpy(np.ascontiguousarray(indices)).to(device)
@@ -131,8 +127,8 @@ class Fused(Plain):
 class Compiled:
     """The compiled kernel, for vectors in float32 on the CPU; `threads` share a batch."""
 
-    indptr: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int32]
+    indptr: Int64Array
+    indices: Int32Array
     n_items: int
     threads: int
 

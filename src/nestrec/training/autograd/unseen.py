@@ -8,18 +8,16 @@ one search in one ascending tensor for all users.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from nestrec.training.autograd.counter import below
+from nestrec.arrays import Int32Array, Int64Array
+from nestrec.training.autograd.counter_rng import below
 
 
 class SeenItems:
     """A CSR matrix of who has seen what, on a device."""
 
-    def __init__(
-        self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], n_items: int, device: torch.device
-    ) -> None:
+    def __init__(self, indptr: Int64Array, indices: Int32Array, n_items: int, device: torch.device) -> None:
         sizes = np.diff(indptr)
         users = np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)
         nth = np.arange(len(indices)) - indptr[users]

@@ -2,7 +2,7 @@
 
 A program takes a run of candidates, whichever positives they belong to: it hashes their positions, searches their
 users' seen items, reads the drawn items' prefixes and keeps a number of each. What moves is the prefixes and 12 bytes a
-candidate. The draws are those of `scoring.Plain` and of `kernels/scored_candidates.py`, bit for bit.
+candidate. The draws are those of `scoring.Plain` and of `kernels/training/scored_candidates.py`, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 import triton
 import triton.language as tl
 
-from nestrec.training.autograd.counter import signed
+from nestrec.training.autograd.counter_rng import signed
 from nestrec.training.autograd.scoring import Candidates, Wanted
 
 _TILE = 4096  # numbers that a program holds of each side

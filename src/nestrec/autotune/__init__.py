@@ -1,0 +1,1 @@
+"""AutotuneResult: measuring ways to answer a model's questions, and choosing the cheapest that is good enough."""

@@ -1,0 +1,140 @@
+"""From the outcomes of all fits to cells: means over seeds, intervals over users, gaps to nestrec, costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from nestrec.arrays import BoolArray, Float64Array
+from nestrec.artefact.tensors import Arrays
+from nestrec.baselines.baseline import Kind
+from nestrec.comparison.hyperparameter_search import Search
+from nestrec.comparison.job import PAIRED, Outcome, WidthFigures
+from nestrec.comparison.paired_differences import Pair, gaps_of
+from nestrec.comparison.result import Cell, Gap, ModelResult, Options, SeedFigures
+from nestrec.evaluation.significance import bootstrap_intervals
+
+
+class SeedRun(NamedTuple):
+    """A fit on all training interactions."""
+
+    seed: int
+    outcome: Outcome
+    users: Arrays  # `WIDTH LABEL` -> (n_users,); {} where the fit failed
+
+
+@dataclass(frozen=True)
+class FittedUnit:
+    """All seeds of one fit's options."""
+
+    widths: tuple[int, ...]
+    options: Options
+    search: Search | None  # None: nothing was tuned
+    runs: tuple[SeedRun, ...]
+
+    @property
+    def error(self) -> str | None:
+        """Why there are no figures, if so."""
+        if self.search is not None and self.search.best is None:
+            return self.search.error
+        return next((run.outcome.error for run in self.runs if run.outcome.error is not None), None)
+
+
+Units = Mapping[str, tuple[Kind, Sequence[FittedUnit]]]  # by model
+
+
+def assembled(units: Units, reference: str, cutoffs: Sequence[int], known: BoolArray) -> tuple[ModelResult, ...]:
+    """Return the results of all models, gaps included."""
+    labels = [f"{name}@{k}" for k in cutoffs for name in PAIRED]
+    results = [_result(name, kind, fitted, labels, known) for name, (kind, fitted) in units.items()]
+    values = {name: dict(_values(kind, fitted, labels)) for name, (kind, fitted) in units.items()}
+    gaps = gaps_of({label: list(_pairs(values, reference, label)) for label in labels})
+    return tuple(_with_gaps(result, gaps.get(result.name, [])) for result in results)
+
+
+def _result(
+    name: str, kind: Kind, fitted: Sequence[FittedUnit], labels: Sequence[str], known: BoolArray
+) -> ModelResult:
+    cells = [
+        _cell(unit, place, None if kind is Kind.WHOLE else width, labels, known)
+        for unit in fitted
+        for place, width in enumerate(unit.widths[:1] if kind is Kind.WHOLE else unit.widths)
+    ]
+    return ModelResult(name, str(kind), tuple(cells))
+
+
+def _cell(unit: FittedUnit, place: int, width: int | None, labels: Sequence[str], known: BoolArray) -> Cell:
+    runs = unit.runs if unit.error is None else ()
+    figures = [run.outcome.figures[place] for run in runs]
+    best = None if unit.search is None else unit.search.best
+    return Cell(
+        width=width,
+        options=unit.options,
+        seeds=tuple(_seed(run, at) for run, at in zip(runs, figures, strict=True)),
+        metrics=_means([at.metrics for at in figures]),
+        intervals=_intervals(runs, figures[0].width, labels) if runs else {},
+        beyond_accuracy=_means([at.beyond_accuracy for at in figures]),
+        gaps=(),
+        training_seconds=math.fsum(run.outcome.seconds for run in runs) / len(runs) if runs else math.nan,
+        tuning_seconds=0.0 if unit.search is None else unit.search.seconds,
+        trials=0 if unit.search is None else len(unit.search.trials),
+        validation_value=None if best is None else best.value,
+        peak_memory_bytes=max((run.outcome.peak_memory_bytes for run in runs), default=0),
+        error=unit.error,
+        known_metrics=_means([at.known_metrics for at in figures]),
+        known_intervals=_intervals(runs, figures[0].width, labels, known) if runs else {},
+    )
+
+
+def _seed(run: SeedRun, at: WidthFigures) -> SeedFigures:
+    return SeedFigures(run.seed, at.metrics, at.beyond_accuracy, run.outcome.seconds, run.outcome.peak_memory_bytes)
+
+
+def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {label: math.fsum(at[label] for at in figures) / len(figures) for label in (figures[0] if figures else ())}
+
+
+def _intervals(
+    runs: Sequence[SeedRun], width: int, labels: Sequence[str], users: BoolArray | slice = slice(None)
+) -> dict[str, tuple[float, float]]:
+    bounds = bootstrap_intervals([_of_users(runs, width, label)[users] for label in labels]).T.tolist()
+    return {label: (low, high) for label, (low, high) in zip(labels, bounds, strict=True)}
+
+
+def _of_users(runs: Sequence[SeedRun], width: int, label: str) -> Float64Array:
+    """Return each user's mean over the seeds, (n_users,)."""
+    values: Float64Array = np.mean([run.users[f"{width} {label}"] for run in runs], axis=0, dtype=np.float64)
+    return values
+
+
+def _values(
+    kind: Kind, fitted: Sequence[FittedUnit], labels: Sequence[str]
+) -> Iterator[tuple[tuple[int | None, str], Float64Array]]:
+    """Yield (width, label) and the users' values of each cell that has figures."""
+    for unit in fitted:
+        if unit.error is None:
+            for at in unit.runs[0].outcome.figures:
+                for label in labels:
+                    width = None if kind is Kind.WHOLE else at.width
+                    yield (width, label), _of_users(unit.runs, at.width, label)
+
+
+def _pairs(
+    values: Mapping[str, Mapping[tuple[int | None, str], Float64Array]], reference: str, label: str
+) -> Iterator[Pair]:
+    for name, of_model in values.items():
+        if name == reference:
+            continue
+        for (width, of_label), ours in values[reference].items():
+            theirs = of_model.get((width, label), of_model.get((None, label)))
+            if of_label == label and width is not None and theirs is not None:
+                yield Pair(name, width, ours, theirs)
+
+
+def _with_gaps(result: ModelResult, gaps: Sequence[Gap]) -> ModelResult:
+    cells = [replace(cell, gaps=tuple(gap for gap in gaps if cell.width in (None, gap.width))) for cell in result.cells]
+    return replace(result, cells=tuple(cells))

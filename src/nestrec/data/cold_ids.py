@@ -1,0 +1,73 @@
+"""The vocabulary rule: what is learned knows only users and items with at least one training interaction.
+
+A user or an item without training interactions is *cold*: nothing was learned about it, so it has no vector and counts
+as unknown. Splits keep the ids of both parts, so that one index means the same in each; `drop_cold` takes the cold ids
+out before anything is learned, and `restrict_to` brings held-out interactions into the rows and columns that are left.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nestrec.arrays import BoolArray, Int32Array
+from nestrec.data.interactions import Interactions
+from nestrec.data.vocabulary import Vocabulary
+
+
+def drop_cold(interactions: Interactions) -> Interactions:
+    """Return the interactions without the ids of users and items that have none; the same object where all have some.
+
+    >>> from scipy.sparse import csr_array
+    >>> from nestrec import RandomSplit, read_interactions
+    >>> interactions, _ = read_interactions(csr_array([[1, 1, 1], [1, 1, 0]]))
+    >>> train, _ = RandomSplit(0.4, seed=1).split(interactions)
+    >>> train, drop_cold(train)
+    (<Interactions: 2 users, 3 items, 3 interactions>, <Interactions: 2 users, 2 items, 3 interactions>)
+    """
+    interactions.check_indices()  # those of a large model's file were not read when it was loaded
+    warm_users = np.diff(interactions.indptr) > 0
+    warm_items = has_interactions(interactions)
+    if warm_users.all() and warm_items.all():
+        return interactions
+    columns = (np.cumsum(warm_items) - 1).astype(np.int32)
+    return Interactions(
+        _subset(interactions.users, warm_users),
+        _subset(interactions.items, warm_items),
+        interactions.indptr[np.append(True, warm_users)],
+        columns[interactions.indices],
+        interactions.timestamps,
+    )
+
+
+def has_interactions(interactions: Interactions) -> BoolArray:
+    """Tell for each item whether it has interactions, (n_items,)."""
+    mask = np.zeros(interactions.n_items, dtype=np.bool_)
+    mask[interactions.indices] = True
+    return mask
+
+
+def restrict_to(interactions: Interactions, users: Vocabulary, items: Vocabulary) -> Interactions:
+    """Return the interactions between these users and items, in their rows and columns; all others are left out."""
+    if interactions.users is users and interactions.items is items:
+        return interactions
+    row_of, column_of = users.index_of(interactions.users.ids), items.index_of(interactions.items.ids)
+    rows = np.repeat(row_of, np.diff(interactions.indptr))
+    columns = column_of[interactions.indices]
+    kept = (rows >= 0) & (columns >= 0)
+    rows, columns = rows[kept], columns[kept]
+    times = None if interactions.timestamps is None else interactions.timestamps[kept]
+    if not (_ascends(row_of) and _ascends(column_of)):  # ids of text beside numbers have another order
+        order = np.lexsort((columns, rows))
+        rows, columns, times = rows[order], columns[order], None if times is None else times[order]
+    indptr = np.zeros(len(users) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=len(users)), out=indptr[1:])
+    return Interactions(users, items, indptr, columns, times)
+
+
+def _subset(vocabulary: Vocabulary, kept: BoolArray) -> Vocabulary:
+    return vocabulary if kept.all() else Vocabulary(vocabulary.ids[kept])
+
+
+def _ascends(rows: Int32Array) -> bool:
+    known = rows[rows >= 0]
+    return bool(np.all(known[1:] > known[:-1]))

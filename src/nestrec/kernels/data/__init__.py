@@ -1,0 +1,1 @@
+"""Kernels that read, sort, filter and split interactions."""

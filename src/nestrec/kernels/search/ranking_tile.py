@@ -1,0 +1,159 @@
+"""Ranking a block of users at every width: products, masking of excluded items and top-k in one kernel.
+
+Items are taken in tiles of 72, turned so that 24 of them stand side by side for each dimension; users in groups of 4.
+A group's 4 x 24 scores stay in registers while the dimensions are walked; at each width of the ladder they are that
+width's scores, so a wider prefix costs only its further dimensions, and no score leaves the first-level cache unless it
+may be among the best k. Every score is summed in the same order, whatever the group, the block or the thread, so equal
+vectors have equal scores.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nestrec.arrays import Float32Array, Int32Array, Int64Array
+from nestrec.kernels.compiled import compiled
+from nestrec.kernels.search.top_k_buffers import GROUP, PANEL, Buffers, offer
+from nestrec.kernels.simd.lanes import LANES, load, multiply_add, reaching, splat, store
+
+TILE = 3 * PANEL  # items; 72 x 64 dimensions x 4 bytes leave room in the first-level cache for a group and its scores
+
+
+@compiled
+def visit(
+    users: Float32Array,  # (n_groups, widest, GROUP)
+    vectors: Float32Array,  # (n_items, widest) of these items
+    items: Int32Array,  # (n_items,) item_index
+    first_place: int,  # place of the first of them in the order of visiting
+    widths: Int64Array,
+    indptr: Int64Array,  # (n_users + 1,)
+    excluded: Int32Array,  # places in the order of visiting, any order within a user; sorted when the first are visited
+    k: int,
+    buffers: Buffers,
+) -> None:
+    """Offer items to every user at each width; not excluded ones, nor scores that are NaN or minus infinity."""
+    n_users, widest = len(indptr) - 1, widths[-1]
+    if first_place == 0:
+        for user in range(n_users):
+            excluded[indptr[user] : indptr[user + 1]].sort()
+    flat_users = users.reshape(users.size)
+    tile = np.zeros(TILE * widest, dtype=np.float32)
+    names = np.zeros(TILE, dtype=np.int32)
+    initial = np.zeros(GROUP * TILE, dtype=np.float32)
+    scores = np.empty(len(widths) * GROUP * PANEL, dtype=np.float32)
+    keys, counts, floors, thresholds, cursors = buffers
+    n_slots = len(widths) * GROUP  # of one group
+    for start in range(0, len(items), TILE):
+        count = min(TILE, len(items) - start)
+        _turn(vectors, items, start, count, tile, names)
+        for group in range(len(users)):
+            first = group * GROUP
+            _start_scores(initial, count, first_place + start, first, n_users, indptr, excluded, cursors)
+            for panel in range(0, count, PANEL):
+                _score_panel(flat_users, first * widest, tile, panel * widest, initial, panel, widths, scores)
+                for place in range(n_slots):
+                    slot, at = group * n_slots + place, place * PANEL
+                    reached = _reached(scores, at, thresholds[slot])
+                    if reached != 0:
+                        offer(scores, at, names, panel, reached, k, keys, counts, floors, thresholds, slot)
+
+
+@compiled
+def _turn(
+    vectors: Float32Array, items: Int32Array, start: int, count: int, tile: Float32Array, names: Int32Array
+) -> None:
+    """Write vectors start to start + count into the tile, (n_panels, widest, PANEL); the rest of it keeps old ones."""
+    widest = vectors.shape[1]
+    for j in range(count):
+        names[j] = items[start + j]
+        at = j // PANEL * PANEL * widest + j % PANEL
+        for d in range(widest):
+            tile[at + d * PANEL] = vectors[start + j, d]
+
+
+@compiled
+def _start_scores(
+    initial: Float32Array,  # (GROUP, TILE)
+    count: int,
+    place: int,  # of the tile's first item
+    first: int,  # user
+    n_users: int,
+    indptr: Int64Array,
+    excluded: Int32Array,
+    cursors: Int64Array,  # moved on
+) -> None:
+    """Begin with 0 for items to be ranked and minus infinity for others, which no finite product changes."""
+    initial[:] = 0.0
+    for u in range(GROUP):
+        if count < TILE:
+            initial[u * TILE + count : (u + 1) * TILE] = -np.inf
+        user = first + u
+        if user >= n_users:
+            continue
+        at, end = indptr[user] + cursors[user], indptr[user + 1]
+        while at < end and excluded[at] < place + TILE:
+            if excluded[at] >= place:  # below: not visited at all
+                initial[u * TILE + excluded[at] - place] = -np.inf
+            at += 1
+        cursors[user] = at - indptr[user]
+
+
+@compiled
+def _score_panel(
+    users: Float32Array,
+    user: int,  # offset of the group
+    tile: Float32Array,
+    item: int,  # offset of the panel
+    initial: Float32Array,
+    panel: int,
+    widths: Int64Array,
+    scores: Float32Array,  # (n_widths, GROUP, PANEL)
+) -> None:
+    """Score 24 items for 4 users at every width."""
+    a0, a1 = load(initial, panel), load(initial, panel + LANES)
+    a2 = load(initial, panel + 2 * LANES)
+    b0, b1 = load(initial, panel + TILE), load(initial, panel + TILE + LANES)
+    b2 = load(initial, panel + TILE + 2 * LANES)
+    c0, c1 = load(initial, panel + 2 * TILE), load(initial, panel + 2 * TILE + LANES)
+    c2 = load(initial, panel + 2 * TILE + 2 * LANES)
+    e0, e1 = load(initial, panel + 3 * TILE), load(initial, panel + 3 * TILE + LANES)
+    e2 = load(initial, panel + 3 * TILE + 2 * LANES)
+    d = 0
+    for level in range(len(widths)):
+        while d < widths[level]:
+            at = item + d * PANEL
+            low, middle, high = load(tile, at), load(tile, at + LANES), load(tile, at + 2 * LANES)
+            a, b = splat(users[user + d * GROUP]), splat(users[user + d * GROUP + 1])
+            c, e = splat(users[user + d * GROUP + 2]), splat(users[user + d * GROUP + 3])
+            a0, a1 = multiply_add(a, low, a0), multiply_add(a, middle, a1)
+            a2 = multiply_add(a, high, a2)
+            b0, b1 = multiply_add(b, low, b0), multiply_add(b, middle, b1)
+            b2 = multiply_add(b, high, b2)
+            c0, c1 = multiply_add(c, low, c0), multiply_add(c, middle, c1)
+            c2 = multiply_add(c, high, c2)
+            e0, e1 = multiply_add(e, low, e0), multiply_add(e, middle, e1)
+            e2 = multiply_add(e, high, e2)
+            d += 1
+        at = level * GROUP * PANEL
+        store(scores, at, a0)
+        store(scores, at + LANES, a1)
+        store(scores, at + 2 * LANES, a2)
+        store(scores, at + 3 * LANES, b0)
+        store(scores, at + 4 * LANES, b1)
+        store(scores, at + 5 * LANES, b2)
+        store(scores, at + 6 * LANES, c0)
+        store(scores, at + 7 * LANES, c1)
+        store(scores, at + 8 * LANES, c2)
+        store(scores, at + 9 * LANES, e0)
+        store(scores, at + 10 * LANES, e1)
+        store(scores, at + 11 * LANES, e2)
+
+
+@compiled
+def _reached(scores: Float32Array, at: int, threshold: float) -> Any:
+    """Return an int64 whose bit i is 1 where the i-th score of a panel is at or above the threshold."""
+    each = splat(threshold)
+    low, middle, high = load(scores, at), load(scores, at + LANES), load(scores, at + 2 * LANES)
+    return reaching(low, each) | (reaching(middle, each) << LANES) | (reaching(high, each) << (2 * LANES))

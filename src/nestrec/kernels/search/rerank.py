@@ -1,0 +1,143 @@
+"""Exact scores for the few items that a screen kept: until none of the others can be among the best, or of all.
+
+Scores are summed number after number, each product fused to the sum, as in the full scan: the same bits, so equal
+vectors tie as they do there. Eight items are summed side by side, since each sum waits for itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nestrec.arrays import Float32Array, Int64Array
+from nestrec.kernels.compiled import compiled, compiled_in_order
+from nestrec.kernels.search.selection import LOWEST_KEY, item_of, keep_best, key_of, score_bits_of, write_best
+from nestrec.kernels.simd.codes import chained
+
+PRODUCTS_AT_ONCE = 1 << 26  # of a call: a tenth of a second where vectors lie anywhere in memory
+
+_EIGHT = 8
+
+
+@compiled
+def settle(
+    keys: Int64Array,  # (n_queries, room) what a screen kept: bounds and items
+    counts: Any,  # (n_queries,) int64: how many of them
+    floors: Int64Array,  # (n_queries,) no other item has a key as great
+    queries: Float32Array,  # (n_queries, width)
+    vectors: Float32Array,  # (n_items, >= width)
+    k: int,
+    best: Int64Array,  # (n_queries, k), of NO_KEY; overwritten, greatest first
+    certain: Any,  # (n_queries,) bool; overwritten: whether no other item can be among the best
+) -> int:
+    """Score the kept items by falling bound until the rest cannot be among the best k; return how many were scored."""
+    room = k + max(k, 64) + _EIGHT
+    found, exact = np.empty(room, dtype=np.int64), np.empty(_EIGHT, dtype=np.float32)
+    n_scored = 0
+    for row in range(len(queries)):
+        bounds = np.sort(keys[row, : counts[row]])[::-1]
+        count, worst = 0, LOWEST_KEY
+        at = 0
+        while at < len(bounds) and (bounds[at] >> 32) >= (worst >> 32):
+            n = min(_EIGHT, len(bounds) - at)
+            _score_eight(queries[row], vectors, bounds, at, n, 0, exact)
+            count = _take(bounds, at, n, exact, found, count)
+            at += n
+            if count > room - _EIGHT or (count >= k and (worst == LOWEST_KEY or at % 64 == 0)):
+                count, worst = _best_and_worst(found, count, k)
+        n_scored += at
+        if count >= k:
+            count, worst = _best_and_worst(found, count, k)
+        certain[row] = floors[row] == LOWEST_KEY or (count >= k and (floors[row] >> 32) < (worst >> 32))
+        write_best(found[:count], best[row])
+    return n_scored
+
+
+@compiled
+def _best_and_worst(found: Int64Array, count: int, k: int) -> Any:
+    """Move the best k to the front; return k and the least of them."""
+    if count > k:
+        count, _ = keep_best(found, count, k, 0)
+    return count, found[:count].min()
+
+
+@compiled
+def extend(
+    keys: Int64Array,  # (n_queries, room) scores so far and items; overwritten
+    counts: Any,  # (n_queries,) int64; overwritten
+    queries: Float32Array,  # (n_queries, >= end)
+    vectors: Float32Array,  # (n_items, >= end)
+    begin: int,  # the scores so far hold the numbers before this one
+    end: int,
+    kept: int,
+) -> int:
+    """Add the numbers from begin to end to the scores and keep the best; return how many scores were extended."""
+    exact = np.empty(_EIGHT, dtype=np.float32)
+    n_scored = 0
+    for row in range(len(queries)):
+        own, count = keys[row], counts[row]
+        for at in range(0, count, _EIGHT):
+            n = min(_EIGHT, count - at)
+            _score_eight(queries[row, :end], vectors, own, at, n, begin, exact)
+            _take(own, at, n, exact, own, at)
+        n_scored += count
+        if count > kept:
+            counts[row], _ = keep_best(own, count, kept, 0)
+    return n_scored
+
+
+@compiled
+def trim(keys: Int64Array, counts: Any, kept: int) -> None:
+    """Keep the best of each query."""
+    for row in range(len(counts)):
+        if counts[row] > kept:
+            counts[row], _ = keep_best(keys[row], counts[row], kept, 0)
+
+
+@compiled
+def write_all(keys: Int64Array, counts: Any, best: Int64Array) -> None:
+    """Write the keys of each query, greatest first; places without one keep their value."""
+    for row in range(len(counts)):
+        write_best(keys[row, : counts[row]], best[row])
+
+
+@compiled
+def _take(names: Int64Array, at: int, n: int, exact: Any, found: Int64Array, count: int) -> int:
+    """Put the keys of n scores into `found` from `count` on; return the count."""
+    bits = exact.view(np.int32)
+    for i in range(n):
+        found[count + i] = key_of(bits[i], np.int32(item_of(names[at + i])))
+    return count + n
+
+
+@compiled_in_order
+def _score_eight(
+    query: Any,  # (end,)
+    vectors: Float32Array,
+    keys: Int64Array,  # the n items from `at` on
+    at: int,
+    n: int,
+    begin: int,  # 0: the scores in the keys are no part of the sums
+    exact: Any,  # (8,) float32
+) -> None:
+    last = at + n - 1
+    a, b = vectors[item_of(keys[at])], vectors[item_of(keys[min(at + 1, last)])]
+    c, d = vectors[item_of(keys[min(at + 2, last)])], vectors[item_of(keys[min(at + 3, last)])]
+    e, f = vectors[item_of(keys[min(at + 4, last)])], vectors[item_of(keys[min(at + 5, last)])]
+    g, h = vectors[item_of(keys[min(at + 6, last)])], vectors[item_of(keys[min(at + 7, last)])]
+    exact[:] = 0.0
+    if begin > 0:
+        bits = exact.view(np.int32)
+        for i in range(n):
+            bits[i] = score_bits_of(keys[at + i])
+    sa, sb, sc, sd = exact[0], exact[1], exact[2], exact[3]
+    se, sf, sg, sh = exact[4], exact[5], exact[6], exact[7]
+    for place in range(begin, len(query)):
+        number = query[place]
+        sa, sb = chained(number, a[place], sa), chained(number, b[place], sb)
+        sc, sd = chained(number, c[place], sc), chained(number, d[place], sd)
+        se, sf = chained(number, e[place], se), chained(number, f[place], sf)
+        sg, sh = chained(number, g[place], sg), chained(number, h[place], sh)
+    exact[0], exact[1], exact[2], exact[3] = sa, sb, sc, sd
+    exact[4], exact[5], exact[6], exact[7] = se, sf, sg, sh

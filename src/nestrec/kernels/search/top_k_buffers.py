@@ -1,0 +1,98 @@
+"""Where a block of users keeps its best items while they are visited: one buffer of keys per user and width.
+
+Most scores are refused by comparing a panel of them with the slot's threshold; the few others become keys.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nestrec.arrays import Float32Array, Int32Array, Int64Array
+from nestrec.kernels.compiled import compiled
+from nestrec.kernels.search.selection import (
+    LOWEST_KEY,
+    LOWEST_SCORE,
+    NO_KEY,
+    keep_best,
+    key_of,
+    score_bits_of,
+    write_best,
+)
+from nestrec.kernels.simd.lanes import LANES, lowest_bit
+
+GROUP = 4  # users scored together
+PANEL = 3 * LANES  # items whose scores with a group are held in registers: 12 vectors, of 16 on most processors
+
+
+class Buffers(NamedTuple):
+    """What the users of a block keep at each width: one slot per group, width and user of the group, in this order."""
+
+    keys: Int64Array  # (n_slots, room)
+    counts: Int64Array  # (n_slots,) how many of them are filled
+    floors: Int64Array  # (n_slots,) keys below are refused
+    thresholds: Float32Array  # (n_slots,) so are scores below
+    cursors: Int64Array  # (n_users,) how many excluded places each user has passed
+
+
+def empty_buffers(n_users: int, n_widths: int, k: int) -> Buffers:
+    """Return buffers for the best k of each user and width."""
+    n_groups = -(-n_users // GROUP)
+    thresholds = np.full((n_groups, n_widths, GROUP), LOWEST_SCORE, dtype=np.float32)
+    thresholds[-1, :, n_users - (n_groups - 1) * GROUP :] = np.inf  # nobody
+    return Buffers(
+        np.empty((thresholds.size, room(k)), dtype=np.int64),
+        np.zeros(thresholds.size, dtype=np.int64),
+        np.full(thresholds.size, LOWEST_KEY, dtype=np.int64),
+        thresholds.ravel(),
+        np.zeros(n_users, dtype=np.int64),
+    )
+
+
+def room(k: int) -> int:
+    """Return how many keys a slot holds: the best k, nearly as many again before it is cut, and one panel more."""
+    return k + max(k, 2 * PANEL) + PANEL
+
+
+@compiled
+def offer(
+    scores: Float32Array,
+    at: int,  # offset of a panel
+    names: Int32Array,  # item_index
+    panel: int,  # offset of the same panel
+    reached: int,  # bit i is 1 where the i-th score of the panel reaches the slot's threshold
+    k: int,
+    keys: Int64Array,  # this and the next three: those of the buffers
+    counts: Int64Array,
+    floors: Int64Array,
+    thresholds: Float32Array,
+    slot: int,
+) -> None:
+    """Put the items whose keys reach the floor into a slot, and cut it where it gets full."""
+    bits = scores.view(np.int32)
+    own, count, floor = keys[slot], counts[slot], floors[slot]
+    while reached != 0:
+        j = lowest_bit(reached)
+        reached &= reached - 1
+        key = key_of(bits[at + j], names[panel + j])
+        own[count] = key  # written always, counted if good enough: no branch to guess
+        count += int(key >= floor)
+    if count + PANEL > len(own):
+        count, floors[slot] = keep_best(own, count, k, k // 16)
+        thresholds.view(np.int32)[slot] = score_bits_of(floors[slot])
+    counts[slot] = count
+
+
+@compiled
+def finish(buffers: Buffers, n_users: int, n_widths: int, k: int) -> Int64Array:
+    """Return (n_users, n_widths, k) keys, greatest first, NO_KEY where no more are left."""
+    best = np.full((n_users, n_widths, k), NO_KEY, dtype=np.int64)
+    for user in range(n_users):
+        for level in range(n_widths):
+            slot = (user // GROUP * n_widths + level) * GROUP + user % GROUP
+            keys, count = buffers.keys[slot], buffers.counts[slot]
+            if count > k:
+                count, _ = keep_best(keys, count, k, k // 16)
+            write_best(keys[:count], best[user, level])
+    return best

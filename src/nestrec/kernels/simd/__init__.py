@@ -1,0 +1,1 @@
+"""Eight-lane vectors and packed codes, as values inside compiled kernels."""

@@ -1,0 +1,93 @@
+"""Negatives that a block of positives shares: one item drawn from each of as many equal stretches of the catalogue.
+
+Every item is as likely as any other, and the pool ascends by itself. Lanes whose item the user has seen are found from
+the shorter side: few seen items are looked up in the pool, and the lanes of a pool among many seen items. So the time
+of a positive is bounded by the pool, whatever its user has seen; a user with most items would make it quadratic.
+
+Ranges: items are those of a CSR matrix that `Interactions` has checked (0 <= item < n_items, ascending in a row), so
+the lane that an item can first stand in is below the size of the pool.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from nestrec.kernels.compiled import compiled
+from nestrec.kernels.counter_rng import below, random_bits
+from nestrec.kernels.data.sorted_lookup import holds
+
+STRUCK = np.float32(-1e30)  # a score whose exponential is nothing beside any other
+_MANY = 10  # seen items per lane from which on looking lanes up takes less time than walking the items
+
+
+@compiled
+def draw_ascending(pool: Int64Array, n_items: int, key: int, block: int) -> None:
+    """Fill pool (pool_size,): lane l is uniform over the stretch from l * n_items / pool_size to one lane on.
+
+    An item that two stretches share can stand twice, and in a catalogue smaller than the pool each must.
+    """
+    n = len(pool)
+    for lane in range(n):
+        pool[lane] = (lane * n_items + below(random_bits(key, block * n + lane), n_items)) // n
+
+
+@compiled
+def strike_seen(
+    scores: Float32Array, n_levels: int, pool: Int64Array, n_items: int, indices: Int32Array, low: int, high: int
+) -> Any:
+    """Set the scores (n_levels * pool_size,) of items in indices[low:high] to STRUCK; return how many lanes were."""
+    n = len(pool)
+    n_struck = 0
+    if high - low > _MANY * n:
+        for own in range(n):
+            if holds(indices, low, high, pool[own]):
+                n_struck += 1
+                _strike(scores, n_levels, n, own)
+        return n_struck
+    per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
+    for at in range(low, high):
+        seen = indices[at]
+        lane = np.int64((np.uint64(seen) * per_item) >> np.uint64(32))  # the first that can hold it
+        while lane < n and pool[lane] <= seen:
+            if pool[lane] == seen:
+                n_struck += 1
+                _strike(scores, n_levels, n, lane)
+            lane += 1
+    return n_struck
+
+
+@compiled
+def _strike(scores: Float32Array, n_levels: int, n: int, lane: Any) -> None:
+    for level in range(n_levels):
+        scores[level * n + lane] = STRUCK
+
+
+@compiled
+def mark_seen(
+    pools: Int64Array,  # (n_blocks, n_candidates), each ascending
+    n_items: int,
+    indptr: Int64Array,  # (n_users + 1,)
+    indices: Int32Array,  # (n_interactions,) ascending per user
+    users: Int64Array,  # (n_positives,); `block` neighbours share a pool
+    block: int,
+    seen: BoolArray,  # (n_positives, n_candidates), False where nothing is written
+) -> None:
+    """Mark in each positive's row the lanes of its pool whose item its user has seen."""
+    n = pools.shape[1]
+    per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
+    for row in range(len(users)):
+        pool = pools[row // block]
+        low, high = indptr[users[row]], indptr[users[row] + 1]
+        if high - low > _MANY * n:
+            for own in range(n):
+                seen[row, own] = holds(indices, low, high, pool[own])
+            continue
+        for at in range(low, high):
+            item = indices[at]
+            lane = np.int64((np.uint64(item) * per_item) >> np.uint64(32))  # the first that can hold it
+            while lane < n and pool[lane] <= item:
+                seen[row, lane] |= pool[lane] == item
+                lane += 1

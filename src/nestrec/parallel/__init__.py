@@ -1,0 +1,1 @@
+"""Threads, and work cut into slices between which Ctrl-C is handled."""

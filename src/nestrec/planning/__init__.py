@@ -1,1 +1,0 @@
-"""Planning: measuring ways to answer a model's questions, and choosing the cheapest that is good enough."""

@@ -1,0 +1,278 @@
+"""The torch engine: batches of positives, negatives chosen on the device, a nested loss under autograd, one step each.
+
+A batch's vectors are gathered once and are the leaves of autograd; their gradients are added up by row afterwards, so
+nothing of the size of the table is made for a batch, unless a graph is propagated or the optimiser moves every row. On
+CUDA devices losses of scores alone have no leaves: kernels give the gradients of a batch's rows (`fused/pairs.py`).
+Everything random is a hash of (seed, epoch, position): a resumed run goes on as if it had not stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from nestrec.arrays import Float32Array, Int32Array, Int64Array
+from nestrec.training.autograd import fused
+from nestrec.training.autograd.config import Parts
+from nestrec.training.autograd.counter_rng import Draws, derived, random_bits
+from nestrec.training.autograd.negatives import BatchMaker, Moment
+from nestrec.training.autograd.nested_loss import Batch, Leaves, NestedLoss
+from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Steps, steps_for
+from nestrec.training.autograd.scoring import drawing_for
+from nestrec.training.losses import Negatives, Scored
+from nestrec.training.objective import Objective, starting_values
+from nestrec.training.samplers import ChoosingSampler
+
+_SLICE = 32_768  # positives between two looks at the clock on a GPU, about: each look waits for the device
+_CPU_SLICE = 8_192  # the same on a CPU, of as many products as `_USUAL`
+_USUAL = 5 * 16 * 64  # levels times candidates times dimensions
+_MANY_NUMBERS = 1 << 24  # in a table that every batch goes through as a whole: a batch is a slice
+_CANDIDATES, _ORDER = 2**32, 2**32 + 1  # keys derived from an epoch's; those of its draws count from 1
+
+
+class AutogradEngine:
+    """A nested loss over one CSR matrix."""
+
+    def __init__(
+        self,
+        indptr: Int64Array,  # (n_users + 1,)
+        indices: Int32Array,  # (n_interactions,) ascending per user
+        n_items: int,
+        objective: Objective,
+        seed: int,
+        threads: int,
+        parts: Parts,
+    ) -> None:
+        self.objective, self.parts, self.threads = objective, parts, threads
+        self._seed, self._device = seed, parts.device
+        self._n_users = len(indptr) - 1
+        size = objective.widths.embedding_size
+        users, items = (
+            starting_values(objective, n, size, seed, side) for side, n in enumerate((self._n_users, n_items))
+        )
+        self._table = torch.from_numpy(np.concatenate([users, items])).to(parts.device)
+        self._encoder = parts.backbone.encoder(indptr, indices, n_items, size, parts.device)
+        self._set_positives(indptr, indices, n_items)
+        self._module = self._own_module(size)
+        self._steps: Steps = steps_for(parts.optimizer, self._table, parts.batch_size)
+        self._module_steps = None if self._module is None else ModuleSteps(self._module)
+        self._order: tuple[int, torch.Tensor] | None = None
+        drawing = drawing_for(indptr, indices, n_items, parts.device, threads, mixed=parts.mixed)
+        self._batches = BatchMaker(objective, parts, self._module, drawing, self._n_users, n_items)
+        self._loss = NestedLoss(
+            objective, parts.loss, parts.sampler, self._module, n_items, drawing.seen_lanes, parts.device
+        )
+        is_on_gpu = fused.serves(parts.device)
+        if is_on_gpu:
+            fused.check_batch(parts.batch_size, max(objective.n_candidates, 2 * len(objective.widths.values) + 2))
+        self._is_fused = is_on_gpu and self._encoder.is_local and self._loss.is_of_pairs
+
+    @property
+    def n_positives(self) -> int:
+        """Positives in an epoch: interactions of users who have not seen every item, where negatives are needed."""
+        return len(self._positives)
+
+    @property
+    def slice_size(self) -> int:
+        """Positives to train between two looks at the clock: whole batches; on a CPU fewer of more work."""
+        batch_size = self.parts.batch_size
+        if self._device.type != "cpu":
+            return max(1, _SLICE // batch_size) * batch_size
+        if not self._encoder.is_local or self._table.numel() > _MANY_NUMBERS:
+            return batch_size
+        n_levels, size = len(self.objective.widths), self.objective.widths.embedding_size
+        work = max(_USUAL, n_levels * self.objective.n_candidates * size)
+        return max(1, _CPU_SLICE * _USUAL // work // batch_size) * batch_size
+
+    @property
+    def user_embeddings(self) -> Float32Array:
+        """(n_users, embedding_size), encoded; holds until the next call or step."""
+        return self._encoded()[: self._n_users]
+
+    @property
+    def item_embeddings(self) -> Float32Array:
+        """(n_items, embedding_size), encoded; holds until the next call or step."""
+        return self._encoded()[self._n_users :]
+
+    def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
+        """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.
+
+        `start` is a multiple of the batch size; the last batch may be smaller.
+        """
+        total = torch.zeros((), dtype=torch.float64, device=self._device)
+        with torch_threads(1):  # of operations so small, more threads wait for each other longer than they work
+            order = self._ordered(epoch)
+            for first in range(start, stop, self.parts.batch_size):
+                rows = order[first : min(stop, first + self.parts.batch_size)]
+                total += len(rows) * self._step(self._positives[rows], self._items[rows], epoch, first, learning_rate)
+        return float(total), stop - start
+
+    def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the mean loss of a batch without what holds vectors back, and the gradients of its leaves."""
+        loss, gradients, _ = self._loss.gradients(batch, self._leaves(self._rows(batch), self._layers(draws)))
+        return loss, gradients
+
+    def state(self) -> Arrays:
+        """Return all that training changes, by name."""
+        parts = {"steps": self._steps, "module": self._module_steps}
+        kept = [(of, part.state()) for of, part in parts.items() if part is not None]
+        return {
+            "table": self._table.cpu().numpy(),
+            **{f"{of}.{name}": array for of, arrays in kept for name, array in arrays.items()},
+        }
+
+    def restore(self, state: Arrays) -> None:
+        """Take up what `state` gave."""
+        self._table.copy_(torch.tensor(state["table"]))
+        self._steps.restore(_of("steps.", state))
+        if self._module_steps is not None:
+            self._module_steps.restore(_of("module.", state))
+        self._batches.all_moved()
+
+    def release(self, *, vectors: bool) -> None:
+        """Give back the memory of the steps, and of the vectors too where they are not wanted any more."""
+        if vectors:
+            self._table = self._table.new_zeros((0, self._table.shape[1]))
+        self._steps = steps_for(self.parts.optimizer, self._table[:0].clone(), 1)
+        self._batches.all_moved()
+
+    def _own_module(self, size: int) -> nn.Module | None:
+        sampler = self.parts.sampler
+        if not isinstance(sampler, ChoosingSampler):
+            return None
+        with torch.random.fork_rng(devices=[]):  # torch's layers start from its global generator alone
+            torch.manual_seed(self._seed)
+            module = sampler.module(size)
+        return None if module is None else module.to(self._device)
+
+    def _set_positives(self, indptr: Int64Array, indices: Int32Array, n_items: int) -> None:
+        sizes = np.diff(indptr)
+        users = np.repeat(np.arange(self._n_users, dtype=np.int64), sizes)
+        wanted = np.full(len(users), fill_value=True)
+        if self.parts.loss.takes is not Negatives.NONE:
+            wanted = (sizes < n_items)[users]
+        self._positives = torch.from_numpy(users[wanted]).to(self._device)
+        self._items = torch.from_numpy(indices[wanted].astype(np.int64)).to(self._device)
+
+    def _ordered(self, epoch: int) -> torch.Tensor:
+        if self._order is None or self._order[0] != epoch:
+            places = torch.arange(self.n_positives, device=self._device)
+            bits = random_bits(derived(self._key(epoch), _ORDER), places)  # so that all devices have one order
+            self._order = epoch, bits.argsort()
+        return self._order[1]
+
+    def _key(self, epoch: int) -> int:
+        return derived(self._seed, epoch)
+
+    def _moment(self, epoch: int, first: int) -> Moment:
+        key = self._key(epoch)
+        return Moment(epoch, derived(key, _CANDIDATES), first, Draws(key, first, self._device))
+
+    def _step(self, users: torch.Tensor, items: torch.Tensor, epoch: int, first: int, rate: float) -> torch.Tensor:
+        moment = self._moment(epoch, first)
+        layers = self._layers(moment.draws)
+        batch = self._batches.batch(users, items, layers.detach(), moment)
+        rows = self._rows(batch)
+        if self._is_fused and batch.share_of_positive is None:
+            loss, gradient = self._loss.of_pairs(self._table, rows)
+            self._step_rows(rows, gradient, rate)
+            return loss
+        leaves = self._leaves(rows, layers.detach())
+        loss, gradients, scored = self._loss.gradients(batch, leaves)
+        if self._encoder.is_local:
+            self._loss.hold_back(scored, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
+            self._step_rows(rows, _joined([gradient[0] for gradient in gradients]), rate)
+        else:
+            self._step_graph(layers, rows, gradients, scored, rate)
+        if self._module_steps is not None:
+            self._module_steps.step()
+        return loss
+
+    def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: float) -> None:
+        nodes = torch.cat([row.flatten() for row in rows])
+        self._steps.step_rows(nodes, gradient, rate)
+        if isinstance(self._steps, AdamSteps):  # which moves every row
+            self._batches.all_moved()
+        else:
+            self._batches.moved(self._table, nodes)
+
+    def _step_graph(
+        self,
+        layers: torch.Tensor,
+        rows: list[torch.Tensor],
+        gradients: list[torch.Tensor],
+        scored: Scored,
+        rate: float,
+    ) -> None:
+        of_layers = torch.zeros_like(layers)
+        for row, gradient in zip(rows, gradients, strict=True):
+            for layer, of_layer in enumerate(of_layers):
+                of_layer.index_add_(0, _of_layer(row, layer).flatten(), gradient[layer].flatten(0, -2))
+        with torch_threads(self.threads):
+            (of_table,) = torch.autograd.grad(layers, self._table, of_layers)
+        self._table.requires_grad_(False)
+        rows = [_of_layer(row, 0) for row in rows]
+        own = [self._table[row] for row in rows]
+        held = [torch.zeros_like(vectors) for vectors in own]
+        self._loss.hold_back(scored, own, held)
+        of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(held))
+        self._steps.step_all(of_table, rate)
+        self._batches.all_moved()
+
+    def _layers(self, draws: Draws | None) -> torch.Tensor:
+        """Return (n_layers, n_nodes, embedding_size), under autograd where there is a graph to propagate."""
+        sampler = self.parts.sampler
+        per_layer = isinstance(sampler, ChoosingSampler) and sampler.per_layer
+        if self._encoder.is_local:
+            return self._table[None]
+        self._table.requires_grad_(True)
+        with torch_threads(self.threads):
+            return self._encoder.layers(self._table, draws) if per_layer else self._encoder(self._table, draws)[None]
+
+    def _rows(self, batch: Batch) -> list[torch.Tensor]:
+        """Return the nodes of users, positives and negatives."""
+        rows = [batch.users, batch.items + self._n_users]
+        return rows if batch.negatives is None else [*rows, batch.negatives + self._n_users]
+
+    def _leaves(self, rows: list[torch.Tensor], layers: torch.Tensor) -> Leaves:
+        users, positives = layers[:, rows[0]], layers[:, rows[1]]
+        negatives = None
+        if len(rows) == 3:
+            negatives = torch.stack([layer[_of_layer(rows[2], k)] for k, layer in enumerate(layers)])
+        leaves = Leaves(users, positives, negatives)
+        for leaf in leaves.all():
+            leaf.requires_grad_(True)
+        return leaves
+
+    def _encoded(self) -> Float32Array:
+        with torch_threads(self.threads), torch.no_grad():
+            encoded: Float32Array = self._encoder(self._table.detach(), None).cpu().numpy()
+        return encoded
+
+
+def _of(prefix: str, arrays: Arrays) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _of_layer(rows: torch.Tensor, layer: int) -> torch.Tensor:
+    """Return the rows of a layer: choosing samplers' negatives (batch, n_pools, n_layers) may have some for each."""
+    return rows[..., min(layer, rows.shape[-1] - 1)] if rows.dim() == 3 else rows
+
+
+def _joined(gradients: list[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([gradient.reshape(-1, gradient.shape[-1]) for gradient in gradients])
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let torch use this many threads inside, and as many as before afterwards."""
+    former = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)

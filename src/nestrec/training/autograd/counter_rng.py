@@ -1,0 +1,74 @@
+"""Random numbers that need no state: a hash of a key and a position, alike on every device and in the kernels.
+
+The bits are those of `kernels/counter_rng.py` (splitmix64's finaliser, Steele, Lea & Flood 2014). Tensors hold them as
+int64; the arithmetic wraps around as that of uint64 does, and shifts to the right are made logical by a mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nestrec.kernels import counter_rng as shuffle
+
+
+def signed(number: int) -> int:
+    """Return the int64 number with the bits of a uint64 one."""
+    return number - 2**64 if number >= 2**63 else number
+
+
+_GOLDEN = signed(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = signed(0xBF58476D1CE4E5B9), signed(0x94D049BB133111EB)
+
+
+def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
+    return (bits >> by) & ((1 << (64 - by)) - 1)
+
+
+def random_bits(key: int, positions: torch.Tensor) -> torch.Tensor:
+    """Return 64 bits for each position, int64; the key is a uint64 number."""
+    x = (positions + 1) * _GOLDEN + signed(int(key))
+    x = (x ^ _shifted(x, 30)) * _FIRST
+    x = (x ^ _shifted(x, 27)) * _SECOND
+    return x ^ _shifted(x, 31)
+
+
+def below(bits: torch.Tensor, bound: torch.Tensor | int) -> torch.Tensor:
+    """Turn bits into whole numbers in [0, bound); bound < 2^31."""
+    return _shifted(_shifted(bits, 32) * bound, 32)
+
+
+@dataclass
+class Draws:
+    """Random numbers for one batch: every call gives new ones, the same again for the same epoch and positions.
+
+    The first row of a call stands at the batch's first position, so that what a positive gets depends on where it
+    stands in the epoch's order alone.
+    """
+
+    key: int  # uint64: the epoch's
+    first_position: int
+    device: torch.device
+    _calls: int = 0
+
+    def uniform(self, *shape: int) -> torch.Tensor:
+        """Return float32 numbers in [0, 1); shape[0] is the batch."""
+        return _shifted(self._bits(shape), 40).to(torch.float32) * 2.0**-24
+
+    def below(self, bound: int, *shape: int) -> torch.Tensor:
+        """Return whole numbers in [0, bound), int64; shape[0] is the batch."""
+        return below(self._bits(shape), bound)
+
+    def _bits(self, shape: tuple[int, ...]) -> torch.Tensor:
+        self._calls += 1
+        each = int(np.prod(shape[1:]))
+        start = self.first_position * each
+        positions = torch.arange(start, start + shape[0] * each, device=self.device)
+        return random_bits(derived(self.key, self._calls), positions).view(shape)
+
+
+def derived(key: int, number: int) -> int:
+    """Return another key, a uint64 number, of a key: the number-th of it."""
+    return int(shuffle.random_bits(np.uint64(key), number))

@@ -1,0 +1,215 @@
+"""Steps of the table of trained numbers, and their state as arrays.
+
+A batch of a local backbone touches few rows. Adagrad and sparse Adam move these alone, so a step costs what it touches
+(torch's own sparse optimisers do the same, several times slower, by way of sparse tensors; the tests hold ours equal to
+them). Adam moves all rows, as it must, in one fused pass. A graph's gradient is dense whatever the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from nestrec.arrays import Float32Array
+from nestrec.training.autograd import fused
+from nestrec.training.optimizers import FIRST_SQUARE, Adagrad, Adam, Optimizer
+
+Arrays = dict[str, Float32Array]
+
+_OF_MODULE = 1e-3  # learning rate of a sampler's own parameters, by Adam, as in the paper
+_MEAN, _SQUARE, _TINY = 0.9, 0.999, 1e-8  # Adam's constants, torch's defaults
+
+
+class Steps(Protocol):
+    """Moves a table and keeps what that needs."""
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step by gradients (n, embedding_size) of the rows at nodes (n,), which may repeat."""
+
+    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+        """Step by the gradient of the whole table."""
+
+    def state(self) -> Arrays:
+        """Return what is kept, by name."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take up what `state` gave."""
+
+
+def steps_for(optimizer: Optimizer, table: torch.Tensor, batch_size: int) -> Steps:
+    """Return the steps of a table, which they move in place."""
+    is_fused = fused.serves(table.device)
+    if isinstance(optimizer, Adagrad):
+        return (FusedAdagradSteps if is_fused else AdagradSteps)(table, batch_size)
+    if isinstance(optimizer, Adam) and optimizer.sparse:
+        return (FusedSparseAdamSteps if is_fused else SparseAdamSteps)(table)
+    return AdamSteps(table)
+
+
+class AdagradSteps:
+    """Sums of squared gradients, of the rows that have any."""
+
+    def __init__(self, table: torch.Tensor, batch_size: int) -> None:
+        """Begin the sums near zero: gradients are means over a batch, those of the CPU engine are not."""
+        self._table = table
+        self._squares = torch.full_like(table, FIRST_SQUARE / batch_size**2)
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step the touched rows."""
+        rows, gradient = _added_up(nodes, gradients)
+        squares = self._squares[rows].addcmul_(gradient, gradient)
+        self._squares[rows] = squares
+        self._table[rows] = self._table[rows].addcdiv_(gradient, squares.sqrt_(), value=-rate)
+
+    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+        """Step all rows."""
+        self._squares.addcmul_(gradient, gradient)
+        self._table.addcdiv_(gradient, self._squares.sqrt(), value=-rate)
+
+    def state(self) -> Arrays:
+        """Return the sums."""
+        return {"squares": self._squares.cpu().numpy()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take up the sums."""
+        self._squares.copy_(torch.tensor(arrays["squares"]))
+
+
+class SparseAdamSteps:
+    """Running means, which decay in the rows that a batch touches alone."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        self._table = table
+        self._means, self._squares = torch.zeros_like(table), torch.zeros_like(table)
+        self._n_steps = 0
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step the touched rows."""
+        scale = self._next_scale(rate)
+        rows, gradient = _added_up(nodes, gradients)
+        means = self._means[rows].lerp_(gradient, 1 - _MEAN)
+        squares = self._squares[rows].mul_(_SQUARE).addcmul_(gradient, gradient, value=1 - _SQUARE)
+        self._means[rows], self._squares[rows] = means, squares
+        self._table[rows] = self._table[rows].addcdiv_(means, squares.sqrt().add_(_TINY), value=-scale)
+
+    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+        """Step all rows."""
+        self.step_rows(torch.arange(len(gradient), device=gradient.device), gradient, rate)
+
+    def state(self) -> Arrays:
+        """Return the means and how many steps were taken."""
+        count = np.array(self._n_steps, dtype=np.float32)
+        return {"means": self._means.cpu().numpy(), "squares": self._squares.cpu().numpy(), "steps": count}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take them up."""
+        self._means.copy_(torch.tensor(arrays["means"]))
+        self._squares.copy_(torch.tensor(arrays["squares"]))
+        self._n_steps = int(arrays["steps"])
+
+    def _next_scale(self, rate: float) -> float:
+        """Count a step; return its rate, with what the means lack at the beginning."""
+        self._n_steps += 1
+        return float(rate * (1 - _SQUARE**self._n_steps) ** 0.5 / (1 - _MEAN**self._n_steps))
+
+
+class FusedAdagradSteps(AdagradSteps):
+    """The same, in one pass over the touched rows of a CUDA device."""
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step the touched rows."""
+        from nestrec.training.autograd.fused.rows import adagrad
+
+        adagrad(self._table, self._squares, nodes, gradients, rate)
+
+
+class FusedSparseAdamSteps(SparseAdamSteps):
+    """The same, in one pass over the touched rows of a CUDA device."""
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step the touched rows."""
+        from nestrec.training.autograd.fused.rows import sparse_adam
+
+        scale, constants = self._next_scale(rate), (_MEAN, _SQUARE, _TINY)
+        sparse_adam(self._table, self._means, self._squares, nodes, gradients, scale, constants)
+
+
+class AdamSteps:
+    """torch's Adam over the whole table, fused."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        self._table = table
+        self._adam = torch.optim.Adam([table], fused=True)
+        self._gradient: torch.Tensor | None = None
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+        """Step all rows by a gradient that is zero but in the touched ones."""
+        if self._gradient is None:
+            self._gradient = torch.empty_like(self._table)
+        self.step_all(self._gradient.zero_().index_add_(0, nodes, gradients), rate)
+
+    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+        """Step all rows."""
+        self._table.grad = gradient
+        self._adam.param_groups[0]["lr"] = rate
+        self._adam.step()
+        self._table.grad = None
+
+    def state(self) -> Arrays:
+        """Return the means and how many steps were taken; nothing before the first."""
+        return _kept(self._adam)
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take them up."""
+        _take_up(self._adam, arrays)
+
+
+class ModuleSteps:
+    """Adam for the parameters of a sampler's own."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._adam = torch.optim.Adam(module.parameters(), lr=_OF_MODULE)
+
+    def step(self) -> None:
+        """Step by the gradients that the parameters have."""
+        self._adam.step()
+
+    def state(self) -> Arrays:
+        """Return the parameters and what Adam keeps."""
+        parameters = {f"parameter.{name}": p.cpu().numpy() for name, p in self._module.state_dict().items()}
+        return {**parameters, **_kept(self._adam)}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take them up."""
+        prefix = "parameter."
+        self._module.load_state_dict(
+            {name.removeprefix(prefix): torch.tensor(a) for name, a in arrays.items() if name.startswith(prefix)}
+        )
+        _take_up(self._adam, {name: a for name, a in arrays.items() if not name.startswith(prefix)})
+
+
+def _added_up(nodes: torch.Tensor, gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each node once, and the sum of its gradients."""
+    rows, places = nodes.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    summed = torch.zeros((len(rows), gradients.shape[1]), device=gradients.device)
+    return rows, summed.index_add_(0, places, gradients)
+
+
+def _kept(optimizer: torch.optim.Optimizer) -> Arrays:
+    return {
+        f"adam.{number}.{name}": value.cpu().numpy()
+        for number, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+
+
+def _take_up(optimizer: torch.optim.Optimizer, arrays: Arrays) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, array in arrays.items():
+        _, number, name = key.split(".")
+        state.setdefault(int(number), {})[name] = torch.tensor(array)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

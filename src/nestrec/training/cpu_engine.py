@@ -1,0 +1,148 @@
+"""The CPU engine: parameters, their accumulated squares, and the kernel that updates both in place.
+
+Memory beside the interactions: vectors and accumulators, 2 x 4 x embedding_size x (n_users + n_items) bytes, and
+4 bytes per interaction for its user.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from nestrec.arrays import Float32Array, Int32Array, Int64Array
+from nestrec.kernels.counter_rng import random_bits
+from nestrec.kernels.simd.lanes import LANES
+from nestrec.kernels.training import nested_bpr, nested_softmax
+from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.parallel.threads import in_threads
+from nestrec.training.objective import Objective, starting_values
+from nestrec.training.optimizers import FIRST_SQUARE
+
+_SLICE = BLOCK * 1024  # positives between two looks at the clock: about a tenth of a second at the work of `_USUAL`
+_USUAL = 64 * 64  # candidates times dimensions
+
+
+class CpuEngine:
+    """A nested loss over one CSR matrix."""
+
+    def __init__(
+        self,
+        indptr: Int64Array,  # (n_users + 1,)
+        indices: Int32Array,  # (n_interactions,) ascending per user
+        n_items: int,
+        objective: Objective,
+        seed: int,
+        threads: int,
+    ) -> None:
+        self.objective = objective
+        self.seed = seed
+        self.threads = threads
+        self.indptr, self.indices = indptr, indices
+        n_users = len(indptr) - 1
+        self._user_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
+        widths = np.array(objective.widths.values, dtype=np.int64)
+        self._stride = -(-int(widths[-1]) // LANES) * LANES
+        self._widths = widths
+        self._inside = (np.arange(self._stride) < widths[:, None]).astype(np.float32).ravel()
+        self._level_weights = np.array(objective.level_weights, dtype=np.float32)
+        self._pulls = objective.pulls().ravel()
+        self._decays = np.zeros(self._stride, dtype=np.float32)
+        self._decays[: widths[-1]] = objective.decays()
+        self.users = starting_values(objective, n_users, self._stride, seed, 0)
+        self.items = starting_values(objective, n_items, self._stride, seed, 1)
+        self.user_squares = np.full_like(self.users, FIRST_SQUARE)
+        self.item_squares = np.full_like(self.items, FIRST_SQUARE)
+
+    @property
+    def n_positives(self) -> int:
+        """Positives in an epoch."""
+        return len(self.indices)
+
+    @property
+    def slice_size(self) -> int:
+        """Positives to train between two looks at the clock: the fewer, the more work each is; a multiple of BLOCK."""
+        return max(1, _SLICE * _USUAL // _work(self.objective) // BLOCK) * BLOCK
+
+    @property
+    def user_embeddings(self) -> Float32Array:
+        """(n_users, embedding_size), a view of what is being trained."""
+        return self.users[:, : self.objective.widths.embedding_size]
+
+    @property
+    def item_embeddings(self) -> Float32Array:
+        """(n_items, embedding_size), a view of what is being trained."""
+        return self.items[:, : self.objective.widths.embedding_size]
+
+    def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
+        """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.
+
+        Returns when all threads have finished: the state is that after `stop`.
+        """
+        key = np.uint64(random_bits(np.uint64(self.seed), epoch))
+        bounds = _shares(start, stop, self.threads)
+        results = in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
+        return sum(loss for loss, _ in results), sum(n for _, n in results)
+
+    def state(self) -> dict[str, Float32Array]:
+        """Return all that training changes, by name: the arrays themselves."""
+        return {
+            "users": self.users,
+            "items": self.items,
+            "user_squares": self.user_squares,
+            "item_squares": self.item_squares,
+        }
+
+    def restore(self, state: dict[str, Float32Array]) -> None:
+        """Take up what `state` gave."""
+        for name, array in self.state().items():
+            np.copyto(array, state[name])
+
+    def release(self, *, vectors: bool) -> None:
+        """Give back the memory of the accumulators, and of the vectors too where they are not wanted any more."""
+        nothing = np.zeros((0, self._stride), dtype=np.float32)
+        self.user_squares = self.item_squares = nothing
+        if vectors:
+            self.users = self.items = nothing
+
+    def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
+        objective = self.objective
+        kernel: Any = nested_softmax.train_slice if objective.softmax else nested_bpr.train_slice
+        by_level = (self._pulls, objective.sharpness()) if objective.softmax else (self._inside,)
+        result: tuple[float, int] = kernel(  # its numbers are numpy's: the kernel is compiled for their types
+            self.users.reshape(-1),
+            self.items.reshape(-1),
+            self.user_squares.reshape(-1),
+            self.item_squares.reshape(-1),
+            self.indptr,
+            self.indices,
+            self._user_of,
+            self._widths,
+            self._level_weights,
+            *by_level,
+            self._stride,
+            objective.n_candidates,
+            np.float32(learning_rate),
+            self._decays,
+            key,
+            start,
+            stop,
+        )
+        return result
+
+
+def _work(objective: Objective) -> int:
+    """Return about how many products a positive takes at most, whatever its user has seen."""
+    size, n_levels, n_candidates = objective.widths.embedding_size, len(objective.widths), objective.n_candidates
+    scored = max(64, size) * max(64, n_candidates)
+    if objective.softmax:  # every level's shares are mixed for every narrower one
+        return scored + max(0, n_candidates * n_levels * (n_levels - 16) // 8)
+    return scored + n_levels * n_candidates * max(0, n_candidates - 64) // 8  # of a user who has seen all candidates
+
+
+def _shares(start: int, stop: int, threads: int) -> list[tuple[int, int]]:
+    """Cut [start, stop) into one stretch a thread, at multiples of BLOCK from the start."""
+    blocks = -(-(stop - start) // BLOCK)
+    cuts = [min(stop, start + BLOCK * (blocks * k // threads)) for k in range(threads + 1)]
+    return [(low, high) for low, high in pairwise(cuts) if low < high]

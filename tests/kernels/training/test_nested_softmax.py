@@ -1,0 +1,175 @@
+"""The fused softmax kernel against a plain reading of the objective in float64."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from nestrec.kernels.counter_rng import half_bits_of, shuffled
+from nestrec.kernels.training import nested_softmax as kernel
+from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.pool import draw_ascending
+from tests.kernels.training.test_nested_bpr import KEY, Case, case
+
+Matrix = npt.NDArray[np.float64]
+TRAIN: Any = kernel.train_slice
+DRAW: Any = draw_ascending
+SHARES: Any = kernel.softmax_shares
+FIRST_SQUARE = 1e-4
+
+
+def sharpness_of(world: Case) -> npt.NDArray[np.float32]:
+    return np.linspace(3, 1, len(world.widths)).astype(np.float32)
+
+
+def pulls_of(world: Case) -> npt.NDArray[np.float32]:
+    """Some pull of every level on the blocks of narrower ones, none of it the same: (n_levels, n_levels)."""
+    n = len(world.widths)
+    return np.triu(np.random.default_rng(8).uniform(0.2, 1, (n, n))).astype(np.float32)
+
+
+def run(
+    world: Case, start: int = 0, stop: int | None = None, state: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], float, int]:
+    if state is None:
+        state = {"users": world.users.copy(), "items": world.items.copy()}
+        state |= {f"{name[:-1]}_squares": np.full_like(array, FIRST_SQUARE) for name, array in state.items()}
+    loss, n = TRAIN(
+        *(state[name].reshape(-1) for name in ("users", "items", "user_squares", "item_squares")),
+        world.indptr,
+        world.indices,
+        np.repeat(np.arange(len(world.indptr) - 1, dtype=np.int32), np.diff(world.indptr)),
+        np.array(world.widths),
+        np.array(world.weights, np.float32),
+        pulls_of(world).ravel(),
+        sharpness_of(world),
+        world.stride,
+        world.n_candidates,
+        np.float32(world.rate),
+        world.decays,
+        KEY,
+        start,
+        len(world.indices) if stop is None else stop,
+    )
+    return state, loss, n
+
+
+def take(parameters: Matrix, squares: Matrix, row: int, gradient: Matrix, rate: float) -> None:
+    squares[row] += gradient**2
+    parameters[row] -= rate * gradient / np.sqrt(squares[row])
+
+
+def plain(world: Case) -> tuple[dict[str, Matrix], float]:
+    """The objective and its Adagrad steps, one positive at a time, from formulas alone."""
+    users, items = world.users.astype(float), world.items.astype(float)
+    user_squares, item_squares = np.full_like(users, FIRST_SQUARE), np.full_like(items, FIRST_SQUARE)
+    n, each, total = len(world.indices), world.n_items / world.n_candidates, 0.0
+    pool = np.empty(world.n_candidates, np.int64)
+    for begin in range(0, n, BLOCK):
+        DRAW(pool, world.n_items, KEY, begin // BLOCK)
+        tile = items[pool].copy()
+        pool_gradient, mass = np.zeros_like(tile), np.zeros_like(tile)
+        for position in range(begin, min(n, begin + BLOCK)):
+            row = shuffled(position, n, half_bits_of(n), KEY)
+            user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
+            unseen = ~np.isin(pool, world.indices[world.indptr[user] : world.indptr[user + 1]])
+            u, v = users[user].copy(), items[item].copy()
+            user_gradient, item_gradient = world.decays * u, world.decays * v
+            for level, (width, weight, sharp) in enumerate(
+                zip(world.widths, world.weights, sharpness_of(world), strict=True)
+            ):
+                pull = np.zeros(world.stride)  # of this level on each coordinate that it has
+                pull[:width] = np.repeat(pulls_of(world)[: level + 1, level], np.diff((0, *world.widths[: level + 1])))
+                margins = sharp * (tile[:, :width] @ u[:width] - v[:width] @ u[:width])
+                terms = each * np.exp(margins) * unseen
+                total += weight * np.log1p(terms.sum()) / sharp
+                shares = terms / (1 + terms.sum())
+                user_gradient += pull * (shares @ tile - shares.sum() * v)
+                item_gradient -= pull * shares.sum() * u
+                pool_gradient += pull * shares[:, None] * u
+                mass += pull * shares[:, None]
+            take(items, item_squares, item, item_gradient, world.rate)
+            take(users, user_squares, user, user_gradient, world.rate)
+        for lane, row in enumerate(pool):
+            gradient = pool_gradient[lane] + mass[lane] * world.decays * items[row]
+            take(items, item_squares, int(row), gradient, world.rate)
+    return {"users": users, "items": items, "user_squares": user_squares, "item_squares": item_squares}, total
+
+
+@pytest.mark.parametrize(
+    ("widths", "pool_size", "n_items", "weights"),
+    [
+        ((3, 8, 20), 64, 60, None),
+        ((4, 8, 16), 128, 200, (0.5, 0.3, 0.2)),
+        ((7,), 64, 64, None),
+        ((1, 2, 9, 33), 64, 150, None),
+    ],
+)
+def test_one_pass_is_the_plain_one(
+    widths: tuple[int, ...], pool_size: int, n_items: int, weights: tuple[float, ...] | None
+) -> None:
+    """Parameters, accumulators and loss of a whole pass agree with float64 to float32's precision."""
+    world = case(widths, pool_size, n_items=n_items, weights=weights)
+    state, loss, n_trained = run(world)
+    expected, expected_loss = plain(world)
+    assert n_trained == len(world.indices)
+    assert loss == pytest.approx(expected_loss, rel=1e-4)
+    for name, array in state.items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-2, atol=2e-3, err_msg=name)
+
+
+def test_where_the_pool_is_the_catalogue_the_loss_is_the_whole_softmax() -> None:
+    """64 items, a pool of 64: nothing is estimated. A step of 0 keeps the starting vectors."""
+    world = replace(case((4, 8), 64, n_items=64), rate=0.0)
+    _, loss, _ = run(world)
+    expected = 0.0
+    for user in range(len(world.indptr) - 1):
+        seen = world.indices[world.indptr[user] : world.indptr[user + 1]]
+        unseen = np.setdiff1d(np.arange(64), seen)
+        for width, weight, sharp in zip(world.widths, world.weights, sharpness_of(world), strict=True):
+            scores = sharp * (world.items[:, :width] @ world.users[user, :width])
+            for item in seen:
+                everything = np.append(scores[unseen], scores[item])
+                expected += weight * (np.log(np.exp(everything).sum()) - scores[item]) / sharp
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_slices_cut_at_blocks_are_one_pass() -> None:
+    """Where an epoch is cut does not change what it does, so a resumed run repeats nothing."""
+    world = case(n_candidates=64)
+    whole, loss, _ = run(world)
+    parts, loss_first, _ = run(world, 0, 4 * BLOCK)
+    parts, loss_second, _ = run(world, 4 * BLOCK, None, parts)
+    assert loss == pytest.approx(loss_first + loss_second)
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name], err_msg=name)
+
+
+def test_coordinates_beyond_the_embedding_size_stay_zero() -> None:
+    state, _, _ = run(case((3, 5), 64))
+    assert not state["users"][:, 5:].any()
+    assert not state["items"][:, 5:].any()
+
+
+def test_a_user_who_has_seen_everything_is_passed_over() -> None:
+    world = case((4,), 64, n_items=60, density=1.0)
+    state, loss, n_trained = run(world)
+    assert (loss, n_trained) == (0.0, 0)
+    np.testing.assert_array_equal(state["users"], world.users)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e4])
+def test_the_loss_is_finite_at_large_scores(size: float) -> None:
+    """Far above and far below: no infinity, and a positive that has won pulls no more."""
+    scores = np.linspace(-size, size, 64).astype(np.float32)
+    for positive in (-size, 2 * size):
+        shares = scores.copy()
+        loss, share = SHARES(shares, 0, 64, np.float32(positive), np.float32(10), np.float32(5))
+        assert np.isfinite(loss)
+        assert np.isfinite(shares).all()
+        assert share == pytest.approx(0 if positive > size else 1, abs=1e-6)
+        assert shares.sum() == pytest.approx(share, rel=1e-5)
