@@ -36,16 +36,19 @@ def call(folder: Path) -> int:
     return int(result.stdout)
 
 
-def test_a_change_in_one_kernel_recompiles_those_that_call_it(tmp_path: Path) -> None:
-    """numba alone would go on with the old callee, for the caller's own file did not change."""
+@pytest.mark.parametrize("family", ["", "family"])
+def test_a_change_in_one_kernel_recompiles_those_that_call_it(tmp_path: Path, family: str) -> None:
+    """numba alone would keep the old callee, because the caller's own file did not change."""
     kernels = tmp_path / "kernels"
-    kernels.mkdir()
-    (kernels / "__init__.py").write_text("")
-    (kernels / "caller.py").write_text(CALLER.format(package="kernels"))
-    (kernels / "callee.py").write_text(CALLEE.format(1))
+    (kernels / family).mkdir(parents=True)
+    for folder in {kernels, kernels / family}:
+        (folder / "__init__.py").write_text("")
+    callee = kernels / family / "callee.py"
+    (kernels / "caller.py").write_text(CALLER.format(package=".".join(filter(None, ("kernels", family)))))
+    callee.write_text(CALLEE.format(1))
     assert call(tmp_path) == 2
     assert call(tmp_path) == 2
-    (kernels / "callee.py").write_text(CALLEE.format(10))
+    callee.write_text(CALLEE.format(10))
     assert call(tmp_path) == 11
 
 

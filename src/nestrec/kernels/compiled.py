@@ -53,5 +53,5 @@ def _all_kernels() -> tuple[tuple[str, float, int], ...]:
     numba looks at the file of the function alone, so a kernel would go on running with the old code of another file's
     kernel that it calls: after an upgrade, wrong results or an endless loop. Nor does it look at NUMBA_BOUNDSCHECK.
     """
-    described = ((path.name, path.stat()) for path in sorted(Path(__file__).parent.glob("*.py")))
+    described = ((str(path), path.stat()) for path in sorted(Path(__file__).parent.rglob("*.py")))
     return tuple((name, status.st_mtime, status.st_size) for name, status in described)
