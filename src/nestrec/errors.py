@@ -8,7 +8,8 @@
     ├── UnknownIdError        an id that the model has never seen (also a KeyError)
     ├── ModelFileError        a saved model is damaged, foreign or of another version
     ├── TrainingError         training cannot go on
-    └── MissingExtraError     an optional dependency is not installed (also an ImportError)
+    ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
+    └── PluginError           a plug-in of another package cannot be used
 
 `DataWarning` is the category of warnings about data. Every message gives the value, the rule and the way out.
 """
@@ -60,6 +61,10 @@ class TrainingError(NestrecError):
 
 class MissingExtraError(NestrecError, ImportError):
     """An optional dependency is not installed."""
+
+
+class PluginError(NestrecError):
+    """A plug-in of another package cannot be imported, or its name is taken."""
 
 
 class DataWarning(UserWarning):
