@@ -35,7 +35,7 @@ from scipy.sparse import csr_matrix
 from nestrec.data.interactions import Interactions
 from nestrec.data.reading import read_interactions
 from nestrec.data.synthetic_scaling import generate_interactions
-from nestrec.training.callbacks import EpochReport, NullCallback
+from nestrec.training.callbacks import Callback, EpochReport
 from nestrec.training.options import Run
 from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler
 from nestrec.training.trainer import Trainer
@@ -47,12 +47,12 @@ INTERACTIONS_PER_USER, INTERACTIONS_PER_ITEM = 50, 500  # of what `--growth` gen
 
 
 @dataclass
-class Speeds(NullCallback):
+class Speeds(Callback):
     """Hears how fast each epoch went."""
 
     heard: list[float] = field(default_factory=list)  # positives a second
 
-    def epoch_done(self, report: EpochReport) -> None:
+    def on_epoch_end(self, report: EpochReport) -> None:
         """Keep the speed."""
         self.heard.append(report.positives_per_second)
 
@@ -106,7 +106,7 @@ def speed_of_nestrec(interactions: Interactions, epochs: int, threads: int, samp
     """Return positives a second, the median of the epochs."""
     speeds = Speeds()
     trainer = Trainer(widths=WIDTHS, sampler=sampler, epochs=epochs)
-    trainer.fit(interactions, validation=None, run=Run(threads=threads, listener=speeds))
+    trainer.fit(interactions, validation=None, run=Run(threads=threads, callbacks=speeds))
     return median(speeds.heard)
 
 

@@ -146,7 +146,7 @@ WRONG: dict[str, tuple[Call, type[Exception]]] = {
     "threads=True": (lambda g: Run(threads=True), OptionError),
     "threads='4'": (lambda g: Run(threads="4"), OptionError),  # type: ignore[arg-type]
     "checkpoint=5": (lambda g: Run(checkpoint=5), OptionError),  # type: ignore[arg-type]
-    "listener=print": (lambda g: Run(listener=print), OptionError),  # type: ignore[arg-type]
+    "callbacks=print": (lambda g: Run(callbacks=print), OptionError),  # type: ignore[arg-type]
     "thread=4": (lambda g: Run(thread=4), UnknownOptionError),  # type: ignore[call-arg]
     "evaluate(class)": (lambda g: evaluate(NestedEmbeddings, g.test), OptionError),  # type: ignore[arg-type]
     "evaluate(Trainer)": (lambda g: evaluate(Trainer(), g.test), OptionError),  # type: ignore[arg-type]

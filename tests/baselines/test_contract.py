@@ -20,7 +20,7 @@ from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, MissingExtraError, OptionError
 from nestrec.evaluation import ItemSimilarities, evaluate
-from nestrec.training.callbacks import NullCallback, PhaseStart
+from nestrec.training.callbacks import Callback, PhaseStart
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 from tests.baselines.worlds import all_scores, arrays_of, small_world
@@ -123,18 +123,18 @@ def test_threads_are_given_back_as_they_were(name: str) -> None:
 
 
 def test_the_listener_hears_each_step_or_nothing(name: str) -> None:
-    class Count(NullCallback):
+    class Count(Callback):
         expected = heard = 0
 
-        def phase_started(self, start: PhaseStart) -> None:
+        def on_phase_start(self, start: PhaseStart) -> None:
             self.expected += start.epochs * start.n_positives
 
-        def advanced(self, n_positives: int) -> None:
+        def on_progress(self, n_positives: int) -> None:
             self.heard += n_positives
 
-    listener = Count()
-    fitted(name, Run(listener=listener))
-    assert listener.heard == listener.expected if "nestrec" not in name else listener.heard > 0
+    callback = Count()
+    fitted(name, Run(callbacks=callback))
+    assert callback.heard == callback.expected if "nestrec" not in name else callback.heard > 0
 
 
 def test_one_width_at_a_time(name: str) -> None:

@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 def test_the_epoch_is_chosen_on_a_part_and_then_everything_is_trained() -> None:
     heard = Recorder()
-    model = LightGCN().fit(tiny(), Widths([6]), Run(seed=3, deterministic=True, listener=heard))
+    model = LightGCN().fit(tiny(), Widths([6]), Run(seed=3, deterministic=True, callbacks=heard))
     search, final = heard.starts
     assert heard.phases == ["search", "final"]
     assert search.n_positives < final.n_positives == tiny().n_interactions
@@ -62,7 +62,7 @@ def test_the_epoch_is_chosen_on_a_part_and_then_everything_is_trained() -> None:
 
 def test_progress_counts_every_positive() -> None:
     heard = Recorder()
-    LightGCN(epochs=3, batch_size=704).fit(tiny(), Widths([6]), Run(threads=1, listener=heard))
+    LightGCN(epochs=3, batch_size=704).fit(tiny(), Widths([6]), Run(threads=1, callbacks=heard))
     assert sum(heard.n_advanced) == 3 * tiny().n_interactions
     assert [report.epoch for report in heard.reports] == [1, 2, 3]
 

@@ -12,13 +12,13 @@ REPORT = EpochReport("search", 2, 0.5, 2e6, {4: {"ndcg@20": 0.1}, 8: {"ndcg@20":
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> str:
-    with TrainingProgress("ndcg@20") as listener:
-        listener.phase_started(START)
-        listener.advanced(100)
-        listener.epoch_done(EpochReport("search", 1, 0.6, 1000.0))
-        listener.epoch_done(REPORT)
-        listener.note("a sentence")
-        listener.phase_started(PhaseStart("final", epochs=2, n_positives=120, position=0))
+    with TrainingProgress("ndcg@20") as progress:
+        progress.on_phase_start(START)
+        progress.on_progress(100)
+        progress.on_epoch_end(EpochReport("search", 1, 0.6, 1000.0))
+        progress.on_epoch_end(REPORT)
+        progress.on_message("a sentence")
+        progress.on_phase_start(PhaseStart("final", epochs=2, n_positives=120, position=0))
     return capsys.readouterr().err
 
 

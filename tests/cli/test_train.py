@@ -67,16 +67,16 @@ def test_a_given_validation_file_is_ranked_and_not_trained_on(run: Run, interact
 @pytest.fixture
 def interrupted(run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a model that Ctrl-C cut short after the second epoch of three."""
-    heard = TrainingProgress.epoch_done
+    heard = TrainingProgress.on_epoch_end
 
     def interrupting(self: TrainingProgress, report: EpochReport) -> None:
         heard(self, report)
         if report.epoch == 2:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(TrainingProgress, "epoch_done", interrupting)
+    monkeypatch.setattr(TrainingProgress, "on_epoch_end", interrupting)
     result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
-    monkeypatch.setattr(TrainingProgress, "epoch_done", heard)
+    monkeypatch.setattr(TrainingProgress, "on_epoch_end", heard)
     assert result.code == 130
     assert f"is in {tmp_path / 'm'}, the state of training in" in result.err
     assert "to go on, give the same command with --resume" in result.err
@@ -282,14 +282,14 @@ def test_the_working_folder_stays_the_working_folder(
 def test_other_signals_leave_a_checkpoint_too(
     run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
-    heard = TrainingProgress.epoch_done
+    heard = TrainingProgress.on_epoch_end
 
     def interrupting(self: TrainingProgress, report: EpochReport) -> None:
         heard(self, report)
         if report.epoch == 2:
             signal.raise_signal(number)
 
-    monkeypatch.setattr(TrainingProgress, "epoch_done", interrupting)
+    monkeypatch.setattr(TrainingProgress, "on_epoch_end", interrupting)
     assert run("train", interactions, "--out", tmp_path / "m", *SMALL).code == code
     assert (checkpoint_of(tmp_path / "m") / "state.json").exists()
     assert manifest(tmp_path / "m")["training"]["interrupted_by"] == number.name

@@ -134,7 +134,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_training(
 
     monkeypatch.setattr(Checkpoint, "write", full)
     heard = Recorder()
-    quick().fit(tiny(), run=Run(checkpoint=tmp_path / "state", checkpoint_seconds=0.0, listener=heard))
+    quick().fit(tiny(), run=Run(checkpoint=tmp_path / "state", checkpoint_seconds=0.0, callbacks=heard))
     assert any("No space left on device" in note for note in heard.notes)
 
 
@@ -156,7 +156,7 @@ def test_the_folder_is_deleted_after_its_block_and_kept_by_an_error(tmp_path: Pa
         train(fail)
     assert (place / "state.json").exists()
     heard = Recorder()
-    run = Run(deterministic=True, checkpoint=place, checkpoint_seconds=0.0, resume=True, listener=heard)
+    run = Run(deterministic=True, checkpoint=place, checkpoint_seconds=0.0, resume=True, callbacks=heard)
     assert is_same(quick().fit(tiny(), run=run), models[0])
     assert sum(heard.n_advanced) == 0, "nothing was trained again"
     train(models.append)
@@ -239,7 +239,7 @@ def test_something_else_is_refused_before_training_and_kept(tmp_path: Path, put:
     before = [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()]
     heard = Recorder()
     with pytest.raises(TrainingError, match=r"holds something else than a checkpoint.*; name another place"):
-        quick().fit(tiny(), run=Run(checkpoint=place, listener=heard))
+        quick().fit(tiny(), run=Run(checkpoint=place, callbacks=heard))
     assert heard.starts == []
     assert [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()] == before
 
@@ -247,8 +247,8 @@ def test_something_else_is_refused_before_training_and_kept(tmp_path: Path, put:
 def test_what_comes_into_its_place_meanwhile_is_not_deleted(tmp_path: Path) -> None:
     """The place is looked at again before anything is removed; the model is not lost for it."""
     place = tmp_path / "work"
-    listener = Interfering(at_slice=1, act=lambda: (place / "letters.txt").write_text("to a friend"))
-    model = quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=1e9, listener=listener))
+    callback = Interfering(at_slice=1, act=lambda: (place / "letters.txt").write_text("to a friend"))
+    model = quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=1e9, callbacks=callback))
     assert model.manifest["training"]["interrupted"] is False
     assert (place / "letters.txt").is_file()
 
@@ -259,5 +259,5 @@ def test_an_empty_directory_is_free(tmp_path: Path) -> None:
     place.mkdir()
     stopper = Interfering(at_slice=2)
     with pytest.raises(KeyboardInterrupt):
-        quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=0.0, listener=stopper))
+        quick().fit(tiny(), run=Run(checkpoint=place, checkpoint_seconds=0.0, callbacks=stopper))
     assert (place / "state.json").is_file()

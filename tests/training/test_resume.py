@@ -34,7 +34,7 @@ SLICE = BLOCK * 15  # of the 1,600 positives of `tiny`, so that an epoch has fou
 
 
 class CrashError(Exception):
-    """What a listener dies of."""
+    """What a callback dies of."""
 
 
 @pytest.fixture(autouse=True)
@@ -95,11 +95,11 @@ def test_where_an_epoch_is_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
 def test_interrupted_at_a_slice_and_resumed(run: Run, at_slice: int) -> None:
     """In the search and in the final phase, at ends of epochs and between."""
     stopper = Interfering(at_slice=at_slice)
-    stopped = fit(replace(run, listener=stopper))
+    stopped = fit(replace(run, callbacks=stopper))
     assert stopped.manifest["training"]["interrupted"] is True
     assert len(stopper.n_advanced) == at_slice
     heard = Recorder()
-    resumed = fit(replace(run, resume=True, listener=heard))
+    resumed = fit(replace(run, resume=True, callbacks=heard))
     assert is_same(resumed, whole())
     assert told_by(resumed) == told_by(whole())
     assert heard.starts[0].position == sum(stopper.n_advanced) - (
@@ -118,7 +118,7 @@ def tiny_search_positives() -> int:
 def test_cut_after_an_epoch_and_resumed(run: Run, moment: tuple[Phase, int], act: Callable[[], object]) -> None:
     """By a crash of the program around it or by a polite request."""
     with contextlib.suppress(CrashError):
-        fit(replace(run, listener=Interfering(after_epoch=moment, act=act)))
+        fit(replace(run, callbacks=Interfering(after_epoch=moment, act=act)))
     resumed = fit(replace(run, resume=True))
     assert is_same(resumed, whole())
     assert told_by(resumed) == told_by(whole())
@@ -131,16 +131,16 @@ def test_the_best_of_the_search_outlives_an_interruption(run: Run, refit: bool) 
     expected = trainer.fit(tiny(), refit=False, run=Run(deterministic=True))
     best: int = expected.manifest["training"]["epochs"]
     assert 1 < best < 58, "it must be early, and more than the one epoch that the final phase gets"
-    trainer.fit(tiny(), refit=refit, run=replace(run, listener=Interfering(after_epoch=("search", best + 1))))
+    trainer.fit(tiny(), refit=refit, run=replace(run, callbacks=Interfering(after_epoch=("search", best + 1))))
     again = Interfering(after_epoch=("final", 1))
-    resumed = trainer.fit(tiny(), refit=refit, run=replace(run, resume=True, listener=again))
+    resumed = trainer.fit(tiny(), refit=refit, run=replace(run, resume=True, callbacks=again))
     assert is_same(resumed, expected)
 
 
 def test_interrupted_again_and_again(run: Run) -> None:
     """Every third slice a stop; the sum of all is one run."""
     for _ in range(40):
-        model = fit(replace(run, resume=True, listener=Interfering(at_slice=3)))
+        model = fit(replace(run, resume=True, callbacks=Interfering(at_slice=3)))
         if not model.manifest["training"]["interrupted"]:
             break
     assert is_same(model, whole())
@@ -151,7 +151,7 @@ def test_what_a_kill_leaves_on_disk_is_enough(run: Run, tmp_path: Path, at_slice
     """The directory as it stands at some moment, taken elsewhere, continues to the same end."""
     taken = tmp_path / "taken"
     source = folder_of(run)
-    fit(replace(run, listener=Interfering(at_slice=at_slice, act=lambda: shutil.copytree(source, taken))))
+    fit(replace(run, callbacks=Interfering(at_slice=at_slice, act=lambda: shutil.copytree(source, taken))))
     assert is_same(fit(replace(run, checkpoint=taken, resume=True)), whole())
 
 
@@ -159,17 +159,17 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from nestrec import SyntheticData
-from nestrec.training.callbacks import NullCallback
+from nestrec.training.callbacks import Callback
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer
 
-class Slow(NullCallback):
-    def epoch_done(self, report):
+class Slow(Callback):
+    def on_epoch_end(self, report):
         print(report.phase, report.epoch, flush=True)
         time.sleep(0.05)
 
 data = SyntheticData(n_users=120, n_items=96, interactions_per_user=15).generate(seed=2).interactions
-run = Run(deterministic=True, checkpoint=Path(sys.argv[1]), checkpoint_seconds=0.0, listener=Slow())
+run = Run(deterministic=True, checkpoint=Path(sys.argv[1]), checkpoint_seconds=0.0, callbacks=Slow())
 Trainer(widths=(3, 8), epochs=200, patience=200).fit(data, validation=None, run=run)
 """
 
@@ -184,14 +184,14 @@ def test_killed_without_warning_and_resumed_in_another_process(run: Run) -> None
                 process.kill()
     heard = Recorder()
     trainer = Trainer(widths=(3, 8), epochs=200, patience=200)
-    resumed = trainer.fit(tiny(), validation=None, run=replace(run, checkpoint_seconds=9, resume=True, listener=heard))
+    resumed = trainer.fit(tiny(), validation=None, run=replace(run, checkpoint_seconds=9, resume=True, callbacks=heard))
     assert heard.starts[0].position >= 4 * tiny().n_interactions
     assert is_same(resumed, trainer.fit(tiny(), validation=None, run=Run(deterministic=True)))
 
 
 def test_interrupted_in_the_final_phase_the_best_of_the_search_is_returned(run: Run) -> None:
     """Half a final phase is worse than what the search found; the manifest describes what is returned."""
-    stopped = fit(replace(run, listener=Interfering(after_epoch=("final", 1))), quick(epochs=8))
+    stopped = fit(replace(run, callbacks=Interfering(after_epoch=("final", 1))), quick(epochs=8))
     without_refit = quick(epochs=8).fit(tiny(), refit=False, run=Run(deterministic=True))
     assert is_same(stopped, without_refit)
     told, expected = stopped.manifest["training"], without_refit.manifest["training"]
@@ -205,16 +205,16 @@ def test_interrupted_in_the_search_the_best_so_far_is_returned() -> None:
     """Not the vectors of the moment but those that ranked best; without a checkpoint, too."""
     stopper = Interfering(after_epoch=("search", 3))
     run = Run(deterministic=True, return_on_interrupt=True)
-    stopped = fit(replace(run, listener=stopper), quick(epochs=20))
+    stopped = fit(replace(run, callbacks=stopper), quick(epochs=20))
     best = Interfering(after_epoch=("search", 2))
-    assert is_same(stopped, fit(replace(run, listener=best), quick(epochs=20)))
+    assert is_same(stopped, fit(replace(run, callbacks=best), quick(epochs=20)))
     assert stopped.manifest["training"]["epochs"] == 2
 
 
 def test_a_stop_that_comes_when_all_is_done_changes_nothing(run: Run) -> None:
     """The model is whole, is not called interrupted, and is in the checkpoint until it is saved."""
     last = whole().manifest["training"]["epochs"]
-    model = fit(replace(run, listener=Interfering(after_epoch=("final", last))))
+    model = fit(replace(run, callbacks=Interfering(after_epoch=("final", last))))
     assert is_same(model, whole())
     assert model.manifest["training"]["interrupted"] is False
     assert has_state(run), "it is deleted when the model is saved"
@@ -224,7 +224,7 @@ def test_without_being_told_otherwise_an_interruption_goes_on_and_the_checkpoint
     """A script of several fits took Ctrl-C for the end of one of them."""
     raising = replace(run, return_on_interrupt=False)
     with pytest.raises(KeyboardInterrupt):
-        fit(replace(raising, listener=Interfering(at_slice=3)))
+        fit(replace(raising, callbacks=Interfering(at_slice=3)))
     assert is_same(fit(replace(raising, resume=True)), whole())
 
 
@@ -233,7 +233,7 @@ def test_a_handler_of_the_callers_hears_the_signal_and_the_model_so_far_is_retur
     former = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
     try:
         stopper = Interfering(at_slice=3, act=lambda: signal.raise_signal(signal.SIGTERM))
-        model = fit(replace(run, return_on_interrupt=False, listener=stopper))
+        model = fit(replace(run, return_on_interrupt=False, callbacks=stopper))
     finally:
         signal.signal(signal.SIGTERM, former)
     assert heard == [signal.SIGTERM]
@@ -248,7 +248,7 @@ def test_the_second_interrupt_is_obeyed_at_once(run: Run) -> None:
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(replace(run, listener=Interfering(at_slice=3, act=twice)))
+        fit(replace(run, callbacks=Interfering(at_slice=3, act=twice)))
     assert is_same(fit(replace(run, resume=True)), whole())
 
 
@@ -265,14 +265,14 @@ def test_outside_the_main_thread_training_works_and_leaves_signals_alone() -> No
 
 def test_resuming_without_a_checkpoint_starts_anew_and_says_so(run: Run) -> None:
     heard = Recorder()
-    assert is_same(fit(replace(run, resume=True, listener=heard)), whole())
+    assert is_same(fit(replace(run, resume=True, callbacks=heard)), whole())
     assert heard.notes == [f"no checkpoint in {run.checkpoint}: starting from the beginning"]
 
 
 @pytest.fixture
 def interrupted(run: Run) -> Run:
     """A run that was stopped in its first epoch and shall go on."""
-    fit(replace(run, listener=Interfering(at_slice=2)))
+    fit(replace(run, callbacks=Interfering(at_slice=2)))
     return replace(run, resume=True)
 
 
@@ -311,9 +311,9 @@ def test_a_refused_checkpoint_is_not_touched(interrupted: Run) -> None:
 def test_resuming_hogwild_with_other_threads_goes_on(tmp_path: Path) -> None:
     """Threads are how a run goes, not what it wants."""
     run = Run(threads=1, checkpoint=tmp_path / "state", return_on_interrupt=True)
-    fit(replace(run, listener=Interfering(at_slice=2)))
+    fit(replace(run, callbacks=Interfering(at_slice=2)))
     heard = Recorder()
-    model = fit(replace(run, threads=2, resume=True, listener=heard))
+    model = fit(replace(run, threads=2, resume=True, callbacks=heard))
     assert heard.starts[0].position > 0
     assert np.isfinite(model.item_embeddings).all()
 
@@ -322,10 +322,10 @@ def test_the_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> 
     """A run shorter than the least time writes none, unless it is stopped."""
     run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=3600.0, return_on_interrupt=True)
     watched: list[bool] = []
-    fit(replace(run, listener=Interfering(at_slice=20, act=lambda: watched.append(has_state(run)))))
+    fit(replace(run, callbacks=Interfering(at_slice=20, act=lambda: watched.append(has_state(run)))))
     assert watched == [False]
     start = time.perf_counter()
     assert not (tmp_path / "state").exists()
-    fit(replace(run, listener=Interfering(at_slice=2)))
+    fit(replace(run, callbacks=Interfering(at_slice=2)))
     assert has_state(run)
     assert time.perf_counter() - start < 30

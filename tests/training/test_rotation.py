@@ -103,7 +103,7 @@ def test_a_cut_in_the_final_phase_keeps_the_decision(tmp_path: Path, monkeypatch
     whole = trainer.fit(tiny(), run=EXACT)
     assert whole.manifest["training"]["turned"] is True
     run = replace(EXACT, checkpoint=tmp_path / "state", checkpoint_seconds=0.0, return_on_interrupt=True)
-    trainer.fit(tiny(), run=replace(run, listener=Interfering(after_epoch=("final", 1))))
+    trainer.fit(tiny(), run=replace(run, callbacks=Interfering(after_epoch=("final", 1))))
     resumed = trainer.fit(tiny(), run=replace(run, resume=True))
     assert is_same(resumed, whole)
     assert resumed.manifest["training"]["validation_metrics"] == whole.manifest["training"]["validation_metrics"]

@@ -143,7 +143,7 @@ def test_search_stops_when_patience_is_lost() -> None:
     """After `patience` rankings without a better value there is no further epoch, and the best one is refitted."""
     heard = Recorder()
     trainer = Trainer(widths=(8, 64), epochs=60, evaluate_every=1, patience=2, regularization=0.0)
-    trained = trainer.fit(tiny(), run=Run(deterministic=True, listener=heard))
+    trained = trainer.fit(tiny(), run=Run(deterministic=True, callbacks=heard))
     searched = [report for report in heard.reports if report.phase == "search"]
     best = max(searched, key=lambda report: report.value or 0.0)
     assert len(searched) == best.epoch + 2 < 60
@@ -156,7 +156,7 @@ def test_refit_is_training_on_all_interactions_for_the_epochs_chosen() -> None:
     """The final phase equals a run without validation that stops there: nothing of the search is left in it."""
     heard = Recorder()
     trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=4, turning=False)
-    refitted = trainer.fit(tiny(), run=Run(deterministic=True, listener=heard))
+    refitted = trainer.fit(tiny(), run=Run(deterministic=True, callbacks=heard))
     assert is_same(refitted, trainer.fit(tiny(), validation=None, run=EXACT))
     assert [start.n_positives for start in heard.starts][1] == tiny().n_interactions > heard.starts[0].n_positives
     assert refitted.manifest["training"]["trained_on"] == "all interactions"
@@ -174,7 +174,7 @@ def test_without_refit_the_best_of_the_search_is_the_model() -> None:
 
 def test_without_validation_all_epochs_are_trained_unwatched() -> None:
     heard = Recorder()
-    trained = quick(epochs=5).fit(tiny(), validation=None, run=Run(listener=heard))
+    trained = quick(epochs=5).fit(tiny(), validation=None, run=Run(callbacks=heard))
     assert heard.phases == ["final"]
     assert [report.metrics for report in heard.reports] == [None] * 5
     assert trained.manifest["training"] | {"validation": None} == trained.manifest["training"] | {
@@ -191,7 +191,7 @@ def test_given_validation_chooses_the_epoch_and_is_not_trained_on() -> None:
     train, held_out = RandomSplit(0.2, seed=3).split(tiny())
     heard = Recorder()
     trainer = quick(epochs=4, evaluate_every=4)
-    trained = trainer.fit(train, validation=held_out, run=Run(deterministic=True, listener=heard))
+    trained = trainer.fit(train, validation=held_out, run=Run(deterministic=True, callbacks=heard))
     assert heard.phases == ["search"]
     assert is_same(trained, trainer.fit(train, validation=None, run=EXACT))
     assert trained.manifest["training"]["trained_on"] == "all interactions"
@@ -207,10 +207,10 @@ def renamed(interactions: Interactions, n_unknown: int) -> Interactions:
 
 
 def test_validation_of_partly_unknown_ids_uses_what_is_known() -> None:
-    """Those who were never trained cannot help to choose; the listener is told."""
+    """Those who were never trained cannot help to choose; the callback is told."""
     train, held_out = RandomSplit(0.2, seed=3).split(tiny())
     heard = Recorder()
-    quick().fit(train, validation=renamed(held_out, 40), run=Run(listener=heard))
+    quick().fit(train, validation=renamed(held_out, 40), run=Run(callbacks=heard))
     assert len(heard.notes) == 1
     assert f"of {held_out.n_interactions:,} validation interactions" in heard.notes[0]
     with pytest.raises(DataError, match="can be ranked"):
@@ -220,7 +220,7 @@ def test_validation_of_partly_unknown_ids_uses_what_is_known() -> None:
 def test_reports_add_up() -> None:
     """Every positive of every epoch is told once; the loss falls; metrics come when asked for, for every width."""
     heard = Recorder()
-    quick(epochs=6).fit(tiny(), run=Run(listener=heard))
+    quick(epochs=6).fit(tiny(), run=Run(callbacks=heard))
     search = [report for report in heard.reports if report.phase == "search"]
     assert sum(heard.n_advanced) == sum(
         start.n_positives * sum(report.phase == start.phase for report in heard.reports) for start in heard.starts
@@ -298,7 +298,7 @@ def test_data_too_thin_to_hold_out_from_say_so() -> None:
 def test_an_interruption_before_anything_was_ranked_leaves_what_was_trained() -> None:
     """The manifest counts the whole epochs behind the vectors."""
     stopper = Interfering(after_epoch=("search", 1))
-    trained = quick().fit(tiny(), run=Run(deterministic=True, return_on_interrupt=True, listener=stopper))
+    trained = quick().fit(tiny(), run=Run(deterministic=True, return_on_interrupt=True, callbacks=stopper))
     assert trained.manifest["training"]["interrupted"] is True
     assert trained.manifest["training"]["epochs"] == 1
     assert trained.manifest["training"]["validation_metrics"] is None
@@ -310,7 +310,7 @@ def test_candidates_are_as_many_as_asked_for() -> None:
     for n_candidates in (1, 4, 64):
         heard = Recorder()
         trainer = Trainer(widths=(8,), epochs=6, sampler=DynamicSampler(n_candidates))
-        trainer.fit(tiny(), validation=None, run=Run(deterministic=True, listener=heard))
+        trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=heard))
         losses.append(heard.reports[-1].loss)
     assert losses == sorted(losses)
     assert losses[2] > 1.2 * losses[0]

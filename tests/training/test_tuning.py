@@ -59,10 +59,10 @@ def told(model: NestedEmbeddings) -> dict[str, Any]:
 
 
 def test_dense_data_are_tuned_and_sparse_ones_are_not() -> None:
-    """Three trials and more, told to the listener and in the manifest; the multiple found is what is trained with."""
+    """Three trials and more, told to the callback and in the manifest; the multiple found is what is trained with."""
     heard = Recorder()
     trainer = Trainer(widths=(3, 8), epochs=4)
-    found = told(trainer.fit(dense(), run=Run(listener=heard)))
+    found = told(trainer.fit(dense(), run=Run(callbacks=heard)))
     assert dense().n_interactions >= 20 * dense().n_users
     assert len(found["tuning"]) >= 3
     assert heard.phases == ["tuning"] * len(found["tuning"]) + ["search", "final"]
@@ -139,7 +139,7 @@ def test_cut_and_resumed(tmp_path: Path, after: Any, act: Any) -> None:
     whole = trainer.fit(dense(), run=Run(deterministic=True))
     stopper = Interfering(after_epoch=after) if act is None else Interfering(after_epoch=after, act=act)
     with contextlib.suppress(CrashError):
-        stopped = trainer.fit(dense(), run=Run(**{**vars(run), "listener": stopper}))
+        stopped = trainer.fit(dense(), run=Run(**{**vars(run), "callbacks": stopper}))
         assert told(stopped)["interrupted"]
     resumed = trainer.fit(dense(), run=Run(**{**vars(run), "resume": True}))
     assert is_same(resumed, whole)

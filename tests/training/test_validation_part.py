@@ -63,7 +63,7 @@ def test_cold_users_do_not_drown_the_others() -> None:
     heard = Recorder()
     data = growing()
     split = TimeSplit(at=900.0)
-    trained = quick().fit(data, validation=split, run=Run(deterministic=True, listener=heard))
+    trained = quick().fit(data, validation=split, run=Run(deterministic=True, callbacks=heard))
     told = trained.manifest["training"]["validation"]
     train, held_out = split.split(data)
     warm = sum(held_out.indices[held_out.indptr[user]] in train.indices for user in range(80))
@@ -95,7 +95,7 @@ def test_few_users_are_a_warning_that_names_the_better_split(
     split: TimeSplit | LeaveLastOut | RandomSplit, remedy: str
 ) -> None:
     heard = Recorder()
-    quick().fit(growing(20, 30 if isinstance(split, TimeSplit) else 0), validation=split, run=Run(listener=heard))
+    quick().fit(growing(20, 30 if isinstance(split, TimeSplit) else 0), validation=split, run=Run(callbacks=heard))
     assert [remedy in note for note in heard.notes if note.startswith("warning")] == [True]
 
 
@@ -157,7 +157,7 @@ def test_interrupted_and_resumed(phase: str, tmp_path: Path) -> None:
     run = replace(EXACT, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
     stopper = Interfering(after_epoch=(phase, 2))  # type: ignore[arg-type]
     try:
-        left: object = trainer.fit(data, validation=split, run=replace(run, listener=stopper))
+        left: object = trainer.fit(data, validation=split, run=replace(run, callbacks=stopper))
     except KeyboardInterrupt:
         left = None
     if left is not None:

@@ -1,4 +1,4 @@
-"""A small world for tests of training, a trainer that is done with it in an instant, and listeners that interfere."""
+"""A small world for tests of training, a trainer that is done with it in an instant, and callbacks that interfere."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ class Recorder:
     reports: list[EpochReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def phase_started(self, start: PhaseStart) -> None:
+    def on_phase_start(self, start: PhaseStart) -> None:
         self.starts.append(start)
 
-    def advanced(self, n_positives: int) -> None:
+    def on_progress(self, n_positives: int) -> None:
         self.n_advanced.append(n_positives)
 
-    def epoch_done(self, report: EpochReport) -> None:
+    def on_epoch_end(self, report: EpochReport) -> None:
         self.reports.append(report)
 
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
+    def on_message(self, message: str) -> None:
+        self.notes.append(message)
 
     @property
     def phases(self) -> list[Phase]:
@@ -90,12 +90,12 @@ class Interfering(Recorder):
     at_slice: int = 0
     after_epoch: tuple[Phase, int] | None = None
 
-    def advanced(self, n_positives: int) -> None:
-        super().advanced(n_positives)
+    def on_progress(self, n_positives: int) -> None:
+        super().on_progress(n_positives)
         if len(self.n_advanced) == self.at_slice:
             self.act()
 
-    def epoch_done(self, report: EpochReport) -> None:
-        super().epoch_done(report)
+    def on_epoch_end(self, report: EpochReport) -> None:
+        super().on_epoch_end(report)
         if (report.phase, report.epoch) == self.after_epoch:
             self.act()

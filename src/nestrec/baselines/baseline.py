@@ -84,7 +84,7 @@ class Baseline(Protocol):
     """What has to be installed beside nestrec: `pip install "nestrec[extra]"`."""
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> Model:
-        """Fit on all interactions; seed, threads and listener are those of the run.
+        """Fit on all interactions; seed, threads and callbacks are those of the run.
 
         The model knows the users and items with interactions and no others (`fitting.prepare_interactions`).
 

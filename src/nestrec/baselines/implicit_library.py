@@ -40,11 +40,11 @@ def user_items(interactions: Interactions) -> csr_matrix:
 
 
 def told(run: Run, interactions: Interactions, iterations: int) -> Callable[..., None]:
-    """Tell the run's listener that training begins; return what implicit calls after each iteration."""
+    """Notify the callbacks of the start; return the function that implicit calls after each iteration."""
     n = interactions.n_interactions
-    run.listener.phase_started(PhaseStart("final", iterations, n, 0))
+    run.callback_list.on_phase_start(PhaseStart("final", iterations, n, 0))
 
     def after_iteration(*_: object) -> None:
-        run.listener.advanced(n)
+        run.callback_list.on_progress(n)
 
     return after_iteration

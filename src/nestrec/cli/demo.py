@@ -117,8 +117,8 @@ def _trained(interactions: Interactions, seed: int) -> NestedEmbeddings:
 
     trainer = Trainer()
     try:
-        with TrainingProgress(trainer.metric) as listener:
-            return trainer.fit(interactions, run=Run(seed=seed, listener=listener))
+        with TrainingProgress(trainer.metric) as progress:
+            return trainer.fit(interactions, run=Run(seed=seed, callbacks=progress))
     except KeyboardInterrupt:
         say("Interrupted; nothing was kept of the training. Run the demo again.")
         raise typer.Exit(INTERRUPTED) from None

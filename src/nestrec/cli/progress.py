@@ -104,7 +104,7 @@ class TrainingProgress:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def phase_started(self, start: PhaseStart) -> None:
+    def on_phase_start(self, start: PhaseStart) -> None:
         """Begin a bar."""
         assert self._bar is not None
         if self._task is not None:
@@ -114,7 +114,7 @@ class TrainingProgress:
         self._task = self._bar.add_task(description, total=total, completed=start.position, told=_PREPARING)
         self._line(f"{description}: at most {epochs} of {counted(start.n_positives, 'interaction')}")
 
-    def advanced(self, n_positives: int) -> None:
+    def on_progress(self, n_positives: int) -> None:
         """Move the bar."""
         assert self._bar is not None
         assert self._task is not None
@@ -122,7 +122,7 @@ class TrainingProgress:
             self._bar.update(self._task, told="")
         self._bar.advance(self._task, n_positives)
 
-    def epoch_done(self, report: EpochReport) -> None:
+    def on_epoch_end(self, report: EpochReport) -> None:
         """Show loss and speed in the bar, and a line where validation was ranked."""
         assert self._bar is not None
         assert self._task is not None
@@ -133,9 +133,9 @@ class TrainingProgress:
             best = " (best so far)" if report.best else ""
             self._line(f"{told}; {self._metric} by width  {by_width}  mean {report.value:.4f}{best}")
 
-    def note(self, sentence: str) -> None:
-        """Show a sentence."""
-        self._line(sentence)
+    def on_message(self, message: str) -> None:
+        """Show a message."""
+        self._line(message)
 
     def _line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

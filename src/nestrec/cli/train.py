@@ -90,9 +90,9 @@ def train(
             held_out, _ = read_with_progress(validation.validation, options)
         from nestrec.cli.progress import TrainingProgress
 
-        with TrainingProgress(trainer.metric) as listener:
+        with TrainingProgress(trainer.metric) as progress:
             trained = trainer.fit(
-                interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, checkpoint, listener)
+                interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, checkpoint, progress)
             )
         trained = _with_report(trained, report)
         _save(trained, out, replaces, checkpoint)
@@ -137,7 +137,7 @@ def _tell_earlier(checkpoint: CheckpointFolder, run: RunOptions) -> None:
         say(f"{checkpoint.path} holds the state of an earlier training, which --resume would go on from; starting anew")
 
 
-def _run(run: RunOptions, checkpoint: CheckpointFolder, listener: Any) -> Run:
+def _run(run: RunOptions, checkpoint: CheckpointFolder, progress: Any) -> Run:
     from nestrec.training.options import Run
 
     return Run(
@@ -147,7 +147,7 @@ def _run(run: RunOptions, checkpoint: CheckpointFolder, listener: Any) -> Run:
         checkpoint=checkpoint,
         resume=run.resume,
         return_on_interrupt=True,
-        listener=listener,
+        callbacks=progress,
     )
 
 

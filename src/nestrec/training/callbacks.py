@@ -1,7 +1,8 @@
-"""What a run tells while it goes: to a progress bar, a log, a test."""
+"""Callbacks: objects notified of the progress of training, such as a progress bar, a log or a test."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -10,7 +11,7 @@ Phase = Literal["tuning", "search", "final"]
 
 @dataclass(frozen=True)
 class PhaseStart:
-    """Training begins.
+    """A phase of training starts.
 
     `tuning` tries a regularization, `search` finds the epoch on validation data, `final` trains on all data up to it.
     """
@@ -18,50 +19,71 @@ class PhaseStart:
     phase: Phase
     epochs: int  # at most
     n_positives: int  # per epoch
-    position: int  # positives of this phase done already, in a resumed run
+    position: int  # positives of this phase done before, in a resumed run
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What is known after an epoch."""
+    """Loss and speed of an epoch, and the validation metrics where they were computed."""
 
     phase: Phase
     epoch: int  # epochs done, from 1
     loss: float  # mean over positives
     positives_per_second: float
-    metrics: dict[int, dict[str, float]] | None = None  # width -> label -> value, where validation was ranked
+    metrics: dict[int, dict[str, float]] | None = None  # width -> label -> value
     value: float | None = None  # the metric that chooses the epoch, averaged over widths
     best: bool = False  # the best value so far
 
 
 @runtime_checkable
 class Callback(Protocol):
-    """Told of each step; every method returns quickly and raises nothing."""
+    """Override the methods of the events you need; each should return quickly and raise nothing.
 
-    def phase_started(self, start: PhaseStart) -> None:
-        """Hear that a phase begins."""
+    >>> class PrintLoss(Callback):
+    ...     def on_epoch_end(self, report):
+    ...         print(report.epoch, report.phase)
+    >>> from nestrec import Run, SyntheticData, Trainer
+    >>> data = SyntheticData(n_users=200, n_items=160).generate(seed=1)
+    >>> model = Trainer(widths=8, epochs=2).fit(data.interactions, validation=None, run=Run(callbacks=PrintLoss()))
+    1 final
+    2 final
+    """
 
-    def advanced(self, n_positives: int) -> None:
-        """Hear that this many positives more are done."""
+    def on_phase_start(self, start: PhaseStart) -> None:
+        """Handle the start of a phase."""
 
-    def epoch_done(self, report: EpochReport) -> None:
-        """Hear that an epoch ends."""
+    def on_progress(self, n_positives: int) -> None:
+        """Handle that this many more positives were trained."""
 
-    def note(self, sentence: str) -> None:
-        """Hear something the user should know."""
+    def on_epoch_end(self, report: EpochReport) -> None:
+        """Handle the end of an epoch."""
+
+    def on_message(self, message: str) -> None:
+        """Handle a message to the user."""
 
 
-class NullCallback:
-    """Hears everything, says nothing."""
+@dataclass(frozen=True)
+class CallbackList(Callback):
+    """Forward every event to several callbacks, in order."""
 
-    def phase_started(self, start: PhaseStart) -> None:
-        """Say nothing."""
+    callbacks: Sequence[Callback]
 
-    def advanced(self, n_positives: int) -> None:
-        """Say nothing."""
+    def on_phase_start(self, start: PhaseStart) -> None:
+        """Forward the start of a phase."""
+        for callback in self.callbacks:
+            callback.on_phase_start(start)
 
-    def epoch_done(self, report: EpochReport) -> None:
-        """Say nothing."""
+    def on_progress(self, n_positives: int) -> None:
+        """Forward progress."""
+        for callback in self.callbacks:
+            callback.on_progress(n_positives)
 
-    def note(self, sentence: str) -> None:
-        """Say nothing."""
+    def on_epoch_end(self, report: EpochReport) -> None:
+        """Forward the end of an epoch."""
+        for callback in self.callbacks:
+            callback.on_epoch_end(report)
+
+    def on_message(self, message: str) -> None:
+        """Forward a message."""
+        for callback in self.callbacks:
+            callback.on_message(message)

@@ -68,7 +68,9 @@ class Fit:
         """Run the phases and return the model."""
         resumed = self.checkpoint.read() if self.checkpoint is not None and self.run.resume else None
         if self.run.resume and resumed is None and self.checkpoint is not None:
-            self.run.listener.note(f"no checkpoint in {self.checkpoint.directory}: starting from the beginning")
+            self.run.callback_list.on_message(
+                f"no checkpoint in {self.checkpoint.directory}: starting from the beginning"
+            )
         return self._phases(*(resumed or (None, {})))
 
     def __enter__(self) -> Fit:
@@ -89,7 +91,7 @@ class Fit:
         if given is None:
             return None
         train, held_out, self.coverage = carve(given, self.interactions)
-        report_coverage(given, self.coverage, self.run.listener)
+        report_coverage(given, self.coverage, self.run.callback_list)
         metric, widths = Metric.parse(self.trainer.metric), self.objective.widths
         return Validation(train, held_out, metric, widths, self.run.threads)
 
@@ -150,7 +152,7 @@ class Fit:
         metrics, value = self.validation(*vectors, self.stop.check if can_stop else None)
         if not self._is_better(value, watched.state):
             return None
-        self.run.listener.note(
+        self.run.callback_list.on_message(
             f"turned, so that prefixes are the best truncations, the vectors reach {self.trainer.metric} {value:.4f}, "
             "averaged over widths; so the model is turned"
         )
@@ -179,7 +181,7 @@ class Fit:
                 return trial
             self.tried[step], saved = trial.state.best_value, None
             tried, value = trial.engine.objective.regularization, self.tried[step]
-            self.run.listener.note(
+            self.run.callback_list.on_message(
                 f"regularization {tried:.3g}: {self.trainer.metric} {value:.4f}, averaged over widths"
             )
             if seconds is not None and time.perf_counter() - began >= seconds:
@@ -207,7 +209,7 @@ class Fit:
             engine.restore({name: array for name, array in arrays.items() if not name.startswith("best_")})
         validate = None if name == "final" else self.validation
         phase = PhaseRun(
-            engine, schedule, validate, state, best, self.checkpoint, self.run.listener, self.stop, self._kept
+            engine, schedule, validate, state, best, self.checkpoint, self.run.callback_list, self.stop, self._kept
         )
         phase.run()
         return phase

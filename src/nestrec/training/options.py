@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +13,7 @@ from nestrec.arguments import check_fields, real_number, whole_number
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
 from nestrec.parallel.threads import checked_threads
-from nestrec.training.callbacks import Callback, NullCallback
+from nestrec.training.callbacks import Callback, CallbackList
 from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.widths import Widths
 
@@ -36,7 +36,7 @@ class Run:
     checkpoint_seconds: float = 30.0  # least time between two writes
     resume: bool = False  # go on from the checkpoint
     return_on_interrupt: bool = False  # Ctrl-C, SIGTERM: return the best model so far instead of being interrupted
-    listener: Callback = field(default_factory=NullCallback)  # told how it goes
+    callbacks: Callback | Sequence[Callback] = ()  # one or several, notified of progress and messages
 
     def __post_init__(self) -> None:
         """Check what can be checked without the data."""
@@ -46,12 +46,24 @@ class Run:
             raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
         checked_threads(self.threads)
         check_range("checkpoint_seconds", self.checkpoint_seconds, 0, 1e9, 30)
-        if not isinstance(self.listener, Callback):
-            raise OptionError(
-                f"listener must have the methods of nestrec.training.callbacks.Callback, got {self.listener!r}"
-            )
+        object.__setattr__(self, "callbacks", _callbacks(self.callbacks))
         if self.checkpoint is not None and not isinstance(self.checkpoint, CheckpointFolder):  # a text is welcome too
             object.__setattr__(self, "checkpoint", _path("checkpoint", self.checkpoint))
+
+    @property
+    def callback_list(self) -> CallbackList:
+        """All callbacks as one."""
+        return CallbackList(cast("tuple[Callback, ...]", self.callbacks))
+
+
+def _callbacks(given: Callback | Sequence[Callback]) -> tuple[Callback, ...]:
+    callbacks = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    if not all(isinstance(one, Callback) and not isinstance(one, type) for one in callbacks):
+        raise OptionError(
+            "callbacks must be objects with the methods of nestrec.training.callbacks.Callback, which may be "
+            f"subclassed; got {given!r}"
+        )
+    return cast("tuple[Callback, ...]", callbacks)
 
 
 def _path(name: str, value: object) -> Path:

@@ -85,7 +85,7 @@ class PhaseRun:
     state: PhaseState
     best: dict[str, Float32Array] | None  # the best embeddings so far, where validation chooses
     checkpoint: Checkpoint | None
-    listener: Callback
+    callbacks: Callback
     stop: StopRequest
     extra: Callable[[], dict[str, Any]]  # what of the earlier phase a checkpoint must keep
 
@@ -93,7 +93,7 @@ class PhaseRun:
         """Train until the schedule or early stopping ends it, or a stop is requested."""
         state, n_positives = self.state, self.engine.n_positives
         done = state.epoch * n_positives + state.position
-        self.listener.phase_started(PhaseStart(state.phase, self.schedule.stop_after, n_positives, done))
+        self.callbacks.on_phase_start(PhaseStart(state.phase, self.schedule.stop_after, n_positives, done))
         while not self.is_finished:
             seconds, begun_at = self._finish_epoch()
             if self.stop.made:
@@ -126,7 +126,7 @@ class PhaseRun:
             try:
                 self.checkpoint.write({**self.extra(), "current": self.state.as_dict()}, {**arrays, **best})
             except TrainingError as error:  # a full disk is no reason to lose what has been trained
-                self.listener.note(f"{error}; training goes on without it")
+                self.callbacks.on_message(f"{error}; training goes on without it")
 
     def _finish_epoch(self) -> tuple[float, int]:
         state, start = self.state, time.perf_counter()
@@ -135,7 +135,7 @@ class PhaseRun:
         while state.position < self.engine.n_positives and not self.stop.made:
             end = min(state.position + self.engine.slice_size, self.engine.n_positives)
             loss, n_trained = self.engine.train(state.epoch, state.position, end, rate)
-            self.listener.advanced(end - state.position)
+            self.callbacks.on_progress(end - state.position)
             state.position, state.loss, state.n_trained = end, state.loss + loss, state.n_trained + n_trained
             self._check_loss()
             if self.checkpoint is not None and end < self.engine.n_positives and self.checkpoint.is_due():
@@ -154,7 +154,7 @@ class PhaseRun:
             self._keep_best(value)
             by_width = {str(width): values for width, values in metrics.items()}
             state.history.append({"epoch": state.epoch, "loss": loss, "value": value, "metrics": by_width})
-        self.listener.epoch_done(EpochReport(state.phase, state.epoch, loss, rate, metrics, value, best))
+        self.callbacks.on_epoch_end(EpochReport(state.phase, state.epoch, loss, rate, metrics, value, best))
 
     def _keep_best(self, value: float) -> None:
         """Keep the latest of the epochs that are as good as the best: a longer run ends with smaller steps."""

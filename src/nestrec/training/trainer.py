@@ -180,10 +180,10 @@ class Trainer:
             validation: how to carve out the part that chooses the epoch: a split, the share to hold out at random, or a
                 name (random, time, leave-last-out; of the first two, a tenth); or that part itself, as Interactions, a
                 path or a table, which is then not trained on; or None to train all epochs unwatched. Users and items
-                without training interactions take no part in choosing; the listener and
+                without training interactions take no part in choosing; a message and
                 `manifest["training"]["validation"]` tell how many those are.
             refit: train again on all interactions for the epochs that a split's validation chose.
-            run: seed, threads, checkpoint, listener.
+            run: seed, threads, checkpoint, callbacks.
 
         Interrupted (Ctrl-C, SIGTERM, SIGHUP) it writes the checkpoint and lets the interruption go on as it would have,
         Ctrl-C as KeyboardInterrupt; with `Run(return_on_interrupt=True)` it returns the best model so far and says so

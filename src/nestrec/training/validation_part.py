@@ -2,7 +2,7 @@
 
 Whoever has no interaction in the part that is trained on has no vector (`nestrec.data.cold_ids`), and ranks at random
 whatever the epoch. Such users and items would drown the others' figures, so they are left out of the choosing, counted
-by reason, and reported to the listener and in the manifest.
+by reason, and reported to the callbacks and in the manifest.
 """
 
 from __future__ import annotations
@@ -88,18 +88,18 @@ def describe_validation(validation: Split | Interactions | None) -> Mapping[str,
     return {"kind": type(validation).__name__, **vars(validation)}
 
 
-def report_coverage(validation: Split | Interactions, coverage: Coverage, listener: Callback) -> None:
-    """Tell the listener what was left out and why, and warn where too few users are left to choose anything."""
+def report_coverage(validation: Split | Interactions, coverage: Coverage, callbacks: Callback) -> None:
+    """Report what was left out and why, and warn where too few users are left to choose anything."""
     left_out = coverage.interactions_left_out
     if left_out:
-        listener.note(
+        callbacks.on_message(
             f"validation: {coverage.users:,} of {coverage.users + coverage.users_left_out:,} users and "
             f"{coverage.interactions:,} of {coverage.interactions + left_out:,} validation interactions take part in "
             f"choosing; left out: {', '.join(coverage.reasons())}"
         )
     if coverage.users < FEWEST_USERS:
         users = "only 1 user is" if coverage.users == 1 else f"only {coverage.users} users are"
-        listener.note(
+        callbacks.on_message(
             f"warning: {users} left to choose the epoch, so the choice is mostly noise; {_remedy(validation)}"
         )
 

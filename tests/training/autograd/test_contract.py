@@ -111,7 +111,7 @@ PAIRED: list[tuple[Loss, Sampler]] = [
 def holds(trainer: Trainer) -> None:
     """Two epochs lower the loss, move every user's vector, give the same bits again, and nest."""
     heard, trainer = Recorder(), replace(trainer, epochs=2, learning_rate=0.02)
-    model = trainer.fit(tiny(), validation=None, run=Run(deterministic=True, listener=heard))
+    model = trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=heard))
     losses = [report.loss for report in heard.reports]
     assert len(losses) == 2
     assert losses[1] < losses[0]
@@ -164,5 +164,5 @@ def test_a_loss_of_a_users_own_is_what_is_reported() -> None:
     heard = Recorder()
     trainer = torch_trainer(loss=HingeLoss(), starting_scale=1e-6, learning_rate=1e-6, epochs=1)
     assert trainer.sampler == DynamicSampler()
-    trainer.fit(tiny(), validation=None, run=Run(deterministic=True, listener=heard))
+    trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=heard))
     assert heard.reports[0].loss == pytest.approx(1, rel=1e-4)

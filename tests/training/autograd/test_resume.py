@@ -79,10 +79,10 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others(name: str) -> None:
 def test_interrupted_and_resumed(run: Run, name: str, at_slice: int) -> None:
     """Within an epoch, between two, and in the final phase."""
     stopper = Interfering(at_slice=at_slice)
-    stopped = TRAINERS[name].fit(tiny(), run=replace(run, listener=stopper))
+    stopped = TRAINERS[name].fit(tiny(), run=replace(run, callbacks=stopper))
     assert stopped.manifest["training"]["interrupted"] is True
     heard = Recorder()
-    resumed = TRAINERS[name].fit(tiny(), run=replace(run, resume=True, listener=heard))
+    resumed = TRAINERS[name].fit(tiny(), run=replace(run, resume=True, callbacks=heard))
     assert heard.starts[0].position > 0
     assert is_same(resumed, whole(name))
     assert told_by(resumed) == told_by(whole(name))

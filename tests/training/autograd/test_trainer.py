@@ -185,7 +185,7 @@ def test_the_papers_setting_is_changed_by_name() -> None:
 def test_the_papers_setting_trains() -> None:
     pytest.importorskip("torch")
     heard = Recorder()
-    model = Trainer.paper(widths=(4, 8), epochs=6).fit(tiny(), run=Run(deterministic=True, listener=heard))
+    model = Trainer.paper(widths=(4, 8), epochs=6).fit(tiny(), run=Run(deterministic=True, callbacks=heard))
     assert heard.reports[4].loss < heard.reports[0].loss
     assert model.widths.values == (4, 8)
 
@@ -301,7 +301,7 @@ def test_a_checkpoint_of_another_setting_is_refused(tmp_path: Path) -> None:
     run = Run(deterministic=True, checkpoint=tmp_path / "state", return_on_interrupt=True)
     engine = TorchEngine("cpu", Adam(), 160)
     trainer = Trainer(widths=(3, 8), epochs=3, sampler=DynamicSampler(8), engine=engine)
-    trainer.fit(tiny(), run=replace(run, listener=Interfering(after_epoch=("search", 1))))
+    trainer.fit(tiny(), run=replace(run, callbacks=Interfering(after_epoch=("search", 1))))
     for changed in (
         replace(trainer, backbone=LightGCN(2)),
         replace(trainer, loss=BinaryCrossEntropy()),
