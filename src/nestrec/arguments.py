@@ -28,7 +28,7 @@ def whole_number(name: str, value: object, example: int) -> int:
             return as_integer(cast("SupportsIndex", value))
     except TypeError:
         pass
-    raise OptionError(f"{name} must be a whole number, got {value!r} (for example {example})")
+    raise OptionError(f"{name} must be a whole number, got {value!r} (for example {example})", option=name)
 
 
 def real_number(name: str, value: object, example: float) -> float:
@@ -38,7 +38,7 @@ def real_number(name: str, value: object, example: float) -> float:
             return float(value)
         except OverflowError:
             pass
-    raise OptionError(f"{name} must be a number, got {value!r} (for example {example})")
+    raise OptionError(f"{name} must be a number, got {value!r} (for example {example})", option=name)
 
 
 def whole_numbers(name: str, values: object, example: str) -> tuple[int, ...]:
@@ -53,7 +53,7 @@ def whole_numbers(name: str, values: object, example: str) -> tuple[int, ...]:
     try:
         return tuple(whole_number(name, value, 0) for value in values)
     except OptionError as error:
-        raise OptionError(f"{rule} {values!r}") from error
+        raise OptionError(f"{rule} {values!r}", option=name) from error
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:

@@ -11,8 +11,16 @@
     ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
     └── PluginError           a plug-in of another package cannot be used
 
-`DataWarning` is the category of warnings about data. Every message gives the value, the rule and the way out.
+`DataWarning` is the category of warnings about data. Every message gives the value, the rule and the remedy, and names
+arguments as Python does. An error says which of its words are such names, for the command line to print as options:
+
+    raise OptionError(f"min_rating must be finite, got {value}", option="min_rating")
+    raise DataError(f"{path} has no header; give user_column=1", mentions=("user_column=1",))
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class NestrecError(Exception):
@@ -25,6 +33,15 @@ class NestrecError(Exception):
     ...     print(error)
     widths must be positive, ascending and unique; got 8,4
     """
+
+    option: str | None
+    """Name of the argument whose value is at fault, if it is one."""
+    mentions: tuple[str, ...]
+    """Other arguments in the message as they stand there: a name, or a name and a value such as overwrite=True."""
+
+    def __init__(self, *args: object, option: str | None = None, mentions: Iterable[str] = ()) -> None:
+        super().__init__(*args)
+        self.option, self.mentions = option, tuple(mentions)
 
 
 class OptionError(NestrecError, ValueError):

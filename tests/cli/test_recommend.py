@@ -165,7 +165,7 @@ def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monk
         (["--user", "u001", "-k", "0"], "k=0 returns nothing"),
         (["--user", "u001", "--out", "a.xlsx"], "--out a.xlsx names no format; end it with one of .csv, .tsv, .jsonl"),
         (["--user", "u001", "--out", "/proc/no/a.csv"], "nothing can be written into /proc/no"),
-        (["--user", "u001", "--threads", "0"], "0 threads cannot do any work"),
+        (["--user", "u001", "--threads", "0"], "--threads must be at least 1, got 0"),
         (["--users", "nothere.txt"], "nothere.txt does not exist"),
     ],
 )

@@ -268,7 +268,7 @@ def test_other_users_are_refused_before_anything_is_fitted() -> None:
         ({"trials": -1}, "trials -1 is not between 0 and"),
         ({"seconds": 0.0}, "seconds 0.0 leave no time"),
         ({"metric": "accuracy@5"}, "metric 'accuracy@5' is not known"),
-        ({"threads": 0}, "0 threads cannot do any work"),
+        ({"threads": 0}, "threads must be at least 1, got 0"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(words: dict[str, Any], sentence: str) -> None:

@@ -58,7 +58,7 @@ def test_a_wrong_trainer_says_why(options: dict[str, Any], sentence: str) -> Non
         ({"seed": 2**63}, "seed 9223372036854775808 is out of range"),
         ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
         ({"resume": True}, "resume needs the checkpoint to go on from; name it with checkpoint="),
-        ({"threads": 0}, "0 threads cannot do any work; give 1 or more"),
+        ({"threads": 0}, "threads must be at least 1, got 0"),
     ],
 )
 def test_a_wrong_run_says_why(options: dict[str, Any], sentence: str) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from inspect import signature
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, plan, recommend, similar, split, train, tune
+from nestrec.cli.error_messages import format_error
 from nestrec.cli.exit_codes import MISTAKE, OUTPUT_CLOSED, ended_by_signals, interruptible
 from nestrec.cli.option_groups import expanded
 from nestrec.cli.sentences import in_command_words
@@ -98,16 +98,15 @@ def _run(argv: Sequence[str] | None) -> int:
         sys.stderr.write(f"nestrec: {told}\n")
         return MISTAKE
     except NestrecError as mistake:
-        sys.stderr.write(f"nestrec: {in_command_words(str(mistake), _option_names())}\n")
+        options = _options()
+        message = format_error(mistake, options)
+        sys.stderr.write(f"nestrec: {in_command_words(message, options)}\n")
         return MISTAKE
     return 0
 
 
-def _option_names() -> set[str]:
-    """Return the names of all parameters of all commands."""
-    return {
-        name
-        for command in app.registered_commands
-        if command.callback
-        for name in signature(command.callback).parameters
-    }
+def _options() -> dict[str, str]:
+    """Return the options of all commands by the names of their parameters."""
+    group: Any = typer.main.get_command(app)
+    parameters = (parameter for command in group.commands.values() for parameter in command.params)
+    return {p.name: p.opts[0] for p in parameters if p.param_type_name == "option"}

@@ -29,7 +29,7 @@ def checked_threads(threads: int | None) -> int:
     threads = whole_number("threads", threads, 4)
     if threads < 1:
         raise OptionError(
-            f"{threads} threads cannot do any work; give 1 or more, or leave it out to use all processors"
+            f"threads must be at least 1, got {threads}; leave it out to use all processors", option="threads"
         )
     return threads
 

@@ -1,0 +1,51 @@
+"""Error messages of the library in the words of the command line: `min_rating` becomes `--min-rating`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nestrec.errors import NestrecError
+
+_SPELLINGS = {  # where the command line says something else than --name, or --name VALUE
+    'unknown="skip"': "--skip-unknown",
+    "validation=None": "--no-validation",
+    "keep_timestamps=True": "a split by time (--validation-split)",
+    "quote=None": "--quote ''",
+    "bootstrap_samples": "--bootstrap",
+}
+
+
+def format_error(error: NestrecError, options: Mapping[str, str]) -> str:
+    """Return the message with the arguments that the error names written as options.
+
+    `options` maps names of arguments to options; an argument that is no option keeps its name.
+
+    >>> error = NestrecError("seed must be 0 or more, got -1; leave out resume=True", option="seed",
+    ...                      mentions=["resume=True"])
+    >>> format_error(error, {"seed": "--seed", "resume": "--resume"})
+    '--seed must be 0 or more, got -1; leave out --resume'
+    """
+    message = str(error)
+    for mention in ((error.option,) if error.option else ()) + error.mentions:
+        message = _replace(message, mention, _spell(mention, options))
+    return message
+
+
+def _replace(message: str, mention: str, spelling: str) -> str:
+    """Write a mention otherwise, except in quotes and longer words; a name that is also a word only where it is first.
+
+    >>> _replace("seed -1 is no seed for 'seed'", "seed", "--seed")
+    "--seed -1 is no seed for 'seed'"
+    """
+    is_word = mention.isalpha()
+    return re.sub(rf"(?<![\w'\"/.-]){re.escape(mention)}(?![\w'\"])", lambda _: spelling, message, count=int(is_word))
+
+
+def _spell(mention: str, options: Mapping[str, str]) -> str:
+    name, _, value = mention.partition("=")
+    if mention in _SPELLINGS:
+        return _SPELLINGS[mention]
+    if name not in options:
+        return mention
+    return options[name] if value in ("", "True") else f"{options[name]} {value}"
