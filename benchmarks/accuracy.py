@@ -37,8 +37,8 @@ class Outcome:
 
 def run(folder: Path, widths: tuple[int, ...], seed: int) -> Outcome:
     """Train with defaults and evaluate on the test part."""
-    train, _ = read_interactions(folder / "train.txt")
-    test, _ = read_interactions(folder / "test.txt")
+    train = read_interactions(folder / "train.txt")
+    test = read_interactions(folder / "test.txt")
     started = time.perf_counter()
     model = Trainer(widths=widths).fit(train, validation=RandomSplit(0.1, seed), run=Run(seed=seed))
     seconds = time.perf_counter() - started

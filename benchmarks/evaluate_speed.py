@@ -66,7 +66,7 @@ def parts_of(folder: Path | None) -> tuple[Interactions, Interactions]:
     if folder is None:
         world = SyntheticData(n_users=20_000, n_items=10_000, n_subtopics_per_topic=50, interactions_per_user=10)
         return RandomSplit(0.2, seed=0).split(world.generate().interactions)
-    return read_interactions(folder / "train.txt")[0], read_interactions(folder / "test.txt")[0]
+    return read_interactions(folder / "train.txt"), read_interactions(folder / "test.txt")
 
 
 def svd_model(train: Interactions) -> NestedEmbeddings:

@@ -93,8 +93,9 @@ def child(reader: str, path: str, threads: str) -> None:
 def read_with_nestrec(path: Path, threads: int) -> tuple[int, int]:
     from nestrec.data.reading import ReadOptions, read_interactions
 
-    interactions, report = read_interactions(path, options=ReadOptions(threads=threads))
-    return report.n_rows, interactions.n_interactions
+    interactions = read_interactions(path, options=ReadOptions(threads=threads))
+    n_rows = 0 if interactions.report is None else interactions.report.n_rows
+    return n_rows, interactions.n_interactions
 
 
 def read_with_polars(path: Path, threads: int) -> tuple[int, int]:

@@ -215,7 +215,7 @@ def main() -> None:
     interactions = (
         generate_interactions(n_users=28_000, n_items=10_000, n_interactions=160_000, seed=1)
         if options.train is None
-        else read_interactions(options.train)[0]
+        else read_interactions(options.train)
     )
     compare(interactions, options.rounds, options.batches, options.threads)
 

@@ -77,7 +77,7 @@ def main() -> None:
 def interactions_of(path: Path | None) -> Interactions:
     if path is None:
         return generate_interactions(n_users=20_000, n_items=10_000, n_interactions=1_000_000, seed=1)
-    return read_interactions(path)[0]
+    return read_interactions(path)
 
 
 def compare(interactions: Interactions, sampler: Sampler, rounds: int, epochs: int, threads: int) -> None:

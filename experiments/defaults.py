@@ -122,7 +122,7 @@ def validated(interactions: Interactions, variant: Variant, seed: int) -> list[f
 def thinned(interactions: Interactions, share: float) -> Interactions:
     """Return a share of the users, and of them and their items those that are left with two interactions and more."""
     kept = np.random.default_rng(7).permutation(interactions.n_users)[: int(share * interactions.n_users)]
-    return k_core(read_interactions(interactions.to_scipy()[np.sort(kept)])[0], 2, 2)
+    return k_core(read_interactions(interactions.to_scipy()[np.sort(kept)]), 2, 2)
 
 
 def main() -> None:
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--users", type=float, default=1.0, metavar="SHARE", help="of the users, for a quick look")
     options = parser.parse_args()
     for path in options.files:
-        interactions, _ = read_interactions(path)
+        interactions = read_interactions(path)
         if options.users < 1:
             interactions = thinned(interactions, options.users)
         print(f"\n{path.parent.name}/{path.name}: {interactions!r}")

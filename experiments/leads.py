@@ -53,7 +53,7 @@ def teacher(parts: Parts, path: Path) -> Iterator[Vectors]:
 
 def enrich(parts: Parts, path: Path) -> Iterator[Vectors]:
     """Users or items moved by a share of their own length towards their neighbours."""
-    model = Trainer(WIDTHS).fit(read_interactions(path)[0], validation=RandomSplit(0.1), refit=False)
+    model = Trainer(WIDTHS).fit(read_interactions(path), validation=RandomSplit(0.1), refit=False)
     users, items = model.user_embeddings, model.item_embeddings
     yield "as trained", users, items
     seen = matrix_of(parts[0])
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--only", choices=LEADS, action="append", help="these leads; all by default")
     options = parser.parse_args()
     for path in options.files:
-        parts = train, held_out = RandomSplit(0.1).split(read_interactions(path)[0])
+        parts = train, held_out = RandomSplit(0.1).split(read_interactions(path))
         print(f"\n{path.parent.name}/{path.name}: {train!r}")
         for name in options.only or LEADS:
             for label, users, items in LEADS[name](parts, path):

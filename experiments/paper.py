@@ -340,7 +340,7 @@ def run_missing(runs: Runs, tasks: list[Search | Final]) -> None:
 
 def read_part(path: Path) -> Interactions:
     """Return the interactions of adjacency text."""
-    return read_interactions(path, options=ReadOptions(format="adjacency"))[0]
+    return read_interactions(path, options=ReadOptions(format="adjacency"))
 
 
 def subjects(data: list[Path], backbones: list[str], wanted: list[str], device: str) -> Iterator[Subject]:

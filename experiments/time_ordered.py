@@ -38,7 +38,7 @@ def divided(file: Path, by: str, folder: Path) -> tuple[Interactions, Interactio
     code = nestrec(["split", str(file), "--by", by, "--validation-fraction", "0", "--out", str(out), "--overwrite"])
     if code != 0:
         raise SystemExit(code)
-    train, test = (read_interactions(out / f"{name}{file.suffix}")[0] for name in ("train", "test"))
+    train, test = (read_interactions(out / f"{name}{file.suffix}") for name in ("train", "test"))
     return train, test
 
 

@@ -30,7 +30,7 @@ class Given:
         self.held_out = folder / "held_out.csv"
         self.df.to_csv(self.csv, index=False)
         self.test.to_csv(self.held_out, index=False)
-        self.interactions = nestrec.read_interactions(self.df)[0]
+        self.interactions = nestrec.read_interactions(self.df)
         self.model = NestedEmbeddings.from_arrays(
             rng.normal(size=(40, 8)), rng.normal(size=(30, 8)), (4, 8), users=range(40), items=range(30)
         )
@@ -59,6 +59,7 @@ WORK: dict[str, Call] = {
     "validation='random'": lambda g: g.fit(validation="random"),
     "validation='time'": lambda g: g.fit(validation="time"),
     "validation='leave_last_out'": lambda g: g.fit(validation="leave_last_out"),
+    "fit(read_interactions(...))": lambda g: g.fit(nestrec.read_interactions(g.df)),
     "validation=DataFrame": lambda g: g.fit(validation=g.test),
     "validation=path": lambda g: g.fit(validation=str(g.held_out)),
     "evaluate(model, DataFrame)": lambda g: evaluate(g.model, g.test),
@@ -93,7 +94,6 @@ WRONG: dict[str, tuple[Call, type[Exception]]] = {
     "fit(list of tuples)": (lambda g: g.fit([(1, 2), (3, 4)]), DataError),
     "fit(empty DataFrame)": (lambda g: g.fit(g.df[:0]), DataError),
     "fit(DataFrame of other columns)": (lambda g: g.fit(pd.DataFrame({"a": [1], "b": [2]})), NestrecError),
-    "fit(read_interactions(...))": (lambda g: g.fit(nestrec.read_interactions(g.df)), DataError),
     "fit(split)": (lambda g: g.fit(RandomSplit(0.1).split(g.interactions)), DataError),
     "fit(world)": (lambda g: g.fit(nestrec.SyntheticData(n_users=100, n_items=120).generate(seed=0)), DataError),
     "fit(missing path)": (lambda g: g.fit("nowhere.csv"), DataError),

@@ -15,11 +15,11 @@ import pytest
 
 from nestrec.cli.id_files import ids_in
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.reading import read_interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError
 from tests.cli.conftest import Run
+from tests.data.reports import read_with_report
 
 ODD = [
     "z ", " lead", "NA", "nan", "None", "null", "\\N", "N/A", 'q"uote', '"whole"', "a,b", "tab\tin", "line\nend",
@@ -39,7 +39,7 @@ def odd_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _ids(path: Path, **options: str) -> tuple[set[str], set[str]]:
-    interactions, report = read_interactions(path, options=ReadOptions(rating_column="", **options))  # type: ignore[arg-type]
+    interactions, report = read_with_report(path, options=ReadOptions(rating_column="", **options))  # type: ignore[arg-type]
     assert report.n_rows == len(ODD) ** 2
     assert report.rejected == {}
     return set(map(str, interactions.users.ids.tolist())), set(map(str, interactions.items.ids.tolist()))

@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from nestrec.data.reading import read_interactions
 from tests.cli.conftest import Run
+from tests.data.reports import read_with_report
 
 HEADER = "when,user_id,note,item_id\n"
 
@@ -109,7 +109,7 @@ def test_csv_is_quoted_where_a_reader_would_alter_ids(run: Run, tmp_path: Path, 
             database.executemany("INSERT INTO t VALUES (?, ?)", table)
             database.execute(f"COPY t TO '{path}' (FORMAT parquet)")
     assert run("split", path, "--to", "csv", "--out", tmp_path / "parts").code == 0
-    found, report = read_interactions([tmp_path / "parts" / f"{part}.csv" for part in ("train", "validation", "test")])
+    found, report = read_with_report([tmp_path / "parts" / f"{part}.csv" for part in ("train", "validation", "test")])
     assert (report.n_rows, report.n_kept) == (36, 36)
     assert sorted(found.users.ids.tolist()) == sorted(found.items.ids.tolist()) == sorted(ODD)
 

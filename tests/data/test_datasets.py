@@ -15,9 +15,9 @@ import pytest
 from nestrec.atomic.locks import FileLock
 from nestrec.data import datasets as public
 from nestrec.data.datasets import PUBLIC_DATA, default_folder, download, located, public_data
-from nestrec.data.reading import read_interactions
 from nestrec.errors import DownloadError, OptionError
 from tests.data.file_server import FileServer, serving
+from tests.data.reports import read_with_report
 
 ROWS = [(1, 50, 5.0, 881250949), (1, 172, 3.0, 881250950), (2, 50, 4.0, 881250951)]
 
@@ -66,7 +66,7 @@ def test_every_set_downloads_and_reads_with_its_options(server: FileServer, tmp_
     data = public_data(name)
     path = download(name, tmp_path)
     options = replace(data.options, keep_timestamps=True, min_rating=4)
-    interactions, report = read_interactions(path, options=options)
+    interactions, report = read_with_report(path, options=options)
     assert report.n_rows == 3
     assert interactions.users.ids.tolist() == [1, 2]
     assert interactions.items.ids.tolist() == [50]

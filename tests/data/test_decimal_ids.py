@@ -14,6 +14,7 @@ import pytest
 
 from nestrec.data.ids import parse_decimal
 from nestrec.data.reading import read_interactions
+from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
 WHOLE = {("1", "7"), ("2", "7"), ("2", "8")}
@@ -56,7 +57,7 @@ SOURCES = pytest.mark.parametrize("make", [_csv, _json, _parquet, _packed, _fram
 @SOURCES
 def test_floats_become_whole_numbers_and_are_noted(tmp_path: Path, make: Callable[..., Any]) -> None:
     source = make(tmp_path / "x.csv", ["1.0", "2.0", "2.0", "2.0"], ["7", "7", "8", "8"])
-    interactions, report = read_interactions(source)
+    interactions, report = read_with_report(source)
     assert interactions.users.ids.dtype == np.int64
     assert pairs_of(interactions) == WHOLE
     assert report.n_rows == report.n_kept + sum(report.rejected.values())
@@ -66,7 +67,7 @@ def test_floats_become_whole_numbers_and_are_noted(tmp_path: Path, make: Callabl
 @SOURCES
 def test_12_and_12_0_are_one_user(tmp_path: Path, make: Callable[..., Any]) -> None:
     """They were two users; now their equal rows are repeats."""
-    interactions, report = read_interactions(make(tmp_path / "x.csv", ["12", "12.0", "3.0"], ["7.0", "7", "1e+05"]))
+    interactions, report = read_with_report(make(tmp_path / "x.csv", ["12", "12.0", "3.0"], ["7.0", "7", "1e+05"]))
     assert pairs_of(interactions) == {("12", "7"), ("3", "100000")}
     assert interactions.users.ids.tolist() == [3, 12]
     assert report.rejected == {"the same user and item stood in another row": 1}
@@ -75,12 +76,12 @@ def test_12_and_12_0_are_one_user(tmp_path: Path, make: Callable[..., Any]) -> N
 @pytest.mark.parametrize("other", ["1.10", "v1.0", "1.00", "01.0", "-0.0", "1e5", "1.5e+00", "1e+16", "1.0 "])
 def test_other_text_in_the_column_keeps_all_as_they_are(tmp_path: Path, other: str) -> None:
     columns = {"user": ["12", "12.0", other], "item": [1, 1, 1]}
-    assert {user for user, _ in pairs_of(read_interactions(columns)[0])} == {"12", "12.0", other}
+    assert {user for user, _ in pairs_of(read_interactions(columns))} == {"12", "12.0", other}
 
 
 def test_whole_numbers_beyond_64_bits_lose_their_decimals_too() -> None:
     huge = str(2**64)
-    interactions, _ = read_interactions({"user": [huge, "5.0", "5"], "item": [1, 1, 1]})
+    interactions = read_interactions({"user": [huge, "5.0", "5"], "item": [1, 1, 1]})
     assert pairs_of(interactions) == {(huge, "1"), ("5", "1")}
 
 

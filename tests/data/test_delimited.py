@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError, NestrecError, OptionError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
 
@@ -23,7 +23,7 @@ def read(tmp_path: Path) -> Callable[..., Any]:
     def write_and_read(contents: str | bytes, name: str = "x.csv", **options: Any) -> Any:
         path = tmp_path / name
         path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
-        interactions, report = read_interactions(path, options=ReadOptions(**options))
+        interactions, report = read_with_report(path, options=ReadOptions(**options))
         assert report.n_rows == report.n_kept + sum(report.rejected.values())
         return interactions, report
 
@@ -134,7 +134,7 @@ def test_rows_of_more_than_a_mebibyte_are_counted_in_bounded_memory(tmp_path: Pa
             file.write(b"x" * (1 << 20))
         file.write(b'\n4,"' + b"y" * 1_100_000 + b'"\n5,6\n')
     tracemalloc.start()
-    interactions, report = read_interactions(path)
+    interactions, report = read_with_report(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert pairs_of(interactions) == {("1", "2"), ("5", "6")}

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
 ROWS = [{"user": 7, "item": "b"}, {"user": 10, "item": "a"}, {"user": 7, "item": "a"}]
@@ -29,7 +29,7 @@ def read(tmp_path: Path) -> Callable[..., Any]:
     def write_and_read(contents: str | bytes, **options: Any) -> Any:
         path = tmp_path / "x.json"
         path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
-        interactions, report = read_interactions(path, options=ReadOptions(**options))
+        interactions, report = read_with_report(path, options=ReadOptions(**options))
         assert report.n_rows == report.n_kept + sum(report.rejected.values())
         return interactions, report
 
@@ -145,7 +145,7 @@ def test_one_endless_line_takes_little_memory(tmp_path: Path) -> None:
         "import resource, sys\n"
         "from nestrec import read_interactions\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "report = read_interactions(sys.argv[1])[1]\n"
+        "report = read_interactions(sys.argv[1]).report\n"
         "print(report.n_rows, report.n_kept, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)

@@ -18,6 +18,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.pairs import PairStore
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.reading import read_interactions
+from tests.data.reports import read_with_report
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -42,7 +43,7 @@ def read(tmp_path: Path) -> Callable[..., Any]:
     def write_and_read(contents: str | bytes, name: str = "x.csv", **options: Any) -> Any:
         path = tmp_path / name
         path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
-        return read_interactions(path, options=ReadOptions(**options))
+        return read_with_report(path, options=ReadOptions(**options))
 
     return write_and_read
 
@@ -244,7 +245,7 @@ def test_real_files_have_their_known_counts(shared_data: Path) -> None:
         ("raw/ml-100k/ml-100k.inter", 943, 1_682, 100_000),
         ("phone/train.txt", 27_875, 10_427, 155_163),
     ):
-        interactions, report = read_interactions(shared_data / name, options=ReadOptions(strict=True))
+        interactions, report = read_with_report(shared_data / name, options=ReadOptions(strict=True))
         assert (interactions.n_users, interactions.n_items, report.n_rows) == (n_users, n_items, n_interactions)
         assert interactions.n_interactions == n_interactions
         assert report.rejected == {}

@@ -17,6 +17,7 @@ from scipy import sparse
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError, OptionError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import PAIRS, pairs_of
 
 COLUMNS: dict[str, list[Any]] = {"user_id": [7, 10, 7], "item_id": ["b", "a", "a"], "rating": [5.0, 3.0, 4.0]}
@@ -24,7 +25,7 @@ COLUMNS: dict[str, list[Any]] = {"user_id": [7, 10, 7], "item_id": ["b", "a", "a
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_any_arrow_table_is_read(make: Any) -> None:
-    interactions, report = read_interactions(make(COLUMNS))
+    interactions, report = read_with_report(make(COLUMNS))
     assert pairs_of(interactions) == PAIRS
     assert report.format == "table"
     assert report.columns == {"user": "user_id", "item": "item_id"}
@@ -32,8 +33,8 @@ def test_any_arrow_table_is_read(make: Any) -> None:
 
 def test_a_duckdb_relation_and_a_stream_that_can_be_read_once_are_read() -> None:
     rows = "(VALUES (7, 'b'), (10, 'a'), (7, 'a')) AS rows(user_id, item_id)"
-    assert pairs_of(read_interactions(duckdb.connect().sql(f"FROM {rows}"))[0]) == PAIRS
-    assert pairs_of(read_interactions(pa.table(COLUMNS).to_reader())[0]) == PAIRS
+    assert pairs_of(read_interactions(duckdb.connect().sql(f"FROM {rows}"))) == PAIRS
+    assert pairs_of(read_interactions(pa.table(COLUMNS).to_reader())) == PAIRS
 
 
 def test_neither_pandas_nor_pyarrow_nor_polars_is_imported() -> None:
@@ -48,7 +49,7 @@ class Table:
     def __arrow_c_stream__(self, requested_schema=None):
         self.relation = duckdb.connect().sql("SELECT range AS user, 'i' || range % 3 AS item FROM range(5)")
         return self.relation.__arrow_c_stream__()
-interactions, report = read_interactions(Table())
+interactions = read_interactions(Table())
 print(interactions)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -58,7 +59,7 @@ print(interactions)
 
 def test_null_ids_are_rejected_by_row_and_whole_floats_are_numbers() -> None:
     """A pandas column of numbers with a gap is made of floats."""
-    interactions, report = read_interactions(pd.DataFrame({"user": [1.0, None, 3.0], "item": ["x", "y", ""]}))
+    interactions, report = read_with_report(pd.DataFrame({"user": [1.0, None, 3.0], "item": ["x", "y", ""]}))
     assert pairs_of(interactions) == {("1", "x")}
     assert report.rejected == {"the user id is missing": 1, "the item id is missing": 1}
     assert str(report.examples["the user id is missing"][0]).startswith("row 2: ")
@@ -74,19 +75,19 @@ def test_float_ids_that_are_not_exact_are_refused(value: float) -> None:
 
 def test_large_numbers_stay_exact() -> None:
     frame = pl.DataFrame({"user": [2**53 + 1, 2**53], "item": pl.Series([2**64 - 1, 1], dtype=pl.UInt64)})
-    assert pairs_of(read_interactions(frame)[0]) == {(str(2**53 + 1), str(2**64 - 1)), (str(2**53), "1")}
+    assert pairs_of(read_interactions(frame)) == {(str(2**53 + 1), str(2**64 - 1)), (str(2**53), "1")}
 
 
 def test_categories_are_text() -> None:
     frame = pd.DataFrame({"user": pd.Categorical(["x", "y"]), "item": pd.Series(["p", "q"], dtype="string")})
-    assert pairs_of(read_interactions(frame)[0]) == {("x", "p"), ("y", "q")}
+    assert pairs_of(read_interactions(frame)) == {("x", "p"), ("y", "q")}
 
 
 def test_nan_and_null_ratings_are_rejected_by_row() -> None:
     frame = pl.DataFrame(
         {"user": [1, 2, 3, 4], "item": [1, 2, 3, 4], "rating": [1.0, float("nan"), None, float("inf")]}
     )
-    interactions, report = read_interactions(frame, options=ReadOptions(min_rating=0))
+    interactions, report = read_with_report(frame, options=ReadOptions(min_rating=0))
     assert interactions.n_interactions == 1
     shown = [str(example) for example in report.examples["the rating is not a finite number"]]
     assert shown == ["row 2: 'nan'", "row 3: 'null'", "row 4: 'inf'"]
@@ -102,7 +103,7 @@ def test_nan_and_null_ratings_are_rejected_by_row() -> None:
 )
 def test_times_of_every_type_become_seconds(times: pl.Series) -> None:
     frame = pl.DataFrame({"user": [1, 1], "item": [1, 2], "time": times})
-    interactions, _ = read_interactions(frame, options=ReadOptions(keep_timestamps=True))
+    interactions = read_interactions(frame, options=ReadOptions(keep_timestamps=True))
     assert interactions.timestamps is not None
     assert interactions.timestamps.tolist() == [2.0, 3.0]
 
@@ -129,14 +130,14 @@ def test_a_table_that_fails_midway_is_named() -> None:
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.coo_array, sparse.csc_array, sparse.lil_matrix])
 def test_rows_and_columns_of_a_sparse_matrix_are_the_ids(make: Any) -> None:
-    interactions, report = read_interactions(make(np.array([[0, 1.0, 0], [0, 0, 0], [2, 0, 3]])))
+    interactions, report = read_with_report(make(np.array([[0, 1.0, 0], [0, 0, 0], [2, 0, 3]])))
     assert pairs_of(interactions) == {("0", "1"), ("2", "0"), ("2", "2")}
     assert report.format == "sparse"
 
 
 def test_stored_zeros_and_nan_are_no_interactions() -> None:
     matrix = sparse.coo_array((np.array([1.0, 0.0, np.nan, 2.0]), (np.array([0, 1, 2, 0]), np.array([3, 4, 5, 3]))))
-    interactions, report = read_interactions(matrix)
+    interactions, report = read_with_report(matrix)
     assert pairs_of(interactions) == {("0", "3")}
     assert report.rejected == {
         "the entry is a stored zero, which is no interaction": 1,
@@ -147,7 +148,7 @@ def test_stored_zeros_and_nan_are_no_interactions() -> None:
 
 
 def test_min_rating_reads_the_values_of_a_sparse_matrix() -> None:
-    interactions, _ = read_interactions(sparse.csr_array([[5, 1], [0, 4]]), options=ReadOptions(min_rating=4))
+    interactions = read_interactions(sparse.csr_array([[5, 1], [0, 4]]), options=ReadOptions(min_rating=4))
     assert pairs_of(interactions) == {("0", "0"), ("1", "1")}
 
 
@@ -173,16 +174,16 @@ def test_complex_and_three_dimensional_matrices_are_refused() -> None:
 
 
 def test_a_dictionary_of_columns_is_read() -> None:
-    interactions, report = read_interactions(COLUMNS)
+    interactions, report = read_with_report(COLUMNS)
     assert pairs_of(interactions) == PAIRS
     assert (report.format, report.n_rows) == ("arrays", 3)
     users, items = np.array([2**53 + 1, 7], dtype=np.uint64), np.array(["007", "b"])
-    assert pairs_of(read_interactions({"user": users, "item": items})[0]) == {(str(2**53 + 1), "007"), ("7", "b")}
+    assert pairs_of(read_interactions({"user": users, "item": items})) == {(str(2**53 + 1), "007"), ("7", "b")}
 
 
 def test_a_dictionary_counts_its_bad_numbers_and_keeps_its_times() -> None:
     columns = {"user": [1, 1, 1], "item": [1, 2, 3], "rating": [5, np.nan, 5], "time": [4, 5, 6]}
-    interactions, report = read_interactions(columns, options=ReadOptions(keep_timestamps=True, min_rating=0))
+    interactions, report = read_with_report(columns, options=ReadOptions(keep_timestamps=True, min_rating=0))
     assert interactions.timestamps is not None
     assert interactions.timestamps.tolist() == [4, 6]
     assert [str(shown) for shown in report.examples["the rating is not a finite number"]] == ["row 2: 'nan'"]

@@ -15,6 +15,7 @@ from scipy import sparse
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError, OptionError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
 # 1 likes 10 and later does not; 2 changes his mind the other way; 3 plays 10 twice a little.
@@ -32,15 +33,15 @@ def write_and_read(folder: Path, kind: str, rows: Mapping[str, Any], **options: 
     frame = pd.DataFrame(rows)
     if kind == "csv":
         frame.to_csv(folder / "x.csv", index=False)
-        return read_interactions(folder / "x.csv", options=ReadOptions(**options))
+        return read_with_report(folder / "x.csv", options=ReadOptions(**options))
     if kind == "jsonl":
         frame.to_json(folder / "x.jsonl", orient="records", lines=True)
-        return read_interactions(folder / "x.jsonl", options=ReadOptions(**options))
+        return read_with_report(folder / "x.jsonl", options=ReadOptions(**options))
     if kind == "parquet":
         frame.to_parquet(folder / "x.parquet")
-        return read_interactions(folder / "x.parquet", options=ReadOptions(**options))
+        return read_with_report(folder / "x.parquet", options=ReadOptions(**options))
     source = {"table": pl.from_pandas(frame), "arrays": rows}[kind]
-    return read_interactions(source, options=ReadOptions(**options))
+    return read_with_report(source, options=ReadOptions(**options))
 
 
 KINDS = ["csv", "jsonl", "parquet", "table", "arrays"]
@@ -88,27 +89,27 @@ def test_without_times_first_and_last_go_by_the_order_of_rows(tmp_path: Path, ki
 
 def test_of_equal_times_the_later_row_is_the_last() -> None:
     rows = {"user": [1, 1], "item": [1, 1], "rating": [5, 1], "time": [3, 3]}
-    assert read_interactions(rows, options=ReadOptions(min_rating=4, repeats="first"))[0].n_interactions == 1
+    assert read_interactions(rows, options=ReadOptions(min_rating=4, repeats="first")).n_interactions == 1
     with pytest.raises(DataError, match=r"of 2 rows none can be used: .* below the minimum"):
         read_interactions(rows, options=ReadOptions(min_rating=4, repeats="last"))
 
 
 def test_the_first_time_may_be_kept_without_a_minimum() -> None:
     for repeats, times in (("first", [100, 100, 6]), ("last", [200, 200, 7])):
-        interactions, _ = read_interactions(ROWS, options=ReadOptions(keep_timestamps=True, repeats=repeats))
+        interactions = read_interactions(ROWS, options=ReadOptions(keep_timestamps=True, repeats=repeats))
         assert interactions.timestamps is not None
         assert interactions.timestamps.tolist() == times
 
 
 def test_items_of_which_no_pair_is_left_leave_the_vocabulary() -> None:
     rows = {"user": [1, 2, 2], "item": [1, 2, 3], "rating": [5, 1, 5]}
-    interactions, _ = read_interactions(rows, options=ReadOptions(min_rating=4, repeats="sum"))
+    interactions = read_interactions(rows, options=ReadOptions(min_rating=4, repeats="sum"))
     assert (interactions.items.ids.tolist(), interactions.users.ids.tolist()) == ([1, 3], [1, 2])
 
 
 def test_entries_of_a_sparse_matrix_may_repeat() -> None:
     matrix = sparse.coo_array((np.array([2.0, 2.0, 3.0]), (np.array([0, 0, 1]), np.array([5, 5, 5]))))
-    assert read_interactions(matrix, options=ReadOptions(min_rating=4, repeats="sum"))[0].n_interactions == 1
+    assert read_interactions(matrix, options=ReadOptions(min_rating=4, repeats="sum")).n_interactions == 1
 
 
 @pytest.mark.parametrize(
@@ -178,8 +179,8 @@ def test_decimals_are_numbers() -> None:
 
     rows = {"user": [1, 1], "item": [1, 2], "rating": [Decimal("4.5"), Decimal("3.99")]}
     options = ReadOptions(min_rating=4)
-    assert read_interactions(rows, options=options)[0].n_interactions == 1
-    assert read_interactions(pl.DataFrame(rows), options=options)[0].n_interactions == 1
+    assert read_interactions(rows, options=options).n_interactions == 1
+    assert read_interactions(pl.DataFrame(rows), options=options).n_interactions == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -222,6 +223,6 @@ def test_a_rating_column_of_another_type_matters_only_with_a_minimum(
     strange_tables: list[Callable[[], Any]],
 ) -> None:
     for make in strange_tables:
-        assert read_interactions(make())[0].n_interactions == 2
+        assert read_interactions(make()).n_interactions == 2
         with pytest.raises(DataError, match=r"column 'rating' has type .*; ratings must be numbers"):
             read_interactions(make(), options=ReadOptions(min_rating=1))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError, OptionError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
 
@@ -19,7 +19,7 @@ from tests.data.test_reading import pairs_of
 def read(tmp_path: Path) -> Callable[..., Any]:
     def write_and_read(contents: str, name: str = "x.csv", **options: Any) -> Any:
         (tmp_path / name).write_text(contents)
-        return read_interactions(tmp_path / name, options=ReadOptions(**options))
+        return read_with_report(tmp_path / name, options=ReadOptions(**options))
 
     return write_and_read
 

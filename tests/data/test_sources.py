@@ -29,6 +29,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers import spooling
 from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError, OptionError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import CSV, PAIRS, pairs_of
 
 if sys.version_info >= (3, 14):
@@ -65,12 +66,12 @@ def test_a_name_is_a_name_and_never_a_pattern(tmp_path: Path, name: str) -> None
         path = folder / f"{name}.parquet"
         with path.open("wb") as file:
             pl.DataFrame(COLUMNS).write_parquet(file)
-        interactions, report = read_interactions(path)
+        interactions, report = read_with_report(path)
         assert pairs_of(interactions) == PAIRS
         assert report.source == str(path)
         text = path.with_suffix(".csv")
         text.write_text(CSV)
-        assert pairs_of(read_interactions(str(text))[0]) == PAIRS
+        assert pairs_of(read_interactions(str(text))) == PAIRS
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_paths_that_can_be_none_are_refused(source: str) -> None:
 def test_every_packing_is_read(tmp_path: Path, packing: str, name: str) -> None:
     path = tmp_path / (name if name == "misnamed.csv" else f"{name}.{packing}")
     path.write_bytes(PACK[packing](CSV.encode()))
-    interactions, report = read_interactions(path)
+    interactions, report = read_with_report(path)
     assert pairs_of(interactions) == PAIRS
     assert report.format == "csv"
 
@@ -116,7 +117,7 @@ def test_packed_parquet_is_read(tmp_path: Path, packing: str) -> None:
     pack = (lambda contents: _zip(contents, "x.parquet")) if packing == "zip" else PACK[packing]
     path = tmp_path / f"x.parquet.{packing}"
     path.write_bytes(pack(plain.getvalue()))
-    assert pairs_of(read_interactions(path)[0]) == PAIRS
+    assert pairs_of(read_interactions(path)) == PAIRS
 
 
 @pytest.mark.parametrize("packing", PACK)
@@ -142,7 +143,7 @@ def test_several_streams_in_one_file_are_read_as_one(tmp_path: Path, packing: st
     head, rows = CSV.encode()[:40], CSV.encode()[40:]
     padding = b"\0\0\0\0" if packing == "xz" else b""
     (tmp_path / f"x.csv.{packing}").write_bytes(PACK[packing](head) + padding + PACK[packing](rows) + padding)
-    assert pairs_of(read_interactions(tmp_path / f"x.csv.{packing}")[0]) == PAIRS
+    assert pairs_of(read_interactions(tmp_path / f"x.csv.{packing}")) == PAIRS
 
 
 def test_xz_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
@@ -165,12 +166,12 @@ def test_of_several_members_of_a_zip_one_is_named(tmp_path: Path) -> None:
         archive.writestr("ml/README.txt", "about")
         archive.writestr("ml/ratings.csv", CSV)
         archive.writestr("__MACOSX/._ratings.csv", "x")
-    assert pairs_of(read_interactions(path)[0]) == PAIRS  # the only file of data
+    assert pairs_of(read_interactions(path)) == PAIRS  # the only file of data
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("ml/movies.csv", "movieId,title\n1,x\n")
     with pytest.raises(DataError, match=r"zip archive of 2 files.*::ml/ratings\.csv"):
         read_interactions(path)
-    assert pairs_of(read_interactions(f"{path}::ml/ratings.csv")[0]) == PAIRS
+    assert pairs_of(read_interactions(f"{path}::ml/ratings.csv")) == PAIRS
     with pytest.raises(DataError, match="has no member 'x'; its members are"):
         read_interactions(f"{path}::x")
 
@@ -217,7 +218,7 @@ def test_other_kinds_of_files_are_refused_with_the_way_to_convert_them(
 def test_names_of_columns_that_look_like_signatures_are_text(tmp_path: Path, header: str) -> None:
     (tmp_path / "x.csv").write_text(f"{header}\n1,2\n")
     options = ReadOptions(user_column=1, item_column=2, header=True)
-    assert pairs_of(read_interactions(tmp_path / "x.csv", options=options)[0]) == {("1", "2")}
+    assert pairs_of(read_interactions(tmp_path / "x.csv", options=options)) == {("1", "2")}
 
 
 # Pipes
@@ -239,13 +240,13 @@ def _fifo(folder: Path, contents: bytes) -> Path:
 def test_a_pipe_is_read_like_a_file(tmp_path: Path, packing: str) -> None:
     """It ended with "the output cannot be used (None)"."""
     path = _fifo(tmp_path, PACK.get(packing, bytes)(CSV.encode() + b"8,c,1,1\n" * 100_000))
-    interactions, report = read_interactions(path)
+    interactions, report = read_with_report(path)
     assert pairs_of(interactions) == {*PAIRS, ("8", "c")}
     assert (report.format, report.n_rows) == ("csv", 100_003)
 
 
 def test_formats_are_told_by_contents_in_a_pipe(tmp_path: Path) -> None:
-    interactions, report = read_interactions(_fifo(tmp_path, b'{"user": 7, "item": "b"}\n'))
+    interactions, report = read_with_report(_fifo(tmp_path, b'{"user": 7, "item": "b"}\n'))
     assert (report.format, pairs_of(interactions)) == ("jsonl", {("7", "b")})
 
 
@@ -255,7 +256,7 @@ def test_parquet_and_arrow_come_through_a_pipe(tmp_path: Path) -> None:
         contents = io.BytesIO()
         write(pl.DataFrame(COLUMNS), contents)
         (tmp_path / str(place)).mkdir()
-        assert pairs_of(read_interactions(_fifo(tmp_path / str(place), contents.getvalue()))[0]) == PAIRS
+        assert pairs_of(read_interactions(_fifo(tmp_path / str(place), contents.getvalue()))) == PAIRS
 
 
 def test_a_zip_in_a_pipe_is_refused(tmp_path: Path) -> None:
@@ -269,7 +270,11 @@ def _python(code: str, **how: Any) -> str:
     return str(done.stdout).strip()
 
 
-_COUNT = "from nestrec.data.reading import read_interactions; r = read_interactions({!r})[1]; print(r.source, r.n_rows)"
+_COUNT = (
+    "from nestrec.data.reading import read_interactions; r = read_interactions({!r}).report; print(r.source, r.n_rows)"
+)
+    "from nestrec.data.reading import read_interactions; r = read_interactions({!r}).report; print(r.source, r.n_rows)"
+)
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
@@ -366,10 +371,10 @@ def _write_packed_parquet(columns: dict[str, list[Any]], path: Path) -> None:
 def test_the_number_of_files_changes_nothing(
     tmp_path: Path, write: Callable[[dict[str, list[Any]], Path], None], suffix: str
 ) -> None:
-    whole, whole_report = read_interactions(_parts(tmp_path / "whole", write, suffix, 1)[0])
+    whole, whole_report = read_with_report(_parts(tmp_path / "whole", write, suffix, 1)[0])
     paths = _parts(tmp_path / "parts", write, suffix, 7)
     for source in (tmp_path / "parts", paths, [str(path) for path in reversed(paths)], [tmp_path / "parts"]):
-        interactions, report = read_interactions(source)
+        interactions, report = read_with_report(source)
         assert interactions.users == whole.users
         assert interactions.items == whole.items
         np.testing.assert_array_equal(interactions.indptr, whole.indptr)
@@ -383,7 +388,7 @@ def test_empty_parts_are_passed_over_and_counted(tmp_path: Path) -> None:
     (tmp_path / "0.csv").touch()
     (tmp_path / "1.csv").write_text(CSV)
     (tmp_path / "2.csv").write_text(CSV.splitlines()[0] + "\n")
-    interactions, report = read_interactions(tmp_path)
+    interactions, report = read_with_report(tmp_path)
     assert pairs_of(interactions) == PAIRS
     assert any("1 of the files" in note for note in report.notes)
     for path in tmp_path.iterdir():
@@ -395,7 +400,7 @@ def test_empty_parts_are_passed_over_and_counted(tmp_path: Path) -> None:
 def test_rejected_rows_are_told_by_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("user,item\n1,2\n")
     (tmp_path / "b.csv").write_text("user,item\n1,3\n,4\n")
-    _, report = read_interactions(tmp_path)
+    _, report = read_with_report(tmp_path)
     assert str(report.examples["the user id is missing"][0]).startswith(f"{tmp_path / 'b.csv'}, line 3: ")
     with pytest.raises(DataError, match=r"b\.csv, line 3"):
         read_interactions(tmp_path, options=ReadOptions(strict=True))
@@ -436,7 +441,7 @@ def test_columns_of_partitions_are_columns_and_text(tmp_path: Path) -> None:
         folder = tmp_path / "lake*" / f"user={user}" / "day=2024-01-01"
         folder.mkdir(parents=True)
         pl.DataFrame({"item": items}).write_parquet(folder / "part-0.parquet")
-    interactions, report = read_interactions(tmp_path / "lake*")
+    interactions, report = read_with_report(tmp_path / "lake*")
     assert pairs_of(interactions) == {("007", "a"), ("007", "b"), ("7", "a"), ("x[1]", "c")}
     assert any("3 files" in note for note in report.notes)
     one = tmp_path / "lake*" / "user=7" / "day=2024-01-01" / "part-0.parquet"
@@ -463,8 +468,8 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_a_table_of_sqlite_is_read(database: Path) -> None:
-    assert ("8", "z") in pairs_of(read_interactions(database)[0])  # without a rating
-    interactions, report = read_interactions(database, options=ReadOptions(min_rating=-100))
+    assert ("8", "z") in pairs_of(read_interactions(database))  # without a rating
+    interactions, report = read_with_report(database, options=ReadOptions(min_rating=-100))
     assert pairs_of(interactions) == {*PAIRS, (str(2**63 - 1), "é")}
     assert report.format == "sqlite"
     assert report.n_rows == 9 == report.n_kept + sum(report.rejected.values())
@@ -480,7 +485,7 @@ def test_a_table_of_sqlite_is_read(database: Path) -> None:
     connection.close()
     with pytest.raises(DataError, match=r"several tables \(clicks, other table\).*::clicks"):
         read_interactions(database)
-    assert pairs_of(read_interactions(f"{database}::other table")[0]) == {("1", "2")}
+    assert pairs_of(read_interactions(f"{database}::other table")) == {("1", "2")}
     with pytest.raises(DataError, match="has no table 'x'"):
         read_interactions(f"{database}::x")
     database.write_bytes(before[: len(before) // 2])
@@ -494,13 +499,13 @@ def test_a_table_of_duckdb_is_read(tmp_path: Path) -> None:
     path = tmp_path / "shop's [1].duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE clicks AS FROM (VALUES (7, 'b'), (10, 'a'), (7, 'a')) AS t(user_id, item_id)")
-    interactions, report = read_interactions(path)
+    interactions, report = read_with_report(path)
     assert (pairs_of(interactions), report.format) == (PAIRS, "duckdb")
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE VIEW few AS FROM clicks LIMIT 1; CREATE SCHEMA s; CREATE TABLE s.t (x INTEGER)")
     with pytest.raises(DataError, match=r"several tables \(clicks, few, s\.t\)"):
         read_interactions(path)
-    assert len(pairs_of(read_interactions(f"{path}::few")[0])) == 1
+    assert len(pairs_of(read_interactions(f"{path}::few"))) == 1
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(DataError, match="cannot be read as a DuckDB database"):
         read_interactions(f"{path}::clicks")
@@ -512,7 +517,7 @@ def test_arrow_files_are_read(tmp_path: Path) -> None:
     with pa.ipc.new_stream(str(tmp_path / "x.arrows"), table.schema) as stream:
         stream.write_table(table)
     for name in ("x.feather", "x.arrows"):
-        interactions, report = read_interactions(tmp_path / name)
+        interactions, report = read_with_report(tmp_path / name)
         assert (pairs_of(interactions), report.format) == (PAIRS, "arrow")
     (tmp_path / "y.feather").write_bytes((tmp_path / "x.feather").read_bytes()[:200])
     with pytest.raises(DataError, match="is no Arrow file that can be read"):
@@ -561,4 +566,4 @@ def test_a_temporary_folder_that_cannot_be_written_is_told(tmp_path: Path, monke
 def test_files_need_no_write_permission(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(CSV)
     (tmp_path / "x.csv").chmod(stat.S_IRUSR)
-    assert pairs_of(read_interactions(tmp_path / "x.csv")[0]) == PAIRS
+    assert pairs_of(read_interactions(tmp_path / "x.csv")) == PAIRS

@@ -41,7 +41,7 @@ def test_small_data_are_read_without_a_temporary_folder(tmp_path: Path) -> None:
     ROWS.to_json(tmp_path / "x.jsonl", orient="records", lines=True)
     ROWS.to_parquet(tmp_path / "x.parquet")
     for source in (tmp_path / "x.csv", tmp_path / "x.jsonl", tmp_path / "x.parquet", ROWS, ROWS.to_dict("list")):
-        assert read_interactions(source)[0].n_interactions == 3
+        assert read_interactions(source).n_interactions == 3
 
 
 @pytest.mark.usefixtures("no_temporary_folder")

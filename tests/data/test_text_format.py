@@ -10,8 +10,8 @@ import pytest
 
 from nestrec.cli.sentences import in_command_words
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
 TRIPLES = "1 2 4.0\n1 3 0.5\n2 2 3.5\n"
@@ -21,7 +21,7 @@ TRIPLES = "1 2 4.0\n1 3 0.5\n2 2 3.5\n"
 def read(tmp_path: Path) -> Callable[..., Any]:
     def write_and_read(contents: str, name: str = "x.txt", **options: Any) -> Any:
         (tmp_path / name).write_text(contents)
-        return read_interactions(tmp_path / name, options=ReadOptions(**options))
+        return read_with_report(tmp_path / name, options=ReadOptions(**options))
 
     return write_and_read
 
@@ -100,4 +100,4 @@ def test_what_stands_in_for_the_data_is_named(read: Callable[..., Any], text: st
 def test_the_real_adjacency_files_are_still_guessed(shared_data: Path) -> None:
     for name in ("gowalla", "ml100k", "phone", "sport"):
         for part in ("train.txt", "test.txt"):
-            assert read_interactions(shared_data / name / part)[1].format == "adjacency"
+            assert read_with_report(shared_data / name / part)[1].format == "adjacency"

@@ -19,6 +19,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.times import TimeColumn
 from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError, OptionError
+from tests.data.reports import read_with_report
 from tests.data.test_repeats import KINDS, write_and_read
 
 NO_TIME = "the timestamp is neither a finite number nor an ISO 8601 date"
@@ -176,7 +177,7 @@ SECONDS = [1612088100.123456, -0.5]
 
 def times_of(values: Any, make: Callable[[dict[str, Any]], Any] = dict) -> list[float]:
     rows = {"user": [1, 1, 1], "item": [1, 2, 3], "time": values}
-    interactions, report = read_interactions(make(rows), options=ReadOptions(keep_timestamps=True))
+    interactions, report = read_with_report(make(rows), options=ReadOptions(keep_timestamps=True))
     assert interactions.timestamps is not None
     assert report.rejected == {NO_TIME: 1}
     return list(map(float, interactions.timestamps))
@@ -213,7 +214,7 @@ def test_python_dates_and_datetimes_are_in_seconds() -> None:
 def test_a_parquet_column_of_milliseconds_is_in_seconds(tmp_path: Path) -> None:
     table = pa.table({"user": [1, 1], "item": [1, 2], "time": pa.array([1500, None], pa.timestamp("ms"))})
     pl.from_arrow(table).write_parquet(tmp_path / "x.parquet")  # type: ignore[union-attr]
-    interactions, report = read_interactions(tmp_path / "x.parquet", options=ReadOptions(keep_timestamps=True))
+    interactions, report = read_with_report(tmp_path / "x.parquet", options=ReadOptions(keep_timestamps=True))
     assert interactions.timestamps is not None
     assert interactions.timestamps.tolist() == [1.5]
     assert report.rejected == {NO_TIME: 1}

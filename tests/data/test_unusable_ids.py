@@ -13,6 +13,7 @@ import pytest
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.reading import read_interactions
 from nestrec.errors import DataError, OptionError
+from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
 REASON = "the id holds a NUL byte"
@@ -24,7 +25,7 @@ def read(tmp_path: Path) -> Callable[..., Any]:
     def write_and_read(contents: str | bytes, name: str = "x.csv", **options: Any) -> Any:
         path = tmp_path / name
         path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
-        return read_interactions(path, options=ReadOptions(**options))
+        return read_with_report(path, options=ReadOptions(**options))
 
     return write_and_read
 

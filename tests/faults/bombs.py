@@ -81,13 +81,13 @@ def read(path: Path, options: dict[str, Any]) -> Reading:
 
 def main() -> None:
     """Read the file that is named and print how that ended; an exception that is not the library's ends with 1."""
-    from nestrec import read_interactions
     from nestrec.data.read_options import ReadOptions
     from nestrec.errors import NestrecError
+    from tests.data.reports import read_with_report
 
     options = ReadOptions(memory_limit_mb=LIMIT_MB, threads=1, **json.loads(sys.argv[2]))
     try:
-        _, report = read_interactions(sys.argv[1], options=options)
+        _, report = read_with_report(sys.argv[1], options=options)
         ended, said = "read", f"{report.n_rows} rows, {report.n_kept} kept"
     except NestrecError as error:
         ended, said = "refused", str(error)[:1000]

@@ -114,7 +114,7 @@ def fit(path: str, checkpoint: str, model: str) -> None:
     from nestrec.training.options import Run
     from nestrec.training.trainer import Trainer
 
-    interactions, _ = read_interactions(path)
+    interactions = read_interactions(path)
     how = Run(deterministic=True, threads=1, checkpoint=Path(checkpoint), checkpoint_seconds=0, resume=True)
     Trainer(widths=(2, 4), epochs=2).fit(interactions, run=how).save(model, overwrite=True)
 

@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from nestrec import read_interactions
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers import blocks
 from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.rejections import RejectionLog
 from nestrec.errors import NestrecError
+from tests.data.reports import read_with_report
 from tests.faults.injector import fast_folder
 from tests.faults.mutation import Seed, mutate, seeds
 
@@ -131,7 +131,7 @@ def _ids(column: Any) -> list[Any]:
 
 
 def _read_whole(path: str, options: ReadOptions) -> None:
-    interactions, report = read_interactions(path, options=options)
+    interactions, report = read_with_report(path, options=options)
     if report.n_rows != report.n_kept + sum(report.rejected.values()):
         raise LostRowError(f"{report.n_rows} rows read, {report.n_kept} kept, {report.rejected}")
     if interactions.n_interactions != report.n_kept or len(interactions.indices) != interactions.indptr[-1]:

@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.reading import read_interactions
 from nestrec.errors import NestrecError
+from tests.data.reports import read_with_report
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -104,7 +104,7 @@ def _child(queue: Any, seed: int, first: int, last: int) -> None:
 def _outcome(path: Path, contents: bytes, what: str) -> str:
     path.write_bytes(contents)
     try:
-        interactions, report = read_interactions(path, options=ReadOptions(threads=1, memory_limit_mb=256))
+        interactions, report = read_with_report(path, options=ReadOptions(threads=1, memory_limit_mb=256))
     except NestrecError:
         return "refused"
     except BaseException as error:

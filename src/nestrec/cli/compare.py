@@ -88,8 +88,8 @@ def compare(
     taking_part, absent = chosen(names)
     _announce(taking_part, absent)
     options = reading.options(threads=threads)
-    trained_on, _ = read_with_progress(train, options)
-    held_out, _ = read_with_progress(test, options)
+    trained_on = read_with_progress(train, options)
+    held_out = read_with_progress(test, options)
     try:
         with ComparisonProgress() as progress:
             found = run(

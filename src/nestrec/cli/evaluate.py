@@ -65,7 +65,7 @@ def evaluate(
     from nestrec.evaluation import evaluate as rank
 
     loaded = NestedEmbeddings.load(model)
-    held_out, _ = read_with_progress(files, reading.options(threads=threads))
+    held_out = read_with_progress(files, reading.options(threads=threads))
     with counting_bar("users ranked") as advance, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # told beside the tables, in the words of the command line
         found = rank(loaded, held_out, judged, wanted, threads, bootstrap, progress=advance)

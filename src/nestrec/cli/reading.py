@@ -15,7 +15,6 @@ from nestrec.errors import OptionError
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.data.read_options import ReadOptions
-    from nestrec.data.read_report import ReadReport
 
 FORMATS = "csv, tsv, recbole, adjacency, jsonl, parquet"  # a test holds it to the reader's own list
 
@@ -176,8 +175,8 @@ SOURCES = (  # the end of the help of every argument that names interactions
 )
 
 
-def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> tuple[Interactions, ReadReport]:
-    """Read a file, or several as one, show how far it is, and print its account on stderr."""
+def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> Interactions:
+    """Read a file, or several as one, show how far it is, and print its report on stderr."""
     from nestrec.cli.console import say
     from nestrec.cli.progress import reading_bar
     from nestrec.data.reading import read_interactions
@@ -185,12 +184,10 @@ def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> t
     paths = [source] if isinstance(source, Path) else list(source)
     _tell_pipes(paths)
     with reading_bar(paths[0]) as advance:
-        interactions, report = read_interactions(
-            paths[0] if len(paths) == 1 else paths, options=options, progress=advance
-        )
-    for line in report.lines():
+        interactions = read_interactions(paths[0] if len(paths) == 1 else paths, options=options, progress=advance)
+    for line in interactions.report.lines() if interactions.report else ():
         say(line)
-    return interactions, report
+    return interactions
 
 
 def refuse_reading_twice(*sources: Path | None) -> None:

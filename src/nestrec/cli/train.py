@@ -25,7 +25,6 @@ from nestrec.training.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
-    from nestrec.data.read_report import ReadReport
     from nestrec.data.splitting import Split
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.training.options import Run
@@ -84,17 +83,17 @@ def train(
             min_user_interactions=filters.min_user_interactions,
             min_item_interactions=filters.min_item_interactions,
         )
-        interactions, report = read_with_progress(files, cored)
+        interactions = read_with_progress(files, cored)
         held_out: Interactions | Split | None = split
         if validation.validation is not None:
-            held_out, _ = read_with_progress(validation.validation, options)
+            held_out = read_with_progress(validation.validation, options)
         from nestrec.cli.progress import TrainingProgress
 
         with TrainingProgress(trainer.metric) as progress:
             trained = trainer.fit(
                 interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, checkpoint, progress)
             )
-        trained = _with_report(trained, report)
+        trained = _with_report(trained, interactions)
         _save(trained, out, replaces, checkpoint)
         _end_if_interrupted(trained, out, checkpoint)
     _present(trained, out)
@@ -151,8 +150,9 @@ def _run(run: RunOptions, checkpoint: CheckpointFolder, progress: Any) -> Run:
     )
 
 
-def _with_report(model: NestedEmbeddings, report: ReadReport) -> NestedEmbeddings:
-    data = {**model.manifest["data"], "report": report.as_dict()}
+def _with_report(model: NestedEmbeddings, interactions: Interactions) -> NestedEmbeddings:
+    report = interactions.report
+    data = {**model.manifest["data"], **({"report": report.as_dict()} if report else {})}
     return replace(model, manifest={**model.manifest, "data": data}, check=False)
 
 

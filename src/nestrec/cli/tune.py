@@ -69,7 +69,7 @@ def tune(
     from nestrec.comparison import tune as search
     from nestrec.report.tuning import tuning_tables
 
-    interactions, _ = read_with_progress(files, reading.options(threads=threads))
+    interactions = read_with_progress(files, reading.options(threads=threads))
     with ComparisonProgress() as progress:
         found = search(
             interactions,

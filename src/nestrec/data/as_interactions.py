@@ -26,7 +26,9 @@ def as_interactions(source: Any, *, keep_timestamps: bool = False) -> Interactio
     _refuse_pairs(source)
     from nestrec.data.reading import ReadOptions, read_interactions
 
-    interactions, report = read_interactions(source, options=ReadOptions(keep_timestamps=keep_timestamps))
+    interactions = read_interactions(source, options=ReadOptions(keep_timestamps=keep_timestamps))
+    report = interactions.report
+    assert report is not None  # these were read from a source
     lost = {reason: count for reason, count in report.rejected.items() if reason != REPEATED.text and count}
     if lost:
         reasons = "; ".join(f"{count:,}: {reason}" for reason, count in lost.items())
@@ -39,8 +41,7 @@ def _refuse_pairs(source: object) -> None:
     """Raise DataError for the usual things that are nearly interactions."""
     if isinstance(source, tuple) and source and isinstance(source[0], Interactions):
         raise DataError(
-            "interactions must be one set, got a tuple; read_interactions returns (interactions, report) and a split "
-            "(train, held_out): pass one of them"
+            "interactions must be one set, got a tuple; a split returns (train, held_out): pass one of them"
         )
     if isinstance(getattr(source, "interactions", None), Interactions):
         raise DataError(f"interactions must be Interactions, got {type(source).__name__}; pass its .interactions")

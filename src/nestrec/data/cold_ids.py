@@ -19,7 +19,7 @@ def drop_cold(interactions: Interactions) -> Interactions:
 
     >>> from scipy.sparse import csr_array
     >>> from nestrec import RandomSplit, read_interactions
-    >>> interactions, _ = read_interactions(csr_array([[1, 1, 1], [1, 1, 0]]))
+    >>> interactions = read_interactions(csr_array([[1, 1, 1], [1, 1, 0]]))
     >>> train, _ = RandomSplit(0.4, seed=1).split(interactions)
     >>> train, drop_cold(train)
     (<Interactions: 2 users, 3 items, 3 interactions>, <Interactions: 2 users, 2 items, 3 interactions>)

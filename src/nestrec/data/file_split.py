@@ -143,7 +143,9 @@ def assign_parts(path: str, split: FileSplit, options: ReadOptions, progress: Pr
             "and give it when you train on the parts"
         )
     options = replace(options, keep_timestamps=split.needs_times)
-    interactions, report = read_interactions(path, options=options, progress=progress)
+    interactions = read_interactions(path, options=options, progress=progress)
+    report = interactions.report
+    assert report is not None  # these were read from a source
     rows = _Rows.read(path, options)
     pairs = rows.pairs(interactions)
     if split.needs_times:

@@ -27,7 +27,7 @@ def k_core(interactions: Interactions, min_user_interactions: int, min_item_inte
 
     >>> from scipy.sparse import csr_array
     >>> from nestrec.data.reading import read_interactions
-    >>> interactions, _ = read_interactions(csr_array([[1, 1, 0], [1, 1, 1], [0, 0, 1]]))
+    >>> interactions = read_interactions(csr_array([[1, 1, 0], [1, 1, 1], [0, 0, 1]]))
     >>> k_core(interactions, 2, 2)
     <Interactions: 2 users, 2 items, 4 interactions>
     """

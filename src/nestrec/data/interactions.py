@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nestrec.arrays import Float64Array, Int32Array, Int64Array
+from nestrec.data.read_report import ReadReport
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError
 
@@ -37,6 +38,7 @@ class Interactions:
     indptr: Int64Array  # (n_users + 1,)
     indices: Int32Array  # (n_interactions,) item_index
     timestamps: Float64Array | None = None  # (n_interactions,) seconds; kept where a time split needs them
+    report: ReadReport | None = None  # of the reading; None for subsets, splits and what was not read from a source
     check: InitVar[bool] = True  # False: `check_indices` is left to the caller, as for a file too large to read at once
 
     def __post_init__(self, check: bool) -> None:

@@ -50,16 +50,16 @@ class _Met:
 
 def read_interactions(
     source: object, *, options: ReadOptions | None = None, progress: Progress | None = None
-) -> tuple[Interactions, ReadReport]:
-    """Return the distinct interactions of a source and the account of its rows.
+) -> Interactions:
+    """Return the distinct interactions of a source, with the report of its rows as `report`.
 
     `source` is a path (CSV, TSV, RecBole's TSV, JSON lines, adjacency text, Parquet; plain, .gz or .zst), a scipy
     sparse matrix, any table that speaks the Arrow C stream, or a dictionary of columns. Raises DataError where it
     cannot be read or leaves nothing, and OptionError where an option does not fit it.
 
     >>> from scipy.sparse import csr_array
-    >>> interactions, report = read_interactions(csr_array([[5, 0, 1], [0, 0, 2]]))
-    >>> interactions.n_users, interactions.items.ids.tolist(), report.n_kept
+    >>> interactions = read_interactions(csr_array([[5, 0, 1], [0, 0, 2]]))
+    >>> interactions.n_users, interactions.items.ids.tolist(), interactions.report.n_kept
     (2, [0, 2], 3)
     """
     options = options or ReadOptions()
@@ -79,7 +79,7 @@ def read_interactions(
         interactions = k_core(interactions, 0, 0)  # without the users and items of which no pair is left
     notes = [*reader.notes, *_decimal_notes(met)]
     interactions = _cored(name, interactions, ledger, options)
-    return interactions, _report(name, reader, met.n_rows, interactions, ledger, notes)
+    return replace(interactions, report=_report(name, reader, met.n_rows, interactions, ledger, notes), check=False)
 
 
 def _repeat_rule(options: ReadOptions) -> RepeatRule | None:

@@ -46,7 +46,7 @@ class RandomSplit:
 
     >>> from scipy.sparse import csr_array
     >>> from nestrec.data.reading import read_interactions
-    >>> interactions, _ = read_interactions(csr_array([[1, 1, 1, 1], [0, 1, 0, 0]]))
+    >>> interactions = read_interactions(csr_array([[1, 1, 1, 1], [0, 1, 0, 0]]))
     >>> train, held_out = RandomSplit(fraction=0.5, seed=7).split(interactions)
     >>> train.n_interactions, held_out.n_interactions
     (3, 2)
