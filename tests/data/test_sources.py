@@ -273,8 +273,6 @@ def _python(code: str, **how: Any) -> str:
 _COUNT = (
     "from nestrec.data.reading import read_interactions; r = read_interactions({!r}).report; print(r.source, r.n_rows)"
 )
-    "from nestrec.data.reading import read_interactions; r = read_interactions({!r}).report; print(r.source, r.n_rows)"
-)
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
