@@ -4,11 +4,12 @@ BIN := .venv/bin
 # Run once more with indices checked and buffers poisoned (tests/poison.py).
 CHECKED := tests/kernels tests/retrieval/test_damaged_index.py tests/training/test_one_user.py
 
-.PHONY: help demo test torture format clean
+.PHONY: help demo test docs torture format clean
 
 help:
 	@echo "make demo    train on a generated world, evaluate every width; model, picture and page go to demo/"
 	@echo "make test    linters, strict type check, import directions, all tests"
+	@echo "make docs    build the documentation as a site in site/; make docs SERVE=1 shows it at http://127.0.0.1:8000"
 	@echo "make torture faults at every file operation, kills, bit flips, fuzzing, bombs: hours; N=10000000 inputs, SEED=1"
 	@echo "make format  let ruff correct and format what it can"
 	@echo "make clean   remove .venv and everything that was made"
@@ -25,6 +26,10 @@ test: .venv/.installed-dev
 	$(BIN)/pytest
 	NUMBA_BOUNDSCHECK=1 NESTREC_TEST_POISON=1 NUMBA_CACHE_DIR=$(CURDIR)/.pytest_cache/checked-kernels \
 		$(BIN)/pytest -q -p no:cacheprovider $(CHECKED)
+
+docs: .venv/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve,build)
+	@$(if $(SERVE),,echo "Open site/index.html.")
 
 N ?= 1000000
 SEED ?= 0
@@ -48,4 +53,4 @@ format: .venv/.installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv demo site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

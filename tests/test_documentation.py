@@ -184,12 +184,12 @@ def test_the_readme_names_every_command() -> None:
 
 
 def test_the_page_on_reading_names_every_format() -> None:
-    page = text_of(ROOT / "docs" / "reading.md")
+    page = text_of(ROOT / "docs" / "how-to" / "reading.md")
     assert [name for name in FORMATS if f"`{name}`" not in page] == []
 
 
 def test_the_page_on_training_gives_the_defaults_of_graphs() -> None:
-    page = " ".join(text_of(ROOT / "docs" / "training.md").split())
+    page = " ".join(text_of(ROOT / "docs" / "how-to" / "training.md").split())
     epochs = f"at most {adaptive.SOFTMAX.epochs_least} epochs ({adaptive.PAIRWISE.epochs_least} for pairs)"
     assert (
         f"Adam at {Adam().learning_rate} falling to a tenth, {engines._STEPS_PER_EPOCH} steps an epoch, {epochs}"

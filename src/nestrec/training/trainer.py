@@ -133,7 +133,7 @@ class Trainer:
 
         Matrix factorisation, widths 4 to 64 of equal weight, 16 candidates per level (8 on MovieLens 100K), BPR, dense
         Adam at 0.001 in batches of 2048, a regularization of 1e-4 on whole vectors, Xavier's starting values, at most
-        300 epochs, one look in five. docs/training.md maps the arguments of the published program to these.
+        300 epochs, one look in five. docs/how-to/training.md maps the arguments of the published program to these.
 
         >>> Trainer.paper(epochs=100).learning_rate
         0.001
