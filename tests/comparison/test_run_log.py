@@ -15,7 +15,7 @@ from nestrec.comparison.run_log import NAME, RunLog
 from nestrec.errors import DataError, OptionError
 
 DATA = {"training": "a" * 64, "test": "b" * 64}
-JOB = Job("ease", {"regularization": 0.1 + 0.2, "kind": None}, (4, 8), "validation", 0, 1, (20,))
+JOB = Job("ease", {"regularization": 0.1 + 0.2, "kind": None}, (4, 8), "validation", 0, 1, (20,), ("ndcg",))
 DONE = Outcome(1.5, 2**20, (WidthFigures(1, {"ndcg@20": 0.25}, {"novelty@20": float("nan")}),))
 
 

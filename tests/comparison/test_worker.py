@@ -20,7 +20,7 @@ from nestrec.evaluation import evaluate
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 
-JOB = Job("popularity", {}, (2, 4), "test", 0, 1, (5, 20))
+JOB = Job("popularity", {}, (2, 4), "test", 0, 1, (5, 20), ("recall", "ndcg"))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_figures_are_those_of_a_fit_in_this_process(
 
 
 def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, Path]) -> None:
-    job = Job("popularity", {"depth": 3}, (2,), "test", 0, 1, (5,))
+    job = Job("popularity", {"depth": 3}, (2,), "test", 0, 1, (5,), ("ndcg",))
     with Worker(threads=1) as worker:
         found = worker.outcome(job, *places)
         assert worker.is_alive
@@ -92,7 +92,7 @@ def test_a_process_that_dies_is_told(places: tuple[Path, Path], code: str, sente
 
 def test_what_libraries_print_is_no_answer(places: tuple[Path, Path]) -> None:
     noisy = (
-        "import os; from nestrec.comparison import child; out = child._answers(); os.write(1, b'noise\\n');"
+        "import os; from nestrec.comparison import worker_main as child; out = child._answers(); os.write(1, b'noise\\n');"
         "print('more noise', flush=True); child._answers = lambda: out; child.main()"
     )
     with Worker(threads=1, command=(sys.executable, "-c", noisy)) as worker:

@@ -8,10 +8,13 @@ import numba
 import numpy as np
 import pytest
 
-from nestrec.evaluation.metrics import METRICS, Hits, labels, map_at_k, mrr_at_k, ndcg_at_k, recall_at_k, user_values
+from nestrec.evaluation.metric_registry import format_labels, load_accuracy_metrics
+from nestrec.evaluation.metrics import Hits, map_at_k, mrr_at_k, ndcg_at_k, recall_at_k, user_values
 from tests.evaluation.plain import csr, plain_metrics, random_rows
 
 CUTOFFS = (1, 5, 20, 50)
+METRICS = tuple(load_accuracy_metrics().values())
+FUNCTIONS = [metric.function for metric in METRICS]
 
 
 def hits_of(ranked: list[list[int]], relevant: list[list[int]]) -> Hits:
@@ -41,7 +44,7 @@ def test_equals_a_plain_reading() -> None:
     rng = np.random.default_rng(1)
     relevant = [row or [0] for row in random_rows(rng, 60, 90, 0.1)]
     ranked = random_lists(rng, 60, 90, 50)
-    values = user_values(hits_of(ranked, relevant), CUTOFFS)
+    values = user_values(hits_of(ranked, relevant), FUNCTIONS, CUTOFFS)
     expected = [
         [value for k in CUTOFFS for value in plain_metrics(row, held, k).values()]
         for row, held in zip(ranked, relevant, strict=True)
@@ -51,8 +54,8 @@ def test_equals_a_plain_reading() -> None:
 
 
 def test_labels_go_by_cutoff_then_metric() -> None:
-    assert labels((10, 20))[:2] == ("recall@10", "ndcg@10")
-    assert labels((10, 20))[6:] == tuple(plain_metrics([1], [1], 20))
+    assert format_labels(METRICS, (10, 20))[:2] == ("recall@10", "ndcg@10")
+    assert format_labels(METRICS, (10, 20))[6:] == tuple(plain_metrics([1], [1], 20))
 
 
 @pytest.mark.filterwarnings("ignore")  # of ranx and what it imports
@@ -61,7 +64,7 @@ def test_equals_ranx(monkeypatch: pytest.MonkeyPatch) -> None:
     relevant = [row or [0] for row in random_rows(rng, 40, 80, 0.1)]
     ranked = random_lists(rng, 40, 80, 50)
     hits = hits_of(ranked, relevant)
-    own = {f"{name}@{k}": metric(hits, k) for name, metric in METRICS.items() for k in CUTOFFS}
+    own = {f"{metric.name}@{k}": metric.function(hits, k) for metric in METRICS for k in CUTOFFS}
     monkeypatch.setattr(numba.config, "DISABLE_JIT", True)  # ranx would compile for a minute
     ranx = pytest.importorskip("ranx")
     judged = {f"u{user:02}": {str(item): 1 for item in row} for user, row in enumerate(relevant)}
@@ -75,6 +78,6 @@ def test_equals_ranx(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_users_without_hits_score_zero_in_every_metric() -> None:
-    values = user_values(hits_of([[1, 2], [-1, -1]], [[3], [0, 1]]), (1, 2))
+    values = user_values(hits_of([[1, 2], [-1, -1]], [[3], [0, 1]]), FUNCTIONS, (1, 2))
     assert values.shape == (2, 12)
     assert not values.any()

@@ -40,10 +40,10 @@ NAN = float("nan")
         ({"starting_scale": 0}, "starting scale 0 is not between"),
         ({"evaluate_every": 0}, "evaluate_every 0 is not between 1"),
         ({"patience": 0}, "patience 0 is not between 1"),
-        ({"metric": "accuracy@20"}, "metric 'accuracy@20' is not known; give one of .*, as in ndcg@20"),
-        ({"metric": "ndcg"}, "metric 'ndcg' is not known"),
-        ({"metric": "ndcg@0"}, "metric 'ndcg@0' is not known"),
-        ({"metric": "ndcg@-1"}, "metric 'ndcg@-1' is not known"),
+        ({"metric": "accuracy@20"}, "metric must be one of .* such as ndcg@20; got 'accuracy@20'"),
+        ({"metric": "ndcg"}, "metric must be one of .*; got 'ndcg'"),
+        ({"metric": "ndcg@0"}, "metric must be one of .*; got 'ndcg@0'"),
+        ({"metric": "ndcg@-1"}, "metric must be one of .*; got 'ndcg@-1'"),
     ],
 )
 def test_a_wrong_trainer_says_why(options: dict[str, Any], sentence: str) -> None:

@@ -68,7 +68,9 @@ def evaluate(
     held_out = read_with_progress(files, reading.options(threads=threads))
     with counting_bar("users ranked") as advance, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # told beside the tables, in the words of the command line
-        found = rank(loaded, held_out, judged, wanted, threads, bootstrap, progress=advance)
+        found = rank(
+            loaded, held_out, judged, widths=wanted, threads=threads, bootstrap_samples=bootstrap, progress=advance
+        )
     if per_user is not None:
         found.save_per_user(per_user, overwrite=overwrite)
         say(f"Wrote {per_user}.")

@@ -13,9 +13,10 @@ from nestrec.arrays import BoolArray, Float64Array
 from nestrec.artefact.tensors import Arrays
 from nestrec.baselines.baseline import Kind
 from nestrec.comparison.hyperparameter_search import Search
-from nestrec.comparison.job import PAIRED, Outcome, WidthFigures
+from nestrec.comparison.job import Outcome, WidthFigures
 from nestrec.comparison.paired_differences import Pair, gaps_of
 from nestrec.comparison.result import Cell, Gap, ModelResult, Options, SeedFigures
+from nestrec.evaluation.metric_registry import list_compared_metrics
 from nestrec.evaluation.significance import bootstrap_intervals
 
 
@@ -49,7 +50,7 @@ Units = Mapping[str, tuple[Kind, Sequence[FittedUnit]]]  # by model
 
 def assembled(units: Units, reference: str, cutoffs: Sequence[int], known: BoolArray) -> tuple[ModelResult, ...]:
     """Return the results of all models, gaps included."""
-    labels = [f"{name}@{k}" for k in cutoffs for name in PAIRED]
+    labels = [f"{name}@{k}" for k in cutoffs for name in list_compared_metrics()]
     results = [_result(name, kind, fitted, labels, known) for name, (kind, fitted) in units.items()]
     values = {name: dict(_values(kind, fitted, labels)) for name, (kind, fitted) in units.items()}
     gaps = gaps_of({label: list(_pairs(values, reference, label)) for label in labels})

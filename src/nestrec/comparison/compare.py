@@ -24,12 +24,12 @@ from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import MissingExtraError, OptionError
-from nestrec.evaluation.evaluate import checked_cutoffs
+from nestrec.evaluation.evaluate import check_cutoffs
 from nestrec.evaluation.held_out import match
+from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_range, whole
 from nestrec.training.trainer import DEFAULT_WIDTHS, check_learnable
-from nestrec.training.validation import Metric
 from nestrec.training.validation_part import carve
 from nestrec.widths import Widths
 
@@ -94,10 +94,10 @@ def compare(
     names, skipped = chosen(models)
     check_range("trials", whole("trials", trials, 10), 0, 100_000, 10)
     check_seconds(seconds)
-    Metric.parse(metric)
+    MetricAtCutoff.parse(metric)
     protocol = Protocol(
         widths=(widths if isinstance(widths, Widths) else Widths(widths)).values,
-        cutoffs=checked_cutoffs(cutoffs, train.n_items),
+        cutoffs=check_cutoffs(cutoffs, train.n_items),
         seeds=_checked_seeds(seeds),
         trials=trials,
         seconds=seconds,

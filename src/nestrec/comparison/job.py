@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 from nestrec.comparison.result import Options
 
-PAIRED = ("recall", "ndcg")  # metrics compared user by user
-
 Part = Literal["validation", "test"]
 
 
@@ -28,6 +26,7 @@ class Job:
     seed: int
     threads: int
     cutoffs: tuple[int, ...]
+    metrics: tuple[str, ...]  # accuracy metrics needed per user, or to choose a trial
 
     def key(self, data: Mapping[str, str]) -> str:
         """Return what tells this job from every other: `data` names what it is fitted and judged on.
@@ -40,7 +39,14 @@ class Job:
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Job:
         """Return what `asdict` gave, also by way of JSON."""
-        return cls(**{**entry, "widths": tuple(entry["widths"]), "cutoffs": tuple(entry["cutoffs"])})
+        return cls(
+            **{
+                **entry,
+                "widths": tuple(entry["widths"]),
+                "cutoffs": tuple(entry["cutoffs"]),
+                "metrics": tuple(entry["metrics"]),
+            }
+        )
 
 
 @dataclass(frozen=True)

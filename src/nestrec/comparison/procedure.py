@@ -16,6 +16,7 @@ from nestrec.comparison.result import ModelResult, Options, Protocol
 from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.select_models import REFERENCE
 from nestrec.comparison.tuning import Tuner, Unit
+from nestrec.evaluation.metric_registry import list_compared_metrics
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class Procedure:
     def _run(self, name: str, unit: Unit, options: Options, seed: int) -> SeedRun:
         at = "" if len(unit) > 1 or len(self.protocol.widths) == 1 else f" at width {unit[0]}"
         self.watcher.began(f"fitting {name}{at}, seed {seed}")
-        job = Job(name, options, unit, "test", seed, self._tuner.threads, self.protocol.cutoffs)
+        job = Job(
+            name, options, unit, "test", seed, self._tuner.threads, self.protocol.cutoffs, list_compared_metrics()
+        )
         outcome = self.laboratory.outcome(job)
         self.watcher.fitted(1)
         if outcome.error is not None:

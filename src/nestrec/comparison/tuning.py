@@ -24,10 +24,10 @@ from nestrec.comparison.select_models import REFERENCE, check_model
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_report import counted
 from nestrec.errors import OptionError, TrainingError
+from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import checked_threads
 from nestrec.training.options import Run, check_count
 from nestrec.training.trainer import DEFAULT_WIDTHS
-from nestrec.training.validation import Metric
 from nestrec.widths import Widths
 
 Unit = tuple[int, ...]  # the widths of one fit
@@ -159,7 +159,7 @@ class Tuner:
 
     def __post_init__(self) -> None:
         """Check the metric and the seed."""
-        Metric.parse(self.metric)
+        MetricAtCutoff.parse(self.metric)
         Run(seed=self.seed)
 
     def units(self, model: str) -> list[Unit]:
@@ -187,7 +187,8 @@ class Tuner:
 
     def _search(self, model: str, unit: Unit, budget: Budget, laboratory: Laboratory) -> Search:
         def fit(options: Options) -> Outcome:
-            job = Job(model, options, unit, "validation", self.seed, self.threads, (Metric.parse(self.metric).k,))
+            metric = MetricAtCutoff.parse(self.metric)
+            job = Job(model, options, unit, "validation", self.seed, self.threads, (metric.k,), (metric.name,))
             outcome = laboratory.outcome(job)
             self.watcher.fitted(1)
             return outcome

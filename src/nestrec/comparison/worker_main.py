@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -24,13 +25,14 @@ import numpy as np
 from nestrec.artefact.tensors import Arrays, write_arrays
 from nestrec.atomic.output_file import atomic_file
 from nestrec.baselines import BASELINES, baseline
-from nestrec.comparison.job import PAIRED, Job, Outcome, WidthFigures
+from nestrec.comparison.job import Job, Outcome, WidthFigures
 from nestrec.comparison.peak_memory import PeakMemory
 from nestrec.comparison.stored_interactions import stored_interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
 from nestrec.errors import DataWarning, NestrecError
 from nestrec.evaluation import Evaluation, evaluate
+from nestrec.evaluation.metric_registry import select_metrics
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 
@@ -73,17 +75,18 @@ def _fitted(job: Job, request: dict[str, Any]) -> Outcome:
     held_out = stored_interactions(Path(request["held_out"]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # told once, before the first fit
-        found = evaluate(model, held_out, job.cutoffs, threads=job.threads, bootstrap_samples=0)
+        names = [*(metric.name for metric in select_metrics(None)), *job.metrics]
+        found = evaluate(model, held_out, job.cutoffs, metrics=names, threads=job.threads, bootstrap_samples=0)
     if request["per_user"] is not None:
         with atomic_file(request["per_user"], overwrite=True) as partial:
-            write_arrays(partial, per_user(found))
+            write_arrays(partial, per_user(found, job.metrics))
     figures = tuple(WidthFigures(at.width, at.means, at.beyond_accuracy, at.known_means) for at in found.widths)
     return Outcome(seconds, peak, figures)
 
 
-def per_user(found: Evaluation) -> Arrays:
+def per_user(found: Evaluation, metrics: Sequence[str]) -> Arrays:
     """Return `WIDTH LABEL` -> (n_users,) float32 for what is compared user by user, in the order of the test users."""
-    labels = [f"{name}@{k}" for k in found.cutoffs for name in PAIRED]
+    labels = [f"{name}@{k}" for k in found.cutoffs for name in metrics]
     return {f"{at.width} {label}": np.ascontiguousarray(at.of_users(label)) for at in found.widths for label in labels}
 
 

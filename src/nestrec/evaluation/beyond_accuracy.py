@@ -1,85 +1,85 @@
-"""What the lists do to the catalogue: coverage, concentration, popularity, novelty. Definitions at each function.
+"""Catalogue metrics of recommendation lists: coverage, concentration, popularity and novelty.
 
-All follow from two numbers an item: how many lists it stands in, and how many users interacted with it in training.
+All follow from two numbers per item: the lists it appears in and its training interactions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from nestrec.arrays import Float64Array, Int32Array, Int64Array
 
 
-def listed(ranked: Int32Array, k: int, n_items: int) -> Int64Array:
-    """Count the lists (n, >= k), cut at k, that each item stands in; (n_items,)."""
+def count_lists(ranked: Int32Array, k: int, n_items: int) -> Int64Array:
+    """Count the lists (n, >= k), cut at k, that each item appears in; (n_items,). -1 pads short lists."""
     return np.bincount(ranked[:, :k].ravel() + 1, minlength=n_items + 1)[1:]
 
 
-def coverage(n_lists: Int64Array) -> float:
-    """Share of the catalogue that stands in at least one list (Ge, Delgado-Battenfeld and Jannach 2010)."""
-    return float(np.mean(n_lists > 0))
+@dataclass(frozen=True)
+class Catalogue:
+    """Items with their popularity in the training data."""
 
+    n_interactions: Int64Array  # (n_items,) training interactions
+    n_users: int  # in training
 
-def gini(n_lists: Int64Array) -> float:
-    """How unequally the lists' places are spread over the catalogue: 0 evenly, 1 all on one item.
+    @cached_property
+    def popularity_ranks(self) -> Float64Array:
+        """Ranks by training interactions, 1 for the most popular; ties share the mean of their ranks. (n_items,)."""
+        ascending = np.sort(self.n_interactions)
+        above = len(ascending) - np.searchsorted(ascending, self.n_interactions, side="right")
+        not_below = len(ascending) - np.searchsorted(ascending, self.n_interactions, side="left")
+        return (above + 1 + not_below) / 2
 
-    With the counts c ascending, sum of (2 j - n - 1) c_j for j from 1 to n, divided by (n - 1) times the sum of c
-    (Gunawardana, Shani and Yogev, Recommender Systems Handbook). 0 for a catalogue of one item; NaN without lists.
-    """
-    n_items, places = len(n_lists), n_lists.sum()
-    if n_items == 1:
-        return 0.0
-    signs = 2 * np.arange(1, n_items + 1) - n_items - 1
-    return _ratio(float(signs @ np.sort(n_lists)), (n_items - 1) * float(places))
+    @cached_property
+    def self_information(self) -> Float64Array:
+        """-log2 of the share of users with each item in training, in bits; (n_items,).
 
-
-def popularity_ranks(n_interactions: Int64Array) -> Float64Array:
-    """Rank items by training interactions, 1 for the most; items with equally many share the mean of their ranks."""
-    ascending = np.sort(n_interactions)
-    above = len(ascending) - np.searchsorted(ascending, n_interactions, side="right")
-    not_below = len(ascending) - np.searchsorted(ascending, n_interactions, side="left")
-    return (above + 1 + not_below) / 2
-
-
-def self_information(n_interactions: Int64Array, n_users: int) -> Float64Array:
-    """Return -log2 of the share of users who met each item in training, in bits.
-
-    An item nobody met counts as met by one user, so that means stay finite.
-    """
-    return np.log2(n_users / np.maximum(n_interactions, 1))
-
-
-def mean_listed(n_lists: Int64Array, values: Float64Array) -> float:
-    """Mean of a value of the items over all places of all lists; NaN without lists."""
-    return _ratio(float(n_lists @ values), float(n_lists.sum()))
+        Cold items count as seen by one user, so that means stay finite.
+        """
+        return np.log2(self.n_users / np.maximum(self.n_interactions, 1))
 
 
 @dataclass(frozen=True)
-class CatalogueFigures:
-    """All figures of lists, by name.
+class CatalogueLists:
+    """How often each item is recommended: the argument of catalogue metrics."""
 
-    `popularity_rank` is the mean of `popularity_ranks`: higher means further into the long tail. `novelty` is the mean
-    of `self_information` (Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma of recommender systems").
+    n_lists: Int64Array  # (n_items,) lists that contain the item
+    catalogue: Catalogue
+
+    def mean(self, values: Float64Array) -> float:
+        """Return the mean of per-item values over all positions of all lists; NaN without lists."""
+        return _ratio(float(self.n_lists @ values), float(self.n_lists.sum()))
+
+
+def coverage(lists: CatalogueLists) -> float:
+    """Return the share of items in at least one list (Ge, Delgado-Battenfeld and Jannach 2010)."""
+    return float(np.mean(lists.n_lists > 0))
+
+
+def gini(lists: CatalogueLists) -> float:
+    """Return the Gini coefficient of recommendation counts: 0 if all items are equally frequent, 1 if one has all.
+
+    With counts c in ascending order: sum of (2 j - n - 1) c_j for j = 1 to n, over (n - 1) times the sum of c
+    (Gunawardana, Shani and Yogev, Recommender Systems Handbook). 0 for a catalogue of one item; NaN without lists.
     """
+    n_items, total = len(lists.n_lists), lists.n_lists.sum()
+    if n_items == 1:
+        return 0.0
+    signs = 2 * np.arange(1, n_items + 1) - n_items - 1
+    return _ratio(float(signs @ np.sort(lists.n_lists)), (n_items - 1) * float(total))
 
-    ranks: Float64Array  # (n_items,)
-    information: Float64Array  # (n_items,)
 
-    @classmethod
-    def of(cls, n_interactions: Int64Array, n_users: int) -> CatalogueFigures:
-        """Take the training interactions of each item, and the number of users in training."""
-        return cls(popularity_ranks(n_interactions), self_information(n_interactions, n_users))
+def popularity_rank(lists: CatalogueLists) -> float:
+    """Return the mean popularity rank of recommended items; higher is further into the long tail."""
+    return lists.mean(lists.catalogue.popularity_ranks)
 
-    def __call__(self, n_lists: Int64Array) -> dict[str, float]:
-        """Return the figures of lists in which each item stands so many times."""
-        return {
-            "coverage": coverage(n_lists),
-            "gini": gini(n_lists),
-            "popularity_rank": mean_listed(n_lists, self.ranks),
-            "novelty": mean_listed(n_lists, self.information),
-        }
+
+def novelty(lists: CatalogueLists) -> float:
+    """Return the mean self-information of recommended items in bits (Zhou et al. 2010, PNAS 107)."""
+    return lists.mean(lists.catalogue.self_information)
 
 
 def _ratio(total: float, count: float) -> float:

@@ -1,4 +1,4 @@
-"""`evaluate`: a model and held-out interactions in, an `Evaluation` out. Every item the user has not met is ranked."""
+"""`evaluate`: full-ranking evaluation of a model on held-out interactions at every width."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nestrec.arguments import check_keywords, whole_number, whole_numbers
 from nestrec.arrays import BoolArray, Float32Array
 from nestrec.data.as_interactions import as_interactions
 from nestrec.errors import DataWarning, OptionError
-from nestrec.evaluation.beyond_accuracy import CatalogueFigures
+from nestrec.evaluation.beyond_accuracy import Catalogue, CatalogueLists
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
-from nestrec.evaluation.full_ranking import Model, Progress, Ranked, Results, ranked_results
+from nestrec.evaluation.full_ranking import Model, Progress, Ranked, Results, rank_and_score
 from nestrec.evaluation.held_out import match
-from nestrec.evaluation.metrics import labels
+from nestrec.evaluation.metric_registry import AccuracyMetric, Metric, format_labels, select_metrics
 from nestrec.evaluation.significance import bootstrap_intervals
 from nestrec.item_similarities import ItemSimilarities
 from nestrec.parallel.threads import checked_threads
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.embeddings import NestedEmbeddings
 
-_SHORT_LIST = 1000  # a list may be as long in any catalogue
+_SHORT_LIST = 1000  # cutoff allowed whatever the number of items
 
 Means = dict[str, float]
 Intervals = dict[str, tuple[float, float]]
@@ -37,34 +37,37 @@ def evaluate(
     model: NestedEmbeddings | ItemSimilarities | str | PathLike[str],
     held_out: Interactions | object,
     cutoffs: Iterable[int] | int = (10, 20, 50),
+    *,
     widths: Iterable[int] | int | None = None,
+    metrics: Iterable[str] | str | None = None,
     threads: int | None = None,
     bootstrap_samples: int = 1000,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Rank all items each user has not met in training, at every width, and compare with what was held out.
+    """Evaluate a model by full ranking: for each user rank all items not seen in training, at every width.
 
     Args:
-        model: what to evaluate, or the path of a saved model; `model.seen` is what is not ranked. `ItemSimilarities`
-            are evaluated under width 1.
-        held_out: interactions with ids of their own, or a path or table that `read_interactions` takes. Users and
-            items unknown to the model stay in the denominators, and so do interactions that stand in the training data
-            too; `Evaluation.unmatched` counts them. Beside the means over all users stand those over the users that
-            the model knows (`WidthEvaluation.known_means`).
-        cutoffs: lengths at which lists are judged.
+        model: a model, or the path of a saved one. Items in `model.seen` are masked. `ItemSimilarities` are evaluated
+            under width 1.
+        held_out: interactions with ids of their own, or a path or table that `read_interactions` takes. Cold users,
+            cold items and interactions that are in the training data too stay in the denominators;
+            `Evaluation.unmatched` counts them. `WidthEvaluation.known_means` are means over the warm users only.
+        cutoffs: list lengths k of the metrics.
         widths: trained widths to evaluate; None is all of them.
+        metrics: names, such as "recall" or "coverage"; None is all that are shown by default
+            (`nestrec.evaluation.metric_registry`).
         threads: None uses all processors.
-        bootstrap_samples: draws behind the 95% intervals; 0 leaves the intervals out.
-        seed: of the bootstrap; the ranking involves no chance.
-        progress: called with the users ranked so far and the users to rank.
+        bootstrap_samples: resamples of users for the 95% intervals; 0 leaves the intervals out.
+        seed: of the bootstrap; the ranking is deterministic.
+        progress: called with the number of users ranked so far and in total.
 
     Raises:
-        DataError: nothing is held out, the model knows none of the users or none of the items, or all held-out
-            interactions are training interactions.
-        OptionError: a cutoff, width, number of threads or of samples breaks its rule.
+        DataError: nothing is held out, all held-out users or all held-out items are cold, or all held-out interactions
+            are training interactions.
+        OptionError: an argument is invalid.
 
-    Warns with DataWarning where a tenth or more of the held-out interactions are training interactions.
+    Warns with DataWarning if a tenth or more of the held-out interactions are training interactions.
 
     >>> import nestrec
     >>> import numpy as np
@@ -79,14 +82,16 @@ def evaluate(
     """
     model = _as_model(model)
     held_out = as_interactions(held_out)
-    cutoffs, chosen = checked_cutoffs(cutoffs, model.n_items), _checked_widths(model, widths)
+    cutoffs, selected = check_cutoffs(cutoffs, model.n_items), select_metrics(metrics)
+    widths = _check_widths(model, widths)
     if whole_number("seed", seed, 0) < 0:
         raise OptionError(f"seed must be 0 or more, got {seed}")
-    threads, samples = checked_threads(threads), _checked_samples(bootstrap_samples)
+    threads, samples = checked_threads(threads), _check_samples(bootstrap_samples)
     held, rows, unmatched = match(model, held_out)
     if (warning := unmatched.warning(held_out.n_interactions)) is not None:
         warnings.warn(warning, DataWarning, stacklevel=2)
-    results = ranked_results(_ranked(model, chosen), held, cutoffs, threads, progress)
+    accuracy = [metric for metric in selected if isinstance(metric, AccuracyMetric)]
+    results = rank_and_score(_as_ranked(model, widths), held, accuracy, cutoffs, threads, progress)
     is_known = np.zeros(len(rows), dtype=np.bool_)
     is_known[held.known] = True
     return Evaluation(
@@ -95,24 +100,24 @@ def evaluate(
         n_interactions=held_out.n_interactions,
         n_items=model.n_items,
         cutoffs=cutoffs,
-        widths=_width_figures(model, chosen, cutoffs, results, is_known, samples, seed),
+        widths=_summarize(model, widths, selected, cutoffs, results, is_known, samples, seed),
         unmatched=unmatched,
         bootstrap_samples=samples,
         seed=seed,
     )
 
 
-def _ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...]) -> Ranked:
+def _as_ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...]) -> Ranked:
     if isinstance(model, ItemSimilarities):
         return model
     model.seen.check_indices()  # those of a large file were not read when the model was loaded
     return Model(model.user_embeddings, model.item_embeddings, widths, model.seen.indptr, model.seen.indices)
 
 
-def checked_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) -> tuple[int, ...]:
-    """Return cutoffs ascending, each once, of one or several; raise OptionError for anything but whole numbers from 1.
+def check_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) -> tuple[int, ...]:
+    """Return one or several cutoffs in ascending order without repeats; raise OptionError for invalid ones.
 
-    `n_items`: the catalogue that lists are made of. Beyond a thousand, no cutoff may be larger.
+    With `n_items`, cutoffs beyond a thousand may not exceed it.
     """
     values = whole_numbers("cutoffs", cutoffs, "10, 20, 50")
     ascending = tuple(sorted(set(values)))
@@ -123,17 +128,17 @@ def checked_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) ->
     return ascending
 
 
-def _checked_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable[int] | int | None) -> tuple[int, ...]:
+def _check_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable[int] | int | None) -> tuple[int, ...]:
     chosen = tuple(model.widths if widths is None else sorted(set(whole_numbers("widths", widths, "8, 16"))))
     if not chosen:
-        raise OptionError("no width was given to evaluate; name at least one, or leave the option out for all")
+        raise OptionError("widths must name at least one width, got none; leave the option out for all widths")
     for width in chosen:
         model.widths.level_of(width)
     return chosen
 
 
 def _as_model(model: Any) -> NestedEmbeddings | ItemSimilarities:
-    """Return the model, loaded where it is a path; raise OptionError for what is none."""
+    """Return the model, loaded if given as a path; raise OptionError for other types."""
     from nestrec.embeddings import NestedEmbeddings
 
     if isinstance(model, (str, PathLike)):
@@ -145,27 +150,30 @@ def _as_model(model: Any) -> NestedEmbeddings | ItemSimilarities:
     raise OptionError(f"model must be NestedEmbeddings or the path of a saved model, got {found}{trained}")
 
 
-def _checked_samples(samples: int) -> int:
+def _check_samples(samples: int) -> int:
     if whole_number("bootstrap_samples", samples, 1000) < 0:
-        raise OptionError(f"{samples} bootstrap samples cannot be drawn; give 0 for no intervals, or 1000 as usual")
+        raise OptionError(f"bootstrap_samples must be 0 (no intervals) or more, got {samples}; 1000 is usual")
     return samples
 
 
-def _width_figures(
+def _summarize(
     model: NestedEmbeddings | ItemSimilarities,
     widths: tuple[int, ...],
+    metrics: tuple[Metric, ...],
     cutoffs: tuple[int, ...],
     results: Results,
     is_known: BoolArray,
     samples: int,
     seed: int,
 ) -> tuple[WidthEvaluation, ...]:
-    names = labels(cutoffs)
-    means, intervals = _averages(results.per_user, names, samples, seed)
+    accuracy = [metric for metric in metrics if isinstance(metric, AccuracyMetric)]
+    of_lists = [metric for metric in metrics if not isinstance(metric, AccuracyMetric)]
+    names = format_labels(accuracy, cutoffs)
+    means, intervals = _average(results.per_user, names, samples, seed)
     known_means, known_intervals = means, intervals
     if not is_known.all():
-        known_means, known_intervals = _averages(results.per_user[:, is_known], names, samples, seed)
-    figures_of = CatalogueFigures.of(np.bincount(model.seen.indices, minlength=model.n_items), model.n_users)
+        known_means, known_intervals = _average(results.per_user[:, is_known], names, samples, seed)
+    catalogue = Catalogue(np.bincount(model.seen.indices, minlength=model.n_items), model.n_users)
     return tuple(
         WidthEvaluation(
             width=width,
@@ -174,9 +182,9 @@ def _width_figures(
             known_means=known_means[level],
             known_intervals=known_intervals[level],
             beyond_accuracy={
-                f"{name}@{k}": value
+                f"{metric.name}@{k}": metric.function(CatalogueLists(n_lists, catalogue))
                 for k, n_lists in zip(cutoffs, results.n_lists[level], strict=True)
-                for name, value in figures_of(n_lists).items()
+                for metric in of_lists
             },
             per_user=results.per_user[level],
         )
@@ -184,17 +192,17 @@ def _width_figures(
     )
 
 
-def _averages(
+def _average(
     per_user: Float32Array,  # (n_widths, n_users, n_labels)
     names: tuple[str, ...],
     samples: int,
     seed: int,
 ) -> tuple[list[Means], list[Intervals]]:
-    """Return for each width the means over the users and their intervals; no intervals for no samples."""
+    """Return the means over users and their intervals for each width; no intervals if `samples` is 0."""
     means = [dict(zip(names, values.mean(axis=0, dtype=np.float64).tolist(), strict=True)) for values in per_user]
-    if samples == 0:
+    if samples == 0 or not names:
         return means, [{} for _ in means]
-    columns = [values[:, place] for values in per_user for place in range(len(names))]  # all from the same draws
+    columns = [values[:, column] for values in per_user for column in range(len(names))]  # the same resamples for all
     bounds = bootstrap_intervals(columns, samples, seed).T.reshape(len(means), len(names), 2)
     return means, [
         {name: (float(low), float(high)) for name, (low, high) in zip(names, of_width, strict=True)}

@@ -1,19 +1,20 @@
-"""The protocol on arrays: rank all unseen items for every user at every width, and reduce the lists to numbers at once.
+"""Full-ranking evaluation on arrays: rank all unseen items for every user at every width, then reduce to metrics.
 
-Users are taken some thousands at a time, so that the lists of all of them are never held together.
+Users are ranked in blocks of a few thousand, so that memory for lists is bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
-from nestrec.evaluation.beyond_accuracy import listed
+from nestrec.evaluation.beyond_accuracy import count_lists
 from nestrec.evaluation.held_out import HeldOut
-from nestrec.evaluation.metrics import METRICS, Hits, labels, user_values
+from nestrec.evaluation.metric_registry import AccuracyMetric, load_accuracy_metrics
+from nestrec.evaluation.metrics import Hits, user_values
 from nestrec.evaluation.rank_widths import rank_widths
 from nestrec.retrieval.batched_scan import Heed
 
@@ -24,7 +25,7 @@ _LISTED_AT_ONCE = 1 << 24  # items in the lists of so many users, at all widths
 
 
 class Ranked(Protocol):
-    """What can be ranked: it says how many lists a user has, and makes them."""
+    """A model that can rank all unseen items for users."""
 
     @property
     def n_items(self) -> int:
@@ -32,19 +33,19 @@ class Ranked(Protocol):
 
     @property
     def n_widths(self) -> int:
-        """Lists of each user."""
+        """Lists per user."""
 
     def lists(
         self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
     ) -> Iterator[tuple[slice, Int32Array]]:
-        """Yield users (places in held.known) and their lists of unseen items, (n_widths, n, k), -1 at the end.
+        """Yield a slice of held.known and these users' lists of unseen items, (n_widths, n, k), padded with -1.
 
         `heed` is called now and then, by any thread; what it raises ends the ranking.
         """
 
 
 class Model(NamedTuple):
-    """The arrays of a model that ranking needs."""
+    """The arrays of a model needed for ranking."""
 
     user_embeddings: Float32Array  # (n_users, >= widest)
     item_embeddings: Float32Array  # (n_items, >= widest)
@@ -59,13 +60,13 @@ class Model(NamedTuple):
 
     @property
     def n_widths(self) -> int:
-        """Lists of each user."""
+        """Lists per user."""
         return len(self.widths)
 
     def lists(
         self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
     ) -> Iterator[tuple[slice, Int32Array]]:
-        """Yield users (places in held.known) and their lists, (n_widths, n, k)."""
+        """Yield a slice of held.known and these users' lists, (n_widths, n, k)."""
         size = max(1, min(_USERS_AT_ONCE, _LISTED_AT_ONCE // (k * self.n_widths)))
         for start in range(0, len(held.known), size):
             block = slice(start, min(start + size, len(held.known)))
@@ -73,30 +74,35 @@ class Model(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What is left of the lists."""
+    """Ranked lists reduced to values per user and counts per item."""
 
-    per_user: Float32Array  # (n_widths, n_users, n_labels), columns in the order of `metrics.labels`
-    n_lists: Int64Array  # (n_widths, n_cutoffs, n_items) lists, cut there, that an item stands in
+    per_user: Float32Array  # (n_widths, n_users, n_labels), columns by cutoff, then by metric
+    n_lists: Int64Array  # (n_widths, n_cutoffs, n_items) lists, cut there, that contain the item
 
 
-def ranked_results(
-    model: Ranked, held: HeldOut, cutoffs: tuple[int, ...], threads: int | None, progress: Progress | None
+def rank_and_score(
+    model: Ranked,
+    held: HeldOut,
+    metrics: Sequence[AccuracyMetric],
+    cutoffs: tuple[int, ...],
+    threads: int | None,
+    progress: Progress | None,
 ) -> Results:
-    """Rank, compare with what was held out, and keep values by user and counts by item."""
-    n_items, n_widths = model.n_items, model.n_widths
-    per_user = np.zeros((n_widths, len(held.n_relevant), len(labels(cutoffs))), dtype=np.float32)
+    """Rank all unseen items and return metrics per user and list counts per item."""
+    n_items, n_widths, functions = model.n_items, model.n_widths, [metric.function for metric in metrics]
+    per_user = np.zeros((n_widths, len(held.n_relevant), len(cutoffs) * len(functions)), dtype=np.float32)
     n_lists = np.zeros((n_widths, len(cutoffs), n_items), dtype=np.int64)
     for block, lists in model.lists(held, max(cutoffs), threads):
         for level, ranked in enumerate(lists):
-            per_user[level, held.known[block]] = user_values(_hits(held, block, ranked), cutoffs)
-            for place, k in enumerate(cutoffs):
-                n_lists[level, place] += listed(ranked, k, n_items)
+            per_user[level, held.known[block]] = user_values(_find_hits(held, block, ranked), functions, cutoffs)
+            for position, k in enumerate(cutoffs):
+                n_lists[level, position] += count_lists(ranked, k, n_items)
         if progress is not None:
             progress(block.stop, len(held.known))
     return Results(per_user, n_lists)
 
 
-def _hits(held: HeldOut, block: slice, ranked: Int32Array) -> Hits:
+def _find_hits(held: HeldOut, block: slice, ranked: Int32Array) -> Hits:
     indptr = held.indptr[block.start : block.stop + 1]
     return Hits.of(ranked, indptr, held.indices, held.n_relevant[held.known[block]])
 
@@ -115,18 +121,19 @@ def evaluate_arrays(
     threads: int | None = None,
     heed: Heed | None = None,
 ) -> list[dict[str, float]]:
-    """Return the mean of each metric (`recall@20`, …) over users with held-out items, a dict a width: nothing else.
+    """Return the means of metrics (`recall@20`, …) over users with held-out items, one dict per width.
 
-    What early stopping calls. `heed` is called now and then, by any thread; what it raises ends the ranking. Raises
+    Used for early stopping. `heed` is called now and then, by any thread; what it raises ends the ranking. Raises
     DataError where nothing is held out or vectors are not finite.
     """
     model = Model(user_embeddings, item_embeddings, widths, seen_indptr, seen_indices)
     held = HeldOut.of_rows(held_indptr, held_indices)
-    names = [(f"{name}@{k}", name, k) for k in cutoffs for name in metrics]
-    sums: list[dict[str, float]] = [dict.fromkeys((label for label, _, _ in names), 0.0) for _ in widths]
+    known = load_accuracy_metrics()
+    columns = [(f"{name}@{k}", known[name].function, k) for k in cutoffs for name in metrics]
+    sums: list[dict[str, float]] = [dict.fromkeys((label for label, _, _ in columns), 0.0) for _ in widths]
     for block, lists in model.lists(held, max(cutoffs), threads, heed):
         for level, ranked in enumerate(lists):
-            hits = _hits(held, block, ranked)
-            for label, name, k in names:
-                sums[level][label] += float(METRICS[name](hits, k).sum())
+            hits = _find_hits(held, block, ranked)
+            for label, function, k in columns:
+                sums[level][label] += float(function(hits, k).sum())
     return [{label: total / len(held.n_relevant) for label, total in level.items()} for level in sums]

@@ -1,12 +1,12 @@
-"""Accuracy metrics of ranked lists with binary relevance, each a formula over the hits; they know no model.
+"""Accuracy metrics of ranked lists with binary relevance, as formulas over hits; independent of any model.
 
-A list is the first k of a user's full ranking; `position` counts from 0 in it. Equal to the `ranx` library at every
-cutoff (recall, ndcg, precision, hit_rate, mrr, map). Every metric of a user without a hit is 0.
+A list is the first k items of a user's full ranking; `position` counts from 0. The values equal those of the `ranx`
+library at every cutoff. Every metric is 0 for a user without hits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,10 @@ from nestrec.kernels.search.hits import find_hits
 
 @dataclass(frozen=True)
 class Hits:
-    """Where held-out items stand in the lists of n users; row by row, best position first."""
+    """Positions of held-out items in the ranked lists of n users; row by row, best position first."""
 
     rows: Int64Array  # (n_hits,) user, from 0
-    positions: Int64Array  # (n_hits,) place in the user's list, from 0
+    positions: Int64Array  # (n_hits,) position in the user's list, from 0
     n_relevant: Int64Array  # (n,) held-out items of each user, at least 1
 
     @classmethod
@@ -39,29 +39,29 @@ class Hits:
 
     def ordinals(self) -> Int64Array:
         """Return for each hit the number of its user's hits up to and including it."""
-        begins = np.searchsorted(self.rows, self.rows)
-        return np.arange(1, len(self.rows) + 1) - begins
+        starts = np.searchsorted(self.rows, self.rows)
+        return np.arange(1, len(self.rows) + 1) - starts
 
 
 def recall_at_k(hits: Hits, k: int) -> Float64Array:
-    """Share of a user's held-out items among the first k; divides by all held-out items, not min(., k)."""
+    """Return the share of a user's held-out items in the top k; divides by all held-out items, not min(., k)."""
     return hits.at(k).total() / hits.n_relevant
 
 
 def precision_at_k(hits: Hits, k: int) -> Float64Array:
-    """Share of held-out items among the first k; divides by k, also where fewer items are left to rank."""
+    """Return the share of held-out items in the top k; divides by k even if fewer items are left to rank."""
     return hits.at(k).total() / k
 
 
 def hit_rate_at_k(hits: Hits, k: int) -> Float64Array:
-    """1 where any held-out item is among the first k, else 0."""
+    """Return 1 if any held-out item is in the top k, else 0."""
     return np.minimum(hits.at(k).total(), 1.0)
 
 
 def ndcg_at_k(hits: Hits, k: int) -> Float64Array:
-    """Discounted gain 1 / log2(position + 2) of the hits, as a share of the best possible list's.
+    """Return the normalized discounted cumulative gain: gain 1 / log2(position + 2) per hit, over the ideal list's.
 
-    Binary gains; the ideal list is cut at min(k, held-out items). Järvelin and Kekäläinen 2002.
+    Binary gains; the ideal list has min(k, held-out items) hits. Järvelin and Kekäläinen 2002.
     """
     found = hits.at(k)
     discounts = 1.0 / np.log2(np.arange(2.0, k + 2.0))
@@ -71,37 +71,26 @@ def ndcg_at_k(hits: Hits, k: int) -> Float64Array:
 
 
 def mrr_at_k(hits: Hits, k: int) -> Float64Array:
-    """1 / (1 + position) of the first hit among the first k, 0 without one; its mean is the mean reciprocal rank."""
+    """Return the reciprocal rank 1 / (1 + position) of the first hit in the top k, 0 without one; its mean is MRR."""
     found = hits.at(k)
     first = found.ordinals() == 1
     return found.total(np.where(first, 1.0 / (1.0 + found.positions), 0.0))
 
 
 def map_at_k(hits: Hits, k: int) -> Float64Array:
-    """Average precision: the precision down to each hit, summed over the first k; divides by all held-out items.
+    """Return the average precision: precision at each hit in the top k, summed, over the number of held-out items.
 
-    Its mean over users is the mean average precision (ranx and trec_eval; some others divide by min(k, held-out)).
+    Its mean over users is MAP as in ranx and trec_eval; some libraries divide by min(k, held-out items) instead.
     """
     found = hits.at(k)
     return found.total(found.ordinals() / (1.0 + found.positions)) / hits.n_relevant
 
 
-METRICS: dict[str, Callable[[Hits, int], Float64Array]] = {
-    "recall": recall_at_k,
-    "ndcg": ndcg_at_k,
-    "precision": precision_at_k,
-    "hit_rate": hit_rate_at_k,
-    "mrr": mrr_at_k,
-    "map": map_at_k,
-}
-
-
-def labels(cutoffs: tuple[int, ...]) -> tuple[str, ...]:
-    """Return the labels `recall@10, ndcg@10, …, map@50`: by cutoff, then by metric."""
-    return tuple(f"{name}@{k}" for k in cutoffs for name in METRICS)
-
-
-def user_values(hits: Hits, cutoffs: tuple[int, ...]) -> Float32Array:
-    """Return every metric of every user, (n_users, n_labels) float32, columns in the order of `labels`."""
-    columns = [metric(hits, k) for k in cutoffs for metric in METRICS.values()]
+def user_values(
+    hits: Hits, functions: Sequence[Callable[[Hits, int], Float64Array]], cutoffs: Sequence[int]
+) -> Float32Array:
+    """Return the values of every user, (n_users, n_cutoffs * n_functions) float32: by cutoff, then by function."""
+    columns = [function(hits, k) for k in cutoffs for function in functions]
+    if not columns:
+        return np.empty((len(hits.n_relevant), 0), dtype=np.float32)
     return np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")

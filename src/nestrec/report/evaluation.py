@@ -1,56 +1,71 @@
-"""An evaluation as tables: accuracy for each cutoff, what the lists do to the catalogue for the middle one."""
+"""Evaluation results as tables: accuracy metrics at each cutoff, catalogue metrics at the middle one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from nestrec.data.read_report import counted
-from nestrec.report.quality import Estimate, WidthQuality, known_qualities, qualities, quality_table
+from nestrec.evaluation.metric_registry import CatalogueMetric, load_metrics
+from nestrec.report.quality import WidthQuality, known_qualities, qualities, quality_table
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
     from nestrec.evaluation.evaluation import Evaluation
 
-_ACCURACY = ("recall", "precision", "hit_rate", "mrr", "map", "ndcg")  # the share kept goes by the last
-_CATALOGUE = ("coverage", "gini", "popularity_rank", "novelty")
-
 
 def evaluation_tables(evaluation: Evaluation) -> Iterator[TextTable]:
-    """Yield the table of each cutoff, over all users and over those the model knows, then one on the catalogue."""
+    """Yield accuracy tables per cutoff, over all users and over the known ones, then a table of catalogue metrics."""
     document = evaluation.as_dict()
     rows, known_rows = qualities(document), known_qualities(document)
     for k in evaluation.cutoffs:
-        yield _accuracy_table(rows, k, _title(evaluation, k))
-        if evaluation.n_known_users < evaluation.n_users:
-            title = f"The {_users(evaluation.n_known_users)} known to the model, the first {k}"
-            yield _accuracy_table(known_rows, k, title + _half(evaluation))
-    yield _catalogue_table(rows, evaluation.cutoffs[len(evaluation.cutoffs) // 2])
+        labels = _select_labels(evaluation.widths[0].means, k)
+        if labels:
+            yield quality_table(rows, labels, _format_title(evaluation, k))
+            if evaluation.n_known_users < evaluation.n_users:
+                title = f"The {counted(evaluation.n_known_users, 'user')} known to the model, top {k}"
+                yield quality_table(known_rows, labels, title + _describe_intervals(evaluation))
+    if evaluation.widths[0].beyond_accuracy:
+        yield _catalogue_table(evaluation, rows, evaluation.cutoffs[len(evaluation.cutoffs) // 2])
 
 
-def _accuracy_table(rows: tuple[WidthQuality, ...], k: int, title: str) -> TextTable:
-    table = quality_table(rows, [f"{name}@{k}" for name in _ACCURACY])
-    return TextTable(table.headers, table.rows, title)
+def _select_labels(labels: Iterable[str], k: int) -> list[str]:
+    return [label for label in labels if label.endswith(f"@{k}")]
 
 
-def _title(evaluation: Evaluation, k: int) -> str:
-    unknown = evaluation.n_users - evaluation.n_known_users
-    who = _users(evaluation.n_users)
-    if unknown:
-        who = f"All {who}, {unknown:,} of whom the model does not know and who count as 0"
-    return f"{who}; {counted(evaluation.n_items, 'item')}, the first {k}{_half(evaluation)}"
+def _format_title(evaluation: Evaluation, k: int) -> str:
+    cold = evaluation.n_users - evaluation.n_known_users
+    users = counted(evaluation.n_users, "user")
+    if cold:
+        users = f"All {users}, {cold:,} of them unknown to the model, which count as 0"
+    return f"{users}; {counted(evaluation.n_items, 'item')}, top {k}{_describe_intervals(evaluation)}"
 
 
-def _half(evaluation: Evaluation) -> str:
+def _describe_intervals(evaluation: Evaluation) -> str:
     return " (± half of the 95% interval)" if evaluation.bootstrap_samples else ""
 
 
-def _users(number: int) -> str:
-    return counted(number, "user")
+def _catalogue_table(evaluation: Evaluation, rows: Iterable[WidthQuality], k: int) -> TextTable:
+    labels = _select_labels(evaluation.widths[0].beyond_accuracy, k)
+    cells = tuple((str(row.width), *(_format_value(row, label) for label in labels)) for row in rows)
+    title = f"Catalogue metrics{_describe_directions(labels)}"
+    return TextTable(("width", *labels), cells, title)
+
+
+def _describe_directions(labels: Iterable[str]) -> str:
+    """Return which values mean more diverse lists."""
+    metrics = [load_metrics().get(label.partition("@")[0]) for label in labels]
+    lower = [metric.name for metric in metrics if isinstance(metric, CatalogueMetric) and metric.diverse == "lower"]
+    exceptions = f", except lower {', '.join(lower)}" if lower else ""
+    return f" (higher is more diverse{exceptions})"
+
+
+def _format_value(row: WidthQuality, label: str) -> str:
+    return f"{row.metrics[label].value:.4g}" if label in row.metrics else "–"
 
 
 def unmatched_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Yield what of the held-out data the model could not have known."""
+    """Yield sentences on held-out data that cannot be hit: cold users, cold items, training interactions."""
     unmatched = evaluation.unmatched
     if unmatched.users:
         yield f"Users unknown to the model, which count as 0: {unmatched.users:,}."
@@ -64,16 +79,6 @@ def unmatched_lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"Warning: {warning}."
     elif unmatched.seen_interactions:
         yield (
-            f"Interactions that stand in the training data too: {unmatched.seen_interactions:,}; they count as misses, "
-            "since what was seen is not ranked."
+            f"Held-out interactions that are also in the training data: {unmatched.seen_interactions:,}; they count as "
+            "misses, because seen items are masked."
         )
-
-
-def _catalogue_table(rows: tuple[WidthQuality, ...], k: int) -> TextTable:
-    labels = [f"{name}@{k}" for name in _CATALOGUE]
-    cells = tuple((str(row.width), *(_figure(row.metrics.get(label)) for label in labels)) for row in rows)
-    return TextTable(("width", *labels), cells, "What the lists do to the catalogue")
-
-
-def _figure(estimate: Estimate | None) -> str:
-    return "–" if estimate is None else f"{estimate.value:.4g}"

@@ -53,10 +53,14 @@ def kept(quality: WidthQuality, full: WidthQuality, label: str) -> float:
     return quality.metrics[label].value / best if best > 0 else 0.0
 
 
-def quality_table(rows: Sequence[WidthQuality], labels: Sequence[str]) -> TextTable:
-    """Return width, memory and the metrics named, and the share of the full width's kept, by the last of them."""
-    headers = ("width", "per million items", *labels, f"share of full {labels[-1]}")
-    return TextTable(headers, tuple(_row(row, rows[-1], labels) for row in rows))
+def quality_table(rows: Sequence[WidthQuality], labels: Sequence[str], title: str | None = None) -> TextTable:
+    """Return a table of memory and metrics by width; the last column is the share of the full width's NDCG kept.
+
+    Without NDCG, the share is of the last metric.
+    """
+    share_of = next((label for label in labels if label.startswith("ndcg@")), labels[-1])
+    headers = ("width", "per million items", *labels, f"share of full {share_of}")
+    return TextTable(headers, tuple(_row(row, rows[-1], labels, share_of) for row in rows), title)
 
 
 def narrowest_that_keeps(rows: Sequence[WidthQuality], share: float, label: str) -> WidthQuality:
@@ -64,9 +68,9 @@ def narrowest_that_keeps(rows: Sequence[WidthQuality], share: float, label: str)
     return next((row for row in rows if kept(row, rows[-1], label) >= share), rows[-1])
 
 
-def _row(row: WidthQuality, full: WidthQuality, labels: Sequence[str]) -> tuple[str, ...]:
+def _row(row: WidthQuality, full: WidthQuality, labels: Sequence[str], share_of: str) -> tuple[str, ...]:
     metrics = (str(row.metrics[label]) for label in labels)
-    return (str(row.width), row.memory, *metrics, f"{100 * kept(row, full, labels[-1]):.1f}%")
+    return (str(row.width), row.memory, *metrics, f"{100 * kept(row, full, share_of):.1f}%")
 
 
 def _of_width(entry: Mapping[str, Any]) -> WidthQuality:

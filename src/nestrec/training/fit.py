@@ -15,6 +15,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
+from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.training.manifest_sections import data_of, options_of
@@ -23,7 +24,7 @@ from nestrec.training.phase import PhaseRun, PhaseState, Schedule
 from nestrec.training.regularization_search import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
 from nestrec.training.stop_request import StoppedError, StopRequest
 from nestrec.training.turning import turned
-from nestrec.training.validation import Metric, Validation
+from nestrec.training.validation import Validation
 from nestrec.training.validation_part import Coverage, carve, describe_validation, report_coverage
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Fit:
             return None
         train, held_out, self.coverage = carve(given, self.interactions)
         report_coverage(given, self.coverage, self.run.callback_list)
-        metric, widths = Metric.parse(self.trainer.metric), self.objective.widths
+        metric, widths = MetricAtCutoff.parse(self.trainer.metric), self.objective.widths
         return Validation(train, held_out, metric, widths, self.run.threads)
 
     def _phases(self, saved: dict[str, Any] | None, arrays: dict[str, Any]) -> NestedEmbeddings:

@@ -21,6 +21,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, OptionError
+from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.training.backbones import MF, Backbone
 from nestrec.training.engines import CPU_LEARNING_RATE, RunningEngine, TorchEngine, runs_on_cpu_engine, started
 from nestrec.training.fit import Fit
@@ -33,7 +34,6 @@ from nestrec.training.registry import CPU_ENGINE, resolve
 from nestrec.training.resolve_validation import needs_times, resolve_validation
 from nestrec.training.samplers import DynamicSampler, NoSampler, PoolSampler, Sampler
 from nestrec.training.stop_request import StopRequest
-from nestrec.training.validation import Metric
 from nestrec.widths import Widths
 
 DEFAULT_WIDTHS = (4, 8, 16, 32, 64)
@@ -125,7 +125,7 @@ class Trainer:
                     f"{self.tune_seconds:g} seconds of tuning mean nothing beside regularization {self.regularization},"
                     " which is what they would find; leave one of the two out"
                 )
-        Metric.parse(self.metric)
+        MetricAtCutoff.parse(self.metric)
 
     @classmethod
     def paper(cls, **changes: Any) -> Trainer:
