@@ -146,7 +146,7 @@ def funnels(vectors: Vectors, best: npt.NDArray[np.int32], threads: int) -> Iter
     for turned in (False, True) if vectors.name == "trained" else (False,):  # generated ones lie along their axes
         for width in (width for width in (16, 32, 48, 64, 128) if width <= size):
             rows = size if 2 * width <= size else 0
-            screen = CoarseIndexOptions(width, Storage.INT8, turned, rows=rows).build(users, items, size)
+            screen = CoarseIndexOptions(width, Storage.INT8, turned, refinement_width=rows).build(users, items, size)
             stages = (Stage(size, FROM_ROWS),) if rows else ()
             name = f"int8 {width}{' turned' if turned else ''}{' rows' if rows else ''}"
             if width < size:
@@ -208,13 +208,13 @@ def curve(vectors: Vectors, threads: int, rounds: int) -> None:
     for options in (
         CoarseIndexOptions(16),
         CoarseIndexOptions(32),
-        CoarseIndexOptions(32, rows=size),
+        CoarseIndexOptions(32, refinement_width=size),
         CoarseIndexOptions(size),
     ):
         started = time.perf_counter()
         screen = options.build(users, items, size)
         took = time.perf_counter() - started
-        stages = (Stage(size, FROM_ROWS),) if options.rows else ()
+        stages = (Stage(size, FROM_ROWS),) if options.refinement_width else ()
         for shortlist in (125, 300, 1000, 2000) if options.width < size else (125,):
             way = partial(items_of, Funnel(items, screen, shortlist, stages), queries, threads)
             name = f"int8 {options.width}{' rows' if stages else ''}, shortlist {shortlist}"
@@ -233,7 +233,7 @@ def parts(vectors: Vectors, threads: int, rounds: int) -> None:
     size = items.shape[1]
     asked = request(queries, K, None, None, None, n_items=len(items), width=size)
     for width in (width for width in (16, 32, 48, 64) if width <= size):
-        screen = CoarseIndexOptions(width, rows=size).build(users, items, size)
+        screen = CoarseIndexOptions(width, refinement_width=size).build(users, items, size)
         for shortlist in (250, 1000, 2000):
             spent: dict[str, list[float]] = {"all": [], "rows": [], "vectors": []}
             for _ in range(rounds + 1):

@@ -56,10 +56,10 @@ def test_seen_items_come_back_on_request(model: NestedEmbeddings) -> None:
 
 
 def test_only_and_without_bound_what_is_returned(model: NestedEmbeddings) -> None:
-    assert model.recommend("ann", only=["tea", "jam", "rye"]).ids.tolist() == ["tea", "rye"]
-    assert model.recommend("ann", without={"oil"}).ids.tolist() == ["tea", "rye"]
-    assert model.recommend("ann", only=("tea", "rye"), without="rye").ids.tolist() == ["tea"]
-    assert model.recommend(["ann"], k=2, only=[]).ids.tolist() == [["", ""]]
+    assert model.recommend("ann", allow=["tea", "jam", "rye"]).ids.tolist() == ["tea", "rye"]
+    assert model.recommend("ann", deny={"oil"}).ids.tolist() == ["tea", "rye"]
+    assert model.recommend("ann", allow=("tea", "rye"), deny="rye").ids.tolist() == ["tea"]
+    assert model.recommend(["ann"], k=2, allow=[]).ids.tolist() == [["", ""]]
 
 
 def test_a_narrower_width_scores_with_the_prefix(model: NestedEmbeddings) -> None:
@@ -119,8 +119,8 @@ def test_unknown_ids_raise_and_are_named(model: NestedEmbeddings) -> None:
     with pytest.raises(UnknownIdError, match=r"item ids 'q0', .*'q4' and 2 more are unknown"):
         model.similar_items([f"q{number}" for number in range(7)])
     for call in (
-        lambda: model.recommend("ann", only=["salt"]),
-        lambda: model.recommend("ann", without="salt"),
+        lambda: model.recommend("ann", allow=["salt"]),
+        lambda: model.recommend("ann", deny="salt"),
         lambda: model.score("ann", "salt"),
     ):
         with pytest.raises(UnknownIdError, match="item id 'salt'"):
@@ -128,7 +128,7 @@ def test_unknown_ids_raise_and_are_named(model: NestedEmbeddings) -> None:
 
 
 def test_unknown_ids_are_skipped_and_reported_on_request(model: NestedEmbeddings) -> None:
-    ranking = model.recommend(["eve", "ann", 5], k=1, only=["tea", "salt"], without=["pepper"], unknown="skip")
+    ranking = model.recommend(["eve", "ann", 5], k=1, allow=["tea", "salt"], deny=["pepper"], unknown="skip")
     assert ranking.ids.tolist() == [["tea"]]
     assert ranking.queries.tolist() == ["ann"]
     assert ranking.skipped.tolist() == ["eve", "5"]

@@ -36,7 +36,7 @@ from nestrec.retrieval.search_config import SearchConfig
 from nestrec.retrieval.top_k import Exclusions
 from nestrec.widths import Widths
 
-_PLAN, _SCREEN = "plan", "screen"  # sections of the manifest
+_SEARCH_CONFIG, _COARSE_INDEX = "search_config", "coarse_index"  # sections of the manifest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +70,7 @@ class NestedEmbeddings:
         default_factory=dict
     )  # options, metrics, fingerprints: what `save` keeps beside
     check: InitVar[bool] = True  # False: the numbers are known to be finite and are not read
-    screen: CoarseIndex | None = None  # what the plan in the manifest walks
+    coarse_index: CoarseIndex | None = None  # what the search config of the manifest scans
 
     def __post_init__(self, check: bool) -> None:
         """Check that the parts fit each other."""
@@ -124,44 +124,49 @@ class NestedEmbeddings:
         ladder = self.widths.up_to(width)
         size = ladder.embedding_size
         narrow = self.user_embeddings[:, :size], self.item_embeddings[:, :size]
-        kept = self if self.plan is None or self.plan.width <= size else self.planned(None, None)
+        kept = (
+            self
+            if self.search_config is None or self.search_config.width <= size
+            else self.with_search_config(None, None)
+        )
         return replace(kept, user_embeddings=narrow[0], item_embeddings=narrow[1], widths=ladder, check=False)
 
     @property
-    def plan(self) -> SearchConfig | None:
-        """How `recommend` finds items, if `nestrec.plan` was asked; None: it scores all of them."""
-        values = self.manifest.get(_PLAN)
+    def search_config(self) -> SearchConfig | None:
+        """How `recommend` finds items, as chosen by `nestrec.plan`; None: it scores all of them."""
+        values = self.manifest.get(_SEARCH_CONFIG)
         return None if values is None else SearchConfig.from_manifest(values)
 
-    def planned(self, plan: SearchConfig | None, screen: CoarseIndex | None) -> NestedEmbeddings:
-        """Return the same model with this plan and the screen it names; None for both takes them away."""
-        kept = {name: value for name, value in self.manifest.items() if name not in (_PLAN, _SCREEN)}
-        if plan is not None:
-            kept[_PLAN] = plan.as_manifest()
-        if screen is not None:
-            kept[_SCREEN] = screen.described()
-        return replace(self, manifest=kept, screen=screen, check=False)
+    def with_search_config(self, config: SearchConfig | None, index: CoarseIndex | None) -> NestedEmbeddings:
+        """Return the same model with a search config and the coarse index it needs; None for both removes them."""
+        kept = {name: value for name, value in self.manifest.items() if name not in (_SEARCH_CONFIG, _COARSE_INDEX)}
+        if config is not None:
+            kept[_SEARCH_CONFIG] = config.as_manifest()
+        if index is not None:
+            kept[_COARSE_INDEX] = index.described()
+        return replace(self, manifest=kept, coarse_index=index, check=False)
 
     @cached_property
-    def _by_plan(self) -> Retriever:
-        if self.plan is None:
+    def _configured_retriever(self) -> Retriever:
+        if self.search_config is None:
             return FullScan(self.item_embeddings, self.embedding_size)
-        return self.plan.retriever(self.item_embeddings, self.screen)
+        return self.search_config.retriever(self.item_embeddings, self.coarse_index)
 
     def retriever(self, width: int | None = None, *, k: int = 1, exact: bool = False, n_queries: int = 1) -> Retriever:
-        """Return what finds the best k items of a width: by the plan, where there is one for it.
+        """Return the retriever for the best k items of a width: by the search config, where there is one for it.
 
-        A plan is used at its own width and up to the k it was measured for, and for many queries at once where it was
-        measured to be faster than the full scan. `exact` takes its screen with a proof.
+        A search config is used at its own width and up to the k it was measured for, and for many queries at once only
+        where it was measured to be faster than the full scan. `exact` replaces its shortlists by a certified exact
+        search of the same coarse index.
         """
-        size, plan = self._width(width), self.plan
-        if plan is None or plan.width != size or (k > plan.k and not plan.exact):
+        size, config = self._width(width), self.search_config
+        if config is None or config.width != size or (k > config.k and not config.exact):
             return FullScan(self.item_embeddings, size)
-        if plan.slow_at_once and n_queries > FEW:
+        if config.slower_in_batches and n_queries > FEW:
             return FullScan(self.item_embeddings, size)
-        if exact and not plan.exact and self.screen is not None:
-            return Exact(self.item_embeddings, self.screen)
-        return self._by_plan
+        if exact and not config.exact and self.coarse_index is not None:
+            return Exact(self.item_embeddings, self.coarse_index)
+        return self._configured_retriever
 
     @check_keywords
     def recommend(
@@ -171,25 +176,25 @@ class NestedEmbeddings:
         width: int | None = None,
         *,
         exclude_seen: bool = True,
-        only: Ids | None = None,
-        without: Ids | None = None,
+        allow: Ids | None = None,
+        deny: Ids | None = None,
         exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
     ) -> Ranking:
         """Return the k items of highest score for each user, best first; equal scores by item index.
 
-        A model that was planned (`nestrec.plan`) finds them by its plan, which may miss a few of the best; many users
-        at once by the full scan, where that was measured to be faster.
+        A model with a search config (`nestrec.plan`) searches by it, which may miss a few of the best; many users at
+        once by the full scan, where that was measured to be faster.
 
         Args:
             user_ids: one id (1-D result) or many (2-D result, one row a user).
             k: items per user, 1 or more. Users with less than k items left get fewer; see `Ranking`.
             width: a trained width to score with; None is the widest.
-            exclude_seen: leave out each user's training interactions.
-            only: item ids that may be returned, to any user.
-            without: item ids that must not be returned, to any user.
-            exact: miss none of the best, whatever the plan.
+            exclude_seen: leave out the items of each user's training interactions.
+            allow: allow-list of item ids; only these can be returned.
+            deny: deny-list of item ids, never returned.
+            exact: search exactly, whatever the search config.
             unknown: "raise" UnknownIdError for an id the model does not know, or "skip" it and report it in the result.
             threads: None uses all processors.
 
@@ -203,7 +208,7 @@ class NestedEmbeddings:
             self.items,
             wanted,
             excluded=Exclusions(self.seen.indptr, self.seen.indices) if exclude_seen else None,
-            allowed=allowed_rows(self.items, only, without, unknown),
+            allowed=allowed_rows(self.items, allow, deny, unknown),
             threads=threads,
         )
 
@@ -269,39 +274,41 @@ class NestedEmbeddings:
 
     @classmethod
     @check_keywords
-    def load(cls, path: str | PathLike[str], *, verify: bool | None = None, planned: bool = True) -> NestedEmbeddings:
+    def load(
+        cls, path: str | PathLike[str], *, verify: bool | None = None, search_config: bool = True
+    ) -> NestedEmbeddings:
         """Open a saved model; its arrays are views of the files, shared with other processes that open it.
 
         The manifest, the structure of the files and their sizes are always checked. `verify`: True checks all contents
-        against their checksums, False none, None those of files up to 256 MiB and samples of larger ones. `planned`:
-        False leaves out its plan, whatever state that is in. Raises ModelFileError for what is not a whole model of
-        this version.
+        against their checksums, False none, None those of files up to 256 MiB and samples of larger ones.
+        `search_config`: False ignores a saved search config and its coarse index, even if damaged. Raises
+        ModelFileError for what is not a complete model of this version.
         """
-        stored = read_model(path, verify=verify, screen=planned)
+        stored = read_model(path, verify=verify, coarse_index=search_config)
         try:
             model = cls(*stored[:-1], check=False)
         except (DataError, TypeError, ValueError) as error:
             raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
-        return model._with_screen(stored, path) if planned else model.planned(None, None)
+        return model._with_coarse_index(stored, path) if search_config else model.with_search_config(None, None)
 
-    def _with_screen(self, stored: StoredModel, path: str | PathLike[str]) -> NestedEmbeddings:
-        """Return the model with the screen that was saved with it; raise ModelFileError where it is not its plan's."""
-        plan = self.plan
+    def _with_coarse_index(self, stored: StoredModel, path: str | PathLike[str]) -> NestedEmbeddings:
+        """Return the model with its saved coarse index; raise ModelFileError if it does not fit the search config."""
+        config = self.search_config
         try:
-            screen = _restored_screen(stored)
-            if plan is not None:
-                self.widths.level_of(plan.width)
-                plan.retriever(self.item_embeddings, screen)
+            index = _restore_coarse_index(stored)
+            if config is not None:
+                self.widths.level_of(config.width)
+                config.retriever(self.item_embeddings, index)
         except (DataError, OptionError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
             raise ModelFileError(
-                f"the screen of {path} does not fit its manifest ({error}); plan it again: nestrec plan {path}"
+                f"the coarse index of {path} does not fit its manifest ({error}); build it again: nestrec plan {path}"
             ) from error
-        return self if screen is None else replace(self, screen=screen, check=False)
+        return self if index is None else replace(self, coarse_index=index, check=False)
 
     def _stored(self) -> StoredModel:
-        screen = {} if self.screen is None else self.screen.arrays()
+        index = {} if self.coarse_index is None else self.coarse_index.arrays()
         matrices = self.user_embeddings, self.item_embeddings
-        return StoredModel(*matrices, self.widths, self.users, self.items, self.seen, self.manifest, screen)
+        return StoredModel(*matrices, self.widths, self.users, self.items, self.seen, self.manifest, index)
 
     def _width(self, width: int | None) -> int:
         if width is None:
@@ -320,13 +327,13 @@ class NestedEmbeddings:
         )
 
 
-def _restored_screen(stored: StoredModel) -> CoarseIndex | None:
-    described = stored.manifest.get(_SCREEN)
-    if described is None and not stored.screen:
+def _restore_coarse_index(stored: StoredModel) -> CoarseIndex | None:
+    described = stored.manifest.get(_COARSE_INDEX)
+    if described is None and not stored.coarse_index:
         return None
     if not isinstance(described, dict):
-        raise TypeError(f"section {_SCREEN} must be an object, got {type(described).__name__}")
-    return CoarseIndex.restored(stored.screen, described)
+        raise TypeError(f"section {_COARSE_INDEX} must be an object, got {type(described).__name__}")
+    return CoarseIndex.restored(stored.coarse_index, described)
 
 
 def _check_types(given: NestedEmbeddings) -> None:

@@ -333,12 +333,12 @@ def is_refused(model: Path, **how: Any) -> bool:
         ({"n_users": 4}, "n_users is 4 in the manifest and 3 in the files"),
         ({"n_items": -1}, "n_items"),
         ({"n_interactions": 7}, "n_interactions is 7"),
-        ({"plan": []}, "plan is damaged"),
-        ({"plan": {"width": 4, "k": -1}}, "plan is damaged"),
-        ({"plan": {"width": 3}}, "does not fit its manifest"),
-        ({"plan": {"width": 4, "screen": {"width": 2}}}, "needs the screen"),
-        ({"screen": {"storage": "int8", "width": 2, "full_width": 4}}, "plan it again"),
-        ({"screen": 5}, "plan it again"),
+        ({"search_config": []}, "search_config is damaged"),
+        ({"search_config": {"width": 4, "k": -1}}, "search_config is damaged"),
+        ({"search_config": {"width": 3}}, "does not fit its manifest"),
+        ({"search_config": {"width": 4, "index": {"width": 2}}}, "needs the coarse index"),
+        ({"coarse_index": {"storage": "int8", "width": 2, "full_width": 4}}, "nestrec plan"),
+        ({"coarse_index": 5}, "nestrec plan"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(saved: Path, changes: dict[str, Any], sentence: str) -> None:

@@ -44,15 +44,15 @@ def by_shortlist(model: nestrec.NestedEmbeddings, shortlist: int) -> nestrec.Nes
     """Return the model with a plan that was chosen by hand."""
     options = CoarseIndexOptions(4, Storage.INT8)
     screen = options.build(model.user_embeddings, model.item_embeddings, SIZE)
-    return model.planned(SearchConfig(SIZE, options, shortlist, k=K), screen)
+    return model.with_search_config(SearchConfig(SIZE, options, shortlist, k=K), screen)
 
 
 def test_the_chosen_plan_is_about_as_fast_as_any_that_reaches_the_recall(planning: AutotuneResult) -> None:
-    reaching = [tried for tried in planning.tried if tried.measured and tried.measured.recall >= 0.95]
-    chosen = next(tried for tried in reaching if tried.name == planning.chosen.name)
-    fastest = min(tried.measured.p50_ms for tried in reaching if tried.measured)
-    assert chosen.measured is not None
-    assert chosen.measured.p50_ms <= max(1.25 * fastest, fastest + 0.1)
+    reaching = [tried for tried in planning.trials if tried.measurements and tried.measurements.recall >= 0.95]
+    chosen = next(tried for tried in reaching if tried.name == planning.best.name)
+    fastest = min(tried.measurements.p50_ms for tried in reaching if tried.measurements)
+    assert chosen.measurements is not None
+    assert chosen.measurements.p50_ms <= max(1.25 * fastest, fastest + 0.1)
 
 
 def test_of_plans_as_fast_a_proven_one_is_taken_then_the_smaller() -> None:
@@ -63,7 +63,7 @@ def test_of_plans_as_fast_a_proven_one_is_taken_then_the_smaller() -> None:
 
 
 def measured(plan: SearchConfig, p50_ms: float, size: float) -> SearchConfig:
-    return plan.with_measured(K, Measurements(0.99, p50_ms, 1.0, 1.0, size, 0.9, 1))
+    return plan.with_measurements(K, Measurements(0.99, p50_ms, 1.0, 1.0, size, 0.9, 1))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -82,7 +82,7 @@ def test_in_a_small_catalogue_the_noise_of_a_run_does_not_choose(seed: int) -> N
 def test_of_plans_as_fast_the_one_of_fewest_stages_is_taken() -> None:
     bare = measured(SearchConfig(64, CoarseIndexOptions(8), 400), 2.2, 16.0)
     staged = measured(SearchConfig(64, CoarseIndexOptions(8), 400, (Stage(32, 100),)), 2.0, 8.0)
-    rowed = measured(SearchConfig(64, CoarseIndexOptions(8, rows=64), 400, (Stage(64, 150),)), 2.1, 8.0)
+    rowed = measured(SearchConfig(64, CoarseIndexOptions(8, refinement_width=64), 400, (Stage(64, 150),)), 2.1, 8.0)
     assert _cheapest([rowed, staged, bare]) == bare
     assert _cheapest([measured(bare, 2.6, 16.0), staged]) == staged
 
@@ -90,10 +90,10 @@ def test_of_plans_as_fast_the_one_of_fewest_stages_is_taken() -> None:
 def test_what_is_measured_is_what_a_full_scan_says(model: nestrec.NestedEmbeddings, planning: AutotuneResult) -> None:
     ids = model.users.ids[:100]
     expected = model.recommend(ids, k=K).ids
-    for tried in planning.tried:
-        assert tried.measured is not None
+    for tried in planning.trials:
+        assert tried.measurements is not None
         if tried.exact:
-            assert tried.measured.recall == 1.0
+            assert tried.measurements.recall == 1.0
     found = planning.model.recommend(ids, k=K).ids
     share = np.mean([np.isin(one, other).mean() for one, other in zip(expected, found, strict=True)])
     assert share >= 0.9
@@ -102,31 +102,33 @@ def test_what_is_measured_is_what_a_full_scan_says(model: nestrec.NestedEmbeddin
 def test_longer_shortlists_find_more(planning: AutotuneResult) -> None:
     own = [
         tried
-        for tried in planning.tried
-        if tried.screen == CoarseIndexOptions(4) and tried.shortlist and not tried.stages
+        for tried in planning.trials
+        if tried.index == CoarseIndexOptions(4) and tried.shortlist and not tried.stages
     ]
-    recalls = [tried.measured.recall for tried in own if tried.measured]
+    recalls = [tried.measurements.recall for tried in own if tried.measurements]
     assert len(recalls) > 2
     assert recalls == sorted(recalls)
     assert recalls[0] < recalls[-1]
 
 
 def test_the_frontier_rises(planning: AutotuneResult) -> None:
-    figures = [(tried.measured.p50_ms, tried.measured.recall) for tried in planning.frontier if tried.measured]
+    figures = [
+        (tried.measurements.p50_ms, tried.measurements.recall) for tried in planning.frontier if tried.measurements
+    ]
     assert figures == sorted(figures)
     assert len({recall for _, recall in figures}) == len(figures)
     assert figures[-1][1] == 1.0
 
 
 def test_recall_of_one_takes_a_proven_plan(model: nestrec.NestedEmbeddings) -> None:
-    chosen = plan(model, recall=1.0, k=K, n_users=20, threads=1).chosen
+    chosen = plan(model, recall=1.0, k=K, n_users=20, threads=1).best
     assert chosen.exact
 
 
 def test_it_hears_of_every_plan(model: nestrec.NestedEmbeddings) -> None:
     heard: list[tuple[SearchConfig, int, int]] = []
-    found = plan(model.at(4), k=K, n_users=5, heard=lambda *told: heard.append(told))
-    assert [told[0] for told in heard] == list(found.tried)
+    found = plan(model.at(4), k=K, n_users=5, callback=lambda *told: heard.append(told))
+    assert [told[0] for told in heard] == list(found.trials)
     assert heard[-1][1] == heard[-1][2]
 
 
@@ -146,10 +148,10 @@ def test_a_plan_holds_for_its_width_and_its_k(model: nestrec.NestedEmbeddings) -
     assert isinstance(planned.retriever(8), FullScan)
     assert isinstance(planned.retriever(k=K + 1), FullScan)
     assert isinstance(planned.retriever(k=K, exact=True), Exact)
-    assert planned.at(SIZE).plan == planned.plan
-    assert planned.at(8).plan is None
-    assert planned.at(8).screen is None
-    assert planned.planned(None, None).plan is None
+    assert planned.at(SIZE).search_config == planned.search_config
+    assert planned.at(8).search_config is None
+    assert planned.at(8).coarse_index is None
+    assert planned.with_search_config(None, None).search_config is None
 
 
 def test_seen_and_denied_items_stay_out_of_a_planned_answer(model: nestrec.NestedEmbeddings) -> None:
@@ -157,9 +159,9 @@ def test_seen_and_denied_items_stay_out_of_a_planned_answer(model: nestrec.Neste
     first = planned.recommend(ids, k=K)
     assert 7 not in first.ids
     denied = np.unique(first.ids)[:20]
-    again = planned.recommend(ids, k=K, without=denied)
+    again = planned.recommend(ids, k=K, deny=denied)
     assert not np.isin(again.ids, denied).any()
-    only = planned.recommend(ids, k=K, only=denied)
+    only = planned.recommend(ids, k=K, allow=denied)
     assert np.isin(only.ids, denied).all()
 
 
@@ -167,39 +169,45 @@ def test_a_plan_and_its_screen_are_saved_and_mapped(model: nestrec.NestedEmbeddi
     planned, ids = by_shortlist(model, 30), model.users.ids[:30]
     planned.save(tmp_path / "m")
     again = nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True)
-    assert again.plan == planned.plan
-    assert again.screen is not None
-    assert not again.screen.shelves.codes.flags.writeable
+    assert again.search_config == planned.search_config
+    assert again.coarse_index is not None
+    assert not again.coarse_index.shelves.codes.flags.writeable
     np.testing.assert_array_equal(again.recommend(ids, k=K).ids, planned.recommend(ids, k=K).ids)
-    again.planned(None, None).save(tmp_path / "m", overwrite=True)
-    assert not (tmp_path / "m" / "screen.safetensors").exists()
+    again.with_search_config(None, None).save(tmp_path / "m", overwrite=True)
+    assert not (tmp_path / "m" / "coarse_index.safetensors").exists()
 
 
 def test_a_plan_of_before_its_rate_was_compared_and_rows_were_known_is_loaded(
     model: nestrec.NestedEmbeddings, tmp_path: Path
 ) -> None:
     planned = by_shortlist(model, 30)
-    assert planned.plan is not None
-    own = planned.plan.with_measured(K, Measurements(0.9, 0.1, 0.2, 1_000.0, 4.0, 0.9, 1, scan_per_second=2_000.0))
-    planned.planned(own, planned.screen).save(tmp_path / "m")
+    assert planned.search_config is not None
+    own = planned.search_config.with_measurements(
+        K, Measurements(0.9, 0.1, 0.2, 1_000.0, 4.0, 0.9, 1, full_scan_users_per_second=2_000.0)
+    )
+    planned.with_search_config(own, planned.coarse_index).save(tmp_path / "m")
     manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
-    del manifest["plan"]["measured"]["scan_per_second"], manifest["plan"]["screen"]["rows"], manifest["screen"]["rows"]
+    del (
+        manifest["search_config"]["measurements"]["full_scan_users_per_second"],
+        manifest["search_config"]["index"]["refinement_width"],
+        manifest["coarse_index"]["rows"],
+    )
     rewrite_manifest(tmp_path / "m", **manifest)
     again = nestrec.NestedEmbeddings.load(tmp_path / "m")
-    assert again.plan is not None
-    assert again.plan.measured == replace(own.measured, scan_per_second=0.0)  # type: ignore[type-var]
-    assert not again.plan.slow_at_once
+    assert again.search_config is not None
+    assert again.search_config.measurements == replace(own.measurements, full_scan_users_per_second=0.0)  # type: ignore[type-var]
+    assert not again.search_config.slower_in_batches
     assert isinstance(again.retriever(k=K, n_queries=100), Funnel)
 
 
 def test_a_damaged_plan_is_refused(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
     by_shortlist(model, 30).save(tmp_path / "m")
-    plan = json.loads((tmp_path / "m" / "manifest.json").read_text())["plan"]
-    rewrite_manifest(tmp_path / "m", plan={**plan, "width": "16"})
-    with pytest.raises(ModelFileError, match="plan is damaged"):
+    plan = json.loads((tmp_path / "m" / "manifest.json").read_text())["search_config"]
+    rewrite_manifest(tmp_path / "m", search_config={**plan, "width": "16"})
+    with pytest.raises(ModelFileError, match="search_config is damaged"):
         nestrec.NestedEmbeddings.load(tmp_path / "m")
-    rewrite_manifest(tmp_path / "m", plan=plan, screen={"width": 16})
-    with pytest.raises(ModelFileError, match=r"does not fit its manifest.*plan it again"):
+    rewrite_manifest(tmp_path / "m", search_config=plan, coarse_index={"width": 16})
+    with pytest.raises(ModelFileError, match=r"does not fit its manifest.*nestrec plan"):
         nestrec.NestedEmbeddings.load(tmp_path / "m")
 
 
@@ -209,24 +217,24 @@ def test_a_model_whose_screen_is_lost_can_be_planned_again(
 ) -> None:
     """A file that is made from the others in seconds was a reason to train again: the model could not be opened."""
     by_shortlist(model, 30).save(tmp_path / "m")
-    screen = tmp_path / "m" / "screen.safetensors"
+    screen = tmp_path / "m" / "coarse_index.safetensors"
     if cut is None:
         screen.unlink()
     else:
         screen.write_bytes(screen.read_bytes()[:cut])
-    with pytest.raises(ModelFileError, match=r"screen.safetensors .* nestrec plan"):
+    with pytest.raises(ModelFileError, match=r"coarse_index.safetensors .* nestrec plan"):
         nestrec.NestedEmbeddings.load(tmp_path / "m")
-    bare = nestrec.NestedEmbeddings.load(tmp_path / "m", planned=False)
-    assert bare.plan is None
+    bare = nestrec.NestedEmbeddings.load(tmp_path / "m", search_config=False)
+    assert bare.search_config is None
     by_shortlist(bare, 30).save(tmp_path / "m", overwrite=True)
-    assert nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True).plan is not None
+    assert nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True).search_config is not None
 
 
 def test_a_plan_needs_its_own_screen(model: nestrec.NestedEmbeddings) -> None:
     other = CoarseIndexOptions(8).build(model.user_embeddings, model.item_embeddings, SIZE)
     wanted = SearchConfig(SIZE, CoarseIndexOptions(4), k=K)
     for screen in (None, other):
-        with pytest.raises(OptionError, match="needs the screen it was made with"):
+        with pytest.raises(OptionError, match="needs the coarse index"):
             wanted.retriever(model.item_embeddings, screen)
 
 
@@ -235,14 +243,15 @@ def test_large_catalogues_are_tried_with_rows_and_such_a_plan_is_kept(
 ) -> None:
     monkeypatch.setattr("nestrec.autotune.autotune._ROWS_FROM", 4_000)
     monkeypatch.setattr(
-        "nestrec.autotune.autotune._by_time", lambda tried: 0.1 if tried.stages and tried.screen.rows else 1.0
+        "nestrec.autotune.autotune._by_time",
+        lambda tried: 0.1 if tried.stages and tried.index.refinement_width else 1.0,
     )
     found = plan(model, recall=0.9, k=K, n_users=20, threads=1)
-    assert found.chosen.screen is not None
-    assert found.chosen.screen.rows == SIZE
+    assert found.best.index is not None
+    assert found.best.index.refinement_width == SIZE
     found.model.save(tmp_path / "m")
     again = nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True)
-    assert again.plan == found.chosen
+    assert again.search_config == found.best
     ids = model.users.ids[:30]
     np.testing.assert_array_equal(again.recommend(ids, k=K).ids, found.model.recommend(ids, k=K).ids)
     np.testing.assert_array_equal(again.recommend(ids, k=K, exact=True).ids, model.recommend(ids, k=K).ids)
@@ -250,15 +259,15 @@ def test_large_catalogues_are_tried_with_rows_and_such_a_plan_is_kept(
 
 def test_names_tell_the_sequence() -> None:
     assert SearchConfig(64).name == "full scan, 64"
-    assert SearchConfig(64, CoarseIndexOptions(64)).name == "int8 64, proven, 64"
-    assert SearchConfig(64, CoarseIndexOptions(8, Storage.BF16, turned=True), 400, (Stage(32, 120),)).name == (
-        "bf16 8 turned, shortlist 400, 32 shortlist 120, 64"
+    assert SearchConfig(64, CoarseIndexOptions(64)).name == "int8 64, certified, 64"
+    assert SearchConfig(64, CoarseIndexOptions(8, Storage.BF16, rotate=True), 400, (Stage(32, 120),)).name == (
+        "bf16 8 rotated, shortlist 400, 32 shortlist 120, 64"
     )
-    assert SearchConfig(64, CoarseIndexOptions(8, rows=64), 400, (Stage(64, 150),)).name == (
-        "int8 8, shortlist 400, rows 64 shortlist 150, 64"
+    assert SearchConfig(64, CoarseIndexOptions(8, refinement_width=64), 400, (Stage(64, 150),)).name == (
+        "int8 8, shortlist 400, refine 64 shortlist 150, 64"
     )
-    assert SearchConfig(64, CoarseIndexOptions(8, rows=64)).name == "int8 8, rows 64, proven, 64"
-    assert SearchConfig(64, CoarseIndexOptions(64, n_clusters=9)).name == "int8 64, 9 clusters, proven, 64"
+    assert SearchConfig(64, CoarseIndexOptions(8, refinement_width=64)).name == "int8 8, refine 64, certified, 64"
+    assert SearchConfig(64, CoarseIndexOptions(64, n_clusters=9)).name == "int8 64, 9 clusters, certified, 64"
 
 
 def test_recall_divides_by_what_there_is() -> None:
@@ -276,17 +285,17 @@ def test_a_sample_has_users_once_with_their_exclusions(model: nestrec.NestedEmbe
 
 def test_a_single_user_chooses_and_checks() -> None:
     one = nestrec.NestedEmbeddings.from_arrays([[1.0, 2.0]], np.eye(40, 2, dtype=np.float32), (1, 2))
-    assert plan(one, k=2, n_users=2, threads=1).chosen.measured is not None
+    assert plan(one, k=2, n_users=2, threads=1).best.measurements is not None
 
 
 def test_the_recall_told_is_of_users_that_took_no_part_in_the_choice(model: nestrec.NestedEmbeddings) -> None:
     """It was that of the users the plan was chosen with, which flatters: the least that reaches the target is taken."""
     found = plan(model, recall=0.97, k=K, n_users=60, threads=1)
     _, others = Sample.halves(model, SIZE, 60, K, seed=0, threads=None)
-    again = others.tried(found.chosen, model.item_embeddings, found.model.screen)
-    assert found.chosen.measured is not None
-    assert again.measured is not None
-    assert found.chosen.measured.recall == again.measured.recall >= 0.97
+    again = others.tried(found.best, model.item_embeddings, found.model.coarse_index)
+    assert found.best.measurements is not None
+    assert again.measurements is not None
+    assert found.best.measurements.recall == again.measurements.recall >= 0.97
 
 
 def test_a_plan_that_misses_the_target_for_other_users_is_given_up_for_a_safer_one(
@@ -297,37 +306,37 @@ def test_a_plan_that_misses_the_target_for_other_users_is_given_up_for_a_safer_o
 
     def worse_for_others(sample: Sample, tried: SearchConfig, *rest: Any) -> SearchConfig:
         found = real(sample, tried, *rest)
-        assert found.measured is not None
+        assert found.measurements is not None
         if len(sample.queries) != 3 or tried.exact:
             return found
         asked.append(tried)
-        return found.with_measured(found.k, replace(found.measured, recall=0.5))
+        return found.with_measurements(found.k, replace(found.measurements, recall=0.5))
 
     monkeypatch.setattr(Sample, "tried", worse_for_others)
     monkeypatch.setattr("nestrec.autotune.autotune._by_time", lambda tried: 1.0 if tried.exact else 0.1)
     found = plan(model, recall=0.9, k=K, n_users=7, threads=1)
     assert asked
-    assert found.chosen.exact
+    assert found.best.exact
 
 
 def test_many_users_are_answered_by_the_full_scan_where_that_is_faster(model: nestrec.NestedEmbeddings) -> None:
     """A plan is chosen by the time of one question; in small catalogues it answered many at once slower than a scan."""
     planned = by_shortlist(model, 30)
-    assert planned.plan is not None
-    slow = Measurements(0.9, 0.1, 0.2, 1_000.0, 4.0, 0.9, 1, scan_per_second=2_000.0)
-    for measured, many in ((slow, FullScan), (replace(slow, scan_per_second=500.0), Funnel)):
-        own = planned.planned(planned.plan.with_measured(K, measured), planned.screen)
+    assert planned.search_config is not None
+    slow = Measurements(0.9, 0.1, 0.2, 1_000.0, 4.0, 0.9, 1, full_scan_users_per_second=2_000.0)
+    for measured, many in ((slow, FullScan), (replace(slow, full_scan_users_per_second=500.0), Funnel)):
+        own = planned.with_search_config(planned.search_config.with_measurements(K, measured), planned.coarse_index)
         assert isinstance(own.retriever(k=K), Funnel)
         assert isinstance(own.retriever(k=K, n_queries=100), many)
-    assert planned.plan.with_measured(K, slow).slow_at_once
+    assert planned.search_config.with_measurements(K, slow).slower_in_batches
 
 
 def test_both_rates_are_kept_with_a_plan_that_is_no_scan(planning: AutotuneResult) -> None:
-    assert planning.model.plan == planning.chosen
-    measured = planning.chosen.measured
+    assert planning.model.search_config == planning.best
+    measured = planning.best.measurements
     assert measured is not None
-    assert measured.per_second > 0
-    assert (measured.scan_per_second > 0) == (planning.chosen.screen is not None)
+    assert measured.users_per_second > 0
+    assert (measured.full_scan_users_per_second > 0) == (planning.best.index is not None)
 
 
 @pytest.mark.parametrize(

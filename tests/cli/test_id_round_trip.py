@@ -85,7 +85,9 @@ def test_files_of_users_and_items_name_any_id(run: Run, odd_model: Path, tmp_pat
     assert result.code == 0, result.err
     assert _ids(tmp_path / "again.parquet") == (set(ODD), set(ODD))
     if name.startswith("items"):
-        allowed = run("recommend", odd_model, "--user", "12", "--only", path, "-k", 99, "--out", tmp_path / "b.parquet")
+        allowed = run(
+            "recommend", odd_model, "--user", "12", "--allow", path, "-k", 99, "--out", tmp_path / "b.parquet"
+        )
         assert allowed.code == 0, allowed.err
         assert pl.read_parquet(tmp_path / "b.parquet").height == len(ODD)
 
@@ -93,7 +95,7 @@ def test_files_of_users_and_items_name_any_id(run: Run, odd_model: Path, tmp_pat
 def test_a_csv_of_answers_names_items_by_their_column(run: Run, odd_model: Path, tmp_path: Path) -> None:
     """The first column holds users."""
     (tmp_path / "a.csv").write_text('user_id,item_id\n12,"z "\n12,NA\n')
-    result = run("recommend", odd_model, "--user", "12", "--only", tmp_path / "a.csv")
+    result = run("recommend", odd_model, "--user", "12", "--allow", tmp_path / "a.csv")
     assert sorted(line.split(",")[1] for line in result.out.splitlines()[1:]) == ['"NA"', '"z "']
 
 
@@ -141,5 +143,5 @@ def test_users_come_from_standard_input(odd_model: Path, run: Run) -> None:
     words = [sys.executable, "-m", "nestrec", "recommend", str(odd_model), "--users", "-", "-k", "1"]
     done = subprocess.run(words, input='"z "\n12\n', capture_output=True, text=True, check=False, timeout=120)
     assert [line.split(",")[0] for line in io.StringIO(done.stdout)] == ["user_id", '"z "', "12"], done.stderr
-    result = run("recommend", odd_model, "--users", "-", "--only", "-")
+    result = run("recommend", odd_model, "--users", "-", "--allow", "-")
     assert (result.code, "once only" in result.err) == (1, True)

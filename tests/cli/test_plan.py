@@ -30,8 +30,8 @@ def short(own: Path) -> Path:
     loaded = NestedEmbeddings.load(own)
     options = CoarseIndexOptions(2)
     screen = options.build(loaded.user_embeddings, loaded.item_embeddings, 8)
-    found = SearchConfig(8, options, 3).with_measured(3, Measurements(0.5, 1.0, 2.0, 3.0, 4.0, 0.9, 1))
-    loaded.planned(found, screen).save(own, overwrite=True)
+    found = SearchConfig(8, options, 3).with_measurements(3, Measurements(0.5, 1.0, 2.0, 3.0, 4.0, 0.9, 1))
+    loaded.with_search_config(found, screen).save(own, overwrite=True)
     return own
 
 
@@ -54,7 +54,7 @@ def test_it_shows_the_frontier_and_keeps_the_plan_with_the_model(run: Run, own: 
     ):
         assert told in result.out
     assert "Kept the plan" in result.err
-    kept = NestedEmbeddings.load(own, verify=True).plan
+    kept = NestedEmbeddings.load(own, verify=True).search_config
     assert kept is not None
     assert kept.name in result.out
     assert f"SearchConfig: {kept.name}" in run("info", own).out
@@ -65,7 +65,7 @@ def test_the_target_k_and_width_are_taken(run: Run, own: Path, tmp_path: Path) -
     assert run("plan", own, "--recall", 0.5, "-k", 3, "--width", 4, "--sample", 10, "--json", out).code == 0
     document = plans(out)
     assert (document["recall"], document["k"], document["width"]) == (0.5, 3, 4)
-    kept = NestedEmbeddings.load(own).plan
+    kept = NestedEmbeddings.load(own).search_config
     assert kept is not None
     assert (kept.width, kept.k) == (4, 3)
 
@@ -74,9 +74,9 @@ def test_storages_and_sample_bound_what_is_measured(run: Run, own: Path, tmp_pat
     out = tmp_path / "plans.json"
     words = ("--storages", "bf16,float32", "--sample", 14, "-k", 2, "--measure-only", "--json", out)
     assert run("plan", own, *words).code == 0
-    found = {plan["screen"]["storage"] for plan in plans(out)["plans"] if plan["screen"]}
+    found = {plan["index"]["storage"] for plan in plans(out)["plans"] if plan["index"]}
     assert found == {"bf16", "float32"}
-    recalls = [plan["measured"]["recall"] * 7 * 2 for plan in plans(out)["plans"]]
+    recalls = [plan["measurements"]["recall"] * 7 * 2 for plan in plans(out)["plans"]]
     np.testing.assert_allclose(recalls, np.round(recalls))
 
 
@@ -97,7 +97,7 @@ def test_all_shows_every_plan(run: Run, own: Path) -> None:
     every = run("plan", own, "-k", 2, "--sample", 5, "--measure-only", "--all").out
     frontier = run("plan", own, "-k", 2, "--sample", 5, "--measure-only").out
     assert len(every.splitlines()) > len(frontier.splitlines())
-    assert "int8 2, proven, 8" in every
+    assert "int8 2, certified, 8" in every
 
 
 def test_measuring_only_leaves_the_model_as_it_is(run: Run, own: Path) -> None:
@@ -123,14 +123,14 @@ def test_recommend_goes_by_the_plan_and_says_so_unless_exact(run: Run, model: Pa
     assert "0.5000 of the best 3" in planned.err
     exact = run("recommend", short, *words, "--exact")
     assert exact.out == plain.out
-    assert "plan" not in exact.err
+    assert "search config" not in exact.err
 
 
 def test_a_question_beyond_the_plan_is_answered_by_all_items(run: Run, model: Path, short: Path) -> None:
     for words in (("--all-users", "-k", 4), ("--all-users", "-k", 3, "--width", 4)):
         planned = run("recommend", short, *words)
         assert planned.out == run("recommend", model, *words).out
-        assert "plan" not in planned.err
+        assert "search config" not in planned.err
 
 
 @pytest.mark.parametrize(

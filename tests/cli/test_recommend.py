@@ -129,13 +129,13 @@ def test_seen_items_come_only_when_asked_for(run: Run, model: Path) -> None:
     assert everything - left_out == seen
 
 
-def test_only_and_without_bound_the_items(run: Run, model: Path, tmp_path: Path) -> None:
+def test_allow_and_deny_lists_bound_the_items(run: Run, model: Path, tmp_path: Path) -> None:
     best = [row[1] for row in rows_of(run("recommend", model, "--user", "u001", "-k", "4").out)[1:]]
     (tmp_path / "some.txt").write_text("item_id\n" + "\n".join(best[:3]))
     (tmp_path / "not.txt").write_text(best[0] + "\n")
     words = ["recommend", model, "--user", "u001", "-k", "4"]
-    assert [row[1] for row in rows_of(run(*words, "--only", tmp_path / "some.txt").out)[1:]] == best[:3]
-    assert [row[1] for row in rows_of(run(*words, "--without", tmp_path / "not.txt").out)[1:4]] == best[1:4]
+    assert [row[1] for row in rows_of(run(*words, "--allow", tmp_path / "some.txt").out)[1:]] == best[:3]
+    assert [row[1] for row in rows_of(run(*words, "--deny", tmp_path / "not.txt").out)[1:4]] == best[1:4]
 
 
 def test_unknown_users_are_an_error_or_skipped_and_told(run: Run, model: Path) -> None:
@@ -152,7 +152,7 @@ def test_unknown_users_are_an_error_or_skipped_and_told(run: Run, model: Path) -
 def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nestrec.cli.recommend._ANSWERS_AT_ONCE", 40)
     (tmp_path / "i.txt").write_text("jam\n")
-    result = run("recommend", model, "--all-users", "--without", tmp_path / "i.txt", "--skip-unknown")
+    result = run("recommend", model, "--all-users", "--deny", tmp_path / "i.txt", "--skip-unknown")
     assert result.err == "Skipped 1 item unknown to the model: 'jam'\n"
 
 
@@ -213,7 +213,7 @@ def test_a_damaged_model_is_told(run: Run, model: Path, tmp_path: Path) -> None:
 
 def test_a_user_with_nothing_left_is_told(run: Run, model: Path, tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("nothing-like-it\n")
-    result = run("recommend", model, "--user", "u001", "--only", tmp_path / "none.txt", "--skip-unknown")
+    result = run("recommend", model, "--user", "u001", "--allow", tmp_path / "none.txt", "--skip-unknown")
     assert result.code == 0
     assert "No item is left to recommend to 1 user; --include-seen allows those they met" in result.err
 

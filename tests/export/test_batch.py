@@ -29,12 +29,12 @@ class StopError(Exception):
 
 
 def stop_after(n_users: int) -> Any:
-    def heard(done: int, total: int) -> None:
+    def progress(done: int, total: int) -> None:
         assert total == 103
         if done >= n_users:
             raise StopError
 
-    return heard
+    return progress
 
 
 def rows_of(path: Path) -> list[tuple[Any, ...]]:
@@ -59,7 +59,7 @@ def test_parts_join_to_what_is_found_at_once_in_order(model: NestedEmbeddings, t
 def test_an_interrupted_run_goes_on_with_what_it_has(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(4), rows_per_part=40, heard=stop_after(50))
+        recommend_all(model, path, Question(4), rows_per_part=40, progress=stop_after(50))
     assert not path.exists()
     parts = sorted(part.name for part in parts_folder(path).glob("*.parquet"))
     assert len(parts) == 5
@@ -72,21 +72,21 @@ def test_an_interrupted_run_goes_on_with_what_it_has(model: NestedEmbeddings, tm
 def test_without_resume_it_begins_anew(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(7), rows_per_part=70, heard=stop_after(50))
+        recommend_all(model, path, Question(7), rows_per_part=70, progress=stop_after(50))
     done = recommend_all(model, path, Question(4), rows_per_part=40)
     assert done.n_kept == 0
     assert rows_of(path) == expected(model, 4)
 
 
 @pytest.mark.parametrize(
-    "question", [Question(5), Question(4, width=2), Question(4, without=[3]), Question(4, exclude_seen=False)]
+    "question", [Question(5), Question(4, width=2), Question(4, deny=[3]), Question(4, exclude_seen=False)]
 )
 def test_parts_of_another_question_are_not_gone_on_from(
     model: NestedEmbeddings, tmp_path: Path, question: Question
 ) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(4), rows_per_part=40, heard=stop_after(50))
+        recommend_all(model, path, Question(4), rows_per_part=40, progress=stop_after(50))
     with pytest.raises(OptionError, match="another question or of another model"):
         recommend_all(model, path, question, rows_per_part=40, resume=True)
 
@@ -94,7 +94,7 @@ def test_parts_of_another_question_are_not_gone_on_from(
 def test_parts_of_another_model_are_not_gone_on_from(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(4), rows_per_part=40, heard=stop_after(50))
+        recommend_all(model, path, Question(4), rows_per_part=40, progress=stop_after(50))
     other = NestedEmbeddings.from_arrays(
         -model.user_embeddings, model.item_embeddings, (2, 8), users=model.users.ids.tolist()
     )
@@ -108,7 +108,7 @@ def test_parts_of_another_width_of_a_saved_model_are_not_gone_on_from(model: Nes
     model.save(tmp_path / "model")
     loaded = NestedEmbeddings.load(tmp_path / "model")
     with pytest.raises(StopError):
-        recommend_all(loaded, path, Question(4), rows_per_part=40, heard=stop_after(50))
+        recommend_all(loaded, path, Question(4), rows_per_part=40, progress=stop_after(50))
     with pytest.raises(OptionError, match="of another model"):
         recommend_all(loaded.at(2), path, Question(4), rows_per_part=40, resume=True)
 
@@ -183,12 +183,12 @@ def test_a_foreign_folder_is_left_alone(model: NestedEmbeddings, tmp_path: Path)
 
 def test_items_bound_what_is_written_and_users_without_any_are_counted(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
-    done = recommend_all(model, path, Question(4, only=[1, 2, 99], unknown_items="skip"), rows_per_part=100)
+    done = recommend_all(model, path, Question(4, allow=[1, 2, 99], unknown_items="skip"), rows_per_part=100)
     assert {row[1] for row in rows_of(path)} == {1, 2}
     assert done.skipped_items.tolist() == [99]
     with pytest.raises(OptionError, match="already exists; replace it with overwrite=True"):
-        recommend_all(model, path, Question(4, only=[]), rows_per_part=100)
-    done = recommend_all(model, path, Question(4, only=[]), rows_per_part=100, overwrite=True)
+        recommend_all(model, path, Question(4, allow=[]), rows_per_part=100)
+    done = recommend_all(model, path, Question(4, allow=[]), rows_per_part=100, overwrite=True)
     assert done.n_unanswered == 103
     assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
     assert rows_of(path) == []

@@ -166,7 +166,7 @@ def names(paths: Iterable[str]) -> set[str]:
     A plan's screen is left out: whether there is one depends on measured times.
     """
     plain = (re.sub(r"[0-9a-f]{12}", "…", re.sub(r"-[0-9a-f]{12}\b", "", path)) for path in paths)
-    return {path for path in plain if not path.endswith("screen.safetensors")}
+    return {path for path in plain if not path.endswith("coarse_index.safetensors")}
 
 
 def _search_path() -> str:

@@ -38,14 +38,14 @@ def build_planned(n_users: int = 5, n_items: int = 70) -> NestedEmbeddings:
     seen = Interactions(users, items, indptr, np.tile(np.array([0, 3], dtype=np.int32), n_users))
     training = {"options": {"seed": 1}, "epochs": 3, "history": [{"epoch": 1, "value": 0.25}]}
     model = NestedEmbeddings(user_rows, item_rows, Widths((2, 4)), users, items, seen, {"training": training})
-    options = CoarseIndexOptions(2, turned=True, n_clusters=2, rows=4)
-    return model.planned(SearchConfig(4, options, shortlist=20, k=5), options.build(user_rows, item_rows, 4))
+    options = CoarseIndexOptions(2, rotate=True, n_clusters=2, refinement_width=4)
+    return model.with_search_config(SearchConfig(4, options, shortlist=20, k=5), options.build(user_rows, item_rows, 4))
 
 
 def describe_state(model: NestedEmbeddings) -> list[Any]:
     """Return all that a model serves, as values that can be compared bit for bit."""
     arrays: list[Any] = [model.user_embeddings, model.item_embeddings, model.seen.indptr, model.seen.indices]
-    screen = {} if model.screen is None else model.screen.arrays()
+    screen = {} if model.coarse_index is None else model.coarse_index.arrays()
     bits: list[Any] = [(array.dtype.str, array.shape, array.tobytes()) for array in (*arrays, *screen.values())]
     return [*bits, list(screen), model.widths, model.users.ids.tolist(), model.items.ids.tolist(), dict(model.manifest)]
 

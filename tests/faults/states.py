@@ -42,7 +42,9 @@ def plan_kept(path: Path) -> str:
     from nestrec.embeddings import NestedEmbeddings
 
     digest = model(path)
-    return digest if digest == ABSENT else f"{digest} {NestedEmbeddings.load(path, verify=True).plan is not None}"
+    return (
+        digest if digest == ABSENT else f"{digest} {NestedEmbeddings.load(path, verify=True).search_config is not None}"
+    )
 
 
 def every_byte(path: Path) -> str:

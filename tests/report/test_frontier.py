@@ -16,12 +16,12 @@ PNG = b"\x89PNG"
 
 
 def measured(plan: SearchConfig, recall: float, p50_ms: float) -> SearchConfig:
-    return plan.with_measured(10, Measurements(recall, p50_ms, 2 * p50_ms, 12_345.6, 28.25, 0.98765, 2))
+    return plan.with_measurements(10, Measurements(recall, p50_ms, 2 * p50_ms, 12_345.6, 28.25, 0.98765, 2))
 
 
 SCAN = measured(SearchConfig(64), 1.0, 9.0)
 SHORT = measured(SearchConfig(64, CoarseIndexOptions(8, Storage.INT8), 125), 0.91234, 0.5)
-STAGED = measured(SearchConfig(64, CoarseIndexOptions(8, Storage.INT8, turned=True), 800, (Stage(16, 30),)), 0.99, 0.8)
+STAGED = measured(SearchConfig(64, CoarseIndexOptions(8, Storage.INT8, rotate=True), 800, (Stage(16, 30),)), 0.99, 0.8)
 PROVEN = measured(SearchConfig(64, CoarseIndexOptions(64)), 1.0, 1.5)
 PLANS = (SCAN, SHORT, STAGED, PROVEN)
 

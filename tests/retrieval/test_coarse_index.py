@@ -115,7 +115,7 @@ def test_no_score_of_a_cell_is_above_its_bound() -> None:
         screen = build_screen(vectors.items, SIZE, 8, axes=turn, clusters=clusters)
         for row, query in enumerate(vectors.queries):
             length = float(np.linalg.norm(query.astype(np.float64)))
-            bounds = screen.cells.bounds(screen.turned(query[np.newaxis])[0], length)
+            bounds = screen.cells.bounds(screen.rotate(query[np.newaxis])[0], length)
             for begin, end, bound in zip(screen.cells.begins, screen.cells.ends, bounds, strict=True):
                 names = screen.shelves.names[begin * SHELF : end * SHELF]
                 assert scores[row, names[names >= 0]].max() <= bound * (1 + 1e-9)

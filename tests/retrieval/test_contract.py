@@ -28,10 +28,10 @@ N_ITEMS = 1_000
 
 
 def screened(
-    storage: Storage, width: int, turned: bool = False, clusters: int = 0, rows: int = 0
+    storage: Storage, width: int, rotate: bool = False, clusters: int = 0, rows: int = 0
 ) -> Callable[[Vectors], Retriever]:
     def build(vectors: Vectors) -> Retriever:
-        axes = svd_rotation(vectors.queries, vectors.items) if turned else None
+        axes = svd_rotation(vectors.queries, vectors.items) if rotate else None
         groups = Clusters(clusters, width=3) if clusters else None
         screen = build_screen(vectors.items, SIZE, width, storage, axes=axes, clusters=groups, rows=rows)
         return Exact(vectors.items, screen)
@@ -39,11 +39,11 @@ def screened(
     return build
 
 
-def funnel(storage: Storage, clusters: int = 0, turned: bool = False, rows: int = 0) -> Callable[[Vectors], Retriever]:
+def funnel(storage: Storage, clusters: int = 0, rotate: bool = False, rows: int = 0) -> Callable[[Vectors], Retriever]:
     """A funnel whose shortlists hold everything, so that its answer is exact."""
 
     def build(vectors: Vectors) -> Retriever:
-        axes = svd_rotation(vectors.queries, vectors.items) if turned else None
+        axes = svd_rotation(vectors.queries, vectors.items) if rotate else None
         groups = Clusters(clusters, width=3) if clusters else None
         screen = build_screen(vectors.items, SIZE, 4, storage, axes=axes, clusters=groups, rows=rows)
         return Funnel(vectors.items, screen, len(vectors.items), (Stage(rows or 8, len(vectors.items)),))
@@ -70,18 +70,18 @@ RETRIEVERS: dict[str, Callable[[Vectors], Retriever]] = {
     "exact funnel, float32": screened(Storage.FLOAT32, 5),
     "exact funnel, bf16": screened(Storage.BF16, 5),
     "exact funnel, int8": screened(Storage.INT8, 5),
-    "exact funnel, int8, turned": screened(Storage.INT8, 7, turned=True),
+    "exact funnel, int8, turned": screened(Storage.INT8, 7, rotate=True),
     "exact, int8, clusters": screened(Storage.INT8, SIZE, clusters=9),
-    "exact funnel, float32, clusters, turned": screened(Storage.FLOAT32, 5, turned=True, clusters=9),
+    "exact funnel, float32, clusters, turned": screened(Storage.FLOAT32, 5, rotate=True, clusters=9),
     "exact funnel, int8, rows": screened(Storage.INT8, 5, rows=SIZE),
-    "exact funnel, int8, rows of half, turned": screened(Storage.INT8, 3, turned=True, rows=7),
+    "exact funnel, int8, rows of half, turned": screened(Storage.INT8, 3, rotate=True, rows=7),
     "exact funnel, float32, clusters, rows": screened(Storage.FLOAT32, 5, clusters=9, rows=SIZE),
     "funnel, float32": funnel(Storage.FLOAT32),
     "funnel, int8": funnel(Storage.INT8),
-    "funnel, bf16, turned": funnel(Storage.BF16, turned=True),
+    "funnel, bf16, turned": funnel(Storage.BF16, rotate=True),
     "funnel, int8, clusters": funnel(Storage.INT8, clusters=9),
     "funnel, int8, rows": funnel(Storage.INT8, rows=SIZE),
-    "funnel, bf16, rows of half, turned": funnel(Storage.BF16, turned=True, rows=7),
+    "funnel, bf16, rows of half, turned": funnel(Storage.BF16, rotate=True, rows=7),
     "faiss, prefix and refine": by_faiss(Flat(), 5),
     "faiss, IVF": by_faiss(Ivf(n_lists=7, n_probes=7), SIZE),
     "faiss, HNSW": by_faiss(Hnsw(neighbours=48, build_effort=300), SIZE),

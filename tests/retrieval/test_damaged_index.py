@@ -129,11 +129,11 @@ def test_a_saved_model_with_a_changed_screen_answers_or_is_refused(tmp_path: Pat
     """As above through the files, contents unverified."""
     vectors = falling_spectrum(N_QUERIES, N_ITEMS, SIZE)
     model = nestrec.NestedEmbeddings.from_arrays(vectors.queries, vectors.items, [4, SIZE])
-    options = CoarseIndexOptions(4, turned=True, n_clusters=4, rows=SIZE)
+    options = CoarseIndexOptions(4, rotate=True, n_clusters=4, refinement_width=SIZE)
     plan = SearchConfig(SIZE, options, shortlist=30, stages=(Stage(SIZE, 15),), k=5)
-    planned = model.planned(plan, options.build(vectors.queries, vectors.items, SIZE))
+    planned = model.with_search_config(plan, options.build(vectors.queries, vectors.items, SIZE))
     planned.save(tmp_path / "m")
-    file = tmp_path / "m" / "screen.safetensors"
+    file = tmp_path / "m" / "coarse_index.safetensors"
     whole, n_refused = file.read_bytes(), 0
     first = 8 + int.from_bytes(whole[:8], "little")
     rng = np.random.default_rng(11)

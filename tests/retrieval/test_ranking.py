@@ -20,7 +20,7 @@ def test_rows_give_each_query_its_own(model: NestedEmbeddings) -> None:
 
 
 def test_columns_are_one_table(model: NestedEmbeddings) -> None:
-    columns = model.recommend(["bob", "ann"], k=3, only=[8]).columns()
+    columns = model.recommend(["bob", "ann"], k=3, allow=[8]).columns()
     assert [column.tolist() for column in columns] == [["bob", "ann"], [8, 8], [1, 1], [-2.0, 2.0]]
 
 
@@ -40,6 +40,6 @@ def test_a_skipped_query_has_neither(model: NestedEmbeddings) -> None:
 
 
 def test_queries_with_nothing_left_are_counted(model: NestedEmbeddings) -> None:
-    assert model.recommend(["bob", "ann"], k=3, only=[]).n_unanswered == 2
-    assert model.recommend("ann", k=3, only=[]).n_unanswered == 1
+    assert model.recommend(["bob", "ann"], k=3, allow=[]).n_unanswered == 2
+    assert model.recommend("ann", k=3, allow=[]).n_unanswered == 1
     assert model.recommend(["bob", "ann"], k=3).n_unanswered == 0

@@ -4,7 +4,7 @@
     MODEL/embeddings.safetensors     user_embeddings, item_embeddings: float32
     MODEL/vocabularies.safetensors   users, items: int64, or UTF-8 bytes and offsets
     MODEL/interactions.safetensors   indptr int64, indices int32: what was seen in training, without times
-    MODEL/screen.safetensors         the coarse index, if any (retrieval/coarse_index.py)
+    MODEL/coarse_index.safetensors   the coarse index, if any (retrieval/coarse_index.py)
 
 Loading maps the files, so that processes share a large model's memory and opening it reads little. The manifest, the
 structure of the files and their sizes are always checked. Contents are checked against the checksums of blocks: all of
@@ -26,7 +26,14 @@ from nestrec.artefact.checksums import VERIFIED_UP_TO
 from nestrec.artefact.id_arrays import id_arrays, packed_ids, unpacked_ids
 from nestrec.artefact.manifest import describe_files, read_manifest
 from nestrec.artefact.open_model import OpenedDirectory, identity, is_finite
-from nestrec.artefact.target_folder import EMBEDDINGS, INTERACTIONS, LAYOUT, SCREEN, VOCABULARIES, check_model_folder
+from nestrec.artefact.target_folder import (
+    COARSE_INDEX,
+    EMBEDDINGS,
+    INTERACTIONS,
+    LAYOUT,
+    VOCABULARIES,
+    check_model_folder,
+)
 from nestrec.artefact.tensors import Arrays, write_arrays
 from nestrec.atomic.folder import FILE_SUFFIX, write_folder
 from nestrec.data.interactions import Interactions
@@ -47,7 +54,7 @@ class StoredModel(NamedTuple):
     items: Vocabulary
     seen: Interactions
     manifest: Mapping[str, Any]  # the caller's sections; once read, with the artefact's own
-    screen: Mapping[str, npt.NDArray[Any]]  # arrays by name; empty where the model was not planned
+    coarse_index: Mapping[str, npt.NDArray[Any]]  # arrays by name; empty without a search config
 
 
 def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: bool = False) -> None:
@@ -74,10 +81,10 @@ def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: 
         ) from error
 
 
-def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, screen: bool = True) -> StoredModel:
+def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, coarse_index: bool = True) -> StoredModel:
     """Open a model directory; arrays are read-only views of the files.
 
-    `screen`: False leaves the screen's file alone.
+    `coarse_index`: False leaves the file of the coarse index unread.
     `verify`: True checks all contents, False none, None all of files up to 256 MiB and samples of larger ones.
     Raises ModelFileError for a missing, foreign, damaged or other version's directory, OptionError for what is no path.
     """
@@ -88,7 +95,7 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, scre
         before = None
         try:
             before = identity(place)
-            stored = _read(place, verify, screen)
+            stored = _read(place, verify, coarse_index)
             # A file of the next model may have come under the name that the manifest of this one gives.
             if identity(place) == before:
                 return stored
@@ -118,8 +125,8 @@ def _fill(directory: Path, model: StoredModel) -> None:
     ids = {**packed_ids("users", model.users), **packed_ids("items", model.items)}
     write_arrays(directory / VOCABULARIES, ids)
     write_arrays(directory / INTERACTIONS, {"indptr": model.seen.indptr, "indices": model.seen.indices})
-    if model.screen:
-        write_arrays(directory / SCREEN, model.screen)
+    if model.coarse_index:
+        write_arrays(directory / COARSE_INDEX, model.coarse_index)
 
 
 def _describe(directory: Path, model: StoredModel, suffix: str) -> bytes:
@@ -137,7 +144,7 @@ def _describe(directory: Path, model: StoredModel, suffix: str) -> bytes:
     return describe_files(directory, {**sections, **sizes})
 
 
-def _read(directory: Path, verify: bool | None, with_screen: bool) -> StoredModel:
+def _read(directory: Path, verify: bool | None, with_coarse_index: bool) -> StoredModel:
     if not directory.is_dir():
         raise ModelFileError(f"there is no model directory {directory}; name the directory that a model was saved to")
     with OpenedDirectory(directory) as opened:
@@ -146,16 +153,18 @@ def _read(directory: Path, verify: bool | None, with_screen: bool) -> StoredMode
         embeddings = opened.arrays(EMBEDDINGS, manifest, verify)
         ids = opened.arrays(VOCABULARIES, manifest, verify)
         pairs = opened.arrays(INTERACTIONS, manifest, verify)
-        screen = _screen(opened, manifest, verify) if with_screen and SCREEN in manifest["files"] else {}
+        coarse_index = (
+            _coarse_index(opened, manifest, verify) if with_coarse_index and COARSE_INDEX in manifest["files"] else {}
+        )
     try:
-        return _assembled(embeddings, ids, pairs, manifest, screen)
+        return _assembled(embeddings, ids, pairs, manifest, coarse_index)
     except (LookupError, TypeError, ValueError, DataError, OptionError) as error:
         raise ModelFileError(f"the files of {directory} do not fit each other ({error}); train it again") from error
 
 
 def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
     """Raise ModelFileError where the manifest describes other files than a model has."""
-    found, needed = set(manifest["files"]), set(LAYOUT.parts) - {SCREEN}
+    found, needed = set(manifest["files"]), set(LAYOUT.parts) - {COARSE_INDEX}
     if not needed <= found <= set(LAYOUT.parts):
         raise ModelFileError(
             f"the manifest of {directory} describes {', '.join(sorted(found)) or 'no files'}, a model has "
@@ -163,16 +172,18 @@ def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
         )
 
 
-def _screen(opened: OpenedDirectory, manifest: dict[str, Any], verify: bool | None) -> Arrays:
+def _coarse_index(opened: OpenedDirectory, manifest: dict[str, Any], verify: bool | None) -> Arrays:
     try:
-        return opened.arrays(SCREEN, manifest, verify)
+        return opened.arrays(COARSE_INDEX, manifest, verify)
     except ModelFileError as error:
         raise ModelFileError(
-            f"{error}, or plan it again, which needs no training: nestrec plan {opened.path}"
+            f"{error}, or build it again, which needs no training: nestrec plan {opened.path}"
         ) from error
 
 
-def _assembled(embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any], screen: Arrays) -> StoredModel:
+def _assembled(
+    embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any], coarse_index: Arrays
+) -> StoredModel:
     _check_names(embeddings, {"user_embeddings", "item_embeddings"})
     _check_names(pairs, {"indptr", "indices"})
     users, items = unpacked_ids("users", ids), unpacked_ids("items", ids)
@@ -185,7 +196,7 @@ def _assembled(embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[st
         if manifest[name] != found:
             raise DataError(f"{name} is {manifest[name]} in the manifest and {found} in the files")
     matrices = embeddings["user_embeddings"], embeddings["item_embeddings"]
-    return StoredModel(*matrices, Widths(manifest["widths"]), users, items, seen, manifest, screen)
+    return StoredModel(*matrices, Widths(manifest["widths"]), users, items, seen, manifest, coarse_index)
 
 
 def _check_names(arrays: Arrays, names: set[str]) -> None:

@@ -12,9 +12,9 @@ from nestrec.errors import ModelFileError, OptionError
 EMBEDDINGS = "embeddings.safetensors"
 VOCABULARIES = "vocabularies.safetensors"
 INTERACTIONS = "interactions.safetensors"
-SCREEN = "screen.safetensors"
+COARSE_INDEX = "coarse_index.safetensors"
 
-LAYOUT = FolderLayout(MANIFEST, (EMBEDDINGS, VOCABULARIES, INTERACTIONS, SCREEN))
+LAYOUT = FolderLayout(MANIFEST, (EMBEDDINGS, VOCABULARIES, INTERACTIONS, COARSE_INDEX))
 
 _NOBODYS = {"lost+found"}  # what a file system puts into its own root
 

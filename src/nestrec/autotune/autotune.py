@@ -38,23 +38,23 @@ _BY_ROWS = 1.5  # in k: what goes on to the vectors from rows of the full width,
 _CLUSTERED_FROM = 50_000  # items
 _PER_CLUSTER = 1_000
 
-Heard = Callable[[SearchConfig, int, int], None]
+TrialCallback = Callable[[SearchConfig, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class AutotuneResult:
     """All plans that were measured, and the one that was chosen."""
 
-    tried: tuple[SearchConfig, ...]  # as measured on the users to choose with
-    chosen: SearchConfig  # as measured on users that it was not chosen with
-    recall: float  # the target
-    model: NestedEmbeddings  # answers by the chosen plan; save it to keep the plan
+    trials: tuple[SearchConfig, ...]  # with the measurements on the users that the choice is made with
+    best: SearchConfig  # with the measurements on users that took no part in the choice
+    target_recall: float
+    model: NestedEmbeddings  # with the best search config; save it to keep that
 
     @property
     def frontier(self) -> tuple[SearchConfig, ...]:
         """The plans that no other one beats in recall and in median time, fastest first."""
         kept: list[SearchConfig] = []
-        for plan in sorted(self.tried, key=_by_time):
+        for plan in sorted(self.trials, key=_by_time):
             if not kept or _recall(plan) > _recall(kept[-1]):
                 kept.append(plan)
         return tuple(kept)
@@ -70,7 +70,7 @@ def plan(
     n_users: int = 400,
     seed: int = 0,
     threads: int | None = None,
-    heard: Heard | None = None,
+    callback: TrialCallback | None = None,
 ) -> AutotuneResult:
     """Measure ways to find the best k items of a width and return the cheapest that reaches the recall.
 
@@ -83,7 +83,7 @@ def plan(
         n_users: users drawn to measure with: half to choose with, half to see whether the choice holds.
         seed: of the draw.
         threads: None uses all processors.
-        heard: told each measured plan, how many screens are done, and how many there are.
+        callback: called with each measured search config, the number of coarse indexes done, and their total.
 
     Raises OptionError for a recall that is not above 0 and at most 1, and for what does not fit.
 
@@ -91,9 +91,9 @@ def plan(
     >>> world = nestrec.SyntheticData(n_users=60, n_items=200).generate(seed=0)
     >>> model = nestrec.Trainer(widths=(4, 8), epochs=3).fit(world.interactions, validation=None)
     >>> planning = nestrec.plan(model, recall=0.9, k=5, n_users=20)
-    >>> planning.chosen.measured.recall >= 0.9
+    >>> planning.best.measurements.recall >= 0.9
     True
-    >>> planning.model.plan == planning.chosen
+    >>> planning.model.search_config == planning.best
     True
 
     """
@@ -106,7 +106,7 @@ def plan(
         )
     size = model.embedding_size if width is None else model.widths.values[model.widths.level_of(width)]
     halves = Sample.halves(model, size, n_users, checked_k(k), seed, threads)
-    planner = _Planner(model, size, *halves, recall, heard)
+    planner = _Planner(model, size, *halves, recall, callback)
     return planner.run(tuple(_screens(model, size, storages)))
 
 
@@ -116,21 +116,27 @@ def _screens(model: NestedEmbeddings, width: int, storages: tuple[Storage, ...])
         for storage in storages:
             yield CoarseIndexOptions(held, storage)
         if held < width or storages[0] is not Storage.FLOAT32:
-            yield CoarseIndexOptions(held, storages[0], turned=True)
+            yield CoarseIndexOptions(held, storages[0], rotate=True)
         if model.n_items >= _ROWS_FROM and 2 * held <= width:
-            yield CoarseIndexOptions(held, storages[0], rows=width)
-            yield CoarseIndexOptions(held, storages[0], turned=True, rows=width)
+            yield CoarseIndexOptions(held, storages[0], refinement_width=width)
+            yield CoarseIndexOptions(held, storages[0], rotate=True, refinement_width=width)
     if model.n_items >= _CLUSTERED_FROM:
-        yield CoarseIndexOptions(width, storages[0], turned=True, n_clusters=model.n_items // _PER_CLUSTER)
+        yield CoarseIndexOptions(width, storages[0], rotate=True, n_clusters=model.n_items // _PER_CLUSTER)
 
 
 class _Planner:
     def __init__(
-        self, model: NestedEmbeddings, width: int, sample: Sample, others: Sample, recall: float, heard: Heard | None
+        self,
+        model: NestedEmbeddings,
+        width: int,
+        sample: Sample,
+        others: Sample,
+        recall: float,
+        callback: TrialCallback | None,
     ) -> None:
         self._model, self._width, self._recall = model, width, recall
         self._sample, self._others = sample, others
-        self._heard = heard
+        self._callback = callback
         self._tried: list[SearchConfig] = []
 
     def run(self, screens: tuple[CoarseIndexOptions, ...]) -> AutotuneResult:
@@ -141,7 +147,7 @@ class _Planner:
             self._try(SearchConfig(self._width, options), screen, done, len(screens))
             self._try_shortlists(options, screen, done, len(screens))
         chosen, walked = self._held([plan for plan in self._tried if self._reaches(plan)])
-        return AutotuneResult(tuple(self._tried), chosen, self._recall, self._model.planned(chosen, walked))
+        return AutotuneResult(tuple(self._tried), chosen, self._recall, self._model.with_search_config(chosen, walked))
 
     def _held(self, reaching: list[SearchConfig]) -> tuple[SearchConfig, CoarseIndex | None]:
         """Return the cheapest plan that reaches the recall on the other users too, with its screen.
@@ -149,7 +155,7 @@ class _Planner:
         The full scan is among the plans, so there is one.
         """
         chosen = _cheapest(reaching)
-        screen = None if chosen.screen is None else self._built(chosen.screen)
+        screen = None if chosen.index is None else self._built(chosen.index)
         found = self._others.tried(chosen, self._model.item_embeddings, screen)
         if not self._reaches(found):
             return self._held([plan for plan in reaching if plan.exact or _recall(plan) > _recall(chosen)])
@@ -157,11 +163,11 @@ class _Planner:
 
     def _compared(self, plan: SearchConfig) -> SearchConfig:
         """Return the plan with the full scan's rate beside its own."""
-        if plan.screen is None or plan.measured is None:
+        if plan.index is None or plan.measurements is None:
             return plan
-        scan = self._others.tried(SearchConfig(self._width), self._model.item_embeddings, None).measured
-        rate = 0.0 if scan is None else scan.per_second
-        return plan.with_measured(plan.k, replace(plan.measured, scan_per_second=rate))
+        scan = self._others.tried(SearchConfig(self._width), self._model.item_embeddings, None).measurements
+        rate = 0.0 if scan is None else scan.users_per_second
+        return plan.with_measurements(plan.k, replace(plan.measurements, full_scan_users_per_second=rate))
 
     def _try_shortlists(self, options: CoarseIndexOptions, screen: CoarseIndex, done: int, total: int) -> None:
         k = self._sample.k
@@ -169,20 +175,20 @@ class _Planner:
             shortlist = round(growth * k)
             if shortlist * _LARGE_PART > self._model.n_items:
                 return
-            rows = (Stage(options.rows, round(_BY_ROWS * k) + 1),) if options.rows else ()
+            rows = (Stage(options.refinement_width, round(_BY_ROWS * k) + 1),) if options.refinement_width else ()
             found = self._try(SearchConfig(self._width, options, shortlist, rows), screen, done, total)
             between = [width for width in self._model.widths if options.width < width < self._width]
             if growth >= _LONG and between and not rows and _recall(found) >= self._recall:
                 stages = (Stage(between[len(between) // 2], round(_NARROWED * k)),)
-                self._try(replace(found, stages=stages, measured=None), screen, done, total)
+                self._try(replace(found, stages=stages, measurements=None), screen, done, total)
             if _recall(found) >= max(self._recall, _NEARLY_ALL):
                 return
 
     def _try(self, plan: SearchConfig, screen: CoarseIndex | None, done: int, total: int) -> SearchConfig:
         found = self._sample.tried(plan, self._model.item_embeddings, screen)
         self._tried.append(found)
-        if self._heard is not None:
-            self._heard(found, done, total)
+        if self._callback is not None:
+            self._callback(found, done, total)
         return found
 
     def _built(self, options: CoarseIndexOptions) -> CoarseIndex:
@@ -201,18 +207,20 @@ def _cheapest(plans: list[SearchConfig]) -> SearchConfig:
 
 def _parts(plan: SearchConfig) -> int:
     """Return how many things stand between a question and the full scan."""
-    if plan.screen is None:
+    if plan.index is None:
         return 0
-    return 1 + len(plan.stages) + sum(map(bool, (plan.screen.turned, plan.screen.n_clusters, plan.screen.rows)))
+    return (
+        1 + len(plan.stages) + sum(map(bool, (plan.index.rotate, plan.index.n_clusters, plan.index.refinement_width)))
+    )
 
 
 def _recall(plan: SearchConfig) -> float:
-    return plan.measured.recall if plan.measured is not None else 0.0
+    return plan.measurements.recall if plan.measurements is not None else 0.0
 
 
 def _bytes(plan: SearchConfig) -> float:
-    return plan.measured.bytes_per_item if plan.measured is not None else float("inf")
+    return plan.measurements.bytes_per_item if plan.measurements is not None else float("inf")
 
 
 def _by_time(plan: SearchConfig) -> float:
-    return plan.measured.p50_ms if plan.measured is not None else float("inf")
+    return plan.measurements.p50_ms if plan.measurements is not None else float("inf")

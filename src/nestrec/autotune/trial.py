@@ -59,13 +59,13 @@ class Sample:
         found = retriever.search(self.queries, self.k, self.excluded, threads=self.threads)
         single = [self._seconds(retriever, np.array([row])) for row in range(len(self.queries))]
         p50, p99 = np.percentile(single, [50, 99])
-        return plan.with_measured(
+        return plan.with_measurements(
             self.k,
             Measurements(
                 recall=recall(found.items, self.best),
                 p50_ms=float(1e3 * p50),
                 p99_ms=float(1e3 * p99),
-                per_second=self._rate(retriever),
+                users_per_second=self._rate(retriever),
                 bytes_per_item=_BYTES * plan.width if screen is None else screen.nbytes / len(items),
                 pruned=found.work.pruned,
                 threads=self.threads,

@@ -51,8 +51,8 @@ def info(
     results().print(_integrity_line(blocks))
     show(_sizes(loaded))
     show(_widths(loaded))
-    if loaded.plan is not None:
-        results().print(f"SearchConfig: {loaded.plan.name} ({_measured(loaded.plan)})")
+    if loaded.search_config is not None:
+        results().print(f"SearchConfig: {loaded.search_config.name} ({_measured(loaded.search_config)})")
     _show_training(manifest.get("training"))
     data = manifest.get("data")
     for line in _data_lines(data.get("report") if isinstance(data, dict) else None):
@@ -66,7 +66,7 @@ def described(model: NestedEmbeddings) -> dict[str, Any]:
 
 
 def _measured(plan: SearchConfig) -> str:
-    found = plan.measured
+    found = plan.measurements
     if found is None:
         return "not measured"
     cost = f"{found.p50_ms:.3g} ms, {found.bytes_per_item:.1f} bytes per item"

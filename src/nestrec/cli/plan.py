@@ -68,11 +68,11 @@ def plan(
     from nestrec.cli.progress import counting_bar
     from nestrec.embeddings import NestedEmbeddings
 
-    loaded = NestedEmbeddings.load(model, planned=False)
+    loaded = NestedEmbeddings.load(model, search_config=False)
     with counting_bar("screens") as advance:
         planning = find_plan(
             loaded, recall, k, width=width, storages=kinds, n_users=sample, seed=seed, threads=threads,
-            heard=lambda _, done, total: advance(done, total),
+            callback=lambda _, done, total: advance(done, total),
         )  # fmt: skip
     _tell(planning, every, len(loaded.items))
     if picture is not None:
@@ -96,40 +96,46 @@ def _check_picture(place: Path) -> None:
 def _tell(planning: AutotuneResult, every: bool, n_items: int) -> None:
     from nestrec.report.frontier import plans_table
 
-    chosen = planning.chosen.name
-    named = {plan.name for plan in (planning.tried if every else planning.frontier)} | {chosen}
-    shown = [plan for plan in planning.tried if plan.name in named]
+    chosen = planning.best.name
+    named = {plan.name for plan in (planning.trials if every else planning.frontier)} | {chosen}
+    shown = [plan for plan in planning.trials if plan.name in named]
     if not every:
-        shown.sort(key=lambda plan: plan.measured.p50_ms if plan.measured is not None else 0.0)
+        shown.sort(key=lambda plan: plan.measurements.p50_ms if plan.measurements is not None else 0.0)
     what = "all plans" if every else "plans that none beats"
-    show(plans_table(shown, planning.chosen, f"{counted(n_items, 'item')}, the best {planning.chosen.k}: {what}"))
-    results().print(_held(planning.chosen))
+    show(plans_table(shown, planning.best, f"{counted(n_items, 'item')}, the best {planning.best.k}: {what}"))
+    results().print(_held(planning.best))
 
 
 def _held(chosen: SearchConfig) -> str:
     """Return what the chosen plan did for the users that it was not chosen with."""
-    found = chosen.measured
+    found = chosen.measurements
     if found is None:
         return f"Chosen: {chosen.name}"
     told = f"Chosen: {chosen.name}. Of other users: recall {found.recall:.4f}, p50 {found.p50_ms:.3g} ms"
-    if not found.scan_per_second:
-        return f"{told}, {found.per_second:,.0f} users/s at once"
-    who = "the full scan, which answers many at once" if chosen.slow_at_once else "the full scan"
-    return f"{told}, {found.per_second:,.0f} users/s at once ({found.scan_per_second:,.0f} by {who})"
+    if not found.full_scan_users_per_second:
+        return f"{told}, {found.users_per_second:,.0f} users/s at once"
+    who = "the full scan, which answers many at once" if chosen.slower_in_batches else "the full scan"
+    return f"{told}, {found.users_per_second:,.0f} users/s at once ({found.full_scan_users_per_second:,.0f} by {who})"
 
 
 def _draw(planning: AutotuneResult, path: Path, title: str, overwrite: bool) -> None:
     from nestrec.report.frontier import write_frontier
 
-    write_frontier(path, title, planning.tried, planning.chosen, planning.recall, overwrite=overwrite)
+    write_frontier(path, title, planning.trials, planning.best, planning.target_recall, overwrite=overwrite)
     say(f"Wrote {path}.")
 
 
 def _document(planning: AutotuneResult) -> dict[str, Any]:
-    chosen = planning.chosen
-    plans = [{**asdict(tried), "name": tried.name, "chosen": tried.name == chosen.name} for tried in planning.tried]
-    held = None if chosen.measured is None else asdict(chosen.measured)
-    return {"recall": planning.recall, "k": chosen.k, "width": chosen.width, "plans": plans, "of_other_users": held}
+    chosen = planning.best
+    plans = [{**asdict(tried), "name": tried.name, "chosen": tried.name == chosen.name} for tried in planning.trials]
+    held = None if chosen.measurements is None else asdict(chosen.measurements)
+    return {
+        "recall": planning.target_recall,
+        "k": chosen.k,
+        "width": chosen.width,
+        "plans": plans,
+        "of_other_users": held,
+    }
 
 
 def _storages(text: str) -> tuple[Storage, ...]:

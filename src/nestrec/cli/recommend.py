@@ -31,7 +31,7 @@ Examples:
   nestrec recommend model --user 42 --user 7 -k 5 --width 8
   nestrec recommend model --users users.txt --skip-unknown --out answers.parquet
   nestrec recommend model --user 42 --exact
-  nestrec recommend model --all-users -k 20 --without sold_out.txt --out answers.csv
+  nestrec recommend model --all-users -k 20 --deny sold_out.txt --out answers.csv
   nestrec recommend model --all-users --out answers.parquet --resume
 
 The columns are user_id, item_id, rank, score. Piped, the output is CSV.
@@ -50,12 +50,17 @@ def recommend(
     width: Annotated[
         int | None, typer.Option(metavar="W", help="Width to score with.", show_default="the widest")
     ] = None,
-    include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Also items that the user interacted with in training.")
-    ] = False,
-    only: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of the items to choose from.")] = None,
-    without: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of items never to return.")] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Miss none of the best, whatever the model's plan.")] = False,
+    exclude_seen: Annotated[
+        bool,
+        typer.Option("--exclude-seen/--include-seen", help="Leave out the items of each user's training interactions."),
+    ] = True,
+    allow: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Allow-list: a file of the item ids that can be returned.")
+    ] = None,
+    deny: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Deny-list: a file of item ids that are never returned.")
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Search exactly, whatever the model's search config.")] = False,
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave out ids that the model does not know, and count them.")
     ] = False,
@@ -73,7 +78,7 @@ def recommend(
 ) -> None:
     """Recommend items to users."""
     _check_one_of(user, users, all_users)
-    refuse_reading_twice(users, only, without)
+    refuse_reading_twice(users, allow, deny)
     in_parts = all_users and out is not None and out.suffix.lower() == ".parquet"
     check_answers_place(out, overwrite=overwrite or (in_parts and resume))  # what is whole already is found out later
     if resume and not in_parts:
@@ -84,9 +89,9 @@ def recommend(
     options = {
         "k": k,
         "width": width,
-        "exclude_seen": not include_seen,
-        "only": None if only is None else list(ids_in(only, loaded.items, "item")),
-        "without": None if without is None else list(ids_in(without, loaded.items, "item")),
+        "exclude_seen": exclude_seen,
+        "allow": None if allow is None else list(ids_in(allow, loaded.items, "item")),
+        "deny": None if deny is None else list(ids_in(deny, loaded.items, "item")),
         "exact": exact,
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
@@ -112,11 +117,11 @@ def _tell_plan(model: NestedEmbeddings, options: dict[str, Any], n_users: int) -
     from nestrec.retrieval.funnel import Funnel
 
     asked = {name: options[name] for name in ("width", "k", "exact")}
-    plan, retriever = model.plan, model.retriever(**asked, n_queries=n_users)
-    if plan is None or plan.measured is None or not isinstance(retriever, Funnel):
+    plan, retriever = model.search_config, model.retriever(**asked, n_queries=n_users)
+    if plan is None or plan.measurements is None or not isinstance(retriever, Funnel):
         return False
-    found = f"{plan.measured.recall:.4f} of the best {plan.k}"
-    say(f"By the model's plan, {plan.name}, which found {found} where it was measured; --exact misses none")
+    found = f"{plan.measurements.recall:.4f} of the best {plan.k}"
+    say(f"By the model's search config ({plan.name}), which found {found} when measured; --exact searches exactly")
     return True
 
 
@@ -132,7 +137,7 @@ def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any],
     try:
         with counting_bar("users") as advance:
             done = recommend_all(
-                model, out, question, resume=resume, overwrite=overwrite, threads=options["threads"], heard=advance
+                model, out, question, resume=resume, overwrite=overwrite, threads=options["threads"], progress=advance
             )
     except KeyboardInterrupt:
         say(f"The answers so far are in {parts_folder(out)}; the same command with --resume goes on from them.")

@@ -30,7 +30,7 @@ __all__ = ["COLUMNS", "Question", "Written", "block_of", "parts_folder", "recomm
 COLUMNS = ("user_id", "item_id", "rank", "score")
 _ROWS_PER_PART = 1_000_000  # of the table; bounds what is held at once
 
-Heard = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Question:
     k: int
     width: int | None = None
     exclude_seen: bool = True
-    only: Sequence[Any] | None = None  # item ids
-    without: Sequence[Any] | None = None  # item ids
+    allow: Sequence[Any] | None = None  # item ids
+    deny: Sequence[Any] | None = None  # item ids
     exact: bool = False
     unknown_items: str = "raise"  # or "skip"
 
@@ -73,19 +73,19 @@ def recommend_all(
     overwrite: bool = False,
     threads: int | None = None,
     rows_per_part: int = _ROWS_PER_PART,
-    heard: Heard | None = None,
+    progress: Progress | None = None,
 ) -> Written:
     """Write the best items of every user to a Parquet file of the columns user_id, item_id, rank, score.
 
-    `heard` is told how many users are done and how many there are. Parts of an earlier run are kept where `resume` is
-    True and thrown away otherwise. Raises OptionError where they belong to another question or model, where another run
-    is writing them, where the file exists and `overwrite` is False, or where it cannot be written.
+    `progress` is called with the number of users done and their total. Parts of an earlier run are kept where
+    `resume` is True and deleted otherwise. Raises OptionError where they belong to another question or model, where
+    another run is writing them, where the file exists and `overwrite` is False, or where it cannot be written.
     """
     with Parts(path, _identity(model, question, rows_per_part), overwrite=overwrite) as parts:
         whole = parts.begin(resume)
         if whole is not None:
             return Written(model.n_users, model.n_users, whole, 0, np.zeros(0, dtype=np.int64), 0.0, 0.0)
-        return _answered(model, parts, question, threads, rows_per_part, heard)
+        return _answered(model, parts, question, threads, rows_per_part, progress)
 
 
 def _answered(
@@ -94,7 +94,7 @@ def _answered(
     question: Question,
     threads: int | None,
     rows_per_part: int,
-    heard: Heard | None,
+    progress: Progress | None,
 ) -> Written:
     started, found = time.perf_counter(), 0.0
     size = _users_per_part(model.n_users, max(1, rows_per_part // checked_k(question.k)))
@@ -111,8 +111,8 @@ def _answered(
             n_unanswered, skipped = n_unanswered + ranking.n_unanswered, ranking.skipped_items
             values: tuple[npt.NDArray[Any], ...] = ranking.columns()  # of several types, which a checker joins
             parts.write(number, dict(zip(COLUMNS, values, strict=True)))
-        if heard is not None:
-            heard(min(first + size, model.n_users), model.n_users)
+        if progress is not None:
+            progress(min(first + size, model.n_users), model.n_users)
     n_rows = parts.join()
     return Written(model.n_users, n_kept, n_rows, n_unanswered, skipped, time.perf_counter() - started, found)
 
@@ -128,8 +128,8 @@ def _ask(model: NestedEmbeddings, ids: npt.NDArray[Any], question: Question, thr
         question.k,
         question.width,
         exclude_seen=question.exclude_seen,
-        only=question.only,
-        without=question.without,
+        allow=question.allow,
+        deny=question.deny,
         exact=question.exact,
         unknown="skip" if question.unknown_items == "skip" else "raise",
         threads=threads,
@@ -139,10 +139,10 @@ def _ask(model: NestedEmbeddings, ids: npt.NDArray[Any], question: Question, thr
 def _identity(model: NestedEmbeddings, question: Question, rows_per_part: int) -> dict[str, Any]:
     """Return what must be the same for parts to fit each other, as plain values."""
     asked = asdict(question)
-    for name in ("only", "without"):
+    for name in ("allow", "deny"):
         ids = asked[name]
         asked[name] = None if ids is None else hashlib.sha256(repr(list(ids)).encode()).hexdigest()
-    plan = None if model.plan is None else model.plan.as_manifest()
+    plan = None if model.search_config is None else model.search_config.as_manifest()
     answering = {"model": _fingerprint(model), "widths": list(model.widths), "plan": plan}
     identity = {"question": asked, **answering, "rows_per_part": rows_per_part}
     plain: dict[str, Any] = json.loads(json.dumps(identity))

@@ -30,7 +30,7 @@ _CHARACTER, _LINE = 5.2, 10.5  # points of a name
 def plans_table(plans: Sequence[SearchConfig], chosen: SearchConfig, title: str) -> TextTable:
     """Return a row for each measured plan; the one that became the chosen one is marked."""
     headers = ("plan", "recall", "p50 ms", "p99 ms", "users/s at once", "bytes per item", "pruned", "")
-    rows = (_row(plan, plan.measured, plan.name == chosen.name) for plan in plans if plan.measured is not None)
+    rows = (_row(plan, plan.measurements, plan.name == chosen.name) for plan in plans if plan.measurements is not None)
     return TextTable(headers, tuple(rows), title, n_left=1)
 
 
@@ -40,7 +40,7 @@ def _row(plan: SearchConfig, measured: Measurements, chosen: bool) -> tuple[str,
         f"{measured.recall:.4f}",
         f"{measured.p50_ms:.3g}",
         f"{measured.p99_ms:.3g}",
-        f"{measured.per_second:,.0f}",
+        f"{measured.users_per_second:,.0f}",
         f"{measured.bytes_per_item:.1f}",
         f"{100 * measured.pruned:.2f}%",
         "chosen" if chosen else "",
@@ -62,18 +62,20 @@ def write_frontier(
     """
     figure = figure_of(title, (8.6, 5.4))
     axes, names = figure.subplots(), _Names()
-    storage = next(plan.screen.storage for plan in (chosen, *plans) if plan.screen is not None)
-    shown = [plan for plan in plans if plan.screen is None or plan.screen.storage == storage]
-    scan = max(plan.measured.p50_ms for plan in shown if plan.screen is None and plan.measured is not None)
+    storage = next(plan.index.storage for plan in (chosen, *plans) if plan.index is not None)
+    shown = [plan for plan in plans if plan.index is None or plan.index.storage == storage]
+    scan = max(plan.measurements.p50_ms for plan in shown if plan.index is None and plan.measurements is not None)
     shown = [plan for plan in shown if _worth_drawing(plan, scan)]
-    with_rows = [plan.screen.width for plan in shown if plan.screen is not None and plan.screen.rows]
-    for options, own in groupby((plan for plan in shown if plan.screen is not None), key=lambda plan: plan.screen):
-        if options is not None and (not options.rows or options.width == max(with_rows) or options == chosen.screen):
+    with_rows = [plan.index.width for plan in shown if plan.index is not None and plan.index.refinement_width]
+    for options, own in groupby((plan for plan in shown if plan.index is not None), key=lambda plan: plan.index):
+        if options is not None and (
+            not options.refinement_width or options.width == max(with_rows) or options == chosen.index
+        ):
             _draw_screen(axes, options, list(own), names)
-    _draw_points(axes, [plan for plan in shown if plan.screen is None], "full scan", "D", SOFT, names)
+    _draw_points(axes, [plan for plan in shown if plan.index is None], "full scan", "D", SOFT, names)
     n_lines = names.write(axes)
     axes.axhline(recall, color=SOFT, lw=0.8, ls=":")
-    for measured in (plan.measured for plan in plans if plan.name == chosen.name and plan.measured is not None):
+    for measured in (plan.measurements for plan in plans if plan.name == chosen.name and plan.measurements is not None):
         at = measured.p50_ms, measured.recall
         axes.plot(*at, marker="o", ms=15, mfc="none", mec=INK, mew=1.4)
     axes.set_title(f"chosen (ringed): {chosen.name}", loc="left", fontsize=11, color=INK, pad=6 + _LINE * (n_lines - 1))
@@ -103,30 +105,36 @@ class _Names:
 
 def _worth_drawing(plan: SearchConfig, scan: float) -> bool:
     """Tell whether it is no slower than the full scan; a proof that takes most of its time has scored nearly all."""
-    if plan.measured is None:
+    if plan.measurements is None:
         return False
-    return plan.measured.p50_ms <= (_HALF * scan if plan.exact and plan.screen is not None else scan)
+    return plan.measurements.p50_ms <= (_HALF * scan if plan.exact and plan.index is not None else scan)
 
 
 def _draw_screen(axes: Axes, options: CoarseIndexOptions, plans: Sequence[SearchConfig], names: _Names) -> None:
     """Draw a screen's shortlists as a line, and what it proves as a hollow square."""
-    tone = TONES[int(options.turned)]
-    growing = [plan for plan in plans if not plan.exact and all(stage.width == options.rows for stage in plan.stages)]
-    points = [(m.p50_ms, m.recall) for plan in growing if (m := plan.measured) and m.recall >= _LOWEST]
+    tone = TONES[int(options.rotate)]
+    growing = [
+        plan
+        for plan in plans
+        if not plan.exact and all(stage.width == options.refinement_width for stage in plan.stages)
+    ]
+    points = [(m.p50_ms, m.recall) for plan in growing if (m := plan.measurements) and m.recall >= _LOWEST]
     if points:
-        style = ":" if options.rows else "--" if options.turned else "-"
+        style = ":" if options.refinement_width else "--" if options.rotate else "-"
         axes.plot(*zip(*points, strict=True), color=tone, ls=style, marker="o", ms=4, lw=1.4)
-        if points[0][1] < _NAMED_BELOW and not options.rows:  # with rows, a line begins where the one without does
-            _write(axes, str(options.width), points[0], (9, -11) if options.turned else (-10, -3), tone)
+        if (
+            points[0][1] < _NAMED_BELOW and not options.refinement_width
+        ):  # with rows, a line begins where the one without does
+            _write(axes, str(options.width), points[0], (9, -11) if options.rotate else (-10, -3), tone)
     proven = [plan for plan in plans if plan.exact]
-    more = "+rows" if options.rows else " in cells" if options.n_clusters else ""
+    more = "+rows" if options.refinement_width else " in cells" if options.n_clusters else ""
     _draw_points(axes, proven, f"{options.width}{more}", "s", tone, names)
 
 
 def _draw_points(axes: Axes, plans: Sequence[SearchConfig], name: str, marker: str, tone: str, names: _Names) -> None:
     for plan in plans:
-        if plan.measured is not None:
-            at = plan.measured.p50_ms, plan.measured.recall
+        if plan.measurements is not None:
+            at = plan.measurements.p50_ms, plan.measurements.recall
             axes.plot(*at, marker=marker, ms=6, mfc="white", mec=tone, ls="none")
             names.found.append((*at, name, tone))
 

@@ -71,8 +71,8 @@ class CoarseIndex:
         names = self.shelves.names
         return _packed((names >= 0) & allowed[names])
 
-    def turned(self, queries: Float32Array) -> Float64Array:
-        """Return queries along the axes of the screen, float64."""
+    def rotate(self, queries: Float32Array) -> Float64Array:
+        """Return queries, float64, in the rotation of the index."""
         doubles = queries[:, : self.full_width].astype(np.float64)
         return doubles if self.axes is None else doubles @ self.axes.of_queries
 
@@ -81,7 +81,7 @@ class CoarseIndex:
 
         Raises DataError where a product may be beyond the range of float32.
         """
-        turned = self.turned(queries)
+        turned = self.rotate(queries)
         found = coded_queries(self.storage, turned[:, : self.width], side_by_side)
         lengths = vector_lengths(queries[:, : self.full_width])
         check_range(lengths, self.cells.longest)
@@ -92,7 +92,7 @@ class CoarseIndex:
         """Put bounds (`exact`) or estimates by the rows into keys of items; without rows, leave them."""
         if self.rows is not None:
             lengths = vector_lengths(queries[:, : self.full_width])
-            self.rows.refine(keys, counts, self.rows.asked(self.turned(queries), lengths, exact=exact))
+            self.rows.refine(keys, counts, self.rows.asked(self.rotate(queries), lengths, exact=exact))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return all arrays by name, as they are saved."""

@@ -201,7 +201,7 @@ def _sampled_visits(screen: CoarseIndex) -> _Visits:
 
 def _cell_bounds(screen: CoarseIndex, asked: Request) -> Float32Array:
     length = float(np.linalg.norm(asked.queries[0].astype(np.float64)))
-    bounds = screen.cells.bounds(screen.turned(asked.queries)[0], length)
+    bounds = screen.cells.bounds(screen.rotate(asked.queries)[0], length)
     slack = 2.0 * relative_error(screen.full_width) * length * screen.cells.longest
     return (bounds + slack + LEAST_SCORE).astype(np.float32)
 

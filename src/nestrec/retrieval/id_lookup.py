@@ -48,19 +48,19 @@ def find(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Found
     return Found(rows[known], vocabulary.ids_at(rows[known]), flat[~known], asked.ndim == 0)
 
 
-def allowed_rows(vocabulary: Vocabulary, only: Ids | None, without: Ids | None, unknown: Unknown) -> Found | None:
-    """Return the items left by an allow list and a deny list, ascending; None where neither is given."""
-    if only is None and without is None:
+def allowed_rows(vocabulary: Vocabulary, allow: Ids | None, deny: Ids | None, unknown: Unknown) -> Found | None:
+    """Return the items left by an allow-list and a deny-list, ascending; None where neither is given."""
+    if allow is None and deny is None:
         return None
     kept = np.ones(len(vocabulary), dtype=np.bool_)
     skipped: list[IdArray] = []
-    if only is not None:
-        allowed = find(vocabulary, only, "item", unknown)
+    if allow is not None:
+        allowed = find(vocabulary, allow, "item", unknown)
         kept[:] = False
         kept[allowed.rows] = True
         skipped.append(allowed.skipped)
-    if without is not None:
-        denied = find(vocabulary, without, "item", unknown)
+    if deny is not None:
+        denied = find(vocabulary, deny, "item", unknown)
         kept[denied.rows] = False
         skipped.append(denied.skipped)
     rows = np.flatnonzero(kept).astype(np.int32)

@@ -33,15 +33,17 @@ class CoarseIndexOptions:
 
     width: _Width  # numbers of an item
     storage: Storage = Storage.INT8
-    turned: bool = False  # along the axes on which scores spread most, not the model's own numbers
+    rotate: bool = False  # by the SVD of the scores
     n_clusters: _Count = 0  # 0: none
-    rows: _Count = 0  # numbers of an item, in int8, for what passes these; 0: none
+    refinement_width: _Count = 0  # of int8 refinement codes, which rescore what passes the coarse scan; 0: none
 
     def build(self, users: Float32Array, items: Float32Array, full_width: int) -> CoarseIndex:
         """Build it for these vectors; users are asked for only to find axes."""
-        axes = svd_rotation(users[:, :full_width], items[:, :full_width]) if self.turned else None
+        axes = svd_rotation(users[:, :full_width], items[:, :full_width]) if self.rotate else None
         clusters = Clusters(self.n_clusters) if self.n_clusters else None
-        return build_screen(items, full_width, self.width, self.storage, axes=axes, clusters=clusters, rows=self.rows)
+        return build_screen(
+            items, full_width, self.width, self.storage, axes=axes, clusters=clusters, rows=self.refinement_width
+        )
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,18 @@ class Measurements:
     recall: Annotated[float, msgspec.Meta(ge=0, le=1)]  # mean share of the full width's best k that are returned
     p50_ms: _Figure
     p99_ms: _Figure
-    per_second: _Figure  # users answered, many at once
+    users_per_second: _Figure  # users answered, many at once
     bytes_per_item: _Figure  # of the screen; of the vectors, where they are scanned
     pruned: _Figure  # share of the pairs that never needed all numbers of the item
     threads: _Count
-    scan_per_second: _Figure = 0.0  # users that the full scan answers, many at once; 0: not compared
+    full_scan_users_per_second: _Figure = 0.0  # users that the full scan answers, many at once; 0: not compared
 
 
 @dataclass(frozen=True)
 class SearchConfig:
     """How to answer questions at one width.
 
-    >>> plan = SearchConfig(width=64, screen=CoarseIndexOptions(16), shortlist=800)
+    >>> plan = SearchConfig(width=64, index=CoarseIndexOptions(16), shortlist=800)
     >>> plan.name
     'int8 16, shortlist 800, 64'
     >>> SearchConfig.from_manifest(plan.as_manifest()) == plan
@@ -70,11 +72,11 @@ class SearchConfig:
     """
 
     width: _Width  # of the scores and of the order
-    screen: CoarseIndexOptions | None = None  # None: score every item
+    index: CoarseIndexOptions | None = None  # None: score every item
     shortlist: _Count = 0  # items that the screen lets through; 0: as many as a proof takes
     stages: tuple[Stage, ...] = ()
     k: _Count = 0  # what it was measured for; 0: not measured
-    measured: Measurements | None = None
+    measurements: Measurements | None = None
 
     @property
     def exact(self) -> bool:
@@ -82,48 +84,53 @@ class SearchConfig:
         return self.shortlist == 0
 
     @property
-    def slow_at_once(self) -> bool:
+    def slower_in_batches(self) -> bool:
         """Whether the full scan was measured to answer many questions at once faster than this does."""
-        return self.measured is not None and self.measured.scan_per_second > self.measured.per_second
+        return (
+            self.measurements is not None
+            and self.measurements.full_scan_users_per_second > self.measurements.users_per_second
+        )
 
     @property
     def name(self) -> str:
         """The sequence in words."""
-        if self.screen is None:
+        if self.index is None:
             return f"full scan, {self.width}"
-        turned = " turned" if self.screen.turned else ""
-        cells = f", {self.screen.n_clusters} clusters" if self.screen.n_clusters else ""
-        first = f"{self.screen.storage} {self.screen.width}{turned}{cells}"
+        turned = " rotated" if self.index.rotate else ""
+        cells = f", {self.index.n_clusters} clusters" if self.index.n_clusters else ""
+        first = f"{self.index.storage} {self.index.width}{turned}{cells}"
         if self.exact:
-            return f"{first}{f', rows {self.screen.rows}' if self.screen.rows else ''}, proven, {self.width}"
+            refined = f", refine {self.index.refinement_width}" if self.index.refinement_width else ""
+            return f"{first}{refined}, certified, {self.width}"
         narrowings = "".join(
-            f", {'rows ' if width == self.screen.rows else ''}{width} shortlist {shortlist}"
+            f", {'refine ' if width == self.index.refinement_width else ''}{width} shortlist {shortlist}"
             for width, shortlist in self.stages
         )
         return f"{first}, shortlist {self.shortlist}{narrowings}, {self.width}"
 
     def retriever(self, items: Float32Array, screen: CoarseIndex | None) -> Retriever:
         """Return what answers by this plan; raise OptionError where the screen is not the one it names."""
-        if self.screen is None:
+        if self.index is None:
             return FullScan(items, self.width)
         if screen is None or not self._names(screen, len(items)):
             raise OptionError(
-                f"the plan '{self.name}' needs the screen it was made with; plan the model again: nestrec plan MODEL"
+                f"the search config '{self.name}' needs the coarse index it was built with; build it again: "
+                "nestrec plan MODEL"
             )
         if self.exact:
             return Exact(items, screen)
         return Funnel(items, screen, self.shortlist, self.stages)
 
     def _names(self, screen: CoarseIndex, n_items: int) -> bool:
-        wanted, rows = self.screen, screen.rows.width if screen.rows is not None else 0
+        wanted, rows = self.index, screen.rows.width if screen.rows is not None else 0
         found = (screen.width, screen.full_width, screen.storage, screen.axes is not None, rows, screen.n_items)
         return wanted is not None and found == (
-            wanted.width, self.width, wanted.storage, wanted.turned, wanted.rows, n_items,
+            wanted.width, self.width, wanted.storage, wanted.rotate, wanted.refinement_width, n_items,
         )  # fmt: skip
 
-    def with_measured(self, k: int, measured: Measurements) -> SearchConfig:
+    def with_measurements(self, k: int, measured: Measurements) -> SearchConfig:
         """Return the plan with what was measured of it."""
-        return replace(self, k=k, measured=measured)
+        return replace(self, k=k, measurements=measured)
 
     def as_manifest(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -137,6 +144,6 @@ class SearchConfig:
             plan = msgspec.convert(values, cls)
         except ValueError as error:  # msgspec.ValidationError is one
             raise ModelFileError(
-                f"the manifest's plan is damaged ({error}); plan the model again: nestrec plan MODEL"
+                f"the manifest's search_config is damaged ({error}); build it again: nestrec plan MODEL"
             ) from error
         return plan
