@@ -35,9 +35,9 @@ from nestrec.training.data_defaults import PAIRWISE as PAIRWISE_RULES
 
 Variant = dict[str, Any]
 
-PAIRWISE: Variant = {"sampler": DynamicSampler(), "turning": False}
-SOFTMAX: Variant = {"sampler": PoolSampler(), "tune_seconds": 0, "turning": False}
-GRAPH: Variant = {"backbone": LightGCN(3), "tune_seconds": 0, "turning": False}
+PAIRWISE: Variant = {"sampler": DynamicSampler(), "rotate": False}
+SOFTMAX: Variant = {"sampler": PoolSampler(), "tune_seconds": 0, "rotate": False}
+GRAPH: Variant = {"backbone": LightGCN(3), "tune_seconds": 0, "rotate": False}
 
 VARIANTS: dict[str, list[Variant]] = {
     "loss": [PAIRWISE, SOFTMAX],
@@ -45,7 +45,7 @@ VARIANTS: dict[str, list[Variant]] = {
     "softmax candidates": [SOFTMAX | {"sampler": PoolSampler(n)} for n in (64, 128, 256)],
     "softmax regularization": [SOFTMAX | {"multiple": m} for m in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25)],
     "tuning": [SOFTMAX, SOFTMAX | {"tune_seconds": 600}],
-    "turning": [SOFTMAX, SOFTMAX | {"turning": True}],
+    "rotate": [SOFTMAX, SOFTMAX | {"rotate": True}],
     "softmax sharpness": [
         SOFTMAX | {"sharpness": pair} for pair in ((1.5, 0.0), (1.5, 0.7), (1.5, 1.0), (3, 0.3), (3, 0.6), (6, 0.6))
     ],

@@ -21,7 +21,7 @@ from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.request import request
-from nestrec.retrieval.rotation import Rotation, svd_rotation
+from nestrec.svd_rotation import Rotation, svd_rotation
 
 from .worlds import Matrix, Vectors, exclusions, falling_spectrum, full_sort, rows_of, whole_numbers
 
@@ -49,7 +49,9 @@ def test_no_score_is_above_its_bound_and_the_bound_is_near(
     storage: Storage, width: int, turned: bool, n_queries: int
 ) -> None:
     vectors = falling_spectrum(n_queries, 500, SIZE)
-    axes = svd_rotation(falling_spectrum(200, 1, SIZE, seed=9).queries, vectors.items) if turned else None
+    axes = (
+        svd_rotation(falling_spectrum(200, 1, SIZE, seed=9).queries, vectors.items, invertible=True) if turned else None
+    )
     screen = build_screen(vectors.items, SIZE, width, storage, axes=axes)
     scores = vectors.queries.astype(np.float64) @ vectors.items.astype(np.float64).T
     bounds, said = (estimates(screen, vectors.queries, exact=exact) for exact in (True, False))
@@ -64,7 +66,9 @@ def test_no_score_is_above_its_bound_and_the_bound_is_near(
 @pytest.mark.parametrize("width", [9, SIZE])
 def test_no_score_is_above_its_bound_by_a_row_and_that_is_nearer_than_a_shelf_s(width: int, turned: bool) -> None:
     vectors = falling_spectrum(30, 500, SIZE)
-    axes = svd_rotation(falling_spectrum(200, 1, SIZE, seed=9).queries, vectors.items) if turned else None
+    axes = (
+        svd_rotation(falling_spectrum(200, 1, SIZE, seed=9).queries, vectors.items, invertible=True) if turned else None
+    )
     screen = build_screen(vectors.items, SIZE, 5, axes=axes, rows=width)
     scores = vectors.queries.astype(np.float64) @ vectors.items.astype(np.float64).T
     keys = np.stack([keys_of(np.zeros(500, np.float32), np.arange(500)) for _ in vectors.queries])
@@ -109,7 +113,7 @@ def test_float32_estimates_of_a_prefix_are_its_scores() -> None:
 
 def test_no_score_of_a_cell_is_above_its_bound() -> None:
     vectors = falling_spectrum(20, 2_000, SIZE)
-    axes = svd_rotation(vectors.queries, vectors.items)
+    axes = svd_rotation(vectors.queries, vectors.items, invertible=True)
     scores = vectors.queries.astype(np.float64) @ vectors.items.astype(np.float64).T
     for clusters, turn in ((None, None), (Clusters(30, width=3), None), (Clusters(30, width=3), axes)):
         screen = build_screen(vectors.items, SIZE, 8, axes=turn, clusters=clusters)
@@ -130,28 +134,6 @@ def test_clusters_tell_some_items_apart_without_scoring_them() -> None:
     work = exact.search(np.ones((1, 3), dtype=np.float32), 5).work
     assert work.screened <= 2_000 + 8 * SHELF
     assert work.pruned > 0.9
-
-
-def test_axes_keep_products_and_put_most_into_the_first_numbers() -> None:
-    rng = np.random.default_rng(0)
-    mix = rng.normal(size=(SIZE, SIZE)) * np.arange(1, SIZE + 1) ** -1.0
-    queries, items = rng.normal(size=(300, SIZE)) @ mix.T, rng.normal(size=(500, SIZE)) @ mix.T
-    axes = svd_rotation(queries.astype(np.float32), items.astype(np.float32))
-    turned, stood = queries @ axes.of_queries, items @ axes.of_items
-    np.testing.assert_allclose(turned @ stood.T, queries @ items.T, atol=1e-9)
-    first, own = ((a[:, :4] @ b[:, :4].T - queries @ items.T).std() for a, b in ((turned, stood), (queries, items)))
-    assert first < 0.3 * own
-
-
-def test_axes_are_the_truncated_singular_value_decomposition() -> None:
-    rng = np.random.default_rng(1)
-    queries, items = rng.normal(size=(80, 10)).astype(np.float32), rng.normal(size=(90, 10)).astype(np.float32)
-    axes = svd_rotation(queries, items)
-    scores = queries.astype(np.float64) @ items.astype(np.float64).T
-    left, values, right = np.linalg.svd(scores, full_matrices=False)
-    best = (left[:, :3] * values[:3]) @ right[:3]
-    found = (queries @ axes.of_queries)[:, :3] @ (items @ axes.of_items)[:, :3].T
-    np.testing.assert_allclose(found, best, atol=1e-3)
 
 
 def test_a_prefix_of_few_bytes_prunes_nearly_all_where_the_spectrum_falls() -> None:
@@ -234,7 +216,7 @@ def test_sizes_of_a_funnel_are_checked() -> None:
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_screen_is_restored_from_its_arrays(clusters: Clusters | None, turned: bool, rows: int) -> None:
     vectors = falling_spectrum(9, 700, SIZE)
-    axes: Rotation | None = svd_rotation(vectors.queries, vectors.items) if turned else None
+    axes: Rotation | None = svd_rotation(vectors.queries, vectors.items, invertible=True) if turned else None
     screen = build_screen(vectors.items, SIZE, 6, axes=axes, clusters=clusters, rows=rows)
     again = CoarseIndex.restored(screen.arrays(), screen.described())
     for one, other in zip(

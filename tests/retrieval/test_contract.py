@@ -18,8 +18,8 @@ from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import FullScan, Retriever
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
-from nestrec.retrieval.rotation import svd_rotation
 from nestrec.retrieval.top_k import Exclusions
+from nestrec.svd_rotation import svd_rotation
 
 from .worlds import Vectors, exclusions, falling_spectrum, full_sort, rows_of, whole_numbers
 
@@ -31,7 +31,7 @@ def screened(
     storage: Storage, width: int, rotate: bool = False, clusters: int = 0, rows: int = 0
 ) -> Callable[[Vectors], Retriever]:
     def build(vectors: Vectors) -> Retriever:
-        axes = svd_rotation(vectors.queries, vectors.items) if rotate else None
+        axes = svd_rotation(vectors.queries, vectors.items, invertible=True) if rotate else None
         groups = Clusters(clusters, width=3) if clusters else None
         screen = build_screen(vectors.items, SIZE, width, storage, axes=axes, clusters=groups, rows=rows)
         return Exact(vectors.items, screen)
@@ -43,7 +43,7 @@ def funnel(storage: Storage, clusters: int = 0, rotate: bool = False, rows: int 
     """A funnel whose shortlists hold everything, so that its answer is exact."""
 
     def build(vectors: Vectors) -> Retriever:
-        axes = svd_rotation(vectors.queries, vectors.items) if rotate else None
+        axes = svd_rotation(vectors.queries, vectors.items, invertible=True) if rotate else None
         groups = Clusters(clusters, width=3) if clusters else None
         screen = build_screen(vectors.items, SIZE, 4, storage, axes=axes, clusters=groups, rows=rows)
         return Funnel(vectors.items, screen, len(vectors.items), (Stage(rows or 8, len(vectors.items)),))

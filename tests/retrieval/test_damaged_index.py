@@ -19,9 +19,9 @@ from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
-from nestrec.retrieval.rotation import svd_rotation
 from nestrec.retrieval.search_config import CoarseIndexOptions, SearchConfig
 from nestrec.retrieval.top_k import Exclusions
+from nestrec.svd_rotation import svd_rotation
 
 from .worlds import Vectors, falling_spectrum
 
@@ -39,7 +39,7 @@ def _ends() -> Iterator[None]:
 
 def screen_of(vectors: Vectors, storage: Storage, *, whole: bool) -> CoarseIndex:
     """Return one with axes, clusters and rows (`whole`), or with none."""
-    axes = svd_rotation(vectors.queries, vectors.items) if whole else None
+    axes = svd_rotation(vectors.queries, vectors.items, invertible=True) if whole else None
     return build_screen(
         vectors.items, SIZE, 6, storage, axes=axes, clusters=Clusters(4) if whole else None, rows=SIZE if whole else 0
     )

@@ -155,7 +155,7 @@ def test_search_stops_when_patience_is_lost() -> None:
 def test_refit_is_training_on_all_interactions_for_the_epochs_chosen() -> None:
     """The final phase equals a run without validation that stops there: nothing of the search is left in it."""
     heard = Recorder()
-    trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=4, turning=False)
+    trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=4, rotate=False)
     refitted = trainer.fit(tiny(), run=Run(deterministic=True, callbacks=heard))
     assert is_same(refitted, trainer.fit(tiny(), validation=None, run=EXACT))
     assert [start.n_positives for start in heard.starts][1] == tiny().n_interactions > heard.starts[0].n_positives
@@ -165,7 +165,7 @@ def test_refit_is_training_on_all_interactions_for_the_epochs_chosen() -> None:
 def test_without_refit_the_best_of_the_search_is_the_model() -> None:
     """It is what a run on the training part alone gives, and the manifest says so."""
     split = RandomSplit(0.2, seed=3)
-    trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=4, regularization=0.02, turning=False)
+    trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=4, regularization=0.02, rotate=False)
     trained = trainer.fit(tiny(), validation=split, refit=False, run=EXACT)
     assert is_same(trained, trainer.fit(split.split(tiny())[0], validation=None, run=EXACT))
     assert trained.manifest["training"]["trained_on"] == "all but the validation part"

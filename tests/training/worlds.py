@@ -32,7 +32,7 @@ def tiny() -> Interactions:
 
 def quick(epochs: int = 6, evaluate_every: int = 2, patience: int = 9) -> Trainer:
     """Return a trainer that searches through all its epochs, and leaves the vectors as they were trained."""
-    return Trainer(widths=(3, 8), epochs=epochs, evaluate_every=evaluate_every, patience=patience, turning=False)
+    return Trainer(widths=(3, 8), epochs=epochs, evaluate_every=evaluate_every, patience=patience, rotate=False)
 
 
 def from_sets(items_of_user: list[list[int]], n_items: int) -> Interactions:

@@ -98,7 +98,7 @@ class LightGCN:
             regularization=self.regularization,
             regularize_whole=True,
             starting_scale=0.1,
-            turning=False,
+            rotate=False,
             evaluate_every=5,
             patience=5,
         )

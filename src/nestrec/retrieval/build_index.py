@@ -15,7 +15,7 @@ from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.quantization import Storage, coded
 from nestrec.retrieval.refinement_codes import RefinementCodes
-from nestrec.retrieval.rotation import Rotation
+from nestrec.svd_rotation import Rotation
 
 _SHELVES_AT_ONCE = 512
 _SHELVES_PER_CELL = 16  # where there are no clusters

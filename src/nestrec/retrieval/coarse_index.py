@@ -21,8 +21,8 @@ from nestrec.retrieval.bounds import check_range, vector_lengths, weights
 from nestrec.retrieval.cells import Cells
 from nestrec.retrieval.quantization import Storage, coded_queries
 from nestrec.retrieval.refinement_codes import RefinementCodes
-from nestrec.retrieval.rotation import Rotation
 from nestrec.retrieval.validate_index import validate_screen
+from nestrec.svd_rotation import Rotation
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import FullScan, Retriever
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
-from nestrec.retrieval.rotation import svd_rotation
+from nestrec.svd_rotation import svd_rotation
 from nestrec.widths import LARGEST_EMBEDDING_SIZE
 
 _Width = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_EMBEDDING_SIZE)]
@@ -39,7 +39,7 @@ class CoarseIndexOptions:
 
     def build(self, users: Float32Array, items: Float32Array, full_width: int) -> CoarseIndex:
         """Build it for these vectors; users are asked for only to find axes."""
-        axes = svd_rotation(users[:, :full_width], items[:, :full_width]) if self.rotate else None
+        axes = svd_rotation(users[:, :full_width], items[:, :full_width], invertible=True) if self.rotate else None
         clusters = Clusters(self.n_clusters) if self.n_clusters else None
         return build_screen(
             items, full_width, self.width, self.storage, axes=axes, clusters=clusters, rows=self.refinement_width

@@ -16,6 +16,7 @@ from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.evaluation.metric_registry import MetricAtCutoff
+from nestrec.svd_rotation import rotate_embeddings
 from nestrec.training.checkpoint import Checkpoint
 from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.training.manifest_sections import data_of, options_of
@@ -23,7 +24,6 @@ from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun, PhaseState, Schedule
 from nestrec.training.regularization_search import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
 from nestrec.training.stop_request import StoppedError, StopRequest
-from nestrec.training.turning import turned
 from nestrec.training.validation import Validation
 from nestrec.training.validation_part import Coverage, carve, describe_validation, report_coverage
 
@@ -60,7 +60,7 @@ class Fit:
         self.tunes = self._tunes()
         self.checkpoint = self._checkpoint()
         self.search: PhaseState | None = None
-        self.turned: dict[str, Any] | None = None  # how the search's best ranks when turned, where that is better
+        self.rotated: dict[str, Any] | None = None  # metrics of the search's best vectors after rotation, where better
         self.cut_off = False  # a stop has ended the ranking of the rotated vectors
         self.began = time.perf_counter()
         self._opened = False
@@ -103,7 +103,7 @@ class Fit:
         if saved is not None:
             self.tried = dict(saved["tried"])
             self.search = None if saved["search"] is None else PhaseState.from_dict(saved["search"])
-            self.turned = saved["turned"]
+            self.rotated = saved["rotated"]
         if self.tunes and (saved is None or saved["current"]["phase"] == "tuning"):
             cut_off = self._tune(saved, arrays)
             if cut_off is not None:
@@ -119,7 +119,7 @@ class Fit:
             self._keep_finished(watched)
             watched.release()  # room for the turned vectors
             try:
-                self.turned = self._better_turned(watched)
+                self.rotated = self._rotation_metrics(watched)
             except StoppedError:
                 self.cut_off = True
                 return self._model(watched)
@@ -138,16 +138,11 @@ class Fit:
         if self.checkpoint is not None and (self.checkpoint.exists() or self.stop.made):
             phase.save()
 
-    def _better_turned(self, watched: PhaseRun) -> dict[str, Any] | None:
+    def _rotation_metrics(self, watched: PhaseRun) -> dict[str, Any] | None:
         """Rank the best of the search turned, and return how that goes; None where it is no better."""
-        if (
-            not self.trainer.turning
-            or watched.best is None
-            or self.validation is None
-            or len(self.objective.widths) < 2
-        ):
+        if not self.trainer.rotate or watched.best is None or self.validation is None or len(self.objective.widths) < 2:
             return None
-        vectors = turned(watched.best["user_embeddings"], watched.best["item_embeddings"])
+        vectors = rotate_embeddings(watched.best["user_embeddings"], watched.best["item_embeddings"])
         # Without the state of the search on disk, a resumed run could not begin this ranking again.
         can_stop = self.checkpoint is None or self.checkpoint.exists()
         metrics, value = self.validation(*vectors, self.stop.check if can_stop else None)
@@ -218,7 +213,7 @@ class Fit:
     def _kept(self) -> dict[str, Any]:
         search = None if self.search is None else self.search.as_dict()
         tried = list(self.tried.items())  # pairs: the names of a JSON object are texts
-        return {"search": search, "turned": self.turned, "tried": tried}
+        return {"search": search, "rotated": self.rotated, "tried": tried}
 
     def _model(self, phase: PhaseRun) -> NestedEmbeddings:
         """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
@@ -226,9 +221,9 @@ class Fit:
             users, items = phase.best["user_embeddings"], phase.best["item_embeddings"]
         else:
             users, items = phase.engine.user_embeddings, phase.engine.item_embeddings
-        if self.turned is not None:
+        if self.rotated is not None:
             phase.release()
-            users, items = turned(users, items)
+            users, items = rotate_embeddings(users, items)
         seen = self._seen(phase)
         return NestedEmbeddings(
             np.ascontiguousarray(users),
@@ -250,7 +245,7 @@ class Fit:
         search = self.search if phase.state.phase == "final" else phase.state
         is_best = phase.best is not None and _is_from_search(phase)
         trained_on = self.validation.train if self.validation and _is_from_search(phase) else self.interactions
-        chosen = self.turned
+        chosen = self.rotated
         if chosen is None and search is not None:
             chosen = next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None)
         return {
@@ -264,7 +259,7 @@ class Fit:
                 "epochs": search.best_epoch if search and is_best else phase.state.epoch,
                 "trained_on": "all interactions" if trained_on is self.interactions else "all but the validation part",
                 **self._interruption(phase),
-                "turned": self.turned is not None,
+                "rotated": self.rotated is not None,
                 "tuning": [
                     {"regularization_multiple": multiple_of(step), "value": value} for step, value in self.tried.items()
                 ],

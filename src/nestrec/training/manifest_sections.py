@@ -42,7 +42,7 @@ def options_of(
         "learning_rate": schedule.learning_rate,
         "final_learning_rate": schedule.final_learning_rate,
         "tune_seconds": trainer.tune_seconds,
-        "turning": trainer.turning,
+        "rotate": trainer.rotate,
         "metric": trainer.metric,
         "evaluate_every": schedule.evaluate_every,
         "patience": trainer.patience,

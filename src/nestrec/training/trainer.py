@@ -85,9 +85,9 @@ class Trainer:
     tune_seconds: float | None = None
     """Trials of regularizations begin for so long; 0: none; None: all, in data with 20 and more interactions per user,
     where the rule is less sure, and none in sparser data."""
-    turning: bool = True
-    """Turn the vectors at the end, so that prefixes are the best truncations, where the validation part prefers that;
-    the full width's scores stay as they are."""
+    rotate: bool = True
+    """Rotate the embeddings by the SVD of the score matrix after training, so that every prefix is the best low-rank
+    approximation of the full-width scores, which stay the same. Kept only if the validation metric improves."""
     regularize_whole: bool = False
     """Hold back the whole vectors of a positive and of each negative alike, as the paper does; the torch engine alone.
     Otherwise each coordinate by the share of the loss that holds it."""
@@ -154,7 +154,7 @@ class Trainer:
             "learning_rate": 1e-3,
             "regularization": 1e-4,
             "regularize_whole": True,
-            "turning": False,
+            "rotate": False,
             "starting_scale": None,
             "metric": "recall@20",
             "evaluate_every": 5,

@@ -24,7 +24,7 @@ def torch_trainer(
 ) -> Trainer:
     """Return a trainer of the torch engine on the CPU with scores large enough to tell items apart."""
     engine = TorchEngine("cpu", optimizer, batch_size, mixed_precision)
-    return Trainer(**{"widths": (3, 8), "starting_scale": 0.5, "turning": False, "engine": engine, **options})
+    return Trainer(**{"widths": (3, 8), "starting_scale": 0.5, "rotate": False, "engine": engine, **options})
 
 
 def started(trainer: Trainer, interactions: Interactions | None = None, seed: int = 0) -> AutogradEngine:

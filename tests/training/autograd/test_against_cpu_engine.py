@@ -133,7 +133,7 @@ def curve(engine: TorchEngine | None, pairs: bool, seed: int) -> Array:
         engine=engine,
         epochs=EPOCHS,
         evaluate_every=1,
-        turning=False,
+        rotate=False,
         tune_seconds=0,
     )
     run = Run(seed=seed, deterministic=True)

@@ -52,7 +52,7 @@ METHODS: dict[str, dict[str, Any]] = {
 def trained(device: str, optimizer: Optimizer | None = None, mixed: bool = False, **options: Any) -> Any:
     """Return the loss of an epoch, the vectors, and the engine."""
     trainer = Trainer(
-        widths=(3, 8), starting_scale=0.5, turning=False, engine=TorchEngine(device, optimizer, 256, mixed), **options
+        widths=(3, 8), starting_scale=0.5, rotate=False, engine=TorchEngine(device, optimizer, 256, mixed), **options
     )
     engine = trainer.start(tiny(), trainer.objective(tiny()), Run(seed=3))
     loss, _ = engine.train(0, 0, engine.n_positives, 0.02)

@@ -160,7 +160,7 @@ def test_the_papers_setting() -> None:
     assert objective.level_weights == pytest.approx((0.2,) * 5)
     assert (objective.regularization, objective.whole, objective.n_candidates) == (1e-4, True, 16)
     assert {schedule.rate(epoch) for epoch in (0, 150, 299)} == {1e-3}
-    assert (schedule.epochs, trainer.turning, trainer.metric) == (300, False, "recall@20")
+    assert (schedule.epochs, trainer.rotate, trainer.metric) == (300, False, "recall@20")
 
 
 def test_the_paper_starts_from_xaviers_values() -> None:
