@@ -56,6 +56,24 @@ def whole_numbers(name: str, values: object, example: str) -> tuple[int, ...]:
         raise OptionError(f"{rule} {values!r}", option=name) from error
 
 
+def check_range(name: str, value: float, lowest: float, highest: float, example: float) -> None:
+    """Raise OptionError unless the value is a number in [lowest, highest].
+
+    >>> check_range("patience", 0, 1, 100, example=8)
+    Traceback (most recent call last):
+    nestrec.errors.OptionError: patience must be between 1 and 100, got 0 (for example 8)
+    """
+    real_number(name, value, example)
+    if not lowest <= value <= highest:
+        rule = f"{name} must be between {lowest} and {highest}, got {value} (for example {example})"
+        raise OptionError(rule, option=name)
+
+
+def check_count(name: str, value: int, highest: int, example: int) -> None:
+    """Raise OptionError unless the value is an integer from 1 to highest."""
+    check_range(name, whole_number(name, value, example), 1, highest, example)
+
+
 def suggest(name: str, choices: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for a name near one of the choices, else nothing.
 

@@ -95,7 +95,7 @@ def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypat
         (["--models", "magic"], "'magic' is no model to compare"),
         (["--widths", "4,x"], "--widths '4,x' is no list of whole numbers"),
         (["--seeds", "0,0"], "seeds 0,0 must be at least one and none twice"),
-        (["--trials", "-1"], "trials -1 is not between 0"),
+        (["--trials", "-1"], "--trials must be between 0"),
         (["--seconds", "0"], "seconds 0.0 leave no time"),
         (["--out", "/proc/no/study"], "nothing can be written into /proc/no"),
         (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),

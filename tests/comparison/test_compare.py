@@ -265,7 +265,7 @@ def test_other_users_are_refused_before_anything_is_fitted() -> None:
         ({"seeds": []}, "seeds none must be at least one and none twice"),
         ({"seeds": [1, 1]}, "seeds 1,1 must be at least one and none twice"),
         ({"seeds": [-1]}, "seed -1 is out of range"),
-        ({"trials": -1}, "trials -1 is not between 0 and"),
+        ({"trials": -1}, "trials must be between 0 and"),
         ({"seconds": 0.0}, "seconds 0.0 leave no time"),
         ({"metric": "accuracy@5"}, "metric must be one of .*; got 'accuracy@5'"),
         ({"threads": 0}, "threads must be at least 1, got 0"),

@@ -61,7 +61,7 @@ def test_a_budget_is_the_same_for_every_kind() -> None:
     [
         ({"model": "popularity"}, "popularity has no options to tune"),
         ({"model": "magic"}, "'magic' is no model"),
-        ({"trials": 0}, "trials 0 is not between 1 and"),
+        ({"trials": 0}, "trials must be between 1 and"),
         ({"seconds": -1.0}, "seconds -1.0 leave no time"),
         ({"metric": "ndcg"}, "metric must be one of .*; got 'ndcg'"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.data.synthetic_scaling import generate_interactions
-from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.cpu_engine import CpuEngine, _shares
 from nestrec.training.fit import Fit
 from nestrec.training.objective import Objective

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nestrec.errors import TrainingError
-from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.objective import starting_values
 from nestrec.training.options import Run

@@ -23,7 +23,7 @@ from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import TrainingError
-from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.callbacks import Phase
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer

@@ -45,7 +45,7 @@ def test_each_loss_has_rules_of_its_own() -> None:
 
 @pytest.mark.parametrize("coupling", [-0.1, 1.1, float("nan")])
 def test_a_coupling_out_of_range_says_why(coupling: float) -> None:
-    with pytest.raises(OptionError, match=f"coupling {coupling} is not between 0 and 1; give a number that is"):
+    with pytest.raises(OptionError, match=f"coupling must be between 0 and 1, got {coupling}"):
         SampledSoftmax(coupling=coupling)
 
 

@@ -110,7 +110,7 @@ def test_seconds_tune_sparse_data_too_and_end_the_trials() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"tune_seconds": -1}, "tune_seconds -1 is not between 0 and"),
+        ({"tune_seconds": -1}, "tune_seconds must be between 0 and"),
         (
             {"tune_seconds": 5, "regularization": 0.1},
             "5 seconds of tuning mean nothing beside regularization 0.1, which is what they would find",

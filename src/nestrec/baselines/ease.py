@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nestrec.arguments import check_range
 from nestrec.arrays import Float32Array
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.blas import blas_threads
@@ -21,7 +22,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, TrainingError
 from nestrec.item_similarities import ItemSimilarities
 from nestrec.parallel.threads import checked_threads
-from nestrec.training.options import Run, check_range
+from nestrec.training.options import Run
 from nestrec.widths import Widths
 
 _ROWS_AT_ONCE = 1024

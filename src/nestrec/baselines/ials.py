@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nestrec.arguments import check_count, check_range
 from nestrec.arrays import Float32Array
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.fitting import embeddings, only_width, prepare_interactions
@@ -18,7 +19,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.parallel.threads import checked_threads
 from nestrec.svd_rotation import rotate_embeddings
-from nestrec.training.options import Run, check_count, check_range
+from nestrec.training.options import Run
 from nestrec.widths import Widths
 
 

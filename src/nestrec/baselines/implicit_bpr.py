@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nestrec.arguments import check_count, check_range
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.fitting import embeddings, only_width, prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, told, user_items
@@ -15,7 +16,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.parallel.threads import checked_threads
-from nestrec.training.options import Run, check_count, check_range
+from nestrec.training.options import Run
 from nestrec.widths import Widths
 
 

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nestrec.arguments import check_count, check_range
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.fitting import prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.item_similarities import ItemSimilarities
 from nestrec.parallel.threads import checked_threads
-from nestrec.training.options import Run, check_count, check_range
+from nestrec.training.options import Run
 from nestrec.widths import Widths
 
 _MOST = 100_000  # neighbours

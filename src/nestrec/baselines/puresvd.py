@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from nestrec.arguments import check_range
 from nestrec.arrays import Float64Array
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.blas import blas_threads
@@ -19,7 +20,7 @@ from nestrec.baselines.fitting import embeddings, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.parallel.threads import checked_threads
-from nestrec.training.options import Run, check_range
+from nestrec.training.options import Run
 from nestrec.widths import Widths
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nestrec.arguments import check_range, whole_number
 from nestrec.arrays import BoolArray
 from nestrec.atomic.workspace import temporary_folder
 from nestrec.comparison.callbacks import ComparisonCallback, NullComparisonCallback
@@ -28,7 +29,7 @@ from nestrec.evaluation.evaluate import check_cutoffs
 from nestrec.evaluation.held_out import match
 from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import checked_threads
-from nestrec.training.options import Run, check_range, whole
+from nestrec.training.options import Run
 from nestrec.training.trainer import DEFAULT_WIDTHS, check_learnable
 from nestrec.training.validation_part import carve
 from nestrec.widths import Widths
@@ -92,7 +93,7 @@ def compare(
 
     """
     names, skipped = chosen(models)
-    check_range("trials", whole("trials", trials, 10), 0, 100_000, 10)
+    check_range("trials", whole_number("trials", trials, 10), 0, 100_000, 10)
     check_seconds(seconds)
     MetricAtCutoff.parse(metric)
     protocol = Protocol(

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nestrec.arguments import check_count
 from nestrec.atomic.workspace import temporary_folder
 from nestrec.baselines.baseline import Kind
 from nestrec.baselines.registry import BASELINES
@@ -26,7 +27,7 @@ from nestrec.data.read_report import counted
 from nestrec.errors import OptionError, TrainingError
 from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import checked_threads
-from nestrec.training.options import Run, check_count
+from nestrec.training.options import Run
 from nestrec.training.trainer import DEFAULT_WIDTHS
 from nestrec.widths import Widths
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nestrec.arguments import real_number
-from nestrec.arrays import Int32Array, Int64Array
-from nestrec.data.interactions import Interactions
+from nestrec.arguments import check_count, real_number
 from nestrec.errors import OptionError
-from nestrec.training.data_defaults import chance_edge
-from nestrec.training.options import check_count
 
 if TYPE_CHECKING:
     import torch
 
+    from nestrec.arrays import Int32Array, Int64Array
+    from nestrec.data.interactions import Interactions
     from nestrec.training.autograd.encoders import Encoder
 
 
@@ -98,6 +96,8 @@ class LightGCN(Backbone):
         makes of one where taste and chance meet. Its gradient comes back through the same mean, hence the square. In
         sparse graphs s is near 1, and a vector nearly as long as what is trained; in dense ones it is near 0.
         """
+        from nestrec.training.data_defaults import chance_edge
+
         edge = min(1.0, chance_edge(interactions))  # no singular value of a normalised graph is above 1
         gain: float = sum(edge**layer for layer in range(self.n_layers + 1)) / (self.n_layers + 1)
         return gain**2

@@ -15,7 +15,7 @@ from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.counter_rng import random_bits
 from nestrec.kernels.simd.lanes import LANES
 from nestrec.kernels.training import nested_bpr, nested_softmax
-from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.parallel.threads import in_threads
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE

@@ -9,23 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from nestrec.arrays import Float32Array
-from nestrec.data.interactions import Interactions
+from nestrec.arguments import check_count
 from nestrec.errors import OptionError
 from nestrec.extras import require
-from nestrec.kernels.training.nested_bpr import BLOCK
-from nestrec.parallel.threads import checked_threads
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.backbones import MF, Backbone
-from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.losses import BPR, Loss, SampledSoftmax
-from nestrec.training.objective import Objective
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
-from nestrec.training.options import Run, check_count
 from nestrec.training.registry import resolve
 from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler, UniformSampler
 
 if TYPE_CHECKING:
+    from nestrec.arrays import Float32Array
+    from nestrec.data.interactions import Interactions
     from nestrec.training.autograd.config import Parts
+    from nestrec.training.objective import Objective
+    from nestrec.training.options import Run
 
 
 CPU_LEARNING_RATE = Adagrad().learning_rate
@@ -143,6 +142,9 @@ class TorchEngine:
 
 def started(interactions: Interactions, objective: Objective, run: Run, parts: Parts | None) -> RunningEngine:
     """Return an engine at its starting values: torch's for parts, the CPU engine for None."""
+    from nestrec.parallel.threads import checked_threads
+    from nestrec.training.cpu_engine import CpuEngine
+
     threads = 1 if run.deterministic else checked_threads(run.threads)
     csr = interactions.indptr, interactions.indices, interactions.n_items
     if parts is None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from nestrec.arguments import real_number
-from nestrec.errors import OptionError
-from nestrec.training.data_defaults import DIRECT, PAIRWISE, SOFTMAX, Rules
+from nestrec.arguments import check_range
 
 if TYPE_CHECKING:
     import torch
+
+    from nestrec.training.data_defaults import Rules
 
 
 class Negatives(Enum):
@@ -92,6 +92,8 @@ class PairLoss(OneForAll):
     @property
     def rules(self) -> Rules:
         """Those of pairs."""
+        from nestrec.training.data_defaults import PAIRWISE
+
         return PAIRWISE
 
     @property
@@ -162,6 +164,8 @@ class PoolLoss(OneForAll):
     @property
     def rules(self) -> Rules:
         """Those of the softmax."""
+        from nestrec.training.data_defaults import SOFTMAX
+
         return SOFTMAX
 
     def __call__(self, scored: Scored) -> torch.Tensor:
@@ -198,12 +202,9 @@ class SampledSoftmax(PoolLoss):
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not 0 <= real_number("coupling", self.coupling, 0.3) <= 1:
-            raise OptionError(f"coupling {self.coupling} is not between 0 and 1; give a number that is, as in 0.3")
-        if self.temperature is not None and not 0.001 <= real_number("temperature", self.temperature, 0.2) <= 1000:
-            raise OptionError(
-                f"temperature {self.temperature} is not between 0.001 and 1000; give one that is, as in 0.2"
-            )
+        check_range("coupling", self.coupling, 0, 1, 0.3)
+        if self.temperature is not None:
+            check_range("temperature", self.temperature, 0.001, 1000, 0.2)
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch): log(1 + sum of exp(sharpness * (negative - positive))) / sharpness."""
@@ -242,8 +243,7 @@ class DirectAU(OneForAll):
 
     def __post_init__(self) -> None:
         """Check the number."""
-        if not 0 <= real_number("gamma", self.gamma, 1.0) <= 1000:
-            raise OptionError(f"gamma {self.gamma} is not between 0 and 1000; give one that is, as in 1")
+        check_range("gamma", self.gamma, 0, 1000, 1.0)
 
     @property
     def takes(self) -> Negatives:
@@ -253,6 +253,8 @@ class DirectAU(OneForAll):
     @property
     def rules(self) -> Rules:
         """Its own."""
+        from nestrec.training.data_defaults import DIRECT
+
         return DIRECT
 
     def __call__(self, scored: Scored) -> torch.Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from nestrec.arguments import check_fields, real_number, whole_number
+from nestrec.arguments import check_fields, check_range, real_number, whole_number
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
 from nestrec.parallel.threads import checked_threads
@@ -40,7 +40,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Check what can be checked without the data."""
-        if not 0 <= whole("seed", self.seed, 7) <= LARGEST_SEED:
+        if not 0 <= whole_number("seed", self.seed, 7) <= LARGEST_SEED:
             raise OptionError(f"seed {self.seed} is out of range; give a whole number from 0 to 2^63 - 1")
         if self.resume and self.checkpoint is None:
             raise OptionError("resume needs the checkpoint to go on from; name it with checkpoint=")
@@ -90,20 +90,3 @@ def checked_level_weights(weights: Sequence[float] | None, widths: Widths) -> tu
         given = ",".join(map(str, weights))
         raise OptionError(f"level weights {given} must be finite and not negative, the widest one's above 0")
     return tuple(weight / sum(weights) for weight in weights)
-
-
-def check_range(name: str, value: float, lowest: float, highest: float, example: float) -> None:
-    """Raise OptionError for what is no number, or not in [lowest, highest]."""
-    real_number(name, value, example)
-    if not lowest <= value <= highest:
-        raise OptionError(f"{name} {value} is not between {lowest} and {highest}; give one that is, as in {example}")
-
-
-def check_count(name: str, value: int, highest: int, example: int) -> None:
-    """Raise OptionError where a number is no whole one from 1 to highest."""
-    check_range(name, whole(name, value, example), 1, highest, example)
-
-
-def whole(name: str, value: int, example: int) -> int:
-    """Return the value as an int; raise OptionError for what is no whole number, whatever its type promised."""
-    return whole_number(name, value, example)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nestrec.arguments import real_number, whole_number
 from nestrec.errors import OptionError
-from nestrec.kernels.training.candidate_tile import TILE
+from nestrec.kernels.training.tile_sizes import TILE
 from nestrec.training.losses import Negatives
 
 if TYPE_CHECKING:

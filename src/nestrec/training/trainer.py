@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from nestrec.arguments import check_fields, check_keywords
+from nestrec.arguments import check_count, check_fields, check_keywords, check_range
 from nestrec.data.as_interactions import as_interactions
 from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
@@ -28,7 +28,7 @@ from nestrec.training.fit import Fit
 from nestrec.training.losses import BPR, DirectAU, Loss, Negatives, PoolLoss, SampledSoftmax
 from nestrec.training.objective import Objective
 from nestrec.training.optimizers import Adam
-from nestrec.training.options import Run, check_count, check_range, checked_level_weights
+from nestrec.training.options import Run, checked_level_weights
 from nestrec.training.phase import Schedule
 from nestrec.training.registry import CPU_ENGINE, resolve
 from nestrec.training.resolve_validation import needs_times, resolve_validation
@@ -111,10 +111,10 @@ class Trainer:
         self._resolve_names()
         self._pair_loss_and_sampler()
         self._choose_engine()
-        check_range("learning rate", self._learning_rate(), 1e-6, 10, 0.2)
-        check_range("final learning rate", self._final_learning_rate(), 0, 10, 0.02)
+        check_range("learning_rate", self._learning_rate(), 1e-6, 10, 0.2)
+        check_range("final_learning_rate", self._final_learning_rate(), 0, 10, 0.02)
         if self.starting_scale is not None:
-            check_range("starting scale", self.starting_scale, 1e-6, 10, 0.0125)
+            check_range("starting_scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
         check_count("patience", self.patience, 100_000, 8)
         check_range("tune_seconds", 0 if self.tune_seconds is None else self.tune_seconds, 0, 1e9, 60)

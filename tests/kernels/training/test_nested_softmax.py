@@ -11,8 +11,8 @@ import pytest
 
 from nestrec.kernels.counter_rng import half_bits_of, shuffled
 from nestrec.kernels.training import nested_softmax as kernel
-from nestrec.kernels.training.nested_bpr import BLOCK
 from nestrec.kernels.training.pool import draw_ascending
+from nestrec.kernels.training.tile_sizes import BLOCK
 from tests.kernels.training.test_nested_bpr import KEY, Case, case
 
 Matrix = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import pytest
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
-from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.engines import TorchEngine
 from nestrec.training.losses import SampledSoftmax

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from tests.training.worlds import from_sets, tiny
 
 torch = pytest.importorskip("torch")

@@ -24,7 +24,7 @@ from nestrec.kernels.simd.lanes import (
     splat,
     store,
 )
-from nestrec.kernels.training.candidate_tile import TILE
+from nestrec.kernels.training.tile_sizes import TILE
 
 
 @compiled

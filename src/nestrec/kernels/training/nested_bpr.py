@@ -36,13 +36,12 @@ from nestrec.kernels.simd.lanes import (
     subtract,
     total,
 )
-from nestrec.kernels.training.candidate_tile import TILE
 from nestrec.kernels.training.candidates import any_unseen, draw_pool, hardest_unseen, load_tile, score_tile
+from nestrec.kernels.training.tile_sizes import BLOCK, TILE
 
 Lanes = Any  # eight float32 numbers, known to numba alone
 
 AHEAD = 2  # positives between asking for their rows and using them
-BLOCK = 32  # positives that share a tile; fewer cost more loading, more make neighbours' negatives too alike
 
 
 @compiled

@@ -42,11 +42,9 @@ from nestrec.kernels.simd.lanes import (
     subtract,
     total,
 )
-from nestrec.kernels.training.candidate_tile import TILE
 from nestrec.kernels.training.candidates import load_tile, score_tile
 from nestrec.kernels.training.nested_bpr import (
     AHEAD,
-    BLOCK,
     adaptive_step,
     positive_scores,
     prefetch_row,
@@ -55,6 +53,7 @@ from nestrec.kernels.training.nested_bpr import (
     step_user,
 )
 from nestrec.kernels.training.pool import draw_ascending, strike_seen
+from nestrec.kernels.training.tile_sizes import BLOCK, TILE
 
 Lanes = Any  # eight float32 numbers, known to numba alone
 

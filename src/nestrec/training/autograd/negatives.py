@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from nestrec.kernels.training.nested_bpr import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.autograd.config import Parts
 from nestrec.training.autograd.counter_rng import Draws, below, random_bits

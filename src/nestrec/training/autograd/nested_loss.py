@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from nestrec.kernels.training.nested_bpr import BLOCK
 from nestrec.kernels.training.pool import STRUCK
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.losses import Loss, Negatives, PairLoss, PoolLoss, Scored
 from nestrec.training.objective import Objective

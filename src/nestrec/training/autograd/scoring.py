@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from nestrec.arrays import Int32Array, Int64Array
-from nestrec.kernels.training.nested_bpr import BLOCK
 from nestrec.kernels.training.pool import mark_seen
 from nestrec.kernels.training.scored_candidates import score_candidates
+from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.parallel.threads import in_threads
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.counter_rng import random_bits
