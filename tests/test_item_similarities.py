@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from nestrec import item_similarities
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, OptionError
-from nestrec.evaluation import ItemSimilarities, WidthEvaluation, evaluate
+from nestrec.evaluation import ItemSimilarities, WidthEvaluation, evaluate, full_ranking
 from nestrec.widths import Widths
 from tests.evaluation.plain import numbered, plain_list, plain_metrics, random_rows
 
@@ -52,7 +52,7 @@ def test_equal_to_the_same_scores_as_vectors(monkeypatch: pytest.MonkeyPatch) ->
     rows, columns = model.seen.to_scipy().toarray(), np.ascontiguousarray(np.asarray(model.weights).T)
     vectors = NestedEmbeddings(rows, columns, Widths([N_ITEMS]), model.users, model.items, model.seen)
     expected = evaluate(vectors, test, cutoffs=(3, 10, 80), bootstrap_samples=50)
-    monkeypatch.setattr(item_similarities, "_LISTS_AT_ONCE", 25)
+    monkeypatch.setattr(full_ranking, "_USERS_AT_ONCE", 25)
     monkeypatch.setattr(item_similarities, "_MOST_USERS", 7)
     for threads in (1, 3):
         found = evaluate(model, test, cutoffs=(3, 10, 80), bootstrap_samples=50, threads=threads)
@@ -76,12 +76,12 @@ def test_seen_items_are_never_listed_and_short_lists_end_with_nothing() -> None:
 def test_weights_that_do_not_fit_are_refused() -> None:
     model, _, _ = world()
     weights = np.asarray(model.weights)
-    with pytest.raises(DataError, match=r"float32 \(89, 90\) do not fit 90 items"):
+    with pytest.raises(DataError, match=r"for 90 items, got float32 \(89, 90\)"):
         ItemSimilarities(weights[1:], model.seen)
     with pytest.raises(DataError, match="float64"):
         ItemSimilarities(weights.astype(np.float64), model.seen)
     weights[3, 4] = np.nan
-    with pytest.raises(DataError, match="NaN or infinite"):
+    with pytest.raises(DataError, match="NaN or infinity"):
         ItemSimilarities(weights, model.seen)
 
 

@@ -1,12 +1,11 @@
-"""Models that score an item by its likeness to what a user has met: neighbours and linear models without vectors.
+"""Item-to-item models without vectors: neighbourhood models and EASE.
 
-Scores are X @ B: the user's row of seen items, times one weight for each pair of items. They are made and ranked a
-block of users at a time, and reduced to lists at once.
+Scores are X @ B: the user's row of interactions times a weight for each pair of items. They are computed and ranked a
+block of users at a time, so that the (n_users, n_items) matrix of scores is never formed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,11 +16,10 @@ from nestrec.arrays import Float32Array, Int32Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError
-from nestrec.evaluation.held_out import HeldOut
 from nestrec.kernels.search.score_rows import rank_rows
 from nestrec.kernels.search.selection import NO_KEY, items_of
-from nestrec.parallel.threads import checked_threads, in_threads
-from nestrec.retrieval.batched_scan import Exclusions, Heed
+from nestrec.parallel.threads import in_threads
+from nestrec.retrieval.batched_scan import Exclusions
 from nestrec.widths import Widths
 
 if TYPE_CHECKING:
@@ -30,12 +28,11 @@ if TYPE_CHECKING:
 
 _SCORE_BYTES = 1 << 25  # of a block of score rows; each thread holds one
 _MOST_USERS = 1024  # in a block
-_LISTS_AT_ONCE = 8192  # users
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ItemSimilarities:
-    """Item-to-item weights and the interactions they are applied to; the arrays are kept, not copied.
+    """Item-to-item weights and the interactions they apply to; the arrays are kept, not copied.
 
     Raises DataError where the shape is not (n_items, n_items), the type not float32, or a number not finite.
 
@@ -48,20 +45,22 @@ class ItemSimilarities:
     [[1.0, 5.0, 1.0]]
     """
 
-    weights: Float32Array | csr_array  # (n_items, n_items) float32: what row's item, seen, adds to column's item
+    weights: (
+        Float32Array | csr_array
+    )  # (n_items, n_items) float32; row: seen item, column: scored item
     seen: Interactions  # (n_users, n_items)
 
     def __post_init__(self) -> None:
-        """Check that weights fit the items."""
+        """Validate shape and type of the weights."""
         n_items = self.seen.n_items
         if self.weights.shape != (n_items, n_items) or self.weights.dtype != np.float32:
             raise DataError(
-                f"item weights of {self.weights.dtype} {self.weights.shape} do not fit {n_items} items; "
-                f"they are float32 ({n_items}, {n_items})"
+                f"item weights must be float32 ({n_items}, {n_items}) for {n_items} items, got {self.weights.dtype} "
+                f"{self.weights.shape}"
             )
         stored = self.weights if isinstance(self.weights, np.ndarray) else self.weights.data
         if not np.isfinite(stored.sum(dtype=np.float64)):  # no mask of n_items^2 bools; float64 sums do not overflow
-            raise DataError("item weights hold NaN or infinite numbers; fit again with more regularization")
+            raise DataError("item weights must be finite, got NaN or infinity; fit again with more regularization")
 
     @property
     def users(self) -> Vocabulary:
@@ -75,39 +74,25 @@ class ItemSimilarities:
 
     @property
     def n_users(self) -> int:
-        """Users, those without interactions included."""
+        """Number of users, including those without interactions."""
         return self.seen.n_users
 
     @property
     def n_items(self) -> int:
-        """Rows and columns of the weights."""
+        """Number of items: rows and columns of the weights."""
         return self.seen.n_items
 
     @property
     def widths(self) -> Widths:
-        """The one width 1, under which models without widths are evaluated."""
+        """The single width 1, under which a model without vectors is evaluated."""
         return Widths((1,))
 
-    @property
-    def n_widths(self) -> int:
-        """Lists of each user."""
-        return 1
-
     def scores(self, user_index: npt.ArrayLike) -> Float32Array:
-        """Return the scores of all items, seen ones too, for these rows of users; (n, n_items) float32."""
+        """Return the scores of all items, seen ones included, for these rows of users; (n, n_items) float32."""
         return _product(self.seen.to_scipy()[np.asarray(user_index)], self.weights)
 
-    def lists(
-        self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
-    ) -> Iterator[tuple[slice, Int32Array]]:
-        """Yield users (places in held.known) and their lists of unseen items, (1, n, k), -1 where none is left."""
-        for start in range(0, len(held.known), _LISTS_AT_ONCE):
-            block = slice(start, min(start + _LISTS_AT_ONCE, len(held.known)))
-            if heed is not None:
-                heed()
-            yield block, self._ranked(held.user_index[block], k, checked_threads(threads))[np.newaxis]
-
-    def _ranked(self, user_index: npt.NDArray[np.integer], k: int, threads: int) -> Int32Array:
+    def top_items(self, user_index: npt.NDArray[np.integer], k: int, threads: int) -> Int32Array:
+        """Return the best k unseen items of each of these users, (n, k), best first; -1 where none is left."""
         best = np.full((len(user_index), k), NO_KEY, dtype=np.int64)
         seen = self.seen.to_scipy()
         excluded = Exclusions(self.seen.indptr, self.seen.indices)

@@ -15,7 +15,7 @@ from nestrec.data.as_interactions import as_interactions
 from nestrec.errors import DataWarning, OptionError
 from nestrec.evaluation.beyond_accuracy import Catalogue, CatalogueLists
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
-from nestrec.evaluation.full_ranking import Model, Progress, Ranked, Results, rank_and_score
+from nestrec.evaluation.full_ranking import Model, Progress, Ranked, Results, SimilarityLists, rank_and_score
 from nestrec.evaluation.held_out import match
 from nestrec.evaluation.metric_registry import AccuracyMetric, Metric, format_labels, select_metrics
 from nestrec.evaluation.significance import bootstrap_intervals
@@ -109,7 +109,7 @@ def evaluate(
 
 def _as_ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...]) -> Ranked:
     if isinstance(model, ItemSimilarities):
-        return model
+        return SimilarityLists(model)
     model.seen.check_indices()  # those of a large file were not read when the model was loaded
     return Model(model.user_embeddings, model.item_embeddings, widths, model.seen.indptr, model.seen.indices)
 

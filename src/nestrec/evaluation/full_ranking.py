@@ -16,7 +16,9 @@ from nestrec.evaluation.held_out import HeldOut
 from nestrec.evaluation.metric_registry import AccuracyMetric, load_accuracy_metrics
 from nestrec.evaluation.metrics import Hits, user_values
 from nestrec.evaluation.rank_widths import rank_widths
-from nestrec.retrieval.batched_scan import Heed
+from nestrec.item_similarities import ItemSimilarities
+from nestrec.parallel.threads import checked_threads
+from nestrec.retrieval.batched_scan import StopCheck
 
 Progress = Callable[[int, int], None]  # users ranked, users to rank
 
@@ -36,11 +38,11 @@ class Ranked(Protocol):
         """Lists per user."""
 
     def lists(
-        self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
+        self, held: HeldOut, k: int, threads: int | None, check_stop: StopCheck | None = None
     ) -> Iterator[tuple[slice, Int32Array]]:
         """Yield a slice of held.known and these users' lists of unseen items, (n_widths, n, k), padded with -1.
 
-        `heed` is called now and then, by any thread; what it raises ends the ranking.
+        `check_stop` is called now and then, by any thread; what it raises ends the ranking.
         """
 
 
@@ -64,13 +66,39 @@ class Model(NamedTuple):
         return len(self.widths)
 
     def lists(
-        self, held: HeldOut, k: int, threads: int | None, heed: Heed | None = None
+        self, held: HeldOut, k: int, threads: int | None, check_stop: StopCheck | None = None
     ) -> Iterator[tuple[slice, Int32Array]]:
         """Yield a slice of held.known and these users' lists, (n_widths, n, k)."""
         size = max(1, min(_USERS_AT_ONCE, _LISTED_AT_ONCE // (k * self.n_widths)))
         for start in range(0, len(held.known), size):
             block = slice(start, min(start + size, len(held.known)))
-            yield block, rank_widths(*self, held.user_index[block], k, threads, heed)
+            yield block, rank_widths(*self, held.user_index[block], k, threads, check_stop)
+
+
+class SimilarityLists(NamedTuple):
+    """An item-to-item model, whose users have one list each."""
+
+    model: ItemSimilarities
+
+    @property
+    def n_items(self) -> int:
+        """Items to rank."""
+        return self.model.n_items
+
+    @property
+    def n_widths(self) -> int:
+        """Lists per user."""
+        return 1
+
+    def lists(
+        self, held: HeldOut, k: int, threads: int | None, check_stop: StopCheck | None = None
+    ) -> Iterator[tuple[slice, Int32Array]]:
+        """Yield a slice of held.known and these users' lists, (1, n, k)."""
+        for start in range(0, len(held.known), _USERS_AT_ONCE):
+            block = slice(start, min(start + _USERS_AT_ONCE, len(held.known)))
+            if check_stop is not None:
+                check_stop()
+            yield block, self.model.top_items(held.user_index[block], k, checked_threads(threads))[np.newaxis]
 
 
 class Results(NamedTuple):
@@ -119,11 +147,11 @@ def evaluate_arrays(
     metrics: tuple[str, ...] = ("recall", "ndcg"),
     cutoffs: tuple[int, ...] = (20,),
     threads: int | None = None,
-    heed: Heed | None = None,
+    check_stop: StopCheck | None = None,
 ) -> list[dict[str, float]]:
     """Return the means of metrics (`recall@20`, …) over users with held-out items, one dict per width.
 
-    Used for early stopping. `heed` is called now and then, by any thread; what it raises ends the ranking. Raises
+    Used for early stopping. `check_stop` is called now and then, by any thread; what it raises ends the ranking. Raises
     DataError where nothing is held out or vectors are not finite.
     """
     model = Model(user_embeddings, item_embeddings, widths, seen_indptr, seen_indices)
@@ -131,7 +159,7 @@ def evaluate_arrays(
     known = load_accuracy_metrics()
     columns = [(f"{name}@{k}", known[name].function, k) for k in cutoffs for name in metrics]
     sums: list[dict[str, float]] = [dict.fromkeys((label for label, _, _ in columns), 0.0) for _ in widths]
-    for block, lists in model.lists(held, max(cutoffs), threads, heed):
+    for block, lists in model.lists(held, max(cutoffs), threads, check_stop):
         for level, ranked in enumerate(lists):
             hits = _find_hits(held, block, ranked)
             for label, function, k in columns:

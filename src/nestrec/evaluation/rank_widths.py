@@ -9,7 +9,7 @@ from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.errors import DataError
 from nestrec.kernels.search.selection import LOWEST_SCORE, items_of
 from nestrec.parallel.threads import checked_threads
-from nestrec.retrieval.batched_scan import Asked, Exclusions, Heed, Visited, by_falling_length, sweep
+from nestrec.retrieval.batched_scan import Asked, Exclusions, StopCheck, Visited, by_falling_length, sweep
 
 _ROWS = 4096  # whose lengths are taken at once
 
@@ -23,7 +23,7 @@ def rank_widths(
     user_index: npt.NDArray[np.integer],  # (n_ranked,) rows to rank for, in this order
     k: int,
     threads: int | None = None,  # None uses all processors
-    heed: Heed | None = None,  # called now and then, by any thread; what it raises ends the ranking
+    check_stop: StopCheck | None = None,  # called now and then, by any thread; what it raises ends the ranking
 ) -> Int32Array:
     """Return the best k unseen items of each user at each width, best first, equal scores by item index.
 
@@ -43,7 +43,7 @@ def rank_widths(
     def take(block: slice, keys: Int64Array) -> None:
         best[:, block, :kept] = items_of(keys).transpose(1, 0, 2)
 
-    sweep(asked, visited, widths, kept, take, threads=checked_threads(threads), heed=heed)
+    sweep(asked, visited, widths, kept, take, threads=checked_threads(threads), check_stop=check_stop)
     return best
 
 

@@ -26,7 +26,7 @@ from nestrec.parallel.slices import row_slices
 from nestrec.parallel.threads import in_threads
 
 Take = Callable[[slice, Int64Array], None]
-Heed = Callable[[], None]
+StopCheck = Callable[[], None]  # called between pieces of work; raises to stop it
 
 _CHUNK = 64  # tiles of vectors copied at once, up to width 64
 _BLOCK = 512  # queries a thread takes at once; copying and turning the vectors costs 1/512 of the products then
@@ -102,7 +102,7 @@ def sweep(
     *,
     cosine: bool = False,  # scale both sides to length 1 at the widest width
     threads: int = 1,
-    heed: Heed | None = None,  # called before each chunk, by any thread; what it raises ends the sweep
+    check_stop: StopCheck | None = None,  # called before each chunk, by any thread; what it raises ends the sweep
 ) -> None:
     """Find the best k visited items of every query at every width; a score that is NaN or -inf is never among them."""
     places = visited.places() if asked.excluded else None
@@ -118,8 +118,8 @@ def sweep(
         for items, vectors in visited.chunks(widths[-1]):
             if stopped.is_set():
                 return
-            if heed is not None:
-                heed()
+            if check_stop is not None:
+                check_stop()
             visit(users, _prepared(vectors, cosine), items, first_place, ladder, indptr, excluded, k, buffers)
             first_place += len(items)
         take(block, finish(buffers, len(rows), len(widths), k))

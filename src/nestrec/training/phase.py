@@ -24,9 +24,9 @@ class Validator(Protocol):
     """Ranks held-out interactions."""
 
     def __call__(
-        self, users: Float32Array, items: Float32Array, heed: Callable[[], None] | None = None
+        self, users: Float32Array, items: Float32Array, check_stop: Callable[[], None] | None = None
     ) -> tuple[dict[int, dict[str, float]], float]:
-        """Return (width -> label -> value, the value that chooses the epoch); what `heed` raises ends the ranking."""
+        """Return (width -> label -> value, the value that chooses the epoch); `check_stop` ends it by raising."""
 
 
 @dataclass

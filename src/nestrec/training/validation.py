@@ -10,7 +10,7 @@ from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
 from nestrec.evaluation import evaluate_arrays
 from nestrec.evaluation.metric_registry import MetricAtCutoff
-from nestrec.retrieval.batched_scan import Heed
+from nestrec.retrieval.batched_scan import StopCheck
 from nestrec.widths import Widths
 
 _BESIDE = ("recall", "ndcg")  # told at the same cutoff, whatever chooses
@@ -27,9 +27,9 @@ class Validation:
     threads: int | None
 
     def __call__(
-        self, users: Float32Array, items: Float32Array, heed: Heed | None = None
+        self, users: Float32Array, items: Float32Array, check_stop: StopCheck | None = None
     ) -> tuple[dict[int, dict[str, float]], float]:
-        """Return (width -> label -> value, the metric's mean over the widths); what `heed` raises ends the ranking."""
+        """Return (width -> label -> value, the metric's mean over the widths); `check_stop` ends it by raising."""
         values = evaluate_arrays(
             users,
             items,
@@ -41,6 +41,6 @@ class Validation:
             metrics=tuple(dict.fromkeys((self.metric.name, *_BESIDE))),
             cutoffs=(self.metric.k,),
             threads=self.threads,
-            heed=heed,
+            check_stop=check_stop,
         )
         return dict(zip(self.widths, values, strict=True)), float(np.mean([of[str(self.metric)] for of in values]))
