@@ -92,7 +92,8 @@ def test_a_process_that_dies_is_told(places: tuple[Path, Path], code: str, sente
 
 def test_what_libraries_print_is_no_answer(places: tuple[Path, Path]) -> None:
     noisy = (
-        "import os; from nestrec.comparison import worker_main as child; out = child._answers(); os.write(1, b'noise\\n');"
+        "import os; from nestrec.comparison import worker_main as child; out = child._answers();"
+        "os.write(1, b'noise\\n');"
         "print('more noise', flush=True); child._answers = lambda: out; child.main()"
     )
     with Worker(threads=1, command=(sys.executable, "-c", noisy)) as worker:
