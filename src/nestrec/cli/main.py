@@ -8,26 +8,86 @@ Commands import what they need when they run: numpy, numba, duckdb and scipy cos
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
-from nestrec.cli import compare, datasets, demo, doctor, evaluate, info, plan, recommend, similar, split, train, tune
 from nestrec.cli.error_messages import format_error
 from nestrec.cli.exit_codes import MISTAKE, OUTPUT_CLOSED, ended_by_signals, interruptible
 from nestrec.cli.option_groups import expanded
+from nestrec.cli.panels import BASICS, PanelCommand
 from nestrec.cli.sentences import in_command_words
 from nestrec.cli.streams import OutputClosedError, tolerant_streams
 from nestrec.errors import NestrecError
 
+_PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
+_COMMANDS = (  # each is a module of nestrec.cli with a function of this name
+    "demo", "split", "train", "evaluate", "plan", "recommend",
+    "similar", "tune", "compare", "info", "doctor", "datasets",
+)  # fmt: skip
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands by name, each built when it is looked up: options of plug-ins are read by `nestrec train` alone."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in _COMMANDS:
+            raise KeyError(name)
+        return _build_command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+
+class _Group(TyperGroup):
+    """The command `nestrec`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = cast("Any", _Commands())
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        return list(_COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each command with the first sentence of its docstring, without building it."""
+        functions = (getattr(import_module(f"nestrec.cli.{name}"), name) for name in _COMMANDS)
+        with formatter.section("Commands"):
+            formatter.write_dl([(f.__name__, str(f.__doc__).partition(".")[0] + ".") for f in functions])
+
+
+@cache
+def _build_command(name: str) -> Any:
+    module = import_module(f"nestrec.cli.{name}")
+    if name == "datasets":
+        built = typer.Typer(invoke_without_command=True, epilog=module.EXAMPLES, **_PLAIN)
+        built.callback()(interruptible(module.datasets))
+        built.command("download", epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(module.download))
+    else:
+        built = typer.Typer(**_PLAIN)
+        built.command(name, epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(expanded(getattr(module, name))))
+    command: Any = typer.main.get_command(built)
+    command.name = name
+    for parameter in command.params:
+        if parameter.name in getattr(module, "BASICS", ()):
+            parameter.rich_help_panel = BASICS
+    return command
+
+
 app = typer.Typer(
     name="nestrec",
-    rich_markup_mode=None,  # plain help: rich's takes longer to load than all the rest
+    cls=_Group,
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    **_PLAIN,  # plain help: rich's takes longer to load than all the rest
 )
 
 
@@ -46,29 +106,6 @@ def nestrec(
     ] = False,
 ) -> None:
     """Recommender embeddings that nest: train once, serve any width."""
-
-
-_COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
-    (demo.demo, demo.EXAMPLES),
-    (split.split, split.EXAMPLES),
-    (train.train, train.EXAMPLES),
-    (evaluate.evaluate, evaluate.EXAMPLES),
-    (plan.plan, plan.EXAMPLES),
-    (recommend.recommend, recommend.EXAMPLES),
-    (similar.similar, similar.EXAMPLES),
-    (tune.tune, tune.EXAMPLES),
-    (compare.compare, compare.EXAMPLES),
-    (info.info, info.EXAMPLES),
-    (doctor.doctor, doctor.EXAMPLES),
-)
-
-for _command, _examples in _COMMANDS:
-    app.command(_command.__name__, epilog=_examples)(interruptible(expanded(_command)))
-
-_datasets = typer.Typer(rich_markup_mode=None, invoke_without_command=True, epilog=datasets.EXAMPLES)
-_datasets.callback()(interruptible(datasets.datasets))
-_datasets.command("download", epilog=datasets.EXAMPLES)(interruptible(datasets.download))
-app.add_typer(_datasets, name="datasets")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

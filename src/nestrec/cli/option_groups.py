@@ -1,7 +1,8 @@
 """Options that belong together stand in one frozen dataclass, and several commands can take it.
 
 A command names such a class as the type of one of its parameters; `expanded` shows typer every field as an option of
-its own and hands the command the object.
+its own and hands the command the object. Its options stand in the
+`panel` of the class. A class with `with_class_options` is completed first (method_options.py).
 """
 
 from __future__ import annotations
@@ -9,19 +10,28 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with the fields of its dataclass parameters as keyword parameters."""
     signature = inspect.signature(command, eval_str=True)
     groups = {p.name: p.annotation for p in signature.parameters.values() if is_dataclass(p.annotation)}
+    taken = {name for name in signature.parameters if name not in groups}
+    taken |= {field.name for group in groups.values() for field in fields(group)}
+    for name, group in groups.items():
+        if hasattr(group, "with_class_options"):
+            groups[name] = group.with_class_options(taken)
 
     def wrapper(**values: Any) -> None:
         built = {name: _take(group, values) for name, group in groups.items()}
         command(**values, **built)
 
-    parameters = [single for p in signature.parameters.values() for single in _singles(p)]
+    parameters = [
+        single
+        for p in signature.parameters.values()
+        for single in _singles(p.replace(annotation=groups.get(p.name, p.annotation)))
+    ]
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
     wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
@@ -38,6 +48,8 @@ def _singles(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
         return
     hints = get_type_hints(parameter.annotation, include_extras=True)
     for field in fields(parameter.annotation):
+        (option,) = hints[field.name].__metadata__
+        option.rich_help_panel = option.rich_help_panel or cast("Any", parameter.annotation).panel
         yield inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=hints[field.name]
         )

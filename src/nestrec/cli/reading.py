@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from nestrec.cli.panels import DATA
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ FORMATS = "csv, tsv, recbole, adjacency, jsonl, parquet"  # a test holds it to t
 
 @dataclass(frozen=True)
 class Reading:
-    """How the rows of a file are to be understood."""
+    """How a file of interactions is read."""
+
+    panel: ClassVar[str] = DATA
 
     format: Annotated[
         str | None,

@@ -18,7 +18,7 @@ from nestrec.cli.exit_codes import exit_code_of
 from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.output_paths import check_model_place, was_interrupted
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
-from nestrec.cli.training_options import FilterOptions, ModelOptions, RunOptions, ValidationOptions
+from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import counted
 from nestrec.errors import ModelFileError, NestrecError
 from nestrec.training.checkpoint_folder import CheckpointFolder
@@ -43,6 +43,11 @@ A --config file holds options by name, as in: widths = [8, 16, 32]. What the com
 """
 
 
+BASICS = (
+    "out", "config", "widths", "epochs", "backbone", "user_column", "item_column", "min_rating", "resume", "overwrite",
+)  # fmt: skip
+
+
 def train(
     files: Annotated[
         list[Path],
@@ -60,6 +65,7 @@ def train(
     ],
     model: ModelOptions,
     method: MethodOptions,
+    optimization: OptimizationOptions,
     validation: ValidationOptions,
     run: RunOptions,
     reading: Reading,
@@ -69,9 +75,9 @@ def train(
     ] = None,
 ) -> None:
     """Train nested embeddings from a file of interactions."""
-    validation.check(model)
+    validation.check(optimization.tune_seconds)
     refuse_reading_twice(*files, validation.validation)
-    trainer = model.trainer(method)
+    trainer = method.trainer(model.given() | optimization.given() | validation.given())
     replaces = run.overwrite or (run.resume and _is_unfinished(out))
     check_model_place(out, overwrite=replaces)
     with CheckpointFolder(checkpoint_of(out)) as checkpoint:

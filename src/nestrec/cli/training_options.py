@@ -1,24 +1,20 @@
-"""The options of `nestrec train`, in the values they become: model, validation, filters, run.
-
-How it is trained is in `method_options.py`.
-"""
+"""The options of `nestrec train` by panel; those of samplers, losses and backbones are in method_options.py."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from nestrec.cli.lists import numbers, whole_numbers
-from nestrec.cli.method_options import MethodOptions
+from nestrec.cli.panels import DATA, MODEL, RUN, TRAINING, VALIDATION
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
     from nestrec.data.splitting import Split
-    from nestrec.training.trainer import Trainer
 
 _DEFAULT_FRACTION = 0.1
 
@@ -33,7 +29,9 @@ class SplitName(StrEnum):
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What model is wanted. None leaves a choice to the library; a test holds the defaults shown to the library's."""
+    """Shape of the model. None leaves a choice to the library; a test holds the defaults shown to the library's."""
+
+    panel: ClassVar[str] = MODEL
 
     widths: Annotated[
         str | None,
@@ -45,15 +43,27 @@ class ModelOptions:
         str | None,
         typer.Option(metavar="LIST", help="Loss weight of each width.", show_default="rising with the width"),
     ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the arguments of Trainer that were given."""
+        widths = None if self.widths is None else whole_numbers("--widths", self.widths)
+        weights = None if self.level_weights is None else numbers("--level-weights", self.level_weights)
+        return _without_none({"widths": widths, "level_weights": weights})
+
+
+@dataclass(frozen=True)
+class OptimizationOptions:
+    """How long and how strongly parameters are updated. None leaves a choice to the library."""
+
+    panel: ClassVar[str] = TRAINING
+
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Maximum number of epochs.", show_default="by the data")
     ] = None
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            metavar="NUMBER",
-            help="Initial learning rate; it decays to a tenth.",
-            show_default="0.2; 0.015 for adam",
+            metavar="NUMBER", help="Initial learning rate; it decays to a tenth.", show_default="0.2; 0.015 for adam"
         ),
     ] = None
     regularization: Annotated[
@@ -64,10 +74,45 @@ class ModelOptions:
         float | None,
         typer.Option(
             metavar="S",
-            help="Time limit in seconds of the search for the regularization; 0: no search.",
+            help="Time limit of the search for the regularization; 0: no search.",
             show_default="by the data",
         ),
     ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the arguments of Trainer that were given."""
+        return _without_none(asdict(self))
+
+
+@dataclass(frozen=True)
+class ValidationOptions:
+    """Interactions and metric that choose the epoch."""
+
+    panel: ClassVar[str] = VALIDATION
+
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Held-out interactions, read like FILE and never trained on."),
+    ] = None
+    validation_fraction: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Share of FILE to hold out.", show_default=str(_DEFAULT_FRACTION)),
+    ] = None
+    validation_split: Annotated[
+        SplitName | None,
+        typer.Option(
+            help="Which interactions to hold out; time and leave-last-out need timestamps.", show_default="random"
+        ),
+    ] = None
+    no_validation: Annotated[
+        bool, typer.Option("--no-validation", help="Train all epochs on all of FILE, without validation.")
+    ] = False
+    no_refit: Annotated[
+        bool,
+        typer.Option(
+            "--no-refit", help="Keep the model of the best epoch, instead of training again on all interactions."
+        ),
+    ] = False
     metric: Annotated[
         str | None,
         typer.Option(
@@ -85,58 +130,23 @@ class ModelOptions:
         typer.Option(metavar="N", help="Validations without improvement before stopping early.", show_default="8"),
     ] = None
 
-    def trainer(self, method: MethodOptions) -> Trainer:
-        """Return the trainer; raise OptionError for a value that breaks a rule."""
-        given: dict[str, Any] = {
-            "widths": None if self.widths is None else whole_numbers("--widths", self.widths),
-            "level_weights": None if self.level_weights is None else numbers("--level-weights", self.level_weights),
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "regularization": self.regularization,
-            "tune_seconds": self.tune_seconds,
-            "metric": self.metric,
-            "evaluate_every": self.evaluate_every,
-            "patience": self.patience,
-        }
-        return method.trainer({name: value for name, value in given.items() if value is not None})
+    def given(self) -> dict[str, Any]:
+        """Return the arguments of Trainer that were given."""
+        return _without_none({"metric": self.metric, "evaluate_every": self.evaluate_every, "patience": self.patience})
 
-
-@dataclass(frozen=True)
-class ValidationOptions:
-    """What chooses the epoch."""
-
-    validation: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A file of held-out interactions, read like FILE; never trained on."),
-    ] = None
-    validation_fraction: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Share of FILE to hold out.", show_default=str(_DEFAULT_FRACTION)),
-    ] = None
-    validation_split: Annotated[
-        SplitName | None,
-        typer.Option(help="How that share is chosen; the last two need times.", show_default="random"),
-    ] = None
-    no_validation: Annotated[
-        bool, typer.Option("--no-validation", help="Train all epochs on everything, without validation.")
-    ] = False
-    no_refit: Annotated[
-        bool, typer.Option("--no-refit", help="Keep the model of the best epoch, not trained on the validation part.")
-    ] = False
-
-    def check(self, model: ModelOptions) -> None:
-        """Raise OptionError where one option would make another meaningless."""
-        watching = {"--patience": model.patience, "--evaluate-every": model.evaluate_every, "--metric": model.metric}
+    def check(self, tune_seconds: float | None) -> None:
+        """Raise OptionError where one option would be without effect beside another."""
         split = {"--validation-fraction": self.validation_fraction, "--validation-split": self.validation_split}
         refit = {"--no-refit": self.no_refit or None}
         if self.no_validation:
-            tuning = {"--tune-seconds": model.tune_seconds}
-            _refuse("--no-validation", {"--validation": self.validation, **split, **refit, **watching, **tuning})
+            watching = {f"--{name.replace('_', '-')}": value for name, value in self.given().items()}
+            others = {"--validation": self.validation, **split, **refit, **watching, "--tune-seconds": tune_seconds}
+            _refuse("--no-validation", others)
         elif self.validation is not None:
             _refuse("--validation FILE", {**split, **refit})
         elif self.validation_split is SplitName.leave_last_out:
             fraction = {"--validation-fraction": self.validation_fraction}
-            _refuse("--validation-split leave-last-out, which holds out one interaction a user", fraction)
+            _refuse("--validation-split leave-last-out, which holds out one interaction per user", fraction)
 
     @property
     def needs_times(self) -> bool:
@@ -159,21 +169,25 @@ class ValidationOptions:
 
 @dataclass(frozen=True)
 class FilterOptions:
-    """Which users and items take part."""
+    """Users and items to train on."""
+
+    panel: ClassVar[str] = DATA
 
     min_user_interactions: Annotated[
         int,
-        typer.Option(metavar="N", help="Leave out users with fewer items, and so on until none is left to leave out."),
+        typer.Option(metavar="N", help="Drop users with fewer interactions, repeatedly (k-core)."),
     ] = 0
     min_item_interactions: Annotated[
         int,
-        typer.Option(metavar="N", help="Leave out items with fewer users, and so on until none is left to leave out."),
+        typer.Option(metavar="N", help="Drop items with fewer interactions, repeatedly (k-core)."),
     ] = 0
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """How this run goes."""
+
+    panel: ClassVar[str] = RUN
 
     seed: Annotated[
         int, typer.Option(metavar="N", help="Random seed of initial values, order, negatives and the split.")
@@ -185,13 +199,17 @@ class RunOptions:
         bool, typer.Option("--deterministic", help="Bitwise reproducible for a seed; trains on one thread.")
     ] = False
     resume: Annotated[
-        bool, typer.Option("--resume", help="Resume from the checkpoint that an interrupted run left beside OUT.")
+        bool, typer.Option("--resume", help="Resume from the checkpoint that an interrupted run left beside MODEL.")
     ] = False
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model in OUT.")] = False
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing MODEL.")] = False
 
 
 def _refuse(cause: str, others: dict[str, Any]) -> None:
     """Raise OptionError for the first of the others that was given."""
     for option, value in others.items():
         if value is not None:
-            raise OptionError(f"{option} means nothing together with {cause}; leave one of the two out")
+            raise OptionError(f"{option} has no effect with {cause}; leave one of the two out")
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

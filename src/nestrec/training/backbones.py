@@ -6,7 +6,7 @@ LightGCN: He et al. 2020, arXiv 2002.02126. A backbone is a value; for the torch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nestrec.arguments import check_count, real_number
@@ -74,9 +74,10 @@ class LightGCN(Backbone):
     LightGCN(n_layers=2, edge_dropout=0.0)
     """
 
-    n_layers: int = 3
+    n_layers: int = field(default=3, metadata={"option": "layers"})
+    """Propagation layers."""
     edge_dropout: float = 0.0
-    """Share of the interactions that a training step leaves out of the graph, drawn anew for each step."""
+    """Share of the interactions dropped from the graph in each step, 0 to 1."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -114,3 +115,6 @@ class LightGCN(Backbone):
         from nestrec.training.autograd.encoders import Graph
 
         return Graph(indptr, indices, n_items, embedding_size, self.n_layers, self.edge_dropout, device)
+
+
+BACKBONES: dict[str, type] = {"mf": MF, "lightgcn": LightGCN}

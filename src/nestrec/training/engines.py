@@ -6,7 +6,7 @@ objective under autograd: for GPUs, graphs, the paper's exact setting, and whate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nestrec.arguments import check_count
@@ -75,14 +75,14 @@ class TorchEngine:
     512
     """
 
-    device: str = "auto"
-    """Where it trains: "cpu", "cuda", or "auto", a CUDA device where there is one and the run is not deterministic."""
-    optimizer: Optimizer | str | None = None
-    """How it steps, an object or one of the names adagrad, adam, sparse-adam; None: Adagrad, for graphs Adam."""
+    device: str = field(default="auto", metadata={"choices": DEVICES})
+    """Device to train on; auto is a CUDA device, if there is one and the run is not deterministic."""
+    optimizer: Optimizer | str | None = field(default=None, metadata={"kind": "optimizer"})
+    """Optimizer, an object or a name. None: adagrad; adam for lightgcn."""
     batch_size: int | None = None
-    """Positives whose loss is averaged in one step, a multiple of 32; None: a 64th of the interactions."""
+    """Positives per step, a multiple of 32. None: a 64th of the interactions."""
     mixed_precision: bool = False
-    """Score candidates in bfloat16, which halves the bytes that are read; losses and steps stay in float32."""
+    """Score candidates in bfloat16; losses and optimizer steps stay in float32."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -138,6 +138,9 @@ class TorchEngine:
         if self.device == "cuda" and deterministic:
             raise OptionError("device 'cuda' does not give equal bits for an equal seed; choose cpu for that")
         return "cuda" if has_cuda and self.device != "cpu" and not deterministic else "cpu"
+
+
+ENGINES: dict[str, type] = {"torch": TorchEngine}
 
 
 def started(interactions: Interactions, objective: Objective, run: Run, parts: Parts | None) -> RunningEngine:

@@ -3,8 +3,8 @@
 Pairwise: Rendle et al. 2009 (BPR). Sampled softmax: Jean et al. 2015. Alignment and uniformity: Wang et al. 2022
 (DirectAU, arXiv 2206.12811). Nested, with a negative per level: Lai et al. 2024, arXiv 2406.07432.
 
-A new loss for the torch engine is a subclass of `PairLoss` or `PoolLoss` with a `__call__`; the contract tests say what
-it must hold.
+A new loss for the torch engine is a subclass of `PairLoss` or `PoolLoss` with a `__call__`, entered in `LOSSES` at the
+end; the command line takes its options from its fields, as in samplers.py.
 """
 
 from __future__ import annotations
@@ -197,8 +197,10 @@ class SampledSoftmax(PoolLoss):
     <Negatives.POOL: 'a whole pool'>
     """
 
-    temperature: float | None = None  # None: 1/3 at width 64, sharper below: 1/3 * (width / 64)^0.6
-    coupling: float = 0.3  # 0 to 1
+    temperature: float | None = None
+    """Softmax temperature, by which scores are divided. None: 1/3 * (width / 64)^0.6."""
+    coupling: float = 0.3
+    """How strongly losses of wider widths update the dimensions of a narrower one, 0 to 1."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -240,6 +242,7 @@ class DirectAU(OneForAll):
     """
 
     gamma: float = 1.0
+    """Weight of uniformity beside alignment."""
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -277,3 +280,11 @@ def _uniformity(vectors: torch.Tensor) -> torch.Tensor:
         return vectors.new_zeros(())
     potentials = (4 * (vectors @ vectors.T) - 4).exp()
     return ((potentials.sum() - potentials.diagonal().sum()) / (n * (n - 1))).log()
+
+
+LOSSES: dict[str, type] = {
+    "softmax": SampledSoftmax,
+    "bpr": BPR,
+    "bce": BinaryCrossEntropy,
+    "directau": DirectAU,
+}

@@ -5,7 +5,9 @@ Adagrad: Duchi et al. 2011, the CPU engine's; Adam: Kingma & Ba 2015, the paper'
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 FIRST_SQUARE = 1e-8  # Adagrad's sums start above 0 so that a coordinate without gradient divides by something
@@ -50,3 +52,10 @@ class Adam:
     def learning_rate(self) -> float:
         """A larger one than the paper's 0.001, since it falls to a tenth within few epochs."""
         return 0.015
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adagrad": Adagrad,
+    "adam": Adam,
+    "sparse-adam": partial(Adam, sparse=True),
+}

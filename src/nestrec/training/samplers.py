@@ -4,13 +4,14 @@ Dynamic: Zhang et al. 2013. DNS(M, N): Shi et al. 2023. Hardness-adaptive: Lai e
 level it is LHANS. Curriculum: Chu et al. 2021. Mixed: Huang et al. 2021 (MixGCF). Disentangled: Lai et al. 2023 (DENS).
 Per level (matryoshka negative sampling): Lai et al. 2024, arXiv 2406.07432.
 
-A sampler is a value. For the torch engine, a new one is a subclass of `ChoosingSampler` with a `choose`; the contract
-tests say what it must hold.
+A sampler is a value. A new one for the torch engine is a subclass of `ChoosingSampler` with a `choose`, entered in
+`SAMPLERS` at the end. The command line takes its options from its fields: the type, the default, the sentence below,
+and `option` in the metadata where the option has another name, or None where there is no option.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,7 +51,8 @@ class PoolSampler:
     <Negatives.POOL: 'a whole pool'>
     """
 
-    n_candidates: int | None = None  # a multiple of 64; None: 64
+    n_candidates: int | None = field(default=None, metadata={"option": "candidates"})
+    """Candidates drawn per width and interaction. None: by the data."""
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -92,8 +94,10 @@ class ChoosingSampler:
     With `shared` one pool is drawn and the choice falls at the full width: the ablation without negatives per level.
     """
 
-    n_candidates: int | None = None  # None: chosen from the size of the catalogue
+    n_candidates: int | None = field(default=None, metadata={"option": "candidates"})
+    """Candidates drawn per width and interaction. None: by the data."""
     shared: bool = False
+    """One negative for all widths, chosen at the widest."""
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -143,7 +147,8 @@ class DynamicSampler(ChoosingSampler):
     DynamicSampler(n_candidates=16, shared=False, n_hardest=1)
     """
 
-    n_hardest: int = 1
+    n_hardest: int = field(default=1, metadata={"option": "hardest"})
+    """Number of highest-scoring candidates to choose from at random."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -171,7 +176,7 @@ class UniformSampler(ChoosingSampler):
     1
     """
 
-    n_candidates: int | None = 1
+    n_candidates: int | None = field(default=1, metadata={"option": None})
 
     def __post_init__(self) -> None:
         """Check that there is nothing to choose from."""
@@ -194,8 +199,11 @@ class AdaptiveSampler(ChoosingSampler):
     """
 
     alpha: float = 1.0
+    """Constant added to the score of the positive."""
     beta: float = 0.1
+    """Factor of the score aimed at."""
     power: int = -2
+    """Exponent of the score aimed at, less 1."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -260,9 +268,11 @@ class DisentangledSampler(ChoosingSampler):
     True
     """
 
-    shared: bool = True
+    shared: bool = field(default=True, metadata={"option": None})
     alpha: float = 0.2
+    """Share of a candidate's vector left out of its score, 0 to 1."""
     gamma: float = 0.5
+    """Weight of the losses that train the gates."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -305,3 +315,14 @@ class DisentangledSampler(ChoosingSampler):
 
         assert isinstance(module, Gates)
         return self.gamma * module.losses(users, positives, negatives[:, :, 0])
+
+
+SAMPLERS: dict[str, type] = {
+    "pool": PoolSampler,
+    "uniform": UniformSampler,
+    "dynamic": DynamicSampler,
+    "adaptive": AdaptiveSampler,
+    "curriculum": CurriculumSampler,
+    "mixed": MixedSampler,
+    "disentangled": DisentangledSampler,
+}

@@ -1,0 +1,44 @@
+"""Help of a command with its options in named panels, as plain text: rich's help takes longer to load than all else."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from typer.core import TyperCommand
+
+BASICS, DATA, MODEL, TRAINING, VALIDATION, RUN = "Basics", "Data", "Model", "Training", "Validation", "Run"
+_ORDER = ("Arguments", BASICS, "Options", DATA, MODEL, TRAINING, VALIDATION, RUN)
+
+
+class PanelCommand(TyperCommand):
+    """A command whose help has a section for each panel of options."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options by panel."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                panels.setdefault(_panel_of(parameter, panels), []).append(_simplify(*record))
+        for panel in _ORDER:
+            if panel in panels:
+                with formatter.section(panel):
+                    formatter.write_dl(panels[panel])
+
+
+def _panel_of(parameter: Any, panels: dict[str, Any]) -> str:
+    if parameter.param_type_name == "argument":
+        return "Arguments"
+    if parameter.name == "help" and RUN in panels:
+        return RUN
+    return getattr(parameter, "rich_help_panel", None) or "Options"
+
+
+def _simplify(names: str, text: str) -> tuple[str, str]:
+    """Show a default as it is, without the parentheses that typer puts around it, and an argument without its type.
+
+    >>> _simplify("FILE <Path>", "A file.  [default: (by its name)]")
+    ('FILE', 'A file.  [default: by its name]')
+    """
+    return re.sub(r"(?<!-)(\b[A-Z.]+) <\w.*>$", r"\1", names), re.sub(r"\[default: \((.*)\)\]$", r"[default: \1]", text)
