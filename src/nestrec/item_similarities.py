@@ -45,9 +45,7 @@ class ItemSimilarities:
     [[1.0, 5.0, 1.0]]
     """
 
-    weights: (
-        Float32Array | csr_array
-    )  # (n_items, n_items) float32; row: seen item, column: scored item
+    weights: Float32Array | csr_array  # (n_items, n_items) float32; row: seen item, column: scored item
     seen: Interactions  # (n_users, n_items)
 
     def __post_init__(self) -> None:

@@ -115,8 +115,7 @@ def _refuse_unused(values: Values, chosen: dict[str, str]) -> None:
     """Raise OptionError for an option that none of the classes chosen has."""
     for option, value in values:
         if not any(chosen.get(use.kind) == use.name for use in option.uses):
-            owners = ", ".join(f"--{use.kind} {use.name}" for use in option.uses)
+            names = {use.kind: [other.name for other in option.uses if other.kind == use.kind] for use in option.uses}
+            owners = " or ".join(f"--{kind} {', '.join(of)}" for kind, of in names.items())
             method = " ".join(f"--{kind} {name}" for kind, name in chosen.items()) or "the default method"
-            raise OptionError(
-                f"{option.format(value)} must go with one of {owners}, got {method}; leave one of the two out"
-            )
+            raise OptionError(f"{option.format(value)} must go with {owners}, got {method}; leave one of the two out")
