@@ -15,7 +15,7 @@ import typer
 
 from nestrec import Adam, Interactions, SampledSoftmax, SyntheticData
 from nestrec.cli.main import app, main
-from nestrec.data.read_options import FORMATS
+from nestrec.data.formats import selectable_formats
 from nestrec.training import data_defaults as adaptive
 from nestrec.training import engines, objective
 from nestrec.training import regularization_search as strength
@@ -185,7 +185,7 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_page_on_reading_names_every_format() -> None:
     page = text_of(ROOT / "docs" / "how-to" / "reading.md")
-    assert [name for name in FORMATS if f"`{name}`" not in page] == []
+    assert [name for name in selectable_formats() if f"`{name}`" not in page] == []
 
 
 def test_the_page_on_training_gives_the_defaults_of_graphs() -> None:

@@ -17,7 +17,7 @@ import typer
 from nestrec.cli.main import app, main
 from nestrec.cli.reading import FORMATS
 from nestrec.cli.training_options import ModelOptions, OptimizationOptions
-from nestrec.data.read_options import FORMATS as KNOWN_FORMATS
+from nestrec.data.formats import selectable_formats
 from nestrec.training.backbones import MF, LightGCN
 from nestrec.training.engines import CPU_LEARNING_RATE, TorchEngine
 from nestrec.training.losses import DirectAU, SampledSoftmax
@@ -384,4 +384,4 @@ def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_formats_shown_are_the_reader_s() -> None:
-    assert tuple(FORMATS.split(", ")) == KNOWN_FORMATS
+    assert tuple(FORMATS.split(", ")) == selectable_formats()

@@ -178,7 +178,7 @@ def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Pat
         (["--seed", "-1"], "seed -1 is"),
         (["--threads", "0"], "threads"),
         (["--user-column", "nobody"], "has no column 'nobody'; its columns are 'user_id', 'item_id'"),
-        (["--format", "xlsx"], "format 'xlsx' is unknown; choose one of csv"),
+        (["--format", "xlsx"], "format must be one of csv"),
         (["--min-user-interactions", "10000"], "lower --min-user-interactions or --min-item-interactions"),
         (["--min-rating", "9"], "because the rating is below the minimum; lower --min-rating"),
         (["--config", "nothere.toml"], "config nothere.toml cannot be read"),

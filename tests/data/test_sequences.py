@@ -66,5 +66,5 @@ def test_options_that_do_not_fit_are_refused(read: Callable[..., Any]) -> None:
         ReadOptions(sequence_separator="|")
     with pytest.raises(OptionError, match="one ASCII character"):
         ReadOptions(sequence=True, sequence_separator="")
-    with pytest.raises(OptionError, match="sequence True has no meaning for interactions read as adjacency"):
+    with pytest.raises(OptionError, match="sequence does not apply to interactions read as adjacency, got True"):
         read("1 2 3\n", format="adjacency", sequence=True)

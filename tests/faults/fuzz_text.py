@@ -13,12 +13,12 @@ from typing import Any, cast
 from nestrec.data.id_index import IdIndex, TextIds
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.adjacency import AdjacencyReader
-from nestrec.data.readers.batch import Batch, Reader
+from nestrec.data.readers.batch import Batch, Reader, usable_batches
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.delimited import DelimitedReader
-from nestrec.data.readers.text_format import detect_text_format, refuse_stand_ins
+from nestrec.data.readers.foreign_files import refuse_stand_ins
+from nestrec.data.readers.text_format import detect_text_format
 from nestrec.data.rejections import RejectionLog
-from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import NestrecError
 
 _SEEDS = (

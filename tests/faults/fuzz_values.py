@@ -23,10 +23,10 @@ from nestrec.data.id_index import IdIndex, TextIds
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.batch import Reader
+from nestrec.data.readers.fields import parse_number
 from nestrec.data.readers.json_lines import JsonLinesReader
-from nestrec.data.readers.numbers import parse_number
-from nestrec.data.readers.ratings import RatingColumn
 from nestrec.data.readers.times import TimeColumn
+from nestrec.data.readers.value_columns import RatingColumn
 from nestrec.data.rejections import RejectionLog
 from nestrec.errors import NestrecError
 

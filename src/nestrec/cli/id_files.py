@@ -52,12 +52,12 @@ def in_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 def _ids_of(source: ByteSource, known: Vocabulary, role: str) -> Iterator[str]:
-    from nestrec.data.readers.id_tables import parquet_ids
+    from nestrec.data.readers.parquet import parquet_ids
 
-    if source.kind == "parquet":
+    if source.format is not None and source.format.name == "parquet":
         return parquet_ids(source, role)
-    if source.kind is not None:
-        raise DataError(f"{source.path} is a file of {source.kind}; give ids as text, one a line, or as Parquet")
+    if source.format is not None:
+        raise DataError(f"{source.path} is a file of {source.format.name}; give ids as text, one a line, or as Parquet")
     suffix = source.data_path.suffix.lower()
     if suffix in _JSON:
         return _json_ids(_lines(source), source.path, role)

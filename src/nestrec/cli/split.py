@@ -107,8 +107,8 @@ def split(
 def _moment(text: str) -> float:
     import math
 
+    from nestrec.data.readers.fields import parse_number
     from nestrec.data.readers.iso_times import parse_iso_time
-    from nestrec.data.readers.numbers import parse_number
 
     value = parse_number(text)
     if math.isnan(value):

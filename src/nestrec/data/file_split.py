@@ -20,12 +20,11 @@ from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport
-from nestrec.data.readers.batch import Batch
+from nestrec.data.readers.batch import Batch, usable_batches
 from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.reading import Progress, read_interactions
 from nestrec.data.rejections import RejectionLog
 from nestrec.data.splitting import LARGEST_SEED, LeaveLastOut, RandomSplit, Split, TimeSplit
-from nestrec.data.unusable_ids import usable_batches
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, OptionError
 

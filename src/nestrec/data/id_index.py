@@ -36,15 +36,24 @@ class TextIds:
 
     @classmethod
     def from_strings(cls, texts: list[str]) -> TextIds:
-        """Lay strings one after another."""
-        encoded = [text.encode("utf-8") for text in texts]
-        ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-        starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if encoded else ends
-        return cls(np.frombuffer(bytearray(b"".join(encoded)), dtype=np.uint8), starts, ends)
+        """Encode strings, one after another in a buffer."""
+        return cls.from_bytes([text.encode("utf-8") for text in texts])
+
+    @classmethod
+    def from_bytes(cls, parts: list[bytes]) -> TextIds:
+        """Copy bytes, one after another in a buffer."""
+        ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+        starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if parts else ends
+        return cls(np.frombuffer(bytearray(b"".join(parts)), dtype=np.uint8), starts, ends)
 
     def at(self, row: int) -> str:
         """Return one id for showing."""
         return bytes(self.buffer[self.starts[row] : self.ends[row]]).decode("utf-8", "backslashreplace")
+
+    def are_utf8(self) -> BoolArray:
+        """Tell for each id whether it is UTF-8 text, (n,); slow, so check the whole buffer before."""
+        spans = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
+        return np.array([is_utf8(self.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
 
     def __len__(self) -> int:
         """Count the ids."""

@@ -18,22 +18,22 @@ import numpy as np
 
 from nestrec.atomic.output_file import atomic_file
 from nestrec.data.file_split import LEFT_OUT, PARTS, Assignment
+from nestrec.data.formats import FORMATS
 from nestrec.data.id_index import TextIds
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.readers.batch import Reader
+from nestrec.data.readers.batch import Reader, usable_batches
 from nestrec.data.readers.columns import plain_name
 from nestrec.data.readers.delimited import DelimitedReader
+from nestrec.data.readers.duckdb_connection import connect, escape_path, quote_name, quote_text, shorten_message
+from nestrec.data.readers.fields import NA_WORDS
 from nestrec.data.readers.json_lines import JsonLinesReader
-from nestrec.data.readers.missing import NA_WORDS
 from nestrec.data.readers.open_reader import open_reader
+from nestrec.data.readers.packing import EXTENSIONS
 from nestrec.data.rejections import RejectionLog
-from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import DataError, OptionError
 
 DELIMITED = ("csv", "tsv", "recbole")
-_PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip")
-_SUFFIXES = {"recbole": ".inter", "tsv": ".tsv", "adjacency": ".txt", "parquet": ".parquet"}
 
 
 def part_suffix(path: Path, format_name: str, to: str | None) -> str:
@@ -42,13 +42,13 @@ def part_suffix(path: Path, format_name: str, to: str | None) -> str:
     >>> part_suffix(Path("log.tsv.gz"), "tsv", None), part_suffix(Path("log.tsv"), "tsv", "parquet")
     ('.tsv', '.parquet')
     """
-    own = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+    own = path.with_suffix("") if path.suffix.lower() in EXTENSIONS else path
     if to is not None or format_name == "parquet":
         return ".csv" if to == "csv" else ".parquet"
     if format_name == "jsonl":
         return own.suffix if own.suffix.lower() in (".jsonl", ".ndjson") else ".jsonl"
     if format_name in (*DELIMITED, "adjacency"):
-        return own.suffix or _SUFFIXES.get(format_name, ".csv")
+        return own.suffix or f".{FORMATS[format_name].extensions[0] if FORMATS[format_name].extensions else 'txt'}"
     return ".csv"
 
 
@@ -172,7 +172,7 @@ def _check_same(name: str, n_rows: int, assignment: Assignment) -> None:
 def _write_table_rows(path: str, codes: np.ndarray[Any, Any], files: Mapping[int, Path], to: str) -> None:
     with _database() as database:
         database.register("codes", {"code": codes})
-        rows = f"read_parquet({_quoted(_literally(path))})"
+        rows = f"read_parquet({quote_text(escape_path(path))})"
         for code, file in files.items():
             _copy_to(database, f"SELECT f.* FROM {rows} f POSITIONAL JOIN codes WHERE codes.code = {code}", file, to)
 
@@ -180,9 +180,9 @@ def _write_table_rows(path: str, codes: np.ndarray[Any, Any], files: Mapping[int
 def _copy_to(database: duckdb.DuckDBPyConnection, query: str, file: Path, to: str) -> None:
     form = "(FORMAT parquet, COMPRESSION zstd)"
     if to == "csv":
-        quoted = ", ".join(_identifier(name) for name in _columns_to_quote(database, query))
+        quoted = ", ".join(quote_name(name) for name in _columns_to_quote(database, query))
         form = f"(FORMAT csv, HEADER{f', FORCE_QUOTE ({quoted})' if quoted else ''})"
-    database.execute(f"COPY ({query}) TO {_quoted(str(file))} {form}")
+    database.execute(f"COPY ({query}) TO {quote_text(str(file))} {form}")
 
 
 def _columns_to_quote(database: duckdb.DuckDBPyConnection, query: str) -> list[str]:
@@ -191,23 +191,23 @@ def _columns_to_quote(database: duckdb.DuckDBPyConnection, query: str) -> list[s
     texts = [name for name, kind, *_ in described if kind == "VARCHAR"]
     if not texts:
         return []
-    words = ", ".join(map(_quoted, NA_WORDS))
-    tests = (f"bool_or({name} IN ({words}) OR {name} <> trim({name}))" for name in map(_identifier, texts))
+    words = ", ".join(map(quote_text, NA_WORDS))
+    tests = (f"bool_or({name} IN ({words}) OR {name} <> trim({name}))" for name in map(quote_name, texts))
     altered = database.execute(f"SELECT {', '.join(tests)} FROM ({query})").fetchone() or ()
     return [name for name, is_altered in zip(texts, altered, strict=True) if is_altered]
 
 
 def _convert(texts: Mapping[int, Path], files: Mapping[int, Path], reader: DelimitedReader, to: str) -> None:
     """Write delimited text in another format, every column as text, so that ids stay as they are."""
-    quote = _quoted(reader.quote or "")
-    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in map(plain_name, reader.names))
+    quote = quote_text(reader.quote or "")
+    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in map(plain_name, reader.names))
     dialect = (
-        f"header = {bool(reader.header)}, delim = {_quoted(reader.delimiter)}, quote = {quote}, escape = {quote}, "
+        f"header = {bool(reader.header)}, delim = {quote_text(reader.delimiter)}, quote = {quote}, escape = {quote}, "
         f"auto_detect = false, columns = {{{columns}}}"
     )
     for code, text in texts.items():
         with _database() as database:
-            _copy_to(database, f"FROM read_csv({_quoted(str(text))}, {dialect})", files[code], to)
+            _copy_to(database, f"FROM read_csv({quote_text(str(text))}, {dialect})", files[code], to)
 
 
 def _write_pairs(assignment: Assignment, files: Mapping[int, Path], to: str | None) -> None:
@@ -240,24 +240,10 @@ def _adjacency_lines(part: Interactions) -> Iterator[str]:
 
 @contextmanager
 def _database() -> Iterator[duckdb.DuckDBPyConnection]:
-    with TemporaryDirectory(prefix="nestrec-") as folder, duckdb.connect(config={"temp_directory": folder}) as database:
-        database.execute("SET enable_progress_bar = false")
+    with connect() as database:
         try:
             yield database
         except duckdb.Error as error:
             raise OptionError(
-                f"the parts cannot be written ({str(error).splitlines()[0]}); choose another --out"
+                f"the parts cannot be written ({shorten_message(error)}); choose another --out"
             ) from error
-
-
-def _literally(path: str) -> str:
-    """Return a path that duckdb does not take for a pattern."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

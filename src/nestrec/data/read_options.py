@@ -5,14 +5,18 @@ from __future__ import annotations
 import codecs
 import math
 import os
+import re
 from dataclasses import dataclass
+from datetime import datetime
 
-from nestrec.data.time_format import check_time_format
+from nestrec.data.formats import FORMATS, selectable_formats
 from nestrec.errors import OptionError
 
-FORMATS = ("csv", "tsv", "recbole", "adjacency", "jsonl", "parquet")
-
 REPEATS = ("first", "last", "max", "sum")
+
+EPOCH_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}  # per second
+
+_YEARS = ("%Y", "%y", "%G", "%c", "%x")
 
 Column = str | int | None
 
@@ -26,7 +30,8 @@ class ReadOptions:
     """
 
     format: str | None = None
-    """One of `FORMATS`; by default told from the file's name and contents."""
+    """One of csv, tsv, recbole, adjacency, jsonl, parquet and those of plug-ins; by default detected from the file's
+    name and contents."""
     user_column: Column = None
     """Name of the column of users, or its position from 1; by default recognised by its usual names."""
     item_column: Column = None
@@ -83,8 +88,10 @@ class ReadOptions:
 
         Raises OptionError with the value, the rule and the way out.
         """
-        if self.format is not None and self.format not in FORMATS:
-            raise OptionError(f"format {self.format!r} is unknown; choose one of {', '.join(FORMATS)}")
+        if self.format is not None and not _is_selectable(self.format):
+            raise OptionError(
+                f"format must be one of {', '.join(selectable_formats())}, got {self.format!r}", option="format"
+            )
         for name in ("user_column", "item_column", "rating_column", "timestamp_column"):
             column = getattr(self, name)
             if isinstance(column, int) and column < 1:
@@ -92,7 +99,7 @@ class ReadOptions:
         self._check_characters()
         self._check_repeats()
         if self.time_format is not None:
-            check_time_format(self.time_format)
+            _check_time_format(self.time_format)
         if self.min_rating is not None and not math.isfinite(self.min_rating):
             raise OptionError(f"min_rating {self.min_rating} is not finite; give a number such as 4")
         self._check_at_least("min_user_interactions", self.min_user_interactions, 0)
@@ -151,6 +158,10 @@ class ReadOptions:
         return self.threads or os.cpu_count() or 1
 
 
+def _is_selectable(name: str) -> bool:
+    return (name in FORMATS and FORMATS[name].is_selectable) or name in selectable_formats()
+
+
 def _is_text_encoding(name: str) -> bool:
     """Tell whether Python can decode text of this encoding piece by piece."""
     try:
@@ -158,3 +169,22 @@ def _is_text_encoding(name: str) -> bool:
         return isinstance(decoder.decode(b"", True), str)
     except (LookupError, TypeError, ValueError, AttributeError):
         return False
+
+
+def _check_time_format(time_format: str) -> None:
+    """Raise OptionError where the format is neither a unit of epoch numbers nor one that names a whole date."""
+    if time_format in EPOCH_UNITS:
+        return
+    way_out = "give strptime directives, such as '%d/%m/%Y %H:%M', or the unit of numbers: s, ms, us or ns"
+    if "%Z" in time_format:
+        raise OptionError(
+            f"time_format {time_format!r}: names of time zones (%Z) are not read; write the name itself, as in "
+            "'%Y-%m-%d %H:%M:%S UTC' (times without an offset count as UTC), or use %z for offsets"
+        )
+    if not any(directive in time_format.replace("%%", "") for directive in _YEARS):
+        raise OptionError(f"time_format must name at least the year (%Y), got {time_format!r}; {way_out}")
+    try:
+        datetime.strptime("", time_format)  # noqa: DTZ007 - raises, always
+    except (ValueError, re.error) as error:
+        if not str(error).startswith("time data"):
+            raise OptionError(f"time_format {time_format!r} is not valid ({error}); {way_out}") from error

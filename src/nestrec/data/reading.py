@@ -21,10 +21,9 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.pairs import PairStore, RepeatRule
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport, counted
-from nestrec.data.readers.batch import Batch, Reader
+from nestrec.data.readers.batch import Batch, Reader, usable_batches
 from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.rejections import BELOW_CORE, BELOW_MIN_RATING, REPEATED, RejectionLog
-from nestrec.data.unusable_ids import usable_batches
 from nestrec.errors import DataError
 
 __all__ = ["Progress", "ReadOptions", "ReadReport", "read_interactions"]
@@ -112,8 +111,7 @@ def _rated(batch: Batch, min_rating: float | None, ledger: RejectionLog) -> Batc
         return batch
     enough = batch.ratings >= min_rating
     ledger.count(BELOW_MIN_RATING, int(np.count_nonzero(~enough)))
-    times = None if batch.times is None else batch.times[enough]
-    return replace(batch, users=batch.users[enough], items=batch.items[enough], times=times)
+    return batch.select(enough)
 
 
 def _add(batch: Batch, met: _Met, pool: Executor | None) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestrec.data.id_index import TextIds
-from nestrec.data.readers.missing import find_missing
+from nestrec.data.readers.fields import find_missing
 from nestrec.kernels.data import fields
 
 

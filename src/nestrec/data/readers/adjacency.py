@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nestrec.arrays import BoolArray, Int64Array
+from nestrec.arrays import Int64Array
 from nestrec.data.id_index import TextIds, is_utf8
-from nestrec.data.readers.batch import Batch
+from nestrec.data.read_options import ReadOptions
+from nestrec.data.readers.batch import Batch, FileReader
 from nestrec.data.readers.blocks import Blocks
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.rejections import NOT_UTF8, RejectionLog
@@ -19,23 +20,10 @@ from nestrec.errors import DataError
 from nestrec.kernels.data import fields as kernel
 
 
-class AdjacencyReader:
+class AdjacencyReader(FileReader):
     """Lines of a user and items; lines of any length."""
 
     format = "adjacency"
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self.columns: dict[str, str] = {}
-        self.notes: list[str] = []
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()
-
-    def progress(self) -> tuple[int, int | None]:
-        """Return bytes of the file read, and its size."""
-        return self._source.position, self._source.size
 
     def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield one row for each item that stands in a line."""
@@ -75,14 +63,14 @@ def _checked(tokens: TextIds, heads: Int64Array, lines: Int64Array, ledger: Reje
     n_read = len(items)
     used = tokens.buffer[tokens.starts[0] : tokens.ends[-1]]
     if used.max() >= 128 and not is_utf8(used.tobytes()):
-        fine = _decodable(users) & _decodable(items)
+        fine = users.are_utf8() & items.are_utf8()
         bad = np.flatnonzero(~fine)
         first = ((f"line {lines[row]}", f"{users.at(row)} {items.at(row)}") for row in bad.tolist())
         ledger.reject(NOT_UTF8, len(bad), first)
-        users, items, bare, lines = users[fine], items[fine], bare[_decodable(bare)], lines[fine]
+        users, items, bare, lines = users[fine], items[fine], bare[bare.are_utf8()], lines[fine]
     return Batch(users, items, n_read=n_read, bare_users=bare, lines=lines)
 
 
-def _decodable(texts: TextIds) -> BoolArray:
-    spans = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
-    return np.array([is_utf8(texts.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
+def open_adjacency(source: ByteSource, _options: ReadOptions) -> AdjacencyReader:
+    """Return the reader of adjacency text."""
+    return AdjacencyReader(source)

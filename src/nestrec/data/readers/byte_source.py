@@ -9,7 +9,8 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nestrec.data.readers.file_kinds import HEAD_BYTES, detect_kind, refuse_foreign
+from nestrec.data.formats import Format, find_by_signature
+from nestrec.data.readers.foreign_files import HEAD_BYTES, refuse_foreign
 from nestrec.data.readers.location import Location
 from nestrec.data.readers.packing import DAMAGE, is_zip, open_member, unpack
 from nestrec.errors import DataError
@@ -73,16 +74,22 @@ class ByteSource:
             self._stream = self._unpacked()
             self._pending = self._unpack(_AT_ONCE)
             head = self._pending[:HEAD_BYTES]
-            self.kind = detect_kind(head)
-            refuse_foreign(self.path, head)
+            self.format = find_by_signature(head, self.extension)  # None: text
+            if self.format is None:
+                refuse_foreign(self.path, head)
             self._encoding = encoding
-            self._recoder = _find_decoder(self._pending[:4096], encoding) if self.kind is None else None
+            self._recoder = _find_decoder(self._pending[:4096], encoding) if self.format is None else None
             self._pending = self._recode(self._pending, at_end=False)
         except BaseException:
             self._close_files()
             raise
-        if self.kind is None and self._pending.startswith(codecs.BOM_UTF8):
+        if self.format is None and self._pending.startswith(codecs.BOM_UTF8):
             self._pending = self._pending[3:]
+
+    @property
+    def extension(self) -> str:
+        """The extension of the data's name in lower case, without the dot."""
+        return self.data_path.suffix.lower().lstrip(".")
 
     @property
     def is_plain_file(self) -> bool:
@@ -109,7 +116,7 @@ class ByteSource:
             raise _unopened(self.path, error) from error
         if is_zip(head):
             return self._member()
-        if self.location.member is not None and detect_kind(head) not in ("sqlite", "duckdb"):
+        if self.location.member is not None and not _is_database(find_by_signature(head, self.extension)):
             raise DataError(
                 f"{self.location.path} is neither a zip archive nor a database, so it has no part "
                 f"{self.location.member!r}; give the path alone"
@@ -201,6 +208,10 @@ class ByteSource:
                 f"{self.path} is not text in {self._encoding} ({error}); give the encoding it was written in, or save "
                 "it as UTF-8"
             ) from error
+
+
+def _is_database(format_: Format | None) -> bool:
+    return format_ is not None and format_.name in ("sqlite", "duckdb")
 
 
 def _find_decoder(head: bytes, encoding: str | None) -> Any:

@@ -11,13 +11,12 @@ import numpy as np
 from nestrec.arrays import BoolArray, Float64Array, Int64Array, UInt8Array
 from nestrec.data.id_index import TextIds, is_utf8
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.readers.batch import Batch
-from nestrec.data.readers.blocks import Blocks
+from nestrec.data.readers.batch import Batch, FileReader
+from nestrec.data.readers.blocks import Blocks, find_row_spans
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.columns import find_columns, plain_name, refuse_sequences
+from nestrec.data.readers.fields import find_missing
 from nestrec.data.readers.first_row import read_first_row
-from nestrec.data.readers.missing import find_missing
-from nestrec.data.readers.row_spans import row_spans
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.data.rejections import (
@@ -72,15 +71,14 @@ class _Rows:
         return TextIds(self.buffer, self.starts[role], self.ends[role])
 
 
-class DelimitedReader:
+class DelimitedReader(FileReader):
     """Rows of fields between delimiters, a header first unless told otherwise."""
 
     keeps_rows = False  # set before the first batch: batches hold the bytes of each row too
 
     def __init__(self, source: ByteSource, options: ReadOptions, format_name: str) -> None:
-        self.format = format_name
-        self._source, self._options = source, options
-        self._name = str(source.path)
+        super().__init__(source)
+        self.format, self._options = format_name, options
         self._blocks = Blocks(source)
         first = read_first_row(self._blocks, options, format_name, self._name)
         self._first, self.notes = first, first.notes
@@ -104,14 +102,6 @@ class DelimitedReader:
         self.header = self._blocks.buffer[: first.rows_at].tobytes() if first.named else b""
         self.names = names if first.named else [f"column{place + 1}" for place in range(len(names))]
         self.delimiter, self.quote = first.dialect.delimiter, first.dialect.quote
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()
-
-    def progress(self) -> tuple[int, int | None]:
-        """Return bytes of the file read, and its size."""
-        return self._source.position, self._source.size
 
     def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, block by block."""
@@ -140,7 +130,7 @@ class DelimitedReader:
         )  # fmt: skip
         rows = _Rows(blocks.buffer, starts[:, :n_rows], ends[:, :n_rows], quoted[:, :n_rows], lines[:n_rows])
         if original is not None:
-            rows.raw = row_spans(original, int(consumed), rows.lines - first_line)
+            rows.raw = find_row_spans(original, int(consumed), rows.lines - first_line)
         return rows, status[:n_rows], n_fields[:n_rows], int(consumed), int(line)
 
     def _checked(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, ledger: RejectionLog) -> Batch:
@@ -199,6 +189,21 @@ class DelimitedReader:
         _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], ledger)
 
 
+def open_csv(source: ByteSource, options: ReadOptions) -> DelimitedReader:
+    """Return the reader of CSV."""
+    return DelimitedReader(source, options, "csv")
+
+
+def open_tsv(source: ByteSource, options: ReadOptions) -> DelimitedReader:
+    """Return the reader of tab-separated text."""
+    return DelimitedReader(source, options, "tsv")
+
+
+def open_recbole(source: ByteSource, options: ReadOptions) -> DelimitedReader:
+    """Return the reader of RecBole's tab-separated text."""
+    return DelimitedReader(source, options, "recbole")
+
+
 def _drop(rows: _Rows, fine: BoolArray, role: int, reason: Reason, ledger: RejectionLog) -> None:
     if fine.all():
         return
@@ -215,10 +220,7 @@ def _drop_undecodable(rows: _Rows, ledger: RejectionLog) -> None:
     if is_utf8(bytes(rows.buffer[rows.starts.min() : rows.ends.max()])):
         return
     for role in (0, 1):
-        text = rows.text(role)
-        spans = zip(text.starts.tolist(), text.ends.tolist(), strict=True)
-        fine = np.array([is_utf8(rows.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
-        _drop(rows, fine, role, NOT_UTF8, ledger)
+        _drop(rows, rows.text(role).are_utf8(), role, NOT_UTF8, ledger)
 
 
 def _reject_lines(ledger: RejectionLog, reason: Reason, rows: _Rows, bad: Int64Array) -> None:

@@ -12,7 +12,7 @@ from nestrec.arrays import BoolArray, Float64Array, Int64Array
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.readers.batch import Batch
+from nestrec.data.readers.batch import Batch, FileReader
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.json_elements import HOW_TO_CONVERT, Record, Unreadable
@@ -28,15 +28,14 @@ Object = dict[str, Any]
 _ROLES = (("user", NO_USER), ("item", NO_ITEM))
 
 
-class JsonLinesReader:
+class JsonLinesReader(FileReader):
     """Objects whose keys are looked for in the first 64 KB; a key that was named may come later."""
 
     format = "jsonl"
     keeps_rows = False  # set before the first batch: batches hold the bytes of each object too
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
-        self._source, self._name = source, str(source.path)
-        self.notes: list[str] = []
+        super().__init__(source)
         self._file = JsonFile(source)
         self._separator = options.sequence_separator if options.sequence else None
         names, self._expected = self._keys(options)
@@ -44,14 +43,6 @@ class JsonLinesReader:
         self.columns = {role: names[place] for role, place in places.roles().items()}
         self._numbers = ValueColumns(places, names, options, self._name)
         self._unused = "" if places.unused is None else names[places.unused]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()
-
-    def progress(self) -> tuple[int, int | None]:
-        """Return bytes of the file read, and its size."""
-        return self._source.position, self._source.size
 
     def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
         """Yield the usable records, some thousand at a time."""
@@ -162,6 +153,11 @@ class JsonLinesReader:
         return values, fine
 
 
+def open_json_lines(source: ByteSource, options: ReadOptions) -> JsonLinesReader:
+    """Return the reader of JSON lines or of an array of objects."""
+    return JsonLinesReader(source, options)
+
+
 def _values_of(entries: list[Object], key: str) -> list[Any]:
     """Return the value that each object has for a key, None where it has none."""
     try:
@@ -172,10 +168,7 @@ def _values_of(entries: list[Object], key: str) -> list[Any]:
 
 def _texts_at(texts: list[bytes], places: Int64Array) -> TextIds:
     """Return the bytes of the records at these places."""
-    chosen = [texts[place] for place in places.tolist()]
-    ends = np.cumsum([len(text) for text in chosen], dtype=np.int64)
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if chosen else ends
-    return TextIds(np.frombuffer(bytearray(b"".join(chosen)), dtype=np.uint8), starts, ends)
+    return TextIds.from_bytes([texts[place] for place in places.tolist()])
 
 
 def _elements(cell: Any, separator: str) -> list[Any]:

@@ -8,18 +8,25 @@ from typing import Any
 
 import numpy as np
 
+from nestrec.data.formats import COLUMN_OPTIONS, SEQUENCE_OPTIONS, TEXT_OPTIONS
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrays import ArraysReader
+from nestrec.data.readers.arrow_files import ArrowStream
 from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.rows import RowsReader, Values
 from nestrec.data.readers.sparse import SparseReader
-from nestrec.data.readers.table_sources import ArrowStream
 from nestrec.data.readers.tables import TableReader
 from nestrec.data.readers.value_columns import ValueColumns
 from nestrec.data.rejections import RAGGED
 from nestrec.errors import DataError
 
+EXCLUDED_OPTIONS: dict[str, tuple[str, ...]] = {  # kind of object -> fields of ReadOptions that do not apply
+    "sparse": (*COLUMN_OPTIONS, *TEXT_OPTIONS, *SEQUENCE_OPTIONS, "format", "keep_timestamps", "time_format"),
+    "table": (*TEXT_OPTIONS, "format"),
+    "arrays": (*TEXT_OPTIONS, *SEQUENCE_OPTIONS, "format"),
+    "rows": (*TEXT_OPTIONS, *SEQUENCE_OPTIONS, "format"),
+}
 _USUAL_ROW = ("user", "item", "rating", "timestamp")
 _ROWS: Any = (tuple, list, np.ndarray, np.void)
 _LOOKED_AT = 100  # dictionaries whose keys are the columns

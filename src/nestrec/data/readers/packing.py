@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from nestrec.data.readers.file_kinds import refuse_zip_document
+from nestrec.data.readers.foreign_files import refuse_zip_document
 from nestrec.errors import DataError
 
 if sys.version_info >= (3, 14):

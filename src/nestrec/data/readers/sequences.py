@@ -35,10 +35,5 @@ def expand_sequences(batch: Batch, separator: str) -> Batch:
     if not isinstance(batch.items, TextIds):
         return batch
     items, cells = split_sequences(batch.items, separator)
-    users = batch.users[cells]
-    ratings = None if batch.ratings is None else batch.ratings[cells]
-    times = None if batch.times is None else batch.times[cells]
-    lines = None if batch.lines is None else batch.lines[cells]
-    raw = None if batch.raw is None else batch.raw[cells]
     n_read = batch.n_read + len(items) - len(batch.items)
-    return replace(batch, users=users, items=items, ratings=ratings, times=times, n_read=n_read, raw=raw, lines=lines)
+    return replace(batch.select(cells), items=items, n_read=n_read)

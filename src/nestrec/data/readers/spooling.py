@@ -1,8 +1,9 @@
-"""Copying what only comes as a stream (a pipe, a packed file) to a temporary file, for readers that must seek."""
+"""Paths for readers that must seek: what only comes as a stream (a pipe, a packed file) is copied to a file."""
 
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from nestrec.data.readers.byte_source import ByteSource, as_stream
@@ -13,23 +14,20 @@ _ALWAYS_ALLOWED = 256 << 20  # bytes
 _AT_ONCE = 1 << 20
 
 
-def spool(source: ByteSource) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
-    """Write the rest of the source to a file; return it and the temporary folder that holds it.
+def local_path(source: ByteSource, resources: ExitStack) -> Path:
+    """Return a path of the bytes of a source: its own, or that of a copy which closing `resources` removes.
 
     Raises DataError where there is no room, or a small file unpacks to an enormous one.
     """
+    if source.is_plain_file:
+        return source.location.path
     try:
-        folder = tempfile.TemporaryDirectory(prefix="nestrec-")
+        path = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="nestrec-"))) / "spooled"
     except OSError as error:
         raise _no_room(source, error) from error
-    path = Path(folder.name) / "spooled"
     limit = None if source.size is None or not source.is_packed else _ALWAYS_ALLOWED + _LARGEST_RATIO * source.size
-    try:
-        _copy(source, path, limit)
-    except BaseException:
-        folder.cleanup()
-        raise
-    return path, folder
+    _copy(source, path, limit)
+    return path
 
 
 def _copy(source: ByteSource, path: Path, limit: int | None) -> None:

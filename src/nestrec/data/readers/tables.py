@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-import tempfile
-import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import duckdb
 import numpy as np
 
 from nestrec.arrays import BoolArray, Float64Array, Int64Array
-from nestrec.data.id_index import IdColumn, TextIds, is_utf8
+from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrow_stream import ArrowColumn, ArrowStreamError, arrow_batches
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
+from nestrec.data.readers.duckdb_connection import connect, quote_name
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
-from nestrec.data.readers.table_sources import VIEW, TableSource, quoted
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.data.rejections import NO_ITEM, NO_USER, NOT_UTF8, Reason, RejectionLog
 from nestrec.errors import DataError
@@ -30,6 +29,30 @@ _TEXT_LIKE = {"UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARCHAR", "UUID", '"N
 _FLOATS = {"FLOAT", "DOUBLE"}
 _LIST = re.compile(r"(.+)\[\d*\]\Z")
 _NUMBERS = _EXACT | _FLOATS | {"BOOLEAN", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM"}  # and DECIMAL
+
+VIEW = "interactions"
+
+
+class TableSource(ABC):
+    """A table that duckdb can read under the name `VIEW`."""
+
+    format: str
+
+    def __init__(self, name: str, resources: ExitStack | None = None) -> None:
+        """Take the name that messages show, and what `close` frees."""
+        self.name, self.resources = name, resources or ExitStack()
+
+    @abstractmethod
+    def attach(self, connection: duckdb.DuckDBPyConnection) -> int | None:
+        """Make the table known; return its number of rows where that costs nothing."""
+
+    @abstractmethod
+    def explain(self, error: Exception, where: str) -> DataError:
+        """Return the error to raise where reading failed; `where` is " after row N" or empty."""
+
+    def close(self) -> None:
+        """Free what is held."""
+        self.resources.close()
 
 
 class TableReader:
@@ -41,7 +64,7 @@ class TableReader:
         Raises DataError where it cannot be read or lacks the columns.
         """
         self.format, self._source, self._name = source.format, source, source.name
-        self._connection = _connect(options)
+        self._connection = connect(options.n_threads, max(options.memory_limit_mb // 2, 64))
         self._row, self._n_rows = 0, None
         self._sequence, self._separator = options.sequence, options.sequence_separator
         self._sequence_is_text = options.sequence
@@ -78,7 +101,7 @@ class TableReader:
         """Yield the usable rows, batch by batch as duckdb hands them out."""
         try:
             relation = self._connection.sql(self._query)
-            for columns in arrow_batches(relation.__arrow_c_stream__()):
+            for columns in arrow_batches(relation):
                 yield self._checked(dict(zip(self._roles, columns, strict=True)), ledger)
             self.notes += self._numbers.notes()
         except (duckdb.Error, ArrowStreamError) as error:
@@ -105,13 +128,9 @@ class TableReader:
         ids = {role: self._ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in values.items()}
         batch = Batch(
-            ids["user"],
-            ids["item"],
-            kept.get("rating"),
-            kept.get("timestamp"),
-            n_read,
+            ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read,
             numbers=numbers if whole else numbers[fine],
-        )
+        )  # fmt: skip
         return expand_sequences(batch, self._separator) if self._sequence_is_text else batch
 
     def _ids(self, role: str, values: Any, fine: BoolArray, *, whole: bool) -> IdColumn:
@@ -148,7 +167,7 @@ class TableReader:
         """Ask for exactly the columns needed, in the few types that `arrow_batches` knows."""
         parts = []
         for role, place in self._roles.items():
-            column = quoted(names[place])
+            column = quote_name(names[place])
             parts.append(
                 self._id_sql(role, column, place) if role in ("user", "item") else self._number_sql(role, column, place)
             )
@@ -200,33 +219,12 @@ class TableReader:
         return self._source.explain(error, f" after row {self._row:,}" if self._row else "")
 
 
-def _connect(options: ReadOptions) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "threads": str(options.n_threads),
-        "memory_limit": f"{max(options.memory_limit_mb // 2, 64)}MB",
-        "temp_directory": _spill_folder(),
-        "TimeZone": "UTC",
-        "autoinstall_known_extensions": "false",
-    }
-    # its progress would be drawn among the answers on standard output
-    return duckdb.connect(config=config).execute("SET enable_progress_bar = false")
-
-
-def _spill_folder() -> str:
-    """Return a folder for duckdb to make if it needs one, or "" where no temporary file can be written at all."""
-    try:
-        return str(Path(tempfile.gettempdir()) / f"nestrec-{uuid.uuid4().hex[:12]}")
-    except OSError:
-        return ""
-
-
 def _reject_undecodable(column: ArrowColumn, fine: BoolArray, numbers: Int64Array, ledger: RejectionLog) -> None:
     """Clear `fine` where binary text is not UTF-8; text columns were checked by duckdb."""
     values = column.values
     if not column.is_binary or not isinstance(values, TextIds) or not fine.any():
         return
-    spans = zip(values.starts.tolist(), values.ends.tolist(), strict=True)
-    decodes = np.array([is_utf8(values.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
+    decodes = values.are_utf8()
     bad = np.flatnonzero(fine & ~decodes)
     ledger.reject(NOT_UTF8, len(bad), ((f"row {numbers[row]}", values.at(row)) for row in bad.tolist()))
     fine &= decodes

@@ -16,24 +16,6 @@ _TABLE_OPTIONS = (
 _DELIMITERS = (",", ";", "|", "::")
 _INDEX = re.compile(r"[0-9]+\Z")
 _MANY = 64  # numbers on one line: more than a table of interactions has columns
-_POINTERS = {
-    "version https://git-lfs.github.com/spec/": ("a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
-    "version https://hawser.github.com/spec/": ("a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
-    "outs:": ("a DVC pointer", "fetch the file itself with `dvc pull`"),
-    "/annex/objects/": ("a git-annex pointer", "fetch the file itself with `git annex get`"),
-    "%%MatrixMarket": ("a Matrix Market file", "load it with scipy.io.mmread and pass the matrix in Python"),
-    "<?xml": ("an XML document, perhaps of a failed download", "fetch the file itself"),
-    "<Error>": ("an error message, perhaps of a failed download", "fetch the file itself"),
-    "<!DOCTYPE": ("a web page, perhaps of a failed download", "fetch the file itself"),
-}
-
-
-def refuse_stand_ins(name: str, head: bytes) -> None:
-    """Raise DataError where the text is a pointer to the data or an error message instead of the data."""
-    text = head[:200].decode("utf-8", "replace").lstrip("\ufeff \r\n\t")
-    for start, (what, remedy) in _POINTERS.items():
-        if text.startswith(start) and (start != "outs:" or "md5:" in text):
-            raise DataError(f"{name} is {what}, not the data; {remedy}")
 
 
 def detect_text_format(head: bytes, is_whole: bool, options: ReadOptions, name: str) -> str:

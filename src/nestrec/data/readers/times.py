@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float64Array, UInt8Array
 from nestrec.data.id_index import TextIds
+from nestrec.data.read_options import EPOCH_UNITS
+from nestrec.data.readers.fields import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.iso_times import has_iso_shape, looks_like_date, parse_iso_time
-from nestrec.data.readers.numbers import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.time_formats import TimeFormat
 from nestrec.data.readers.time_writings import Place, Writings, show_number
-from nestrec.data.time_format import EPOCH_UNITS
 from nestrec.errors import OptionError
 from nestrec.kernels.data import times as kernel
 

@@ -2,18 +2,116 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
+
+import numpy as np
 
 from nestrec.arrays import Float64Array
 from nestrec.data.id_index import TextIds
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.columns import ColumnPlaces
-from nestrec.data.readers.ratings import RatingColumn, UnusedRatings
+from nestrec.data.readers.fields import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.time_writings import Place
 from nestrec.data.readers.times import TimeColumn
 from nestrec.data.rejections import BAD_RATING, BAD_TIME, NOT_IN_FORMAT, Reason
+from nestrec.errors import DataError
 
-UNUSED = "unused"  # role of a column of ratings or labels that decides nothing
+UNUSED = "unused"  # role of a column of ratings or labels that is not used
+
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+
+
+class RatingColumn:
+    """Parses the batches of one column; what is no number becomes NaN, true is 1 and false 0."""
+
+    def __init__(self, source: str, column: str) -> None:
+        self._where = f"{source}, column {column!r}"
+
+    def parse_text(self, texts: TextIds, place: Place) -> Float64Array:
+        """Return the number of each text; (n,). Raises DataError where one has a decimal comma."""
+        values, unsure = parse_decimals(texts)
+        for row in np.flatnonzero((unsure != 0) & (texts.ends > texts.starts)).tolist():
+            values[row] = self._parse_one(texts.at(row), row, place)
+        return values
+
+    def parse_objects(self, values: Sequence[object], place: Place) -> Float64Array:
+        """Return the number of each Python value; (n,)."""
+        if set(map(type, values)) <= {int, float}:
+            return to_floats(values)
+        parsed = (
+            self._parse_one(value, row, place) if isinstance(value, str) else to_float(value)
+            for row, value in enumerate(values)
+        )
+        return np.array(list(parsed), dtype=np.float64)
+
+    def _parse_one(self, text: str, row: int, place: Place) -> float:
+        number = parse_number(text)
+        if not math.isnan(number):
+            return number
+        if _DECIMAL_COMMA.fullmatch(text.strip()):
+            raise DataError(
+                f"{self._where} holds {text!r} ({place(row)}), a number with a comma; write ratings with a decimal "
+                "point, such as 4.5"
+            )
+        return _BOOLEANS.get(text.strip().lower(), math.nan)
+
+
+class UnusedRatings:
+    """Looks at ratings while no minimum is given, so that every row counts whatever its rating.
+
+    Values that often stand for "no rating" (-1, 0) or for "shown and not clicked" (0) are told; nothing is left out.
+    """
+
+    def __init__(self, column: str, *, is_rating: bool) -> None:
+        self._column, self._is_rating = column, is_rating
+        self._n_zeros, self._n_minus_ones = 0, 0
+        self._least = math.inf
+
+    def see_text(self, texts: TextIds) -> None:
+        """Take a batch of plain decimals; other texts are passed over."""
+        # Only these are parsed: a plain decimal that is not above 0 begins with a minus, a point or a 0.
+        low = np.take(texts.buffer, texts.starts, mode="clip") <= ord("0")
+        if low.any():
+            self.see(parse_decimals(texts[low])[0])
+
+    def see_objects(self, values: Sequence[object]) -> None:
+        """Take a batch of Python values."""
+        if set(map(type, values)) <= {int, float}:
+            self.see(to_floats(values))
+        else:
+            self.see(to_floats([value if isinstance(value, (int, float)) else None for value in values]))
+
+    def see(self, values: Float64Array) -> None:
+        """Take a batch, NaN where there is no number; (n,)."""
+        low = values[values <= 0]  # few, as a rule
+        if len(low):
+            self._n_zeros += int(np.count_nonzero(low == 0))
+            self._n_minus_ones += int(np.count_nonzero(low == -1))
+            self._least = min(self._least, float(low.min()))
+
+    def notes(self) -> list[str]:
+        """Return what is to be told once all batches were seen."""
+        notes = []
+        if self._is_rating:
+            notes.append(f"ratings ({self._column}) are not used: without min_rating (--min-rating) every row counts")
+        if self._least < -1:  # a scale with two signs, in which -1 and 0 are ordinary
+            return notes
+        remedy = "--min-rating leaves out what is rated below it"
+        if not self._is_rating:
+            remedy = f"--rating-column {self._column} with --min-rating leaves out what is below a value"
+        for value, count, meaning in (
+            (-1, self._n_minus_ones, "no rating"),
+            (0, self._n_zeros, "no rating" if self._is_rating else "no interaction"),
+        ):
+            if count:
+                notes.append(
+                    f"{count:,} {'rows have' if count > 1 else 'row has'} {value} in {self._column}, which often means "
+                    f'"{meaning}"; such rows count as interactions; {remedy}'
+                )
+        return notes
 
 
 class ValueColumns:

@@ -1,4 +1,4 @@
-"""Numbers from text: plain decimals by compiled code, everything else by Python."""
+"""Fields of text: missing values, and numbers, plain decimals by compiled code and everything else by Python."""
 
 from __future__ import annotations
 
@@ -7,9 +7,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nestrec.arrays import Float64Array, UInt8Array
+from nestrec.arrays import BoolArray, Float64Array, UInt8Array
 from nestrec.data.id_index import TextIds
 from nestrec.kernels.data import fields as kernel
+
+NA_WORDS = ("NULL", "null", "None", "NaN", "nan", "NA", "\\N")
+
+
+def find_missing(texts: TextIds, quoted: UInt8Array, na_values: tuple[str, ...] | None) -> BoolArray:
+    """Return which fields are empty or, unquoted, one of the words; None stands for `NA_WORDS`.
+
+    >>> find_missing(TextIds.from_strings(["", "NA", "x"]), np.zeros(3, dtype=np.uint8), ()).tolist()
+    [True, False, False]
+    """
+    words = [word.encode("utf-8") for word in (NA_WORDS if na_values is None else na_values)]
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    joined = np.frombuffer(bytearray(b"".join(words)) or bytearray(1), dtype=np.uint8)
+    missing = np.zeros(len(texts), dtype=np.uint8)
+    kernel.find_missing(texts.buffer, texts.starts, texts.ends, quoted, joined, ends, missing)
+    return missing.astype(np.bool_)
 
 
 def parse_decimals(texts: TextIds) -> tuple[Float64Array, UInt8Array]:
