@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from nestrec.cli.panels import PANELS
+
 _INTRODUCTION = """\
 # Command line
 
@@ -40,6 +42,7 @@ def _section(command: Any, path: str) -> Iterator[str]:
     context = typer.Context(command, info_name=path)
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
+    options.sort(key=lambda option: PANELS.index(_panel(option)))
     yield f"## {path}\n"
     yield f"{(command.help or '').strip()}\n"
     yield f"```text\n{path} {' '.join(command.collect_usage_pieces(context))}\n```\n"

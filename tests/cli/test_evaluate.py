@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -31,6 +32,31 @@ def test_json_on_stdout_is_the_documented_shape_and_nothing_else(run: Run, model
     assert entry["intervals"]["recall@5"][0] <= entry["recall@5"] <= entry["intervals"]["recall@5"][1]
 
 
+def test_piped_it_is_csv_with_the_metrics_and_cutoffs_named(run: Run, model: Path, held_out: Path) -> None:
+    result = run(
+        "evaluate", model, held_out, "--metrics", "ndcg,recall,coverage", "--cutoffs", "5,10", "--widths", "2,8"
+    )
+    rows = list(csv.DictReader(result.out.splitlines()))
+    assert list(rows[0]) == ["width", "recall@5", "ndcg@5", "recall@10", "ndcg@10", "coverage@5", "coverage@10"]
+    assert [row["width"] for row in rows] == ["2", "8"]
+    document = json.loads(run("evaluate", model, held_out, "--json", "-", "--cutoffs", "5,10").out)
+    assert float(rows[1]["ndcg@10"]) == document["widths"][2]["ndcg@10"]
+
+
+def test_quiet_prints_results_alone(run: Run, model: Path, held_out: Path) -> None:
+    loud, quiet = (run("evaluate", model, held_out, "--bootstrap", "0", *words) for words in ((), ("--quiet",)))
+    assert (quiet.out, quiet.err) == (loud.out, "")
+    assert loud.err
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rich take stdout for a wide terminal."""
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.mark.usefixtures("terminal")
 def test_the_table_shows_every_width_with_intervals_and_what_is_unknown(run: Run, model: Path, held_out: Path) -> None:
     result = run("evaluate", model, held_out)
     assert result.code == 0
@@ -51,6 +77,7 @@ def test_widths_and_cutoffs_choose_what_is_shown(run: Run, model: Path, held_out
     assert "intervals" not in document["widths"][0]
 
 
+@pytest.mark.usefixtures("terminal")
 def test_files_are_written_beside_the_table(run: Run, model: Path, held_out: Path, tmp_path: Path) -> None:
     files = tmp_path / "e.json", tmp_path / "u.parquet"
     result = run("evaluate", model, held_out, "--json", files[0], "--per-user", files[1])
@@ -80,7 +107,7 @@ def test_a_wide_table_is_cut_into_parts_on_a_narrow_terminal(
         (["--widths", "3"], "width 3 was not trained; choose one of 2, 4, 8"),
         (["--per-user", "u.csv"], "--per-user u.csv is written as Parquet; end its name with .parquet"),
         (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),
-        (["--bootstrap", "-1"], "-1 bootstrap samples cannot be drawn"),
+        (["--bootstrap", "-1"], "got -1; 1000 is usual"),
         (["--item-column", "thing"], "has no column 'thing'"),
     ],
 )

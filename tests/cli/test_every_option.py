@@ -105,6 +105,7 @@ TESTED_ELSEWHERE = {
         "--threads": "test_mistakes_are_one_sentence",
     },
     "evaluate": {
+        "--metrics": "test_piped_it_is_csv_with_the_metrics_and_cutoffs_named",
         "--cutoffs": "test_widths_and_cutoffs_choose_what_is_shown",
         "--widths": "test_widths_and_cutoffs_choose_what_is_shown",
         "--json": "test_json_on_stdout_is_the_documented_shape_and_nothing_else",
@@ -221,6 +222,8 @@ def test_every_option_of_every_command_is_tested() -> None:
             tested |= set(CHANGING)
         if name in {"split", "evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
+        if name not in {"similar", "info", "doctor", "datasets"}:
+            tested.add("--quiet/-q")  # test_quiet_prints_results_alone
         assert options_of(command) == tested, name
 
 

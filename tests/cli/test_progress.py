@@ -22,13 +22,21 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
-def test_in_a_pipe_there_is_a_line_per_ranking_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_pipe_there_is_a_line_per_epoch_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys).splitlines() == [
-        "searching for the best epoch: at most 4 epochs of 100 interactions",
-        "epoch 2, loss 0.5000, 2.0 M interactions/s; ndcg@20 by width  4: 0.1000  8: 0.2000  mean 0.1500 (best so far)",
+        "Searching for the best epoch: at most 4 epochs of 100 interactions",
+        "epoch 1/4  loss 0.6000  1,000 interactions/s  0:00 elapsed, 0:00 left",
+        "epoch 2/4  loss 0.5000  ndcg@20 0.1500 (best so far)  2.0 M interactions/s  0:00 elapsed, 0:00 left",
         "a sentence",
-        "training on all interactions: at most 2 epochs of 120 interactions",
+        "Training on all interactions: at most 2 epochs of 120 interactions",
     ]
+
+
+def test_trial_runs_of_the_search_for_the_regularization_have_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingProgress("ndcg@20") as progress:
+        progress.on_phase_start(PhaseStart("tuning", epochs=4, n_positives=100, position=0))
+        progress.on_epoch_end(EpochReport("tuning", 1, 0.6, 1000.0))
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_on_a_terminal_there_is_a_bar_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,12 @@ def test_on_a_terminal_it_is_a_table(run: Run, model: Path, monkeypatch: pytest.
     assert "," not in result.out
 
 
+def test_out_dash_is_csv_on_stdout_even_on_a_terminal(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    result = run("recommend", model, "--user", "u001", "-k", "3", "--out", "-")
+    assert (rows_of(result.out), result.err) == ([HEADER, *expected(model, "u001", 3)], "")
+
+
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 def test_every_format_holds_the_same_rows(run: Run, model: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"answers.{suffix}"

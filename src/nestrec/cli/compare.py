@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nestrec.cli.console import say, show
+from nestrec.cli.console import say, show, warn
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.lists import whole_numbers
 from nestrec.cli.output_paths import Overwrite, check_file_place, write_json
@@ -108,7 +108,7 @@ def compare(
                 watcher=progress,
             )
     except KeyboardInterrupt:
-        say(f"Interrupted. The fits done so far are in {out}; to go on, give the same command again.")
+        warn(f"Interrupted. The fits done so far are in {out}; to continue, give the same command again.")
         raise typer.Exit(INTERRUPTED) from None
     _present(found, out, outputs, json_to, overwrite)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from nestrec.report.table import TextTable
 
+_quiet = ContextVar("_quiet", default=False)
 _UNBOUNDED = 10_000  # columns: what is piped is never cut
 
 
@@ -22,13 +24,23 @@ def results() -> Console:
 
 
 def messages() -> Console:
-    """Return the console of stderr."""
-    return _console(stderr=True)
+    """Return the console of stderr, which prints nothing with --quiet."""
+    return _console(stderr=True, quiet=_quiet.get())
+
+
+def set_quiet(quiet: bool) -> None:
+    """Let `say` and progress bars print nothing, until it is set again."""
+    _quiet.set(quiet)
 
 
 def say(line: str = "") -> None:
-    """Print one line about the run on stderr."""
+    """Print one line about the run on stderr, unless --quiet was given."""
     messages().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    """Print one line on stderr that --quiet does not hide."""
+    _console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -66,10 +78,11 @@ def _frame(console: Console) -> Box | None:
     return box.SIMPLE_HEAD if console.is_terminal else None
 
 
-def _console(*, stderr: bool) -> Console:
+def _console(*, stderr: bool, quiet: bool = False) -> Console:
     from rich.console import Console
 
-    console = Console(file=sys.stderr if stderr else sys.stdout, markup=False, highlight=False, emoji=False)
+    file = sys.stderr if stderr else sys.stdout
+    console = Console(file=file, markup=False, highlight=False, emoji=False, quiet=quiet)
     if not console.is_terminal:
         console.width = _UNBOUNDED
     return console

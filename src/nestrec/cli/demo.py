@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nestrec.cli.console import results, say, show, unread_output_dropped
+from nestrec.cli.console import results, say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.output_paths import Overwrite, check_model_place
 from nestrec.cli.own_outputs import OwnOutputs
@@ -120,7 +120,7 @@ def _trained(interactions: Interactions, seed: int) -> NestedEmbeddings:
         with TrainingProgress(trainer.metric) as progress:
             return trainer.fit(interactions, run=Run(seed=seed, callbacks=progress))
     except KeyboardInterrupt:
-        say("Interrupted; nothing was kept of the training. Run the demo again.")
+        warn("Interrupted; nothing was kept of the training. Run the demo again.")
         raise typer.Exit(INTERRUPTED) from None
 
 

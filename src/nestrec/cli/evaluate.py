@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
+import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nestrec.cli.console import say, show
+from nestrec.cli.console import results, say, show, warn
 from nestrec.cli.lists import whole_numbers
 from nestrec.cli.output_paths import Overwrite, check_file_place, write_json
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
@@ -22,11 +25,13 @@ EXAMPLES = """\b
 Examples:
   nestrec evaluate model test.csv
   nestrec evaluate model test.csv --cutoffs 5,10 --widths 8,64 --bootstrap 0
+  nestrec evaluate model test.csv --metrics recall,ndcg --cutoffs 20 > metrics.csv
   nestrec evaluate model test.csv --json - | jq '.widths[] | [.width, ."ndcg@20"]'
   nestrec evaluate model test.csv --per-user users.parquet
 
-Every item that a user has not met in training is ranked. Users and items that the model does not know (without training
-interactions) count as misses; beside the figures over all users stand those over the users it knows.
+All items are ranked, except those the user interacted with in training. Users and items without training interactions
+(cold) count as misses; a second table leaves cold users out. Piped, the output is CSV: a row per width, means over all
+users; --json has intervals too.
 """
 
 
@@ -37,18 +42,23 @@ def evaluate(
         typer.Argument(metavar="FILE...", help=f"Held-out interactions. {SOURCES}", show_default=False),
     ],
     reading: Reading,
-    cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Lengths at which lists are judged.")] = "10,20,50",
+    metrics: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Metrics, such as recall,ndcg,coverage.", show_default="all")
+    ] = None,
+    cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Cutoffs k of the metrics.")] = "10,20,50",
     widths: Annotated[
         str | None, typer.Option(metavar="LIST", help="Widths to evaluate.", show_default="all that were trained")
     ] = None,
     json_to: Annotated[
-        str | None, typer.Option("--json", metavar="PATH|-", help="Write all figures as JSON; - is stdout.")
+        str | None,
+        typer.Option("--json", metavar="PATH|-", help="Write all results as JSON; - is stdout."),
     ] = None,
     per_user: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet", readable=False, help="Write every user's figures as Parquet.")
+        Path | None,
+        typer.Option(metavar="FILE.parquet", readable=False, help="Write the metrics of every user as Parquet."),
     ] = None,
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", help="Draws of users behind the 95% intervals; 0 leaves them out.")
+        int, typer.Option(metavar="N", help="Bootstrap samples for the 95% intervals over users; 0: no intervals.")
     ] = 1000,
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
@@ -56,8 +66,8 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Evaluate a model on held-out interactions, at every width."""
-    wanted = None if widths is None else whole_numbers("--widths", widths)
-    judged = whole_numbers("--cutoffs", cutoffs)
+    at_widths = None if widths is None else whole_numbers("--widths", widths)
+    at_cutoffs = whole_numbers("--cutoffs", cutoffs)
     _check_places(json_to, per_user, overwrite)
     refuse_reading_twice(*files)
     from nestrec.cli.progress import counting_bar
@@ -69,7 +79,14 @@ def evaluate(
     with counting_bar("users ranked") as advance, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # told beside the tables, in the words of the command line
         found = rank(
-            loaded, held_out, judged, widths=wanted, threads=threads, bootstrap_samples=bootstrap, progress=advance
+            loaded,
+            held_out,
+            cutoffs=at_cutoffs,
+            widths=at_widths,
+            metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+            threads=threads,
+            bootstrap_samples=bootstrap,
+            progress=advance,
         )
     if per_user is not None:
         found.save_per_user(per_user, overwrite=overwrite)
@@ -81,17 +98,29 @@ def _present(found: Evaluation, json_to: str | None, overwrite: bool) -> None:
     if json_to == "-":
         typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
         if (warning := found.warning()) is not None:
-            say(f"Warning: {warning}.")
+            warn(f"Warning: {warning}.")
         return
     from nestrec.report.evaluation import evaluation_tables, unmatched_lines
 
-    for table in evaluation_tables(found):
-        show(table)
+    if results().is_terminal:
+        for table in evaluation_tables(found):
+            show(table)
+    else:
+        _print_csv(found)
     for line in unmatched_lines(found):
         say(line)
     if json_to is not None:
         write_json(Path(json_to), found.as_dict(), overwrite=overwrite)
         say(f"Wrote {json_to}.")
+
+
+def _print_csv(found: Evaluation) -> None:
+    """Print a row per width, a column per metric and cutoff; an undefined value is empty."""
+    rows = [figures.means | figures.beyond_accuracy for figures in found.widths]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["width", *rows[0]])
+    for figures, row in zip(found.widths, rows, strict=True):
+        writer.writerow([figures.width, *("" if math.isnan(value) else value for value in row.values())])
 
 
 def _check_places(json_to: str | None, per_user: Path | None, overwrite: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, ParamSpec
 
 import typer
 
-from nestrec.cli.console import say
+from nestrec.cli.console import warn
 from nestrec.errors import NestrecError
 
 MISTAKE = 1
@@ -37,7 +37,7 @@ def interruptible(command: Callable[Words, None]) -> Callable[Words, None]:
         try:
             command(*args, **kwargs)
         except KeyboardInterrupt:
-            say("Interrupted.")
+            warn("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
         except (OSError, MemoryError, RecursionError, EOFError) as error:
             raise FailedError(_told(error)) from error

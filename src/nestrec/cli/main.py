@@ -18,8 +18,8 @@ from typer.core import TyperGroup
 
 from nestrec.cli.error_messages import format_error
 from nestrec.cli.exit_codes import MISTAKE, OUTPUT_CLOSED, ended_by_signals, interruptible
-from nestrec.cli.option_groups import expanded
-from nestrec.cli.panels import BASICS, PanelCommand
+from nestrec.cli.option_groups import expand_options
+from nestrec.cli.panels import BASICS, RUN, PanelCommand
 from nestrec.cli.sentences import in_command_words
 from nestrec.cli.streams import OutputClosedError, tolerant_streams
 from nestrec.errors import NestrecError
@@ -29,6 +29,7 @@ _COMMANDS = (  # each is a module of nestrec.cli with a function of this name
     "demo", "split", "train", "evaluate", "plan", "recommend",
     "similar", "tune", "compare", "info", "doctor", "datasets",
 )  # fmt: skip
+_WITHOUT_PROGRESS = ("similar", "info", "doctor")
 
 
 class _Commands(Mapping[str, Any]):
@@ -70,16 +71,19 @@ def _build_command(name: str) -> Any:
     if name == "datasets":
         built = typer.Typer(invoke_without_command=True, epilog=module.EXAMPLES, **_PLAIN)
         built.callback()(interruptible(module.datasets))
-        built.command("download", epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(module.download))
+        download = expand_options(module.download, has_progress=True)
+        built.command("download", epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(download))
     else:
         built = typer.Typer(**_PLAIN)
-        built.command(name, epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(expanded(getattr(module, name))))
-    command: Any = typer.main.get_command(built)
-    command.name = name
-    for parameter in command.params:
-        if parameter.name in getattr(module, "BASICS", ()):
-            parameter.rich_help_panel = BASICS
-    return command
+        command = expand_options(getattr(module, name), has_progress=name not in _WITHOUT_PROGRESS)
+        built.command(name, epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(command))
+    result: Any = typer.main.get_command(built)
+    result.name = name
+    if hasattr(module, "BASICS"):
+        for parameter in result.params:
+            in_basics = parameter.name in module.BASICS
+            parameter.rich_help_panel = BASICS if in_basics else parameter.rich_help_panel or RUN
+    return result
 
 
 app = typer.Typer(

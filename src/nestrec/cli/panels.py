@@ -8,7 +8,7 @@ from typing import Any
 from typer.core import TyperCommand
 
 BASICS, DATA, MODEL, TRAINING, VALIDATION, RUN = "Basics", "Data", "Model", "Training", "Validation", "Run"
-_ORDER = ("Arguments", BASICS, "Options", DATA, MODEL, TRAINING, VALIDATION, RUN)
+PANELS = ("Arguments", BASICS, "Options", DATA, MODEL, TRAINING, VALIDATION, RUN)
 
 
 class PanelCommand(TyperCommand):
@@ -21,7 +21,7 @@ class PanelCommand(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record is not None:
                 panels.setdefault(_panel_of(parameter, panels), []).append(_simplify(*record))
-        for panel in _ORDER:
+        for panel in PANELS:
             if panel in panels:
                 with formatter.section(panel):
                     formatter.write_dl(panels[panel])

@@ -1,26 +1,26 @@
-"""Progress on stderr: a bar on a terminal; elsewhere a line per ranking of the validation part, and no bar."""
+"""Progress on stderr: bars on a terminal; a line per epoch of training there and elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nestrec.cli.console import messages
 from nestrec.data.read_report import counted
+from nestrec.training.callbacks import Callback, EpochReport, PhaseStart
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn, TaskID
-
-    from nestrec.training.callbacks import EpochReport, PhaseStart
+    from rich.progress import ProgressColumn, TaskID
 
 
 class Advance(Protocol):
-    """Told how far something is, and how far it has to go if that is known."""
+    """Moves a bar."""
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Take both."""
+        """Show how much is done, and of how much if that is known."""
 
 
 @contextmanager
@@ -68,83 +68,98 @@ def _bar(description: str, *columns: ProgressColumn) -> Iterator[Advance]:
 
 _PREPARING = "preparing"  # the first run on a machine compiles the kernels: some seconds
 _PHASES = {
-    "tuning": "trying a regularization",
-    "search": "searching for the best epoch",
-    "final": "training on all interactions",
+    "tuning": "Trying a regularization",
+    "search": "Searching for the best epoch",
+    "final": "Training on all interactions",
 }
 
 
-class TrainingProgress:
-    """A `nestrec.training.callbacks.Callback` that shows progress; `watched`: whether validation is ranked."""
+class TrainingProgress(Callback):
+    """Shows the phases of training and a line per epoch on stderr, and a bar on a terminal."""
 
     def __init__(self, metric: str) -> None:
-        self._metric = metric
-        self._console = messages()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> TrainingProgress:
-        """Begin to show."""
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns: tuple[Any, ...] = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            TextColumn("{task.percentage:3.0f}%  {task.fields[told]}"),
+            TextColumn("{task.percentage:3.0f}%  {task.fields[text]}"),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=self._console, transient=True)
-        if self._console.is_terminal:  # elsewhere rich would leave a line end
+        self._metric = metric
+        self._bar = Progress(*columns, console=messages(), transient=True)
+        self._task: TaskID | None = None
+        self._start = PhaseStart("search", 0, 0, 0)
+        self._started_at = 0.0  # seconds, monotonic
+        self._n_done = 0  # positives of this phase in this run
+
+    def __enter__(self) -> TrainingProgress:
+        """Show the bar."""
+        if self._bar.console.is_terminal:  # elsewhere rich would leave a line end
             self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the bar away."""
-        assert self._bar is not None
-        if self._console.is_terminal:
+        """Remove the bar."""
+        if self._bar.console.is_terminal:
             self._bar.stop()
 
     def on_phase_start(self, start: PhaseStart) -> None:
         """Begin a bar."""
-        assert self._bar is not None
         if self._task is not None:
             self._bar.remove_task(self._task)
+        self._start, self._started_at, self._n_done = start, monotonic(), 0
         total = start.epochs * start.n_positives
         description, epochs = _PHASES[start.phase], counted(start.epochs, "epoch")
-        self._task = self._bar.add_task(description, total=total, completed=start.position, told=_PREPARING)
-        self._line(f"{description}: at most {epochs} of {counted(start.n_positives, 'interaction')}")
+        self._task = self._bar.add_task(description, total=total, completed=start.position, text=_PREPARING)
+        self.on_message(f"{description}: at most {epochs} of {counted(start.n_positives, 'interaction')}")
 
     def on_progress(self, n_positives: int) -> None:
         """Move the bar."""
-        assert self._bar is not None
         assert self._task is not None
-        if self._bar.tasks[-1].fields["told"] == _PREPARING:
-            self._bar.update(self._task, told="")
+        self._n_done += n_positives
+        if self._bar.tasks[-1].fields["text"] == _PREPARING:
+            self._bar.update(self._task, text="")
         self._bar.advance(self._task, n_positives)
 
     def on_epoch_end(self, report: EpochReport) -> None:
-        """Show loss and speed in the bar, and a line where validation was ranked."""
-        assert self._bar is not None
+        """Print the epoch, its loss, its validation metric, the speed and the time; trial runs only move the bar."""
         assert self._task is not None
-        told = f"epoch {report.epoch}, loss {report.loss:.4f}, {speed(report.positives_per_second)}"
-        self._bar.update(self._task, told=told)
-        if report.metrics is not None and report.value is not None:
-            by_width = "  ".join(f"{width}: {labels[self._metric]:.4f}" for width, labels in report.metrics.items())
-            best = " (best so far)" if report.best else ""
-            self._line(f"{told}; {self._metric} by width  {by_width}  mean {report.value:.4f}{best}")
+        parts = [f"epoch {report.epoch}/{self._start.epochs}", f"loss {report.loss:.4f}"]
+        if report.value is not None:
+            parts.append(f"{self._metric} {report.value:.4f}{' (best so far)' if report.best else ''}")
+        parts.append(format_speed(report.positives_per_second))
+        self._bar.update(self._task, text="  ".join(parts))
+        if report.phase != "tuning":
+            self.on_message("  ".join([*parts, self._format_time()]))
 
     def on_message(self, message: str) -> None:
-        """Show a message."""
-        self._line(message)
+        """Print a message."""
+        self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
-    def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+    def _format_time(self) -> str:
+        """Return the time since the phase started, and the time to its last epoch at the same speed."""
+        elapsed = monotonic() - self._started_at
+        n_left = self._start.epochs * self._start.n_positives - self._start.position - self._n_done
+        left = f", {_format_seconds(elapsed * max(0, n_left) / self._n_done)} left" if self._n_done else ""
+        return f"{_format_seconds(elapsed)} elapsed{left}"
 
 
-def speed(positives_per_second: float) -> str:
-    """Return a speed for people.
+def _format_seconds(seconds: float) -> str:
+    """Return a duration as people read it on a clock.
 
-    >>> speed(1_234_567), speed(81_234)
+    >>> _format_seconds(75), _format_seconds(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def format_speed(positives_per_second: float) -> str:
+    """Return a training speed.
+
+    >>> format_speed(1_234_567), format_speed(81_234)
     ('1.2 M interactions/s', '81,234 interactions/s')
     """
     if positives_per_second >= 1e6:

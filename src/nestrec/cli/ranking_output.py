@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nestrec.data.vocabulary import Vocabulary
     from nestrec.retrieval.ranking import Ranking
 
+STDOUT = Path("-")
 _SHOWN = 1000  # rows of a table on a terminal
 _DATABASE_MEMORY = "256MB"
 # What readers of delimited text strip, take for a missing value, or for a comment.
@@ -46,7 +47,7 @@ class Answers:
 
 def check_answers_place(path: Path | None, *, overwrite: bool) -> None:
     """Raise OptionError where answers could not be written to `path` later; None is stdout."""
-    if path is None:
+    if path is None or path == STDOUT:
         return
     if path.suffix.lower() not in _WRITERS and not is_stream(path):
         raise OptionError(f"--out {path} names no format; end it with one of {', '.join(_WRITERS)}")
@@ -54,14 +55,14 @@ def check_answers_place(path: Path | None, *, overwrite: bool) -> None:
 
 
 def write_answers(answers: Answers, path: Path | None, *, overwrite: bool = False) -> None:
-    """Write to a file, as its name says, or to stdout: a table on a terminal, CSV elsewhere.
+    """Write to a file, in the format of its name, or to stdout: a table on a terminal, CSV elsewhere and for `-`.
 
     A device or pipe whose name has none of the suffixes gets CSV.
     """
-    if path is not None:
+    if path is not None and path != STDOUT:
         with atomic_file(path, overwrite=overwrite) as partial:
             _WRITERS.get(path.suffix.lower(), _write_csv)(answers, partial)
-    elif results().is_terminal:
+    elif path is None and results().is_terminal:
         _show(answers)
     else:
         _write_separated(answers, sys.stdout, ",")

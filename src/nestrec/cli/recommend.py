@@ -11,7 +11,7 @@ import typer
 from nestrec.cli.console import say
 from nestrec.cli.id_files import ids_in, in_blocks
 from nestrec.cli.output_paths import Overwrite
-from nestrec.cli.ranking_output import Answers, check_answers_place, write_answers
+from nestrec.cli.ranking_output import STDOUT, Answers, check_answers_place, write_answers
 from nestrec.cli.reading import refuse_reading_twice
 from nestrec.cli.unknown_ids import Skipped
 from nestrec.data.read_report import counted
@@ -69,7 +69,12 @@ def recommend(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", readable=False, help="A .csv, .tsv, .jsonl or .parquet file to write."),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            readable=False,
+            help="Write .csv, .tsv, .jsonl or .parquet; -: CSV on stdout.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the .parquet file of all users that was interrupted.")
@@ -108,7 +113,7 @@ def recommend(
     write_answers(answers, out, overwrite=overwrite)
     skipped.tell()
     unanswered.tell()
-    if out is not None:
+    if out not in (None, STDOUT):
         say(f"Wrote {out}.")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from nestrec.cli.console import say
 from nestrec.cli.output_paths import Overwrite
-from nestrec.cli.ranking_output import Answers, check_answers_place, write_answers
+from nestrec.cli.ranking_output import STDOUT, Answers, check_answers_place, write_answers
 from nestrec.cli.unknown_ids import Skipped
 from nestrec.errors import OptionError
 
@@ -36,7 +36,12 @@ def similar(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", readable=False, help="A .csv, .tsv, .jsonl or .parquet file to write."),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            readable=False,
+            help="Write .csv, .tsv, .jsonl or .parquet; -: CSV on stdout.",
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -55,5 +60,5 @@ def similar(
     names = (f"{noun}_id", f"similar_{noun}_id", "rank", "cosine")
     write_answers(Answers(names, [ranking], vocabularies), out, overwrite=overwrite)
     skipped.tell()
-    if out is not None:
+    if out not in (None, STDOUT):
         say(f"Wrote {out}.")

@@ -13,14 +13,14 @@ import typer
 
 from nestrec.atomic.output_file import is_allowed
 from nestrec.cli.config import apply_config
-from nestrec.cli.console import say, show, unread_output_dropped
+from nestrec.cli.console import say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import exit_code_of
 from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.output_paths import check_model_place, was_interrupted
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import counted
-from nestrec.errors import ModelFileError, NestrecError
+from nestrec.errors import ModelFileError, NestrecError, OptionError
 from nestrec.training.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ def train(
     validation.check(optimization.tune_seconds)
     refuse_reading_twice(*files, validation.validation)
     trainer = method.trainer(model.given() | optimization.given() | validation.given())
+    if out.exists() and _is_unfinished(out) and not (run.resume or run.overwrite):
+        raise OptionError(
+            f"{out} holds the model of an interrupted run; continue it with --resume, or replace it with --overwrite"
+        )
     replaces = run.overwrite or (run.resume and _is_unfinished(out))
     check_model_place(out, overwrite=replaces)
     with CheckpointFolder(checkpoint_of(out)) as checkpoint:
@@ -139,7 +143,7 @@ def _is_mount_point(place: Path) -> bool:
 
 def _tell_earlier(checkpoint: CheckpointFolder, run: RunOptions) -> None:
     if checkpoint.has_state and not run.resume:
-        say(f"{checkpoint.path} holds the state of an earlier training, which --resume would go on from; starting anew")
+        say(f"{checkpoint.path} holds the checkpoint of an interrupted run: --resume would continue it. Starting anew")
 
 
 def _run(run: RunOptions, checkpoint: CheckpointFolder, progress: Any) -> Run:
@@ -166,9 +170,9 @@ def _end_if_interrupted(model: NestedEmbeddings, out: Path, checkpoint: Checkpoi
     training = model.manifest["training"]
     if not training["interrupted"]:
         return
-    say(
+    warn(
         f"Interrupted. The best model so far ({_epochs(training)}) is in {out}, the state of training in "
-        f"{checkpoint.path}; to go on, give the same command with --resume."
+        f"{checkpoint.path}; to continue, give the same command with --resume."
     )
     raise typer.Exit(exit_code_of(training.get("interrupted_by")))
 
