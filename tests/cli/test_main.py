@@ -134,7 +134,11 @@ def test_a_full_disk_behind_stdout_is_one_sentence(model: Path) -> None:
 def test_an_output_that_lacks_a_letter_is_one_sentence(model: Path, unseen: Path) -> None:
     command = [sys.executable, "-m", "nestrec", "evaluate", str(model), str(unseen), "--widths", "4"]
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "TTY_COMPATIBLE": "1"},
+        check=False,
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("its encoding ascii lacks; set PYTHONIOENCODING=utf-8")

@@ -44,7 +44,7 @@ def test_it_shows_the_metric_of_every_width_and_what_to_do_next(run: Run, intera
     result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
     assert [line.split()[0] for line in result.out.splitlines()[2:5]] == ["2", "4", "8"]
     assert "rows read as csv" in result.err
-    assert "ndcg@20 by width  2: " in result.err
+    assert "  ndcg@20 0." in result.err
     assert f"nestrec recommend {tmp_path / 'm'} --user u001" in result.err
 
 
@@ -79,7 +79,7 @@ def interrupted(run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(TrainingProgress, "on_epoch_end", heard)
     assert result.code == 130
     assert f"is in {tmp_path / 'm'}, the state of training in" in result.err
-    assert "to go on, give the same command with --resume" in result.err
+    assert "give the same command with --resume" in result.err
     return tmp_path / "m"
 
 
@@ -147,7 +147,7 @@ def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Pat
     words = ("train", tmp_path / "a.txt", "--out", tmp_path / "m", "--validation-split", "time")
     result = run(*words, "--format", "adjacency")
     assert result.code == 1
-    assert result.err.startswith("nestrec: a split by time (--validation-split) has no meaning")
+    assert result.err.startswith("nestrec: a split by time (--validation-split) does not apply")
     result = run(*words)  # times are wanted, so it is read as a table
     assert result.code == 1
     assert "--timestamp-column" in result.err

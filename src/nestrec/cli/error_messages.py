@@ -10,7 +10,7 @@ from nestrec.errors import NestrecError
 _SPELLINGS = {  # where the command line says something else than --name, or --name VALUE
     'unknown="skip"': "--skip-unknown",
     "validation=None": "--no-validation",
-    "keep_timestamps=True": "a split by time (--validation-split)",
+    "keep_timestamps": "a split by time (--validation-split)",
     "quote=None": "--quote ''",
     "bootstrap_samples": "--bootstrap",
 }
