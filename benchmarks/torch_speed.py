@@ -98,7 +98,7 @@ class Straightforward:
 
 def started(trainer: Trainer, interactions: Interactions, threads: int) -> RunningEngine:
     run = Run(threads=threads)
-    return trainer.start(interactions, trainer.objective(interactions), run)
+    return trainer.resolve(interactions).start_engine(run)
 
 
 def seconds(of: Callable[[], object]) -> float:

@@ -68,9 +68,9 @@ VARIANTS: dict[str, list[Variant]] = {
     "candidates": [{"sampler": DynamicSampler(n)} for n in (1, 8, 16, 24, 32)],
     "regularization": [PAIRWISE | {"regularization": w} for w in (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)],
     "share power": [
-        PAIRWISE | {"share_power": 0.0, "regularization": 0.05},
-        PAIRWISE | {"share_power": 0.7, "regularization": 0.08},
-        PAIRWISE | {"share_power": 1.0, "regularization": 0.1},
+        PAIRWISE | {"l2_power": 0.0, "regularization": 0.05},
+        PAIRWISE | {"l2_power": 0.7, "regularization": 0.08},
+        PAIRWISE | {"l2_power": 1.0, "regularization": 0.1},
     ],
     "learning rate": [PAIRWISE | {"learning_rate": rate} for rate in (0.05, 0.1, 0.2, 0.4)],
     "final learning rate": [PAIRWISE | {"final_learning_rate": rate} for rate in (0.2, 0.02, 0.002)],
@@ -94,15 +94,17 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
     """Yield what sets the constants among the options, which are taken out, for the time of a run."""
     if "multiple" in options:  # given as a value, it is that of the search's part too
         options.pop("tune_seconds")
-        options["regularization"] = options.pop("multiple") * Trainer().objective(interactions).regularization
+        options["regularization"] = options.pop("multiple") * Trainer().resolve(interactions).objective.regularization
     if "graph_scale" in options or "gain" in options:
         whole = options.pop("gain", 0) * LightGCN(3).regularization_scale(interactions)
         scale = options.pop("graph_scale", whole)
         yield patch.object(LightGCN, "regularization_scale", lambda *_: scale)
-    if "share_power" in options:
-        yield patch.object(losses, "PAIRWISE", replace(PAIRWISE_RULES, share_power=options.pop("share_power")))
+    if "l2_power" in options:
+        yield patch.object(losses, "PAIRWISE", replace(PAIRWISE_RULES, l2_power=options.pop("l2_power")))
     if "sharpness" in options:
-        for name, value in zip(("SHARPNESS", "SHARPNESS_POWER"), options.pop("sharpness"), strict=True):
+        for name, value in zip(
+            ("INVERSE_TEMPERATURE", "INVERSE_TEMPERATURE_POWER"), options.pop("sharpness"), strict=True
+        ):
             yield patch.object(objective, name, value)
 
 

@@ -172,8 +172,8 @@ class Watched:
 
     def __init__(self, trainer: Trainer, interactions: Interactions, seed: int) -> None:
         run = Run(seed=seed, threads=1)
-        self.interactions, self.trainer, self.schedule = interactions, trainer, trainer.schedule(interactions)
-        self.engine: RunningEngine = trainer.start(interactions, trainer.objective(interactions), run)
+        self.interactions, self.trainer, self.schedule = interactions, trainer, trainer.resolve(interactions).schedule
+        self.engine: RunningEngine = trainer.resolve(interactions).start_engine(run)
         self.epoch, self.seconds = 0, 0.0
 
     def train_to(self, epoch: int) -> None:
@@ -233,8 +233,8 @@ class Subject:
 
     def device(self) -> dict[str, str]:
         """Return what a line says of the device: nothing of a CPU."""
-        assert self.trainer.torch_engine is not None
-        name = self.trainer.torch_engine.check_device(deterministic=False)
+        assert isinstance(self.trainer.engine, TorchEngine)
+        name = self.trainer.engine.check_device(deterministic=False)
         return {} if name == "cpu" else {"device": name}
 
 

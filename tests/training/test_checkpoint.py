@@ -17,11 +17,16 @@ from nestrec.errors import TrainingError
 from nestrec.training.checkpoint import Arrays, Checkpoint
 from nestrec.training.checkpoint_folder import CheckpointFolder
 from nestrec.training.options import Run
+from nestrec.training.training_state import PhaseState, TrainingState
 from tests.atomic.kills import Killed, killed_at
 from tests.training.worlds import Interfering, Recorder, is_same, quick, tiny
 
 ARRAYS: Arrays = {"users": np.arange(6, dtype=np.float32).reshape(2, 3), "items": np.ones((1, 3), np.float32)}
-STATE = {"search": None, "current": {"epoch": 3}}
+STATE = TrainingState(PhaseState("search", epoch=3))
+
+
+def at_epoch(epoch: int) -> TrainingState:
+    return TrainingState(PhaseState("search", epoch=epoch))
 
 
 @pytest.fixture
@@ -41,19 +46,19 @@ def arrays_file(directory: Path) -> Path:
 def test_what_was_written_is_read(checkpoint: Checkpoint) -> None:
     found = checkpoint.read()
     assert found is not None
-    assert found[0] == STATE
-    assert {name: array.tolist() for name, array in found[1].items()} == {
+    assert found.state == STATE
+    assert {name: array.tolist() for name, array in found.arrays.items()} == {
         name: array.tolist() for name, array in ARRAYS.items()
     }
 
 
 def test_the_next_write_replaces_all(checkpoint: Checkpoint) -> None:
     """Nothing of the former state is left, not in the directory and not beside it."""
-    checkpoint.write({**STATE, "current": {"epoch": 4}}, {"users": ARRAYS["users"] + 1})
+    checkpoint.write(at_epoch(4), {"users": ARRAYS["users"] + 1})
     found = checkpoint.read()
     assert found is not None
-    assert found[0]["current"] == {"epoch": 4}
-    assert list(found[1]) == ["users"]
+    assert found.state.current.epoch == 4
+    assert list(found.arrays) == ["users"]
     assert [path.name for path in checkpoint.directory.parent.iterdir()] == ["state"]
     assert len(list(checkpoint.directory.iterdir())) == 3  # state, arrays, lock
 
@@ -65,7 +70,7 @@ def test_arrays_that_were_read_stay_readable_when_replaced(checkpoint: Checkpoin
     checkpoint.write(STATE, {"users": ARRAYS["users"] + 1})
     checkpoint.folder.delete()
     assert not checkpoint.directory.exists()
-    np.testing.assert_array_equal(found[1]["users"], ARRAYS["users"])
+    np.testing.assert_array_equal(found.arrays["users"], ARRAYS["users"])
 
 
 def test_without_a_directory_there_is_nothing_to_read(tmp_path: Path) -> None:
@@ -80,7 +85,7 @@ def test_a_kill_at_any_step_of_a_write_or_a_deletion_leaves_a_whole_state(
     def life(folder: CheckpointFolder) -> None:
         folder.open()
         for epoch in (1, 2):
-            Checkpoint(folder, {}, 0.0).write({"epoch": epoch}, ARRAYS)
+            Checkpoint(folder, {}, 0.0).write(at_epoch(epoch), ARRAYS)
         folder.delete()
 
     for step in range(200):
@@ -93,8 +98,8 @@ def test_a_kill_at_any_step_of_a_write_or_a_deletion_leaves_a_whole_state(
         after = CheckpointFolder(folder.path)
         after.open()
         found = Checkpoint(after, {}, 0.0).read()
-        assert found is None or (found[0]["epoch"] in (1, 2) and set(found[1]) == set(ARRAYS))
-        Checkpoint(after, {}, 0.0).write({"epoch": 3}, ARRAYS)
+        assert found is None or (found.state.current.epoch in (1, 2) and set(found.arrays) == set(ARRAYS))
+        Checkpoint(after, {}, 0.0).write(at_epoch(3), ARRAYS)
         assert len(list(folder.path.iterdir())) == 3
         after.delete()
         assert not folder.path.exists()
@@ -119,10 +124,10 @@ def test_a_full_disk_keeps_the_former_state(checkpoint: Checkpoint, monkeypatch:
         with monkeypatch.context() as patch:
             patch.setattr(os, name, full)
             with pytest.raises(TrainingError, match="No space left on device"):
-                checkpoint.write({**STATE, "current": {"epoch": 9}}, ARRAYS)
+                checkpoint.write(at_epoch(9), ARRAYS)
         found = checkpoint.read()
         assert found is not None
-        assert found[0] == STATE
+        assert found.state == STATE
         assert len(list(checkpoint.directory.iterdir())) == 3
 
 
@@ -195,13 +200,13 @@ def without_identity(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda at: cut(arrays_file(at)), "is damaged .* delete it and train anew"),
-        (lambda at: flip(arrays_file(at)), "is not as it was written"),
-        (drop_arrays, "is damaged .* delete it and train anew"),
-        (lambda at: cut(at / "state.json"), "is no whole checkpoint .* delete it and train anew"),
-        (lambda at: (at / "state.json").write_text("[]"), "is no whole checkpoint .* delete it and train anew"),
-        (of_another_version, "is no checkpoint of this version of nestrec; delete it"),
-        (without_identity, "is no checkpoint of this version of nestrec; delete it"),
+        (lambda at: cut(arrays_file(at)), "is damaged .* delete it and start anew"),
+        (lambda at: flip(arrays_file(at)), "the checksum of .* is wrong"),
+        (drop_arrays, "is damaged .* delete it and start anew"),
+        (lambda at: cut(at / "state.json"), "must be a complete checkpoint .* delete it and start anew"),
+        (lambda at: (at / "state.json").write_text("[]"), "must be a complete checkpoint .* delete it and start anew"),
+        (of_another_version, "must be a complete checkpoint of this version of nestrec .* delete it"),
+        (without_identity, "must be a complete checkpoint of this version of nestrec .* delete it"),
     ],
 )
 def test_damage_is_a_sentence(checkpoint: Checkpoint, damage: Callable[[Path], object], sentence: str) -> None:
@@ -213,7 +218,7 @@ def test_damage_is_a_sentence(checkpoint: Checkpoint, damage: Callable[[Path], o
 
 def test_another_identity_is_told_by_name(checkpoint: Checkpoint) -> None:
     other = replace(checkpoint, identity={"seed": 2, "widths": [4, 8]})
-    with pytest.raises(TrainingError, match="was made with seed 1, this run has 2; give the same options and data"):
+    with pytest.raises(TrainingError, match="was made with seed 1, got 2; give the same"):
         other.read()
 
 

@@ -24,28 +24,46 @@ from tests.training.worlds import tiny
 
 def engine(widths: tuple[int, ...] = (3, 5), seed: int = 0, threads: int = 1, scale: float = 0.1) -> CpuEngine:
     data = tiny()
-    objective = Objective(Widths(widths), (1 / len(widths),) * len(widths), 8, 0.01, scale, 0.7, False, 1.0)
+    objective = Objective(
+        widths=Widths(widths),
+        level_weights=(1 / len(widths),) * len(widths),
+        n_candidates=8,
+        regularization=0.01,
+        starting_scale=scale,
+        l2_power=0.7,
+        softmax=False,
+        coupling=1.0,
+    )
     return CpuEngine(data.indptr, data.indices, data.n_items, objective, seed, threads)
 
 
 def objective(coupling: float, weights: tuple[float, ...] = (0.2, 0.3, 0.5)) -> Objective:
-    return Objective(Widths((2, 4, 8)), weights, 64, 0.3, 0.1, 0.0, True, coupling)
+    return Objective(
+        widths=Widths((2, 4, 8)),
+        level_weights=weights,
+        n_candidates=64,
+        regularization=0.3,
+        starting_scale=0.1,
+        l2_power=0.0,
+        softmax=True,
+        coupling=coupling,
+    )
 
 
 def test_coupled_levels_pull_by_their_weights_and_their_distance() -> None:
     """1: the shares of one loss; 0: every block heeds its own level alone; rows sum to 1, narrower levels are 0."""
     expected = np.array([[0.2, 0.3, 0.5], [0, 0.375, 0.625], [0, 0, 1]])
-    np.testing.assert_allclose(objective(1.0).pulls(), expected, rtol=1e-6)
-    np.testing.assert_array_equal(objective(0.0).pulls(), np.eye(3))
-    np.testing.assert_allclose(objective(0.5).pulls()[0], np.array([0.2, 0.15, 0.125]) / 0.475, rtol=1e-6)
+    np.testing.assert_allclose(objective(1.0).gradient_weights(), expected, rtol=1e-6)
+    np.testing.assert_array_equal(objective(0.0).gradient_weights(), np.eye(3))
+    np.testing.assert_allclose(objective(0.5).gradient_weights()[0], np.array([0.2, 0.15, 0.125]) / 0.475, rtol=1e-6)
 
 
 def test_a_level_without_weight_pulls_nothing_and_its_coordinates_serve_the_wider() -> None:
-    np.testing.assert_allclose(objective(0.5, (0.0, 0.0, 1.0)).pulls(), [[0, 0, 1]] * 3)
+    np.testing.assert_allclose(objective(0.5, (0.0, 0.0, 1.0)).gradient_weights(), [[0, 0, 1]] * 3)
 
 
 def test_the_softmax_holds_all_coordinates_back_alike() -> None:
-    np.testing.assert_allclose(objective(0.3).decays(), np.full(8, 0.3), rtol=1e-6)
+    np.testing.assert_allclose(objective(0.3).l2_weights(), np.full(8, 0.3), rtol=1e-6)
 
 
 def one_epoch(trained: CpuEngine, epoch: int = 0, rate: float = 0.1) -> tuple[float, int]:

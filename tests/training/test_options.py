@@ -94,8 +94,8 @@ def test_level_weights_become_shares() -> None:
 
 def test_what_the_data_decide_can_be_said() -> None:
     """A value that is given is the value that is used."""
-    decided = Trainer().objective(tiny())
-    said = Trainer(sampler=DynamicSampler(5), regularization=0.0, starting_scale=0.5).objective(tiny())
+    decided = Trainer().resolve(tiny()).objective
+    said = Trainer(sampler=DynamicSampler(5), regularization=0.0, starting_scale=0.5).resolve(tiny()).objective
     assert (said.n_candidates, said.regularization, said.starting_scale) == (5, 0.0, 0.5)
     assert decided.n_candidates >= 1
     assert decided.regularization > 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,8 +16,9 @@ from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.objective import starting_values
 from nestrec.training.options import Run
-from nestrec.training.phase import PhaseState, Schedule
+from nestrec.training.schedule import Schedule
 from nestrec.training.trainer import Trainer
+from nestrec.training.training_state import PhaseState, TrainingState
 from nestrec.training.validation import Validation
 from nestrec.widths import Widths
 from tests.training.worlds import Recorder, is_same, quick, tiny
@@ -32,14 +33,14 @@ def test_the_rate_falls_in_a_straight_line() -> None:
 
 
 def test_validation_is_ranked_now_and_then_and_at_the_end() -> None:
-    assert [epoch for epoch in range(1, 8) if SCHEDULE.looks_at(epoch)] == [3, 6, 7]
+    assert [epoch for epoch in range(1, 8) if SCHEDULE.evaluates_after(epoch)] == [3, 6, 7]
 
 
 class _OfSize:
     """As much of an engine as the size of a slice depends on."""
 
     def __init__(self, embedding_size: int) -> None:
-        self.objective = replace(Trainer().objective(tiny()), widths=Widths([embedding_size]))
+        self.objective = replace(Trainer().resolve(tiny()).objective, widths=Widths([embedding_size]))
 
 
 @pytest.mark.parametrize("embedding_size", [1, 64, 65, 100, 1024])
@@ -50,11 +51,11 @@ def test_a_slice_is_about_equal_work_and_whole_blocks(embedding_size: int) -> No
     assert slices[embedding_size] * max(64, embedding_size) == pytest.approx(slices[64] * 64, rel=0.01)
 
 
-@pytest.mark.parametrize("best_value", [-math.inf, 0.0, 0.1 + 0.2])
-def test_the_state_survives_json(best_value: float) -> None:
-    """To the last bit; minus infinity, which JSON lacks, included."""
-    state = PhaseState("search", 3, 64, 1 / 3, 64, 2, best_value, [{"epoch": 2, "value": 0.1}])
-    assert PhaseState.from_dict(json.loads(json.dumps(state.as_dict(), allow_nan=False))) == state
+@pytest.mark.parametrize("best_value", [None, 0.0, 0.1 + 0.2])
+def test_the_state_survives_json_to_the_last_bit(best_value: float | None) -> None:
+    phase = PhaseState("search", 3, 64, 1 / 3, 64, 2, best_value, [{"epoch": 2, "value": 0.1}])
+    state = TrainingState(phase, [(0, 0.1 + 0.2), (-1, 0.5)], None, {"value": 0.7})
+    assert msgspec.json.decode(msgspec.json.encode(state), type=TrainingState) == state
 
 
 class Diverging:
@@ -78,7 +79,9 @@ def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch,
     run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
     with monkeypatch.context() as patch:
         Diverging(patch, 3, loss)
-        sentence = rf"the loss became {loss} in epoch 3; lower the learning rate \(it was .*the last good state is in"
+        sentence = (
+            rf"the loss must be finite, got {loss} in epoch 3; lower learning_rate \(it was .*the last good state is in"
+        )
         with pytest.raises(TrainingError, match=sentence):
             quick().fit(tiny(), run=run)
     heard = Recorder()
@@ -89,7 +92,7 @@ def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch,
 
 def test_without_a_checkpoint_no_state_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     Diverging(monkeypatch, 1, math.nan)
-    with pytest.raises(TrainingError, match=r"or the starting scale$"):
+    with pytest.raises(TrainingError, match=r"or starting_scale$"):
         quick().fit(tiny())
 
 
@@ -100,7 +103,7 @@ def test_vectors_that_diverge_are_noticed(monkeypatch: pytest.MonkeyPatch) -> No
         return starting_values(*given) * np.float32(1e30)
 
     monkeypatch.setattr("nestrec.training.cpu_engine.starting_values", enormous)
-    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1"):
+    with pytest.raises(TrainingError, match=r"the loss must be finite, got (nan|inf) in epoch 1"):
         quick().fit(tiny(), validation=None)
 
 

@@ -279,9 +279,9 @@ def interrupted(run: Run) -> Run:
 @pytest.mark.parametrize(
     ("trainer", "seed", "sentence"),
     [
-        (quick(epochs=EPOCHS), 5, "was made with seed 0, this run has 5; give the same options and data"),
-        (quick(epochs=9), 0, r"was made with epochs 4, this run has 9; .* or leave out resume to start anew"),
-        (Trainer(widths=(3, 9), epochs=EPOCHS), 0, r"was made with widths \[3, 8\], this run has \[3, 9\]"),
+        (quick(epochs=EPOCHS), 5, "was made with seed 0, got 5; give the same"),
+        (quick(epochs=9), 0, r"was made with epochs 4, got 9; .* or leave out resume to start anew"),
+        (Trainer(widths=(3, 9), epochs=EPOCHS), 0, r"was made with widths \[3, 8\], got \[3, 9\]"),
     ],
 )
 def test_a_checkpoint_of_other_options_is_refused(interrupted: Run, trainer: Trainer, seed: int, sentence: str) -> None:
@@ -291,13 +291,13 @@ def test_a_checkpoint_of_other_options_is_refused(interrupted: Run, trainer: Tra
 
 def test_a_checkpoint_of_other_data_or_another_plan_is_refused(interrupted: Run) -> None:
     other = SyntheticData(n_users=120, n_items=96, interactions_per_user=15).generate(seed=3).interactions
-    decided = quick(epochs=EPOCHS).objective(tiny()).regularization  # which other data would decide otherwise
+    decided = quick(epochs=EPOCHS).resolve(tiny()).objective.regularization  # which other data would decide otherwise
     trainer = replace(quick(epochs=EPOCHS), regularization=decided)
     with pytest.raises(TrainingError, match="was made with data "):
         trainer.fit(other, run=interrupted)
     with pytest.raises(TrainingError, match="was made with validation "):
         trainer.fit(tiny(), validation=RandomSplit(0.2), run=interrupted)
-    with pytest.raises(TrainingError, match="was made with refit True, this run has False"):
+    with pytest.raises(TrainingError, match="was made with refit True, got False"):
         trainer.fit(tiny(), refit=False, run=interrupted)
 
 

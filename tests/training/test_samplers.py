@@ -38,9 +38,9 @@ def test_a_softmax_needs_whole_vectors_of_candidates(n_candidates: int) -> None:
 
 def test_each_loss_has_rules_of_its_own() -> None:
     """Pairwise losses share theirs; those of the softmax differ in what they decide too."""
-    assert BPR().rules == BinaryCrossEntropy().rules
-    assert SampledSoftmax().rules.softmax
-    assert not BPR().rules.softmax
+    assert BPR().data_defaults == BinaryCrossEntropy().data_defaults
+    assert SampledSoftmax().data_defaults.softmax
+    assert not BPR().data_defaults.softmax
 
 
 @pytest.mark.parametrize("coupling", [-0.1, 1.1, float("nan")])
@@ -51,6 +51,6 @@ def test_a_coupling_out_of_range_says_why(coupling: float) -> None:
 
 def test_the_softmax_is_the_default_and_pairs_one_option_away() -> None:
     world = SyntheticData(n_users=200, n_items=400).generate(seed=1).interactions
-    assert Trainer().objective(world).softmax
-    assert not Trainer(sampler=DynamicSampler()).objective(world).softmax
-    assert Trainer(sampler=DynamicSampler()).objective(world).coupling == 1
+    assert Trainer().resolve(world).objective.softmax
+    assert not Trainer(sampler=DynamicSampler()).resolve(world).objective.softmax
+    assert Trainer(sampler=DynamicSampler()).resolve(world).objective.coupling == 1

@@ -67,7 +67,7 @@ def test_dense_data_are_tuned_and_sparse_ones_are_not() -> None:
     assert len(found["tuning"]) >= 3
     assert heard.phases == ["tuning"] * len(found["tuning"]) + ["search", "final"]
     assert sum(note.startswith("regularization ") for note in heard.notes) == len(found["tuning"])
-    rule = trainer.objective(dense()).regularization
+    rule = trainer.resolve(dense()).objective.regularization
     values = {round(np.log(of["regularization_multiple"]) / np.log(STEP)): of["value"] for of in found["tuning"]}
     assert found["options"]["regularization"] == pytest.approx(rule * best_multiple(values))
     assert told(trainer.fit(tiny()))["tuning"] == []
@@ -77,7 +77,7 @@ def test_the_best_regularization_is_found() -> None:
     """The one chosen does no worse on the validation part than the trials around it, but for the parabola's top."""
     found = told(Trainer(widths=(3, 8)).fit(dense(), run=Run(deterministic=True)))
     best = max(found["tuning"], key=lambda of: of["value"])
-    rule = Trainer(widths=(3, 8)).objective(dense()).regularization
+    rule = Trainer(widths=(3, 8)).resolve(dense()).objective.regularization
     chosen = found["options"]["regularization"] / rule
     assert best["regularization_multiple"] / STEP**0.5 <= chosen <= best["regularization_multiple"] * STEP**0.5
 
@@ -151,5 +151,8 @@ def test_the_final_phase_has_the_rule_of_all_interactions() -> None:
     """The search trains on nine tenths, whose noise is greater: the same multiple of a larger regularization."""
     trainer = Trainer()
     part = RandomSplit(0.1).split(tiny())[0]
-    assert trainer.objective(part).regularization > trainer.objective(tiny()).regularization
-    assert trainer.objective(tiny(), 2.0).regularization == 2 * trainer.objective(tiny()).regularization
+    assert trainer.resolve(part).objective.regularization > trainer.resolve(tiny()).objective.regularization
+    assert (
+        trainer.resolve(tiny()).scale_regularization(2.0).objective.regularization
+        == 2 * trainer.resolve(tiny()).objective.regularization
+    )

@@ -13,8 +13,8 @@ from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError, TrainingError
+from nestrec.training.check_interactions import check_learnable
 from nestrec.training.options import Run
-from nestrec.training.trainer import check_learnable
 from nestrec.widths import Widths
 
 

@@ -97,9 +97,9 @@ class LightGCN(Backbone):
         makes of one where taste and chance meet. Its gradient comes back through the same mean, hence the square. In
         sparse graphs s is near 1, and a vector nearly as long as what is trained; in dense ones it is near 0.
         """
-        from nestrec.training.data_defaults import chance_edge
+        from nestrec.training.data_defaults import largest_noise_value
 
-        edge = min(1.0, chance_edge(interactions))  # no singular value of a normalised graph is above 1
+        edge = min(1.0, largest_noise_value(interactions))  # no singular value of a normalised graph is above 1
         gain: float = sum(edge**layer for layer in range(self.n_layers + 1)) / (self.n_layers + 1)
         return gain**2
 

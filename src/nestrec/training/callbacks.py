@@ -51,15 +51,19 @@ class Callback(Protocol):
 
     def on_phase_start(self, start: PhaseStart) -> None:
         """Handle the start of a phase."""
+        return
 
     def on_progress(self, n_positives: int) -> None:
         """Handle that this many more positives were trained."""
+        return
 
     def on_epoch_end(self, report: EpochReport) -> None:
         """Handle the end of an epoch."""
+        return
 
     def on_message(self, message: str) -> None:
         """Handle a message to the user."""
+        return
 
 
 @dataclass(frozen=True)

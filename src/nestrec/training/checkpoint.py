@@ -1,110 +1,131 @@
-"""The state of training on disk, always whole: arrays first, then the state that names them, in one rename.
+"""Checkpoints: the state of training on disk, replaced atomically.
 
-What is neither a checkpoint nor an empty folder is refused before training begins, and never replaced or deleted. The
-checkpoint stays when training is done: whoever saves the model deletes it then (`CheckpointFolder`).
+The arrays are written first, then the state that names their file, in one rename. Anything but a checkpoint or an empty
+folder in its place is refused before training starts, and never replaced or deleted. The checkpoint stays after
+training: delete it once the model is saved (`CheckpointFolder`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
 
 from nestrec.arrays import Float32Array
 from nestrec.artefact.tensors import map_arrays, write_arrays
 from nestrec.atomic.flushing import flush_file, flush_folder
 from nestrec.atomic.workspace import workspace
 from nestrec.errors import ModelFileError, TrainingError
-from nestrec.training.checkpoint_folder import FORMAT, STATE, VERSION, CheckpointFolder, read_document
+from nestrec.training.checkpoint_folder import STATE, CheckpointDocument, CheckpointFolder, read_document
+from nestrec.training.training_state import TrainingState
 
 Arrays = dict[str, Float32Array]
+_BEST = "best_"  # begins the names of the best epoch's embeddings
+
+
+class StoredState(NamedTuple):
+    """A checkpoint's content."""
+
+    state: TrainingState
+    arrays: Arrays  # mapped
+
+    @property
+    def parameters(self) -> Arrays:
+        """The engine's arrays."""
+        return {name: array for name, array in self.arrays.items() if not name.startswith(_BEST)}
+
+    @property
+    def best(self) -> Arrays | None:
+        """Copies of the best epoch's embeddings; None if no epoch was evaluated."""
+        stored = self.arrays.items()
+        return {name.removeprefix(_BEST): np.array(a) for name, a in stored if name.startswith(_BEST)} or None
 
 
 @dataclass
 class Checkpoint:
-    """Where the state is kept, whose it is, and when it was last written."""
+    """Writes the state of a run to its folder and reads it, at most so often."""
 
     folder: CheckpointFolder  # open
-    identity: dict[str, Any]  # options and data that a resumed run must share
+    identity: dict[str, Any]  # options and data that a resumed run must have too
     least_seconds: float
     _written: float = field(default_factory=time.monotonic)
 
     @property
     def directory(self) -> Path:
-        """Where it lies."""
+        """Path of the folder."""
         return self.folder.path
 
     def is_due(self) -> bool:
-        """Whether enough time has passed since the last write."""
+        """Return whether enough time has passed since the last write."""
         return time.monotonic() - self._written >= self.least_seconds
 
     def exists(self) -> bool:
-        """Whether there is a state, of this run or of the one it goes on from."""
+        """Return whether there is a state, of this run or of the one it resumes."""
         return self.folder.has_state
 
-    def write(self, state: dict[str, Any], arrays: Arrays) -> None:
-        """Replace what is there. Raises TrainingError where it cannot be written; the former state is then kept."""
+    def write(self, state: TrainingState, arrays: Arrays, best: Arrays | None = None) -> None:
+        """Replace the state; raise TrainingError, keeping the former one, if it cannot be written."""
         self._written = time.monotonic()
         name = f"arrays-{uuid.uuid4().hex[:12]}.safetensors"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)  # somebody may have cleaned up
-            self._write_state(name, state, arrays)
+            named = {f"{_BEST}{key}": array for key, array in (best or {}).items()}
+            self._write_state(name, state, {**arrays, **named})
         except OSError as error:
             with suppress(OSError):
                 self.folder.delete_strays()
             raise TrainingError(
                 f"checkpoint {self.directory} cannot be written ({error.strerror or error}); "
-                "make room or name another place for the checkpoint"
+                "make room or give another checkpoint folder"
             ) from error
         with suppress(OSError):
             self.folder.delete_strays()
 
-    def _write_state(self, name: str, state: dict[str, Any], arrays: Arrays) -> None:
+    def _write_state(self, name: str, state: TrainingState, arrays: Arrays) -> None:
         with workspace(self.directory, "arrays") as content:  # the library's own temporary file goes with it
             write_arrays(content / name, arrays)
             flush_file(content / name)
             (content / name).rename(self.directory / name)
-        document = {
-            "format": FORMAT, "version": VERSION, "identity": self.identity, "arrays": name,
-            "sha256": _sha256(self.directory / name), "state": state,
-        }  # fmt: skip
+        document = CheckpointDocument(
+            identity=self.identity, arrays=name, sha256=_sha256(self.directory / name), state=state
+        )
         new = self.directory / f"{STATE}.new"
-        new.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
+        new.write_bytes(msgspec.json.encode(document))
         flush_file(new)
         flush_folder(self.directory)
         new.replace(self.directory / STATE)
         flush_folder(self.directory)
 
-    def read(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Return (state, arrays), None where there is no checkpoint.
-
-        Raises TrainingError for a damaged one and for one of other options or other data.
-        """
+    def read(self) -> StoredState | None:
+        """Return the state, None if there is none; raise TrainingError if it is damaged or of other options or data."""
         if not self.exists():
             return None
         document = read_document(self.directory)
-        self._check_identity(document["identity"])
-        return document["state"], _whole_arrays(self.directory / document["arrays"], document["sha256"])
+        self._check_identity(document.identity)
+        return StoredState(document.state, _read_arrays(self.directory / document.arrays, document.sha256))
 
     def _check_identity(self, found: dict[str, Any]) -> None:
-        for name, value in json.loads(json.dumps(self.identity)).items():
+        for name, value in msgspec.to_builtins(self.identity).items():
             if found.get(name) != value:
                 raise TrainingError(
-                    f"checkpoint {self.directory} was made with {name} {found.get(name)}, this run has {value}; "
-                    "give the same options and data, or leave out resume to start anew"
+                    f"a resumed run must have the options and data of its checkpoint: {self.directory} was made with "
+                    f"{name} {found.get(name)}, got {value}; give the same, or leave out resume to start anew",
+                    mentions=("resume",),
                 )
 
 
-def _whole_arrays(path: Path, checksum: str) -> Arrays:
-    damaged = f"checkpoint {path.parent} is damaged ({{}}); delete it and train anew"
+def _read_arrays(path: Path, checksum: str) -> Arrays:
+    damaged = f"checkpoint {path.parent} is damaged ({{}}); delete it and start anew"
     try:
         if _sha256(path) != checksum:
-            raise TrainingError(damaged.format(f"{path.name} is not as it was written"))
+            raise TrainingError(damaged.format(f"the checksum of {path.name} is wrong"))
         with path.open("rb") as file:
             return map_arrays(path, file)
     except (OSError, ModelFileError) as error:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.atomic.workspace import remove_leftovers
 from nestrec.errors import TrainingError
+from nestrec.training.training_state import TrainingState
 
 STATE = "state.json"
-FORMAT = "nestrec-checkpoint"
-VERSION = 2  # 2: the state names the file of its arrays
 _LOCK = "lock"
 _OWN = re.compile(r"arrays-[0-9a-f]{12}\.safetensors|state\.json\.new|lock|\.arrays\.[0-9a-f]{12}\.partial")
+
+
+class CheckpointDocument(msgspec.Struct, kw_only=True):
+    """Content of the state's file."""
+
+    format: Literal["nestrec-checkpoint"] = "nestrec-checkpoint"
+    version: Literal[3] = 3  # 3: `rotated` and `trials` in the state
+    identity: dict[str, Any]  # options and data that a resumed run must have too
+    arrays: str  # name of the file
+    sha256: str  # of that file
+    state: TrainingState
 
 
 class CheckpointFolder:
@@ -91,7 +102,7 @@ class CheckpointFolder:
         needed = {STATE, _LOCK}
         if self.has_state:
             try:
-                needed.add(read_document(self.path)["arrays"])
+                needed.add(read_document(self.path).arrays)
             except TrainingError:
                 return
         remove_leftovers(self.path, "arrays")
@@ -129,18 +140,17 @@ def refuse_foreign(folder: Path) -> None:
         )
 
 
-def read_document(folder: Path) -> dict[str, Any]:
-    """Return what the state says; raise TrainingError for one that is damaged, foreign or of another version."""
+def read_document(folder: Path) -> CheckpointDocument:
+    """Return the content of the state's file; raise TrainingError if it is damaged, foreign or of another version."""
     try:
-        document = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        is_ours = document["format"] == FORMAT and document["version"] == VERSION
-        is_whole = isinstance(document["identity"], dict) and {"state", "sha256"} <= set(document)
-        arrays = document["arrays"] if is_ours else ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise TrainingError(f"{folder} is no whole checkpoint ({error}); delete it and train anew") from error
-    if not (is_ours and is_whole and isinstance(arrays, str) and _OWN.fullmatch(arrays)):
-        raise TrainingError(f"{folder} is no checkpoint of this version of nestrec; delete it and train anew")
-    return dict(document)
+        document = msgspec.json.decode((folder / STATE).read_bytes(), type=CheckpointDocument)
+        if not _OWN.fullmatch(document.arrays):
+            raise msgspec.ValidationError(f"{document.arrays!r} is not the name of an arrays file")
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TrainingError(
+            f"{folder} must be a complete checkpoint of this version of nestrec ({error}); delete it and start anew"
+        ) from error
+    return document
 
 
 def _is_state(folder: Path) -> bool:

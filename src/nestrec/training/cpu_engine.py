@@ -45,11 +45,11 @@ class CpuEngine:
         widths = np.array(objective.widths.values, dtype=np.int64)
         self._stride = -(-int(widths[-1]) // LANES) * LANES
         self._widths = widths
-        self._inside = (np.arange(self._stride) < widths[:, None]).astype(np.float32).ravel()
+        self._level_mask = (np.arange(self._stride) < widths[:, None]).astype(np.float32).ravel()
         self._level_weights = np.array(objective.level_weights, dtype=np.float32)
-        self._pulls = objective.pulls().ravel()
-        self._decays = np.zeros(self._stride, dtype=np.float32)
-        self._decays[: widths[-1]] = objective.decays()
+        self._gradient_weights = objective.gradient_weights().ravel()
+        self._l2_weights = np.zeros(self._stride, dtype=np.float32)
+        self._l2_weights[: widths[-1]] = objective.l2_weights()
         self.users = starting_values(objective, n_users, self._stride, seed, 0)
         self.items = starting_values(objective, n_items, self._stride, seed, 1)
         self.user_squares = np.full_like(self.users, FIRST_SQUARE)
@@ -109,7 +109,9 @@ class CpuEngine:
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         objective = self.objective
         kernel: Any = nested_softmax.train_slice if objective.softmax else nested_bpr.train_slice
-        by_level = (self._pulls, objective.sharpness()) if objective.softmax else (self._inside,)
+        by_level = (
+            (self._gradient_weights, objective.inverse_temperatures()) if objective.softmax else (self._level_mask,)
+        )
         result: tuple[float, int] = kernel(  # its numbers are numpy's: the kernel is compiled for their types
             self.users.reshape(-1),
             self.items.reshape(-1),
@@ -124,7 +126,7 @@ class CpuEngine:
             self._stride,
             objective.n_candidates,
             np.float32(learning_rate),
-            self._decays,
+            self._l2_weights,
             key,
             start,
             stop,

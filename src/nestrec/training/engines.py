@@ -14,17 +14,13 @@ from nestrec.errors import OptionError
 from nestrec.extras import require
 from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.backbones import MF, Backbone
-from nestrec.training.losses import BPR, Loss, SampledSoftmax
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
 from nestrec.training.registry import resolve
-from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler, UniformSampler
 
 if TYPE_CHECKING:
     from nestrec.arrays import Float32Array
     from nestrec.data.interactions import Interactions
-    from nestrec.training.autograd.config import Parts
     from nestrec.training.objective import Objective
-    from nestrec.training.options import Run
 
 
 CPU_LEARNING_RATE = Adagrad().learning_rate
@@ -110,7 +106,7 @@ class TorchEngine:
         steps = interactions.n_interactions / _STEPS_PER_EPOCH
         return min(_LARGEST_BATCH, max(_SMALLEST_BATCH, round(steps / BLOCK) * BLOCK))
 
-    def chosen(self, backbone: Backbone, interactions: Interactions) -> dict[str, Any]:
+    def describe(self, backbone: Backbone, interactions: Interactions) -> dict[str, Any]:
         """Return its options by name, what the data decide filled in; the device is none of the model's."""
         return {
             "engine": "torch",
@@ -118,16 +114,6 @@ class TorchEngine:
             "batch_size": self.batch_size_for(interactions),
             "mixed_precision": self.mixed_precision,
         }
-
-    def parts(
-        self, backbone: Backbone, sampler: Sampler, loss: Loss, interactions: Interactions, epochs: int, run: Run
-    ) -> Parts:
-        """Return what a run trains and how; raise MissingExtraError without torch, OptionError without the device."""
-        device = _torch().device(self.check_device(deterministic=run.deterministic))
-        from nestrec.training.autograd.config import Parts
-
-        optimizer, batch_size = self.optimizer_for(backbone), self.batch_size_for(interactions)
-        return Parts(backbone, sampler, loss, optimizer, batch_size, device, self.mixed_precision, epochs)
 
     def check_device(self, *, deterministic: bool) -> str:
         """Return the device's name; raise OptionError where it is not there or cannot give equal bits."""
@@ -141,33 +127,6 @@ class TorchEngine:
 
 
 ENGINES: dict[str, type] = {"torch": TorchEngine}
-
-
-def started(interactions: Interactions, objective: Objective, run: Run, parts: Parts | None) -> RunningEngine:
-    """Return an engine at its starting values: torch's for parts, the CPU engine for None."""
-    from nestrec.parallel.threads import checked_threads
-    from nestrec.training.cpu_engine import CpuEngine
-
-    threads = 1 if run.deterministic else checked_threads(run.threads)
-    csr = interactions.indptr, interactions.indices, interactions.n_items
-    if parts is None:
-        return CpuEngine(*csr, objective, run.seed, threads)
-    from nestrec.training.autograd.autograd_engine import AutogradEngine
-
-    return AutogradEngine(*csr, objective, run.seed, threads, parts)
-
-
-def runs_on_cpu_engine(backbone: Backbone, sampler: Sampler, loss: Loss) -> bool:
-    """Say whether the compiled kernels can train these: they have the default softmax, and pairs as in the paper."""
-    if not isinstance(backbone, MF):
-        return False
-    if type(loss) is SampledSoftmax:
-        return type(sampler) is PoolSampler
-    if type(loss) is not BPR:
-        return False
-    if type(sampler) is DynamicSampler:
-        return sampler.n_hardest == 1 and not sampler.shared
-    return type(sampler) is UniformSampler and not sampler.shared
 
 
 def _torch() -> Any:

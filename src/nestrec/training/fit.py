@@ -6,76 +6,62 @@ import signal
 import time
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nestrec.arrays import Float32Array
 from nestrec.data.cold_ids import restrict_to
 from nestrec.data.interactions import Interactions
-from nestrec.data.splitting import Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.svd_rotation import rotate_embeddings
-from nestrec.training.checkpoint import Checkpoint
+from nestrec.training.callbacks import Phase
+from nestrec.training.checkpoint import Checkpoint, StoredState
 from nestrec.training.checkpoint_folder import CheckpointFolder
-from nestrec.training.manifest_sections import data_of, options_of
+from nestrec.training.manifest_sections import describe_data, describe_options
 from nestrec.training.options import Run
-from nestrec.training.phase import PhaseRun, PhaseState, Schedule
+from nestrec.training.phase import PhaseRun
 from nestrec.training.regularization_search import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
+from nestrec.training.schedule import Schedule
+from nestrec.training.setup import TrainingSetup
 from nestrec.training.stop_request import StoppedError, StopRequest
+from nestrec.training.training_state import PhaseState, TrainingState
 from nestrec.training.validation import Validation
-from nestrec.training.validation_part import Coverage, carve, describe_validation, report_coverage
-
-if TYPE_CHECKING:
-    from nestrec.training.trainer import Trainer
-
-
-def _is_from_search(phase: PhaseRun) -> bool:
-    """Whether the search, not the final phase, is what gives the model, if it has come to rank anything."""
-    return phase.state.phase != "final" or (phase.best is not None and not phase.is_finished)
+from nestrec.training.validation_part import describe_validation
 
 
 class Fit:
-    """What a trainer does with one set of interactions; call `result` once."""
+    """Runs the phases; as a context manager it locks the checkpoint's folder, unless the caller has."""
 
     def __init__(
-        self,
-        trainer: Trainer,
-        interactions: Interactions,
-        validation: Split | Interactions | None,
-        refit: bool,
-        run: Run,
-        stop: StopRequest,
+        self, setup: TrainingSetup, validation: Validation | None, *, refit: bool, run: Run, stop: StopRequest
     ) -> None:
-        self.trainer, self.interactions, self.run, self.stop = trainer, interactions, run, stop
-        self.multiple = 1.0  # of the regularization that is the rule
-        self.tried: dict[int, float] = {}
-        self.objective = trainer.objective(interactions)
-        self.schedule = trainer.schedule(interactions)
-        self.validated_on = describe_validation(validation)
-        self.coverage: Coverage | None = None
-        self.validation = self._validation(validation)
-        self.refit = refit and self.validation is not None and not isinstance(validation, Interactions)
-        self.tunes = self._tunes()
+        """Check that the options fit each other; raise OptionError if they do not."""
+        if setup.tune_seconds and validation is None:
+            raise OptionError(
+                f"tune_seconds must be left out without a validation part, got {setup.tune_seconds:g}",
+                option="tune_seconds",
+            )
+        self.setup, self.validation, self.run, self.stop = setup, validation, run, stop
+        self.refit = refit and validation is not None and not validation.was_given
         self.checkpoint = self._checkpoint()
+        self.stored: StoredState | None = None  # to resume from, until a phase has
+        self.trials: dict[int, float] = {}  # steps of the regularization search -> validation value
         self.search: PhaseState | None = None
-        self.rotated: dict[str, Any] | None = None  # metrics of the search's best vectors after rotation, where better
-        self.cut_off = False  # a stop has ended the ranking of the rotated vectors
-        self.began = time.perf_counter()
+        self.best: dict[str, Float32Array] | None = None  # embeddings of the search's best epoch
+        self.rotated: dict[str, Any] | None = None  # validation metrics after rotation, if these are better
+        self.interrupted = False  # while the rotated embeddings were evaluated
+        self.started = time.perf_counter()
         self._opened = False
 
-    def result(self) -> NestedEmbeddings:
+    def train(self) -> NestedEmbeddings:
         """Run the phases and return the model."""
-        resumed = self.checkpoint.read() if self.checkpoint is not None and self.run.resume else None
-        if self.run.resume and resumed is None and self.checkpoint is not None:
-            self.run.callback_list.on_message(
-                f"no checkpoint in {self.checkpoint.directory}: starting from the beginning"
-            )
-        return self._phases(*(resumed or (None, {})))
+        self._read_checkpoint()
+        return self._model(self._tune() or self._search() or self._train_on_all())
 
     def __enter__(self) -> Fit:
-        """Lock the folder of the checkpoint, unless the caller has."""
+        """Lock the folder of the checkpoint."""
         if self.checkpoint is not None and not self.checkpoint.folder.is_open:
             self.checkpoint.folder.open()
             self._opened = True
@@ -84,139 +70,133 @@ class Fit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Free the folder; the checkpoint stays."""
+        """Unlock the folder; the checkpoint stays."""
         if self.checkpoint is not None and self._opened:
             self.checkpoint.folder.close()
 
-    def _validation(self, given: Split | Interactions | None) -> Validation | None:
-        if given is None:
+    def _read_checkpoint(self) -> None:
+        if self.checkpoint is None or not self.run.resume:
+            return
+        self.stored = self.checkpoint.read()
+        if self.stored is None:
+            message = f"no checkpoint in {self.checkpoint.directory}: starting from the beginning"
+            self.run.callback_list.on_message(message)
+            return
+        state, self.best = self.stored.state, self.stored.best
+        self.trials, self.search, self.rotated = dict(state.trials), state.search, state.rotated
+
+    def _tune(self) -> PhaseRun | None:
+        """Search for the regularization, and set it; return the trial that a stop has interrupted, if any."""
+        if self.validation is None:
             return None
-        train, held_out, self.coverage = carve(given, self.interactions)
-        report_coverage(given, self.coverage, self.run.callback_list)
-        metric, widths = MetricAtCutoff.parse(self.trainer.metric), self.objective.widths
-        return Validation(train, held_out, metric, widths, self.run.threads)
-
-    def _phases(self, saved: dict[str, Any] | None, arrays: dict[str, Any]) -> NestedEmbeddings:
-        best = {
-            name.removeprefix("best_"): np.array(a) for name, a in arrays.items() if name.startswith("best_")
-        } or None
-        if saved is not None:
-            self.tried = dict(saved["tried"])
-            self.search = None if saved["search"] is None else PhaseState.from_dict(saved["search"])
-            self.rotated = saved["rotated"]
-        if self.tunes and (saved is None or saved["current"]["phase"] == "tuning"):
-            cut_off = self._tune(saved, arrays)
-            if cut_off is not None:
-                return self._model(cut_off)
-            saved, best = None, None
-        self.multiple = best_multiple(self.tried)
-        self.objective = self.trainer.objective(self.interactions, self.multiple)
-        if self.validation is not None and self.search is None:
-            watched = self._phase("search", self.validation.train, self.schedule, best, saved, arrays)
-            best = watched.best
-            if self.stop.made:
-                return self._model(watched)
-            self._keep_finished(watched)
-            watched.release()  # room for the turned vectors
-            try:
-                self.rotated = self._rotation_metrics(watched)
-            except StoppedError:
-                self.cut_off = True
-                return self._model(watched)
-            if not self.refit:
-                return self._model(watched)
-            self.search, saved = watched.state, None
-            del watched
-        epochs = self.search.best_epoch if self.search is not None else self.schedule.epochs
-        schedule = replace(self.schedule, stop_after=epochs)
-        final = self._phase("final", self.interactions, schedule, best, saved, arrays)
-        self._keep_finished(final)
-        return self._model(final)
-
-    def _keep_finished(self, phase: PhaseRun) -> None:
-        """Bring the checkpoint up to date, where there is one: it holds the model until that is saved."""
-        if self.checkpoint is not None and (self.checkpoint.exists() or self.stop.made):
-            phase.save()
-
-    def _rotation_metrics(self, watched: PhaseRun) -> dict[str, Any] | None:
-        """Rank the best of the search turned, and return how that goes; None where it is no better."""
-        if not self.trainer.rotate or watched.best is None or self.validation is None or len(self.objective.widths) < 2:
-            return None
-        vectors = rotate_embeddings(watched.best["user_embeddings"], watched.best["item_embeddings"])
-        # Without the state of the search on disk, a resumed run could not begin this ranking again.
-        can_stop = self.checkpoint is None or self.checkpoint.exists()
-        metrics, value = self.validation(*vectors, self.stop.check if can_stop else None)
-        if not self._is_better(value, watched.state):
-            return None
-        self.run.callback_list.on_message(
-            f"turned, so that prefixes are the best truncations, the vectors reach {self.trainer.metric} {value:.4f}, "
-            "averaged over widths; so the model is turned"
-        )
-        by_width = {str(width): values for width, values in metrics.items()}
-        return {"epoch": watched.state.best_epoch, "value": value, "metrics": by_width}
-
-    def _is_better(self, value: float, search: PhaseState) -> bool:
-        return any(value > of["value"] for of in search.history if of["epoch"] == search.best_epoch)
-
-    def _tunes(self) -> bool:
-        if self.trainer.tune_seconds and self.validation is None:
-            raise OptionError(
-                f"{self.trainer.tune_seconds:g} seconds of tuning mean nothing without a validation part; "
-                "give one, or leave tune_seconds out"
-            )
-        return self.validation is not None and self.trainer.tunes(self.interactions)
-
-    def _tune(self, saved: dict[str, Any] | None, arrays: dict[str, Any]) -> PhaseRun | None:
-        """Try regularizations on the validation part; return the trial that a stop has cut off, if any."""
-        assert self.validation is not None
-        began, seconds = time.perf_counter(), self.trainer.tune_seconds
-        while (step := next_step(self.tried)) is not None:
-            self.multiple = multiple_of(step)
-            trial = self._phase("tuning", self.validation.train, self._trial_schedule(), None, saved, arrays)
-            if self.stop.made:
-                return trial
-            self.tried[step], saved = trial.state.best_value, None
-            tried, value = trial.engine.objective.regularization, self.tried[step]
-            self.run.callback_list.on_message(
-                f"regularization {tried:.3g}: {self.trainer.metric} {value:.4f}, averaged over widths"
-            )
-            if seconds is not None and time.perf_counter() - began >= seconds:
-                break
+        if self.setup.tunes and (self.stored is None or self.stored.state.current.phase == "tuning"):
+            started, self.best = time.perf_counter(), None
+            while (step := next_step(self.trials)) is not None:
+                trial = self._run_phase("tuning", self._trial_setup(step), self._trial_schedule())
+                if self.stop.made:
+                    return trial
+                self._keep_trial(step, trial)
+                if self.setup.tune_seconds is not None and time.perf_counter() - started >= self.setup.tune_seconds:
+                    break
         return None
 
-    def _trial_schedule(self) -> Schedule:
-        epochs = min(TRIAL_EPOCHS, self.schedule.epochs)
-        return replace(self.schedule, epochs=epochs, stop_after=epochs, evaluate_every=epochs)
+    def _trial_setup(self, step: int) -> TrainingSetup:
+        assert self.validation is not None
+        return self.validation.setup.scale_regularization(multiple_of(step))
 
-    def _phase(
-        self,
-        name: Any,
-        interactions: Interactions,
-        schedule: Schedule,
-        best: dict[str, Any] | None,
-        saved: dict[str, Any] | None,
-        arrays: dict[str, Any],
+    def _trial_schedule(self) -> Schedule:
+        epochs = min(TRIAL_EPOCHS, self.setup.schedule.epochs)
+        return replace(self.setup.schedule, epochs=epochs, stop_after=epochs, evaluate_every=epochs)
+
+    def _keep_trial(self, step: int, trial: PhaseRun) -> None:
+        value = trial.state.best_value
+        assert value is not None
+        self.trials[step] = value
+        regularization = trial.engine.objective.regularization
+        message = f"regularization {regularization:.3g}: {self.setup.metric} {value:.4f}, averaged over widths"
+        self.run.callback_list.on_message(message)
+
+    def _search(self) -> PhaseRun | None:
+        """Find the best epoch on the validation split; return the phase if it is the last one."""
+        multiple = best_multiple(self.trials)
+        self.setup = self.setup.scale_regularization(multiple)
+        if self.validation is None or self.search is not None:
+            return None
+        setup = self.validation.setup.scale_regularization(multiple)
+        phase = self._run_phase("search", setup, self.setup.schedule, self.best)
+        if self.stop.made:
+            return phase
+        self._save_finished(phase)
+        phase.release()  # room for the rotated embeddings
+        try:
+            self.rotated = self._evaluate_rotated(phase)
+        except StoppedError:
+            self.interrupted = True
+            return phase
+        if not self.refit:
+            return phase
+        self.search, self.best = phase.state, phase.best
+        return None
+
+    def _evaluate_rotated(self, phase: PhaseRun) -> dict[str, Any] | None:
+        """Return the validation metrics of the search's best embeddings after rotation, None if no better."""
+        best, before = phase.best, phase.state.find_best()
+        if not self.setup.rotate or len(self.setup.objective.widths) < 2:
+            return None
+        if self.validation is None or best is None or before is None:
+            return None
+        embeddings = rotate_embeddings(best["user_embeddings"], best["item_embeddings"])
+        # Without the state of the search on disk, a resumed run could not repeat this evaluation.
+        can_stop = self.checkpoint is None or self.checkpoint.exists()
+        metrics, value = self.validation(*embeddings, self.stop.check if can_stop else None)
+        if value <= before["value"]:
+            return None
+        self.run.callback_list.on_message(
+            f"rotation improves {self.setup.metric}, averaged over widths, to {value:.4f}: the model is rotated"
+        )
+        by_width = {str(width): values for width, values in metrics.items()}
+        return {"epoch": phase.state.best_epoch, "value": value, "metrics": by_width}
+
+    def _train_on_all(self) -> PhaseRun:
+        """Train on all interactions, for as many epochs as the search found best."""
+        epochs = self.setup.schedule.epochs if self.search is None else self.search.best_epoch
+        phase = self._run_phase("final", self.setup, replace(self.setup.schedule, stop_after=epochs), self.best)
+        self._save_finished(phase)
+        return phase
+
+    def _run_phase(
+        self, name: Phase, setup: TrainingSetup, schedule: Schedule, best: dict[str, Float32Array] | None = None
     ) -> PhaseRun:
-        objective = self.trainer.objective(interactions, self.multiple)
-        engine = self.trainer.start(interactions, objective, self.run)
-        state = PhaseState(name)
-        if saved is not None:
-            state = PhaseState.from_dict(saved["current"])
-            engine.restore({name: array for name, array in arrays.items() if not name.startswith("best_")})
-        validate = None if name == "final" else self.validation
+        """Train until the phase ends or is stopped; the first phase of a resumed run starts from the checkpoint."""
+        engine, state = setup.start_engine(self.run), PhaseState(name)
+        if self.stored is not None:
+            state = self.stored.state.current
+            engine.restore(self.stored.parameters)
+            self.stored = None
         phase = PhaseRun(
-            engine, schedule, validate, state, best, self.checkpoint, self.run.callback_list, self.stop, self._kept
+            engine=engine,
+            schedule=schedule,
+            validate=None if name == "final" else self.validation,
+            state=state,
+            best=best,
+            checkpoint=self.checkpoint,
+            callbacks=self.run.callback_list,
+            stop=self.stop,
+            training_state=self._training_state,
         )
         phase.run()
         return phase
 
-    def _kept(self) -> dict[str, Any]:
-        search = None if self.search is None else self.search.as_dict()
-        tried = list(self.tried.items())  # pairs: the names of a JSON object are texts
-        return {"search": search, "rotated": self.rotated, "tried": tried}
+    def _training_state(self, current: PhaseState) -> TrainingState:
+        return TrainingState(current, list(self.trials.items()), self.search, self.rotated)
+
+    def _save_finished(self, phase: PhaseRun) -> None:
+        """Update an existing checkpoint: it holds the model until that is saved."""
+        if self.checkpoint is not None and (self.checkpoint.exists() or self.stop.made):
+            phase.save()
 
     def _model(self, phase: PhaseRun) -> NestedEmbeddings:
-        """Return the model a phase leaves: of a whole final phase the last epoch, otherwise the best one known."""
+        """Return the model of a phase: the last epoch of a complete final phase, otherwise the best known epoch."""
         if phase.best is not None and _is_from_search(phase):
             users, items = phase.best["user_embeddings"], phase.best["item_embeddings"]
         else:
@@ -228,64 +208,73 @@ class Fit:
         return NestedEmbeddings(
             np.ascontiguousarray(users),
             np.ascontiguousarray(items),
-            self.objective.widths,
+            self.setup.objective.widths,
             seen.users,
             seen.items,
             seen,
-            self._manifest(phase, seen),
+            {"data": describe_data(seen), "training": self._describe_training(phase)},
         )
 
     def _seen(self, phase: PhaseRun) -> Interactions:
         """Return all interactions of the users and items that the phase has trained."""
-        if self.validation is None or not _is_from_search(phase):
-            return self.interactions
-        return restrict_to(self.interactions, self.validation.train.users, self.validation.train.items)
+        trained_on = self._trained_on(phase)
+        return restrict_to(self.setup.interactions, trained_on.users, trained_on.items)
 
-    def _manifest(self, phase: PhaseRun, seen: Interactions) -> dict[str, Any]:
+    def _trained_on(self, phase: PhaseRun) -> Interactions:
+        """Return the interactions that the model's embeddings were trained on."""
+        if self.validation is None or not _is_from_search(phase):
+            return self.setup.interactions
+        return self.validation.setup.interactions
+
+    def _describe_training(self, phase: PhaseRun) -> dict[str, Any]:
+        """Return the manifest's section `training`."""
         search = self.search if phase.state.phase == "final" else phase.state
         is_best = phase.best is not None and _is_from_search(phase)
-        trained_on = self.validation.train if self.validation and _is_from_search(phase) else self.interactions
-        chosen = self.rotated
-        if chosen is None and search is not None:
-            chosen = next((entry for entry in search.history if entry["epoch"] == search.best_epoch), None)
+        trained_on = self._trained_on(phase)
+        coverage = {} if self.validation is None else self.validation.coverage.as_dict()
         return {
-            "data": data_of(seen),
-            "training": {
-                "engine": "cpu" if self.trainer.engine is None else "torch",
-                "options": options_of(self.trainer, self.interactions, self.objective, self.schedule, self.run),
-                "validation": {**self.validated_on, **({} if self.coverage is None else self.coverage.as_dict())},
-                "validation_metrics": chosen,
-                "history": search.history if search else [],
-                "epochs": search.best_epoch if search and is_best else phase.state.epoch,
-                "trained_on": "all interactions" if trained_on is self.interactions else "all but the validation part",
-                **self._interruption(phase),
-                "rotated": self.rotated is not None,
-                "tuning": [
-                    {"regularization_multiple": multiple_of(step), "value": value} for step, value in self.tried.items()
-                ],
-                "seconds": round(time.perf_counter() - self.began, 3),
-            },
+            "engine": "cpu" if self.setup.engine is None else "torch",
+            "options": describe_options(self.setup, self.run),
+            "validation": {**self._describe_validation(), **coverage},
+            "validation_metrics": self.rotated or (None if search is None else search.find_best()),
+            "history": search.history if search else [],
+            "epochs": search.best_epoch if search and is_best else phase.state.epoch,
+            "trained_on": "all interactions"
+            if trained_on is self.setup.interactions
+            else "all but the validation part",
+            **self._describe_interruption(phase),
+            "rotated": self.rotated is not None,
+            "tuning": [
+                {"regularization_multiple": multiple_of(step), "value": value} for step, value in self.trials.items()
+            ],
+            "seconds": round(time.perf_counter() - self.started, 3),
         }
 
-    def _interruption(self, phase: PhaseRun) -> dict[str, Any]:
-        interrupted = self.cut_off or not phase.is_finished or self._is_before_the_last(phase)
+    def _describe_interruption(self, phase: PhaseRun) -> dict[str, Any]:
+        more_phases = phase.state.phase == "tuning" or (self.refit and phase.state.phase == "search")
+        interrupted = self.interrupted or not phase.is_finished or more_phases
         by = signal.Signals(self.stop.number).name if interrupted and self.stop.number is not None else None
         return {"interrupted": interrupted, **({} if by is None else {"interrupted_by": by})}
 
-    def _is_before_the_last(self, phase: PhaseRun) -> bool:
-        return phase.state.phase == "tuning" or (self.refit and phase.state.phase == "search")
+    def _describe_validation(self) -> dict[str, Any]:
+        return dict(describe_validation(None if self.validation is None else self.validation.split))
 
     def _checkpoint(self) -> Checkpoint | None:
         if self.run.checkpoint is None:
             return None
         identity = {
-            **options_of(self.trainer, self.interactions, self.objective, self.schedule, self.run),
-            "data": self.interactions.fingerprint(),
-            "validation": self.validated_on,
+            **describe_options(self.setup, self.run),
+            "data": self.setup.interactions.fingerprint(),
+            "validation": self._describe_validation(),
         }
         if self.validation is not None:  # the shape of the search's arrays
-            searched = self.validation.train
-            identity["search_data"] = {"n_users": searched.n_users, "n_items": searched.n_items}
+            train = self.validation.setup.interactions
+            identity["search_data"] = {"n_users": train.n_users, "n_items": train.n_items}
         given = self.run.checkpoint
         folder = given if isinstance(given, CheckpointFolder) else CheckpointFolder(given)
         return Checkpoint(folder, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)
+
+
+def _is_from_search(phase: PhaseRun) -> bool:
+    """Return whether the model comes from the search rather than the final refit."""
+    return phase.state.phase != "final" or (phase.best is not None and not phase.is_finished)

@@ -18,7 +18,7 @@ from nestrec.arguments import check_range
 if TYPE_CHECKING:
     import torch
 
-    from nestrec.training.data_defaults import Rules
+    from nestrec.training.data_defaults import DataDefaults
 
 
 class Negatives(Enum):
@@ -38,8 +38,8 @@ class Scored:
     widths: tuple[int, ...]
     positives: torch.Tensor  # (n_levels, batch)
     negatives: torch.Tensor  # (n_levels, batch), or (n_levels, batch, n_candidates) of a pool; -1e30 where seen
-    sharpness: torch.Tensor  # (n_levels,) what a softmax multiplies scores by
-    each: float  # items that one of the pool stands for
+    inverse_temperatures: torch.Tensor  # (n_levels,) what a softmax multiplies scores by
+    items_per_candidate: float  # items that one of the pool stands for
 
 
 class Loss(Protocol):
@@ -50,7 +50,7 @@ class Loss(Protocol):
         """What it sets a positive against."""
 
     @property
-    def rules(self) -> Rules:
+    def data_defaults(self) -> DataDefaults:
         """What the data decide where the user does not."""
 
     @property
@@ -90,14 +90,14 @@ class PairLoss(OneForAll):
         return Negatives.ONE
 
     @property
-    def rules(self) -> Rules:
+    def data_defaults(self) -> DataDefaults:
         """Those of pairs."""
         from nestrec.training.data_defaults import PAIRWISE
 
         return PAIRWISE
 
     @property
-    def of_scores_alone(self) -> bool:
+    def uses_scores_only(self) -> bool:
         """Whether its formula leaves the vectors of `Scored` alone; a GPU is faster then, and leaves them empty.
 
         It speaks for the formula of the same class; a subclass with one of its own has to say so again.
@@ -118,7 +118,7 @@ class BPR(PairLoss):
     """
 
     @property
-    def of_scores_alone(self) -> bool:
+    def uses_scores_only(self) -> bool:
         """Yes."""
         return True
 
@@ -138,7 +138,7 @@ class BinaryCrossEntropy(PairLoss):
     """
 
     @property
-    def of_scores_alone(self) -> bool:
+    def uses_scores_only(self) -> bool:
         """Yes."""
         return True
 
@@ -162,7 +162,7 @@ class PoolLoss(OneForAll):
         return Negatives.POOL
 
     @property
-    def rules(self) -> Rules:
+    def data_defaults(self) -> DataDefaults:
         """Those of the softmax."""
         from nestrec.training.data_defaults import SOFTMAX
 
@@ -212,12 +212,12 @@ class SampledSoftmax(PoolLoss):
         """Return (n_levels, batch): log(1 + sum of exp(sharpness * (negative - positive))) / sharpness."""
         from torch.nn.functional import softplus
 
-        sharp = scored.sharpness[:, None]
+        sharp = scored.inverse_temperatures[:, None]
         return softplus(self._others(scored) - sharp * scored.positives) / sharp
 
     def shares(self, scored: Scored) -> torch.Tensor:
         """Return each candidate's share of the softmax, (n_levels, batch, n_candidates), which is its slope."""
-        sharp = scored.sharpness[:, None]
+        sharp = scored.inverse_temperatures[:, None]
         logits = self._logits(scored)
         return (logits - logits.logsumexp(-1).logaddexp(sharp * scored.positives)[..., None]).exp()
 
@@ -227,7 +227,7 @@ class SampledSoftmax(PoolLoss):
     def _logits(self, scored: Scored) -> torch.Tensor:
         from math import log
 
-        return scored.sharpness[:, None, None] * scored.negatives + log(scored.each)
+        return scored.inverse_temperatures[:, None, None] * scored.negatives + log(scored.items_per_candidate)
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ class DirectAU(OneForAll):
         return Negatives.NONE
 
     @property
-    def rules(self) -> Rules:
+    def data_defaults(self) -> DataDefaults:
         """Its own."""
         from nestrec.training.data_defaults import DIRECT
 

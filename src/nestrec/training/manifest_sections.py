@@ -1,19 +1,16 @@
-"""What a manifest says of the data and of the options, every choice of the data's filled in."""
+"""Manifest sections that describe the training data and the resolved training options."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nestrec.data.interactions import Interactions
-from nestrec.training.objective import Objective
 from nestrec.training.options import Run
-from nestrec.training.phase import Schedule
-
-if TYPE_CHECKING:
-    from nestrec.training.trainer import Trainer
+from nestrec.training.registry import CPU_ENGINE
+from nestrec.training.setup import TrainingSetup
 
 
-def data_of(interactions: Interactions) -> dict[str, Any]:
+def describe_data(interactions: Interactions) -> dict[str, Any]:
     """Return the sizes and the fingerprint."""
     return {
         "fingerprint": interactions.fingerprint(),
@@ -23,29 +20,28 @@ def data_of(interactions: Interactions) -> dict[str, Any]:
     }
 
 
-def options_of(
-    trainer: Trainer, interactions: Interactions, objective: Objective, schedule: Schedule, run: Run
-) -> dict[str, Any]:
-    """Return the options by name: a run that goes on from a checkpoint must share them."""
+def describe_options(setup: TrainingSetup, run: Run) -> dict[str, Any]:
+    """Return the options by name; a run that resumes from a checkpoint must have the same."""
+    engine, objective, schedule = setup.engine, setup.objective, setup.schedule
     return {
         "widths": list(objective.widths),
         "level_weights": list(objective.level_weights),
-        "backbone": repr(trainer.backbone),
-        "loss": repr(trainer.loss),
-        "sampler": repr(trainer.sampler),
-        **trainer.engine_options(interactions),
+        "backbone": repr(setup.backbone),
+        "loss": repr(setup.loss),
+        "sampler": repr(setup.sampler),
+        **({"engine": CPU_ENGINE} if engine is None else engine.describe(setup.backbone, setup.interactions)),
         "n_candidates": objective.n_candidates,
         "regularization": objective.regularization,
-        "regularize_whole": objective.whole,
+        "regularize_whole": objective.regularize_whole,
         "starting_scale": objective.starting_scale,
         "epochs": schedule.epochs,
         "learning_rate": schedule.learning_rate,
         "final_learning_rate": schedule.final_learning_rate,
-        "tune_seconds": trainer.tune_seconds,
-        "rotate": trainer.rotate,
-        "metric": trainer.metric,
+        "tune_seconds": setup.tune_seconds,
+        "rotate": setup.rotate,
+        "metric": str(setup.metric),
         "evaluate_every": schedule.evaluate_every,
-        "patience": trainer.patience,
+        "patience": schedule.patience,
         "seed": run.seed,
         "deterministic": run.deterministic,
     }

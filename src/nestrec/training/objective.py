@@ -1,4 +1,4 @@
-"""What both engines minimise, with every choice made, and the values they start from."""
+"""The objective that both engines minimise, with every option resolved, and the initial parameters."""
 
 from __future__ import annotations
 
@@ -9,73 +9,73 @@ import numpy as np
 from nestrec.arrays import Float32Array
 from nestrec.widths import Widths
 
-SHARPNESS = 3.0  # of the softmax at width 64
-SHARPNESS_POWER = 0.6  # how it rises as the width falls
+INVERSE_TEMPERATURE = 3.0  # of the softmax at width 64
+INVERSE_TEMPERATURE_POWER = 0.6  # how it grows as the width shrinks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A nested loss, how vectors are held back, and how they start."""
+    """A nested loss, its L2 regularization and the scale of the initial parameters."""
 
     widths: Widths
     level_weights: tuple[float, ...]  # sum to 1
     n_candidates: int
-    regularization: float  # weight of a squared coordinate that every level holds
-    starting_scale: float | None  # standard deviation of normal starting values; None: Xavier's uniform ones
-    share_power: float  # how a coordinate's regularization falls with the share of the loss that holds it
-    softmax: bool  # over all candidates; or pairwise, against the hardest of them
-    coupling: float  # what a level's loss weighs for a narrower block of coordinates, for each level between them
+    regularization: float  # weight of a squared coordinate that every level contains
+    starting_scale: float | None  # standard deviation of normal initial values; None: Xavier uniform
+    l2_power: float  # exponent of the level weight that a coordinate has in its regularization
+    softmax: bool  # over all candidates; otherwise pairwise, against the hardest of them
+    coupling: float  # factor per level of distance on a level's loss for a narrower block of coordinates
     temperature: float | None = None  # of the softmax; None: by the width
-    whole: bool = False  # hold back the whole vectors of a triplet alike, as the paper does
+    regularize_whole: bool = False  # regularize the full vectors of a triplet alike, as the paper does
 
-    def decays(self) -> Float32Array:
+    def l2_weights(self) -> Float32Array:
         """Return the weight of each squared coordinate, (embedding_size,).
 
-        It falls with the share of the loss that holds the coordinate, to the power `share_power`. With 0 and one loss
-        for all (the paper) the last coordinates, which one level of five holds, are held down to nothing; with 1 each
-        level would be as if regularised alone, and what is enough for the wide ones is too much for the narrow. The
-        softmax needs none of it: there the pull on all coordinates is the same (`pulls`).
+        It falls with the sum of the weights of the levels that contain the coordinate, to the power `l2_power`. With 0
+        and one loss for all blocks (the paper), the last coordinates, which one level of five contains, shrink to zero;
+        with 1, each level is regularized as if alone, and what suits the wide ones is too much for the narrow ones. The
+        softmax needs neither: there the gradient weights of all blocks have the same sum.
         """
         widths = np.array(self.widths.values)
-        held = np.arange(widths[-1]) < widths[:, None]  # (n_levels, embedding_size)
-        shares = np.array(self.level_weights) @ held
-        return (self.regularization * shares**self.share_power).astype(np.float32)
+        contained = np.arange(widths[-1]) < widths[:, None]  # (n_levels, embedding_size)
+        shares = np.array(self.level_weights) @ contained
+        return (self.regularization * shares**self.l2_power).astype(np.float32)
 
-    def pulls(self) -> Float32Array:
-        """Return what each level's loss (column) weighs for the coordinates that each level adds (row).
+    def gradient_weights(self) -> Float32Array:
+        """Return the weight of each level's loss (column) for the block of coordinates of each level (row).
 
-        (n_levels, n_levels). A row sums to 1, so that all coordinates are pulled, and held back, alike. A level has its
-        weight, times `coupling` for each level that it is wider: with 1 the narrow prefixes become what serves the wide
-        widths best, with 0 each level's coordinates are trained for that width alone, given the narrower ones.
+        (n_levels, n_levels). A row sums to 1, so that all blocks have gradients of the same size. A level has its level
+        weight, times `coupling` for each level that it is wider than the block's: with 1 narrow prefixes are trained
+        for the sum of all levels, with 0 each block is trained for its own level alone, given the narrower ones.
         """
         levels = np.arange(len(self.widths))
         apart = levels - levels[:, None]
         weights = np.where(apart >= 0, self.coupling ** np.maximum(apart, 0.0) * np.array(self.level_weights), 0.0)
-        pulls: Float32Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-        return pulls
+        normalised: Float32Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return normalised
 
-    def sharpness(self) -> Float32Array:
-        """Return the factor of the scores in each level's softmax, (n_levels,): the inverse of its temperature.
+    def inverse_temperatures(self) -> Float32Array:
+        """Return the factor of the scores in each level's softmax, (n_levels,).
 
-        Narrow prefixes have small scores and can tell few items apart; a sharper softmax makes them spend what they
-        have on the items that come near the top.
+        Narrow prefixes have small scores and can separate few items; at a low temperature they concentrate on the items
+        near the top.
         """
         if self.temperature is not None:
             return np.full(len(self.widths), 1 / self.temperature, dtype=np.float32)
         narrowness = 64 / np.array(self.widths.values)
-        return (SHARPNESS * narrowness**SHARPNESS_POWER).astype(np.float32)
+        return (INVERSE_TEMPERATURE * narrowness**INVERSE_TEMPERATURE_POWER).astype(np.float32)
 
 
 def starting_values(objective: Objective, n_rows: int, stride: int, seed: int, side: int) -> Float32Array:
-    """Return (n_rows, stride) values of users (side 0) or items (side 1); those beyond the embedding size are zero.
+    """Return (n_rows, stride) initial parameters of users (side 0) or items (side 1), zero beyond the embedding size.
 
-    Normal ones, or uniform in +-sqrt(6 / (rows + embedding size)) (Glorot & Bengio 2010), which the paper starts from.
+    Normal, or uniform in +-sqrt(6 / (rows + embedding size)) (Xavier: Glorot & Bengio 2010), as in the paper.
     """
     size, scale = objective.widths.embedding_size, objective.starting_scale
     bound = np.float32(np.sqrt(6 / (n_rows + size)))
     values = np.zeros((n_rows, stride), dtype=np.float32)
     rng = np.random.default_rng([seed, side])
-    for begin in range(0, n_rows, 65536):  # in steps, so that memory holds no second copy
+    for begin in range(0, n_rows, 65536):  # in blocks, so that memory holds no second copy
         block = values[begin : begin + 65536, :size]
         if scale is None:
             block[:] = rng.random(block.shape, dtype=np.float32) * (2 * bound) - bound

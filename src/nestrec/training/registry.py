@@ -25,10 +25,10 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "backbone": _Kind("backbones", ("encoder", "moves_all", "regularization_scale")),
-    "loss": _Kind("losses", ("takes", "rules", "coupling", "temperature")),
+    "loss": _Kind("losses", ("takes", "data_defaults", "coupling", "temperature")),
     "sampler": _Kind("samplers", ("gives", "n_candidates")),
     "optimizer": _Kind("optimizers", ("learning_rate",), is_open=False),
-    "engine": _Kind("engines", ("optimizer_for", "batch_size_for", "parts"), is_open=False),
+    "engine": _Kind("engines", ("optimizer_for", "batch_size_for", "check_device"), is_open=False),
 }
 CPU_ENGINE = "cpu"
 

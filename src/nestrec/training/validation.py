@@ -1,46 +1,70 @@
-"""Ranking the validation part and reducing it to one number."""
+"""Validation: evaluate embeddings on the held-out part and reduce the metric to one number."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import Split
 from nestrec.evaluation import evaluate_arrays
-from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.retrieval.batched_scan import StopCheck
-from nestrec.widths import Widths
+from nestrec.training.options import Run
+from nestrec.training.setup import TrainingSetup
+from nestrec.training.validation_part import Coverage, carve, report_coverage
 
-_BESIDE = ("recall", "ndcg")  # told at the same cutoff, whatever chooses
+_REPORTED = ("recall", "ndcg")  # at the same cutoff, beside the metric that chooses
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Training interactions and held-out ones, in the same rows and columns."""
+    """The part that the search trains on and the held-out part, with the same user and item indices."""
 
-    train: Interactions
+    split: Split | Interactions  # how the held-out part was chosen, or that part as it was given
+    setup: TrainingSetup  # of the part that is trained on
     held_out: Interactions
-    metric: MetricAtCutoff
-    widths: Widths
+    coverage: Coverage
     threads: int | None
+
+    @property
+    def was_given(self) -> bool:
+        """Whether the held-out part was given beside the training interactions, not split off them."""
+        return isinstance(self.split, Interactions)
 
     def __call__(
         self, users: Float32Array, items: Float32Array, check_stop: StopCheck | None = None
     ) -> tuple[dict[int, dict[str, float]], float]:
         """Return (width -> label -> value, the metric's mean over the widths); `check_stop` ends it by raising."""
+        widths, metric, train = self.setup.objective.widths, self.setup.metric, self.setup.interactions
         values = evaluate_arrays(
             users,
             items,
-            self.widths.values,
-            self.train.indptr,
-            self.train.indices,
+            widths.values,
+            train.indptr,
+            train.indices,
             self.held_out.indptr,
             self.held_out.indices,
-            metrics=tuple(dict.fromkeys((self.metric.name, *_BESIDE))),
-            cutoffs=(self.metric.k,),
+            metrics=tuple(dict.fromkeys((metric.name, *_REPORTED))),
+            cutoffs=(metric.k,),
             threads=self.threads,
             check_stop=check_stop,
         )
-        return dict(zip(self.widths, values, strict=True)), float(np.mean([of[str(self.metric)] for of in values]))
+        return dict(zip(widths, values, strict=True)), float(np.mean([of[str(metric)] for of in values]))
+
+
+def prepare_validation(
+    split: Split | Interactions,
+    interactions: Interactions,
+    resolve: Callable[[Interactions], TrainingSetup],
+    run: Run,
+) -> Validation:
+    """Split the interactions, or set the given ones beside them, and report which cannot be used.
+
+    Raises DataError if no held-out interaction can be ranked.
+    """
+    train, held_out, coverage = carve(split, interactions)
+    report_coverage(split, coverage, run.callback_list)
+    return Validation(split, resolve(train), held_out, coverage, run.threads)

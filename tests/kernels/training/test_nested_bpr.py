@@ -12,6 +12,7 @@ import pytest
 from nestrec.kernels.counter_rng import below, half_bits_of, shuffled
 from nestrec.kernels.training import nested_bpr as kernel
 from nestrec.kernels.training.candidates import any_unseen
+from nestrec.kernels.training.tile_sizes import BLOCK
 from tests.kernels.test_counter_rng import bits_of
 
 Matrix = npt.NDArray[np.float64]
@@ -30,7 +31,7 @@ class Case:
     n_items: int
     users: npt.NDArray[np.float32]
     items: npt.NDArray[np.float32]
-    decays: npt.NDArray[np.float32]  # (stride,)
+    l2_weights: npt.NDArray[np.float32]  # (stride,)
     rate: float = 0.1
 
     @property
@@ -58,7 +59,7 @@ class Case:
             self.stride,
             self.n_candidates,
             np.float32(self.rate),
-            self.decays,
+            self.l2_weights,
             KEY,
             start,
             stop,
@@ -86,9 +87,9 @@ def case(
     indptr = np.concatenate([[0], matrix.sum(1).cumsum()]).astype(np.int64)
     indices = np.flatnonzero(matrix.ravel()) % n_items
     weights = weights or (1 / len(widths),) * len(widths)
-    decays = np.linspace(0.05, 0.01, stride, dtype=np.float32)
+    l2_weights = np.linspace(0.05, 0.01, stride, dtype=np.float32)
     return Case(
-        widths, weights, n_candidates, indptr, indices.astype(np.int32), n_items, vectors[0], vectors[1], decays
+        widths, weights, n_candidates, indptr, indices.astype(np.int32), n_items, vectors[0], vectors[1], l2_weights
     )
 
 
@@ -105,7 +106,7 @@ def choose(world: Case, users: Matrix, items: Matrix, tile: Matrix, position: in
     window = -(-world.n_candidates // 8) * 8
     size = -(-window // 64) * 64
     n_windows = size // window
-    block = position // kernel.BLOCK
+    block = position // BLOCK
     pool = [below(bits_of(KEY, block * size + lane), world.n_items) for lane in range(size)]
     row = shuffled(position, n, half_bits_of(n), KEY)
     user = int(np.searchsorted(world.indptr, row, side="right")) - 1
@@ -134,13 +135,13 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
     total, n = 0.0, len(world.indices)
     tile = items.copy()
     for position in range(n):
-        if position % kernel.BLOCK == 0:
+        if position % BLOCK == 0:
             tile = items.copy()
         row = shuffled(position, n, half_bits_of(n), KEY)
         user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
         negatives = choose(world, users, items, tile, position)
         u, v = users[user].copy(), items[item].copy()
-        user_gradient, item_gradient = world.decays * u, world.decays * v
+        user_gradient, item_gradient = world.l2_weights * u, world.l2_weights * v
         updates = []
         for (negative, score), width, weight in zip(negatives, world.widths, world.weights, strict=True):
             margin = score - u[:width] @ v[:width]
@@ -152,11 +153,11 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
         for negative, width, weight, slope in updates:
             j = items[negative, :width]
             user_gradient[:width] += slope * j
-            gradient = slope * u[:width] + weight * world.decays[:width] * j
+            gradient = slope * u[:width] + weight * world.l2_weights[:width] * j
             squares[1][negative, :width] += gradient**2
             items[negative, :width] -= world.rate * gradient / np.sqrt(squares[1][negative, :width])
         # the positive's row may also be a negative's: its regulariser is taken at the step
-        item_gradient += world.decays * (items[item] - v)
+        item_gradient += world.l2_weights * (items[item] - v)
         squares[1][item] += item_gradient**2
         items[item] -= world.rate * item_gradient / np.sqrt(squares[1][item])
         squares[0][user] += user_gradient**2
@@ -197,8 +198,8 @@ def test_slices_cut_at_blocks_are_one_pass() -> None:
     """Where an epoch is cut does not change what it does, so a resumed run repeats nothing."""
     world = case()
     whole, loss, _ = world.run()
-    first, loss_first, _ = world.run(0, 4 * kernel.BLOCK)
-    loss_second, _ = world.train(first, 4 * kernel.BLOCK, len(world.indices))
+    first, loss_first, _ = world.run(0, 4 * BLOCK)
+    loss_second, _ = world.train(first, 4 * BLOCK, len(world.indices))
     assert loss_first + loss_second == pytest.approx(loss, rel=1e-12)
     for name, array in whole.items():
         np.testing.assert_array_equal(array, first[name])
@@ -217,7 +218,7 @@ def test_with_one_item_left_that_item_is_the_negative() -> None:
     world = case((4,), n_candidates=2, n_users=1, n_items=500, density=1.1)
     world.indices = np.delete(world.indices, 321).astype(np.int32)
     world.indptr = np.array([0, 499], dtype=np.int64)
-    world.decays[:] = 0
+    world.l2_weights[:] = 0
     state, _, n_trained = world.run()
     assert n_trained == 499
     assert state["item_squares"][321, 0] == state["item_squares"][:, 0].max()

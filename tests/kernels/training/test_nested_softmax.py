@@ -50,7 +50,7 @@ def run(
         world.stride,
         world.n_candidates,
         np.float32(world.rate),
-        world.decays,
+        world.l2_weights,
         KEY,
         start,
         len(world.indices) if stop is None else stop,
@@ -78,7 +78,7 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
             user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
             unseen = ~np.isin(pool, world.indices[world.indptr[user] : world.indptr[user + 1]])
             u, v = users[user].copy(), items[item].copy()
-            user_gradient, item_gradient = world.decays * u, world.decays * v
+            user_gradient, item_gradient = world.l2_weights * u, world.l2_weights * v
             for level, (width, weight, sharp) in enumerate(
                 zip(world.widths, world.weights, sharpness_of(world), strict=True)
             ):
@@ -95,7 +95,7 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
             take(items, item_squares, item, item_gradient, world.rate)
             take(users, user_squares, user, user_gradient, world.rate)
         for lane, row in enumerate(pool):
-            gradient = pool_gradient[lane] + mass[lane] * world.decays * items[row]
+            gradient = pool_gradient[lane] + mass[lane] * world.l2_weights * items[row]
             take(items, item_squares, int(row), gradient, world.rate)
     return {"users": users, "items": items, "user_squares": user_squares, "item_squares": item_squares}, total
 
@@ -164,7 +164,7 @@ def test_a_user_who_has_seen_everything_is_passed_over() -> None:
 
 @pytest.mark.parametrize("size", [1e3, 1e4])
 def test_the_loss_is_finite_at_large_scores(size: float) -> None:
-    """Far above and far below: no infinity, and a positive that has won pulls no more."""
+    """Far above and far below: no infinity, and a positive that has won gradient_weights no more."""
     scores = np.linspace(-size, size, 64).astype(np.float32)
     for positive in (-size, 2 * size):
         shares = scores.copy()

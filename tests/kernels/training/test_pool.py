@@ -10,7 +10,7 @@ import pytest
 from nestrec.kernels.training import pool as kernel
 
 DRAW: Any = kernel.draw_ascending
-STRIKE: Any = kernel.strike_seen
+STRIKE: Any = kernel.mask_seen
 MARK: Any = kernel.mark_seen
 KEY: Any = np.uint64(7)
 
@@ -49,17 +49,17 @@ def test_seen_items_are_struck_at_every_level(size: int, n_items: int) -> None:
         seen = np.unique(np.concatenate([others, rng.choice(pool, 5)])).astype(np.int32)
         indices = np.concatenate([[0], seen, [n_items - 1]]).astype(np.int32)  # neighbours' items around the stretch
         scores = np.ones(2 * size, np.float32)
-        n_struck = STRIKE(scores, 2, pool, n_items, indices, 1, 1 + len(seen))
+        n_masked = STRIKE(scores, 2, pool, n_items, indices, 1, 1 + len(seen))
         expected = np.isin(pool, seen)
-        assert n_struck == expected.sum()
+        assert n_masked == expected.sum()
         for level in (scores[:size], scores[size:]):
-            np.testing.assert_array_equal(level == kernel.STRUCK, expected)
+            np.testing.assert_array_equal(level == kernel.MASKED_SCORE, expected)
             assert (level[~expected] == 1).all()
 
 
 @pytest.mark.parametrize(("size", "n_items"), [(64, 64), (64, 97), (128, 1000), (128, 50), (64, 5), (64, 123_457)])
 def test_seen_items_are_marked_for_each_positive_of_a_block(size: int, n_items: int) -> None:
-    """Exactly the lanes that `strike_seen` strikes: by the user's own items, in the block's own pool."""
+    """Exactly the lanes that `mask_seen` strikes: by the user's own items, in the block's own pool."""
     rng = np.random.default_rng(n_items)
     pools = np.stack([drawn(size, n_items, block) for block in range(3)])
     sets = [np.unique(np.append(rng.integers(0, n_items, 4), rng.choice(pools.ravel(), 5))) for _ in range(6)]
@@ -83,7 +83,7 @@ def test_lanes_are_looked_up_where_a_user_has_seen_much_of_a_large_catalogue(sha
         pool = drawn(size, n_items, block)
         scores, expected = np.ones(2 * size, np.float32), np.isin(pool, seen)
         assert STRIKE(scores, 2, pool, n_items, seen, 0, len(seen)) == expected.sum()
-        np.testing.assert_array_equal(scores == kernel.STRUCK, np.tile(expected, 2))
+        np.testing.assert_array_equal(scores == kernel.MASKED_SCORE, np.tile(expected, 2))
         marks = np.zeros((2, size), dtype=np.bool_)
         MARK(pool[np.newaxis], n_items, indptr, seen, np.array([1, 0]), 4, marks)
         np.testing.assert_array_equal(marks, [np.zeros(size, np.bool_), expected])

@@ -30,7 +30,7 @@ def torch_trainer(
 def started(trainer: Trainer, interactions: Interactions | None = None, seed: int = 0) -> AutogradEngine:
     """Return the trainer's engine at its starting values."""
     interactions = interactions or tiny()
-    engine = trainer.start(interactions, trainer.objective(interactions), Run(seed=seed, deterministic=True))
+    engine = trainer.resolve(interactions).start_engine(Run(seed=seed, deterministic=True))
     assert isinstance(engine, AutogradEngine)
     return engine
 

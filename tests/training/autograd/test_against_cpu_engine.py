@@ -41,7 +41,7 @@ def trainer(engine: TorchEngine | None, **options: Any) -> Trainer:
 
 def cpu_engine(interactions: Interactions, **options: Any) -> CpuEngine:
     chosen = trainer(None, **options)
-    engine = chosen.start(interactions, chosen.objective(interactions), Run(deterministic=True))
+    engine = chosen.resolve(interactions).start_engine(Run(deterministic=True))
     assert isinstance(engine, CpuEngine)
     return engine
 

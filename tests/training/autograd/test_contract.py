@@ -118,7 +118,7 @@ def holds(trainer: Trainer) -> None:
     assert sum(heard.n_advanced) == 2 * tiny().n_interactions
     again = trainer.fit(tiny(), validation=None, run=Run(deterministic=True))
     assert is_same(model, again)
-    starting = trainer.start(tiny(), trainer.objective(tiny()), Run(deterministic=True))
+    starting = trainer.resolve(tiny()).start_engine(Run(deterministic=True))
     for vectors in (model.user_embeddings, model.item_embeddings):
         assert vectors.dtype == np.float32
         assert np.isfinite(vectors).all()
@@ -155,7 +155,7 @@ def test_every_loss_trains_every_backbone(loss: Loss, sampler: Sampler, backbone
 def test_a_backbone_of_a_users_own_gives_the_vectors() -> None:
     """Those that are saved are the encoder's, not the trained numbers."""
     trainer = torch_trainer(backbone=Doubling(), sampler=DynamicSampler(8))
-    engine = trainer.start(tiny(), trainer.objective(tiny()), Run(deterministic=True))
+    engine = trainer.resolve(tiny()).start_engine(Run(deterministic=True))
     np.testing.assert_allclose(engine.item_embeddings, 2 * engine.state()["table"][tiny().n_users :])
 
 

@@ -54,7 +54,7 @@ def trained(device: str, optimizer: Optimizer | None = None, mixed: bool = False
     trainer = Trainer(
         widths=(3, 8), starting_scale=0.5, rotate=False, engine=TorchEngine(device, optimizer, 256, mixed), **options
     )
-    engine = trainer.start(tiny(), trainer.objective(tiny()), Run(seed=3))
+    engine = trainer.resolve(tiny()).start_engine(Run(seed=3))
     loss, _ = engine.train(0, 0, engine.n_positives, 0.02)
     return loss, np.concatenate([engine.user_embeddings, engine.item_embeddings]), engine
 
@@ -94,4 +94,4 @@ def test_what_is_kept_goes_on_elsewhere(backbone: str) -> None:
 def test_equal_bits_are_not_promised() -> None:
     trainer = Trainer(widths=(3, 8), engine=TorchEngine("cuda", batch_size=256))
     with pytest.raises(OptionError, match="cuda"):
-        trainer.start(tiny(), trainer.objective(tiny()), Run(deterministic=True))
+        trainer.resolve(tiny()).start_engine(Run(deterministic=True))

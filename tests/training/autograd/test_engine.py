@@ -111,7 +111,7 @@ def test_a_batch_is_averaged() -> None:
     """Half as many positives, twice the share of each: gradients of a batch are the mean of its halves'."""
     engine = started(torch_trainer(sampler=DynamicSampler(4)))
     batch, _ = batch_of(engine, 64)
-    loss, gradients = engine.gradients(batch)
+    loss, gradients, _ = engine.gradients(batch)
     assert batch.negatives is not None
     halves = [
         engine.gradients(Batch(batch.users[part], batch.items[part], batch.negatives[part]))
@@ -175,13 +175,13 @@ def started_batch(engine: AutogradEngine, n: int) -> Any:
 
 
 def test_prefix_scores_and_coupled_gradients_are_those_of_slices() -> None:
-    """Scores of each level, and gradients that reach block b from level l pulls[b, l] times."""
+    """Scores of each level, and gradients that reach block b from level l gradient_weights[b, l] times."""
     rng = np.random.default_rng(0)
     widths = (2, 3, 7)
     users, items = (torch.from_numpy(rng.standard_normal((40, 7))).requires_grad_() for _ in range(2))
     pools = torch.from_numpy(rng.standard_normal((2, 5, 7)))
     sliced = torch.stack([(users[:, :w] * items[:, :w]).sum(1) for w in widths])
-    held = levels.inside(widths, CPU).double()
+    held = levels.level_mask(widths, CPU).double()
     np.testing.assert_allclose(levels.shared_scores(users, items, held).detach(), sliced.detach())
     own = torch.from_numpy(rng.standard_normal((40, 3, 7)))
     expected = torch.stack([(users[:, :w] * own[:, k, :w]).sum(1) for k, w in enumerate(widths)])
@@ -191,12 +191,12 @@ def test_prefix_scores_and_coupled_gradients_are_those_of_slices() -> None:
     of_pool = torch.stack([(spread[..., :w] @ users[:, :w, None])[..., 0] for w in widths])
     np.testing.assert_allclose(products.detach(), of_pool.detach())
 
-    pulls = torch.from_numpy(np.triu(rng.uniform(size=(3, 3))))
-    coupled = levels.coupled(levels.block_products(users, items, widths), pulls)
+    gradient_weights = torch.from_numpy(np.triu(rng.uniform(size=(3, 3))))
+    coupled = levels.couple(levels.block_products(users, items, widths), gradient_weights)
     np.testing.assert_allclose(coupled.detach(), sliced.detach())
     (gradient,) = torch.autograd.grad(coupled.square().sum(), users)
     slopes, block_of = 2 * sliced.detach(), [0, 0, 1, 2, 2, 2, 2]
-    weights = torch.stack([(pulls[b][:, None] * slopes).sum(0) for b in block_of], dim=1)
+    weights = torch.stack([(gradient_weights[b][:, None] * slopes).sum(0) for b in block_of], dim=1)
     np.testing.assert_allclose(gradient, weights * items.detach())
 
 

@@ -28,11 +28,12 @@ from torch import Tensor  # noqa: E402
 
 from nestrec.training.autograd import levels  # noqa: E402
 from nestrec.training.autograd.autograd_engine import AutogradEngine  # noqa: E402
+from nestrec.training.autograd.candidates import CandidateRequest  # noqa: E402
 from nestrec.training.autograd.fused import rows  # noqa: E402
 from nestrec.training.autograd.fused.pairs import Pairs  # noqa: E402
 from nestrec.training.autograd.optimizer_steps import steps_for  # noqa: E402
 from nestrec.training.autograd.pool import Chosen, Pool  # noqa: E402
-from nestrec.training.autograd.scoring import Fused, Plain, Wanted  # noqa: E402
+from nestrec.training.autograd.scoring import Fused, Plain  # noqa: E402
 from tests.training.autograd.engines import torch_trainer  # noqa: E402
 
 WIDTHS = (1, 3, 20, 33)
@@ -57,7 +58,7 @@ def test_candidates_are_those_of_plain_torch(first_position: int, key: int, n_ca
     world = from_sets([[3], list(range(49)), list(range(1, 50)), list(range(0, 50, 2)), [0, 49]], n_items)
     users, items = normal(1, 5, 33).to(dtype), normal(2, n_items, 33).to(dtype)
     of = torch.from_numpy(np.random.default_rng(3).integers(0, 5, 301)).to(DEVICE)
-    wanted = Wanted(of, WIDTHS, n_candidates, key, first_position)
+    wanted = CandidateRequest(of, WIDTHS, n_candidates, key, first_position)
     plain, found = (
         drawing(world.indptr, world.indices, n_items, DEVICE)(users, items, wanted) for drawing in (Plain, Fused)
     )
@@ -79,7 +80,7 @@ def test_scores_and_gradients_of_pairs_are_those_of_plain_torch(batch: int, n_po
     users, positives, negatives = (
         torch.from_numpy(rng.integers(0, 60, shape)).to(DEVICE) for shape in (batch, batch, (batch, n_pools))
     )
-    inside = levels.inside(WIDTHS, DEVICE)
+    inside = levels.level_mask(WIDTHS, DEVICE)
     leaves = [table[of].requires_grad_(True) for of in (users, positives, negatives)]
     pools = leaves[2].expand(-1, len(WIDTHS), -1)
     expected = torch.stack(
@@ -166,10 +167,10 @@ def test_a_loss_of_vectors_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("loss", [BPR(), BinaryCrossEntropy()], ids=repr)
-def test_losses_of_scores_alone_need_no_vectors(loss: PairLoss) -> None:
+def test_losses_uses_scores_only_need_no_vectors(loss: PairLoss) -> None:
     vectors, scores = normal(1, 7, 33), normal(2, 2, len(WIDTHS), 7)
     given = [Scored(of, of, WIDTHS, scores[0], scores[1], scores[0, :, 0], 1.0) for of in (vectors, vectors[:0])]
-    assert loss.of_scores_alone
+    assert loss.uses_scores_only
     assert torch.equal(loss(given[0]), loss(given[1]))
 
 
@@ -179,7 +180,7 @@ def as_plain_torch(monkeypatch: pytest.MonkeyPatch, optimizer: Optimizer | None 
     for fused in (False, True):
         monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device, is_fused=fused: is_fused)
         trainer = torch_trainer(regularization=0.1, engine=TorchEngine(DEVICE.type, optimizer, 32), **options)
-        engine = trainer.start(tiny(), trainer.objective(tiny()), Run())
+        engine = trainer.resolve(tiny()).start_engine(Run())
         losses.append(engine.train(0, 0, 80, 0.1)[0])
         vectors.append(np.concatenate([engine.user_embeddings, engine.item_embeddings]))
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
@@ -192,7 +193,7 @@ def test_what_half_precision_scores_by_is_the_table_as_it_is(
 ) -> None:
     monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: True)
     trainer = torch_trainer(engine=TorchEngine(DEVICE.type, optimizer, 32, True), sampler=DynamicSampler(4))
-    engine = trainer.start(tiny(), trainer.objective(tiny()), Run())
+    engine = trainer.resolve(tiny()).start_engine(Run())
     assert isinstance(engine, AutogradEngine)
     engine.train(0, 0, 64, 0.1)
     assert engine._batches._shadow is not None
@@ -203,4 +204,4 @@ def test_a_batch_that_32_bits_do_not_count_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: True)
     trainer = torch_trainer(engine=TorchEngine(DEVICE.type, None, 2**28), sampler=DynamicSampler(8))
     with pytest.raises(OptionError, match="give at most 268435424"):
-        trainer.start(tiny(), trainer.objective(tiny()), Run())
+        trainer.resolve(tiny()).start_engine(Run())

@@ -23,7 +23,7 @@ POOLED = 3 * RNG.standard_normal((len(WIDTHS), BATCH, POOL))
 def scored(negatives: Array = NEGATIVES, positives: Array = POSITIVES, **changes: Any) -> Scored:
     parts = (torch.from_numpy(part.astype(np.float32)) for part in (USERS, ITEMS, positives, negatives))
     users, items, positive, negative = parts
-    given = {"sharpness": torch.tensor([4.0, 2.0, 0.5]), "each": 1.0} | changes
+    given = {"inverse_temperatures": torch.tensor([4.0, 2.0, 0.5]), "items_per_candidate": 1.0} | changes
     return Scored(users, items, WIDTHS, positive, negative, **given)
 
 
@@ -50,7 +50,7 @@ def test_the_softmax_counts_each_candidate_for_those_it_stands_for(each: float, 
     negatives = np.where(np.arange(POOL) % 5 == 2, -np.inf, POOLED)  # some are seen
     sharp = np.array(sharpness)[:, None]
     own, others = np.exp(sharp * POSITIVES), each * np.exp(sharp[..., None] * negatives)
-    given = scored(negatives, sharpness=torch.tensor(sharpness), each=each)
+    given = scored(negatives, inverse_temperatures=torch.tensor(sharpness), items_per_candidate=each)
     expected = -np.log(own / (own + others.sum(-1))) / sharp
     np.testing.assert_allclose(result(SampledSoftmax(), given), expected, rtol=1e-5, atol=1e-6)
     shares = others / (own + others.sum(-1))[..., None]
@@ -71,8 +71,8 @@ def test_the_temperature_divides_the_scores() -> None:
     from nestrec.training.trainer import Trainer
     from tests.training.worlds import tiny
 
-    objective = Trainer(widths=WIDTHS, loss=SampledSoftmax(temperature=0.2)).objective(tiny())
-    np.testing.assert_allclose(objective.sharpness(), 5.0, rtol=1e-6)
+    objective = Trainer(widths=WIDTHS, loss=SampledSoftmax(temperature=0.2)).resolve(tiny()).objective
+    np.testing.assert_allclose(objective.inverse_temperatures(), 5.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 2.5])

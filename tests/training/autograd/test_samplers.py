@@ -30,10 +30,11 @@ torch = pytest.importorskip("torch")
 from torch import Tensor  # noqa: E402
 
 import nestrec.training.autograd.autograd_engine as engine_module  # noqa: E402
+from nestrec.training.autograd.candidates import CandidateRequest  # noqa: E402
 from nestrec.training.autograd.counter_rng import Draws, derived  # noqa: E402
 from nestrec.training.autograd.gates import Gates  # noqa: E402
 from nestrec.training.autograd.pool import Pool  # noqa: E402
-from nestrec.training.autograd.scoring import Plain, Wanted  # noqa: E402
+from nestrec.training.autograd.scoring import Plain  # noqa: E402
 from tests.training.autograd.engines import batch_of, started, torch_trainer  # noqa: E402
 
 BATCH, POOLS, LAYERS, SIZE = 40, 3, 2, 5
@@ -240,7 +241,7 @@ def test_the_prefix_of_a_level_chooses_its_negative(shared: bool) -> None:
     key = key_of_candidates(engine)
     widths = (8,) if shared else (2, 4, 8)
     drawing = Plain(tiny().indptr, tiny().indices, tiny().n_items, torch.device("cpu"))
-    drawn = drawing(users, items, Wanted(batch.users, widths, 8, key, 0))
+    drawn = drawing(users, items, CandidateRequest(batch.users, widths, 8, key, 0))
     assert batch.negatives is not None
     for row in range(64):
         for level, width in enumerate(widths):
@@ -261,7 +262,7 @@ def test_what_is_mixed_of_positive_and_negative_is_trained_against(backbone: str
     options: dict[str, Any] = {"backbone": LightGCN(2)} if backbone == "graph" else {}
     engine = started(torch_trainer(widths=(2, 8), sampler=MixedSampler(8, shared), **options))
     batch, layers = batch_of(engine, 64)
-    loss, _ = engine.gradients(batch)
+    loss = engine.gradients(batch).loss
     vectors, n_users, losses = layers.double().numpy(), tiny().n_users, []
     assert batch.negatives is not None
     assert batch.share_of_positive is not None

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from nestrec.training.autograd.scoring import Candidates, Compiled, Plain, Wanted  # noqa: E402
+from nestrec.training.autograd.candidates import CandidateRequest, Candidates  # noqa: E402
+from nestrec.training.autograd.scoring import Compiled, Plain  # noqa: E402
 from nestrec.training.autograd.unseen import SeenItems  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -33,7 +34,7 @@ def positives(n: int) -> Tensor:
     return users
 
 
-def plain(users: Tensor, items: Tensor, wanted: Wanted) -> Candidates:
+def plain(users: Tensor, items: Tensor, wanted: CandidateRequest) -> Candidates:
     return Plain(tiny().indptr, tiny().indices, tiny().n_items, CPU)(users, items, wanted)
 
 
@@ -42,7 +43,7 @@ def plain(users: Tensor, items: Tensor, wanted: Wanted) -> Candidates:
 def test_the_kernel_is_the_plain_reading(threads: int, first_position: int, key: int) -> None:
     """The same candidates exactly, scores to float32's precision; 1,001 positives are shared by threads unevenly."""
     users, items = vectors()
-    wanted = Wanted(positives(1001), WIDTHS, 5, key, first_position)
+    wanted = CandidateRequest(positives(1001), WIDTHS, 5, key, first_position)
     kernel = Compiled(tiny().indptr, tiny().indices, tiny().n_items, threads)(users, items, wanted)
     expected = plain(users, items, wanted)
     assert kernel.items.shape == (1001, 4, 5)
@@ -54,7 +55,7 @@ def test_scores_are_those_of_the_prefix() -> None:
     """By one product at a time, in float64."""
     users, items = vectors()
     rows = positives(20)
-    drawn = plain(users, items, Wanted(rows, WIDTHS, 3, 9, 0))
+    drawn = plain(users, items, CandidateRequest(rows, WIDTHS, 3, 9, 0))
     for row, user in enumerate(rows.tolist()):
         for level, width in enumerate(WIDTHS):
             for item, score in zip(drawn.items[row, level].tolist(), drawn.scores[row, level].tolist(), strict=True):
@@ -64,7 +65,7 @@ def test_scores_are_those_of_the_prefix() -> None:
 
 def test_levels_and_positives_have_candidates_of_their_own() -> None:
     users, items = vectors()
-    drawn = plain(users, items, Wanted(torch.zeros(40, dtype=torch.int64), (8, 8), 6, 9, 0)).items
+    drawn = plain(users, items, CandidateRequest(torch.zeros(40, dtype=torch.int64), (8, 8), 6, 9, 0)).items
     assert len({tuple(pool) for pool in drawn.view(80, 6).tolist()}) == 80
 
 
@@ -87,7 +88,7 @@ def test_choices_in_half_precision_are_mostly_those_in_full() -> None:
     users, items = vectors()
     rows = positives(2000)
     full, half = (
-        plain(users.to(kind), items.to(kind), Wanted(rows, WIDTHS, 16, 3, 0))
+        plain(users.to(kind), items.to(kind), CandidateRequest(rows, WIDTHS, 16, 3, 0))
         for kind in (torch.float32, torch.bfloat16)
     )
     assert torch.equal(full.items, half.items)

@@ -16,7 +16,7 @@ import pytest
 from nestrec.errors import MissingExtraError, OptionError, TrainingError
 from nestrec.training.backbones import MF, LightGCN
 from nestrec.training.data_defaults import SOFTMAX
-from nestrec.training.engines import TorchEngine, runs_on_cpu_engine
+from nestrec.training.engines import TorchEngine
 from nestrec.training.losses import (
     BPR,
     BinaryCrossEntropy,
@@ -27,6 +27,7 @@ from nestrec.training.losses import (
     SampledSoftmax,
     Scored,
 )
+from nestrec.training.method import runs_on_cpu_engine
 from nestrec.training.objective import starting_values
 from nestrec.training.optimizers import Adagrad, Adam
 from nestrec.training.options import Run
@@ -137,7 +138,7 @@ def test_the_learning_rate_is_that_of_the_optimiser() -> None:
         (None, LightGCN(), 0.015),
         (TorchEngine(optimizer=Adagrad()), LightGCN(), 0.2),
     ):
-        schedule = Trainer(engine=engine, backbone=backbone).schedule(tiny())
+        schedule = Trainer(engine=engine, backbone=backbone).resolve(tiny()).schedule
         assert schedule.learning_rate == rate
         assert schedule.final_learning_rate == pytest.approx(rate / 10)
 
@@ -146,26 +147,26 @@ def test_graphs_take_the_fewest_epochs_whatever_the_density() -> None:
     """Their steps move all vectors, also those of users with few interactions."""
     sparse = from_sets([[user % 30, (user + 1) % 30] for user in range(60)], n_items=30)
     for sampler, of_mf, of_graph in ((PoolSampler(), 40, 20), (DynamicSampler(8), 120, 50)):
-        assert Trainer(sampler=sampler).schedule(sparse).epochs == of_mf
-        assert Trainer(sampler=sampler, backbone=LightGCN()).schedule(sparse).epochs == of_graph
+        assert Trainer(sampler=sampler).resolve(sparse).schedule.epochs == of_mf
+        assert Trainer(sampler=sampler, backbone=LightGCN()).resolve(sparse).schedule.epochs == of_graph
 
 
 def test_the_papers_setting() -> None:
     """Lai et al. 2024 and its program: a constant rate of 1e-3, dense Adam, batches of 2048, equal levels, 1e-4."""
     trainer = Trainer.paper()
-    objective, schedule = trainer.objective(tiny()), trainer.schedule(tiny())
+    objective, schedule = trainer.resolve(tiny()).objective, trainer.resolve(tiny()).schedule
     assert trainer.engine == TorchEngine(optimizer=Adam(sparse=False), batch_size=2048)
     assert (trainer.backbone, trainer.loss, trainer.sampler) == (MF(), BPR(), DynamicSampler(16))
     assert objective.widths.values == (4, 8, 16, 32, 64)
     assert objective.level_weights == pytest.approx((0.2,) * 5)
-    assert (objective.regularization, objective.whole, objective.n_candidates) == (1e-4, True, 16)
+    assert (objective.regularization, objective.regularize_whole, objective.n_candidates) == (1e-4, True, 16)
     assert {schedule.rate(epoch) for epoch in (0, 150, 299)} == {1e-3}
     assert (schedule.epochs, trainer.rotate, trainer.metric) == (300, False, "recall@20")
 
 
 def test_the_paper_starts_from_xaviers_values() -> None:
     """Uniform in +-sqrt(6 / (rows + columns)), users and items each by their own number of rows."""
-    objective = Trainer.paper().objective(tiny())
+    objective = Trainer.paper().resolve(tiny()).objective
     for side, n_rows in enumerate((500, 2000)):
         bound = math.sqrt(6 / (n_rows + 64))
         values = starting_values(objective, n_rows, 64, 3, side)
@@ -175,11 +176,11 @@ def test_the_paper_starts_from_xaviers_values() -> None:
 
 def test_the_papers_setting_is_changed_by_name() -> None:
     trainer = Trainer.paper(widths=(8, 16), epochs=7, learning_rate=0.01, sampler=MixedSampler(8))
-    assert trainer.objective(tiny()).level_weights == pytest.approx((0.5, 0.5))
-    schedule = trainer.schedule(tiny())
+    assert trainer.resolve(tiny()).objective.level_weights == pytest.approx((0.5, 0.5))
+    schedule = trainer.resolve(tiny()).schedule
     assert (schedule.epochs, schedule.rate(0), schedule.rate(6)) == (7, 0.01, 0.01)
     assert trainer.sampler == MixedSampler(8)
-    assert Trainer.paper(final_learning_rate=1e-4).schedule(tiny()).final_learning_rate == 1e-4
+    assert Trainer.paper(final_learning_rate=1e-4).resolve(tiny()).schedule.final_learning_rate == 1e-4
 
 
 def test_the_papers_setting_trains() -> None:

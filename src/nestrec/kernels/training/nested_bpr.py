@@ -4,14 +4,13 @@ For a positive (u, i) and each level l of width d_l, the objective is
 
     w_l * softplus(score_l(u, j_l) - score_l(u, i)),   score_l(u, i) = <u[:d_l], v_i[:d_l]>
 
-plus half of the squared coordinates of u, v_i and, times w_l, v_{j_l}[:d_l], each times its own weight (`decays`). j_l
-is the highest-scoring item, by that level's own prefix, of n_candidates drawn uniformly, those that u has interacted
-with struck out (dynamic negative sampling per level: Lai et al. 2024, arXiv 2406.07432; BPR: Rendle et al. 2009). Each
-coordinate has its own adaptive step (Adagrad: Duchi et al. 2011).
+plus L2 regularization: half of the squared coordinates of u, v_i and, times w_l, v_{j_l}[:d_l], each with its weight in
+`l2_weights`. j_l is the highest-scoring item, by that level's own prefix, of n_candidates drawn uniformly, seen items
+masked (dynamic negative sampling per level: Lai et al. 2024, arXiv 2406.07432; BPR: Rendle et al. 2009). The update is
+Adagrad's (`updates.py`).
 
-What makes it fast: BLOCK consecutive positives share a tile of drawn items (`candidates.py`), and each level of each
-positive reads its own window of it. A positive's candidates are thus uniform, and only neighbours in the random order
-share them.
+For speed, BLOCK consecutive positives share a tile of drawn items (`candidates.py`), and each level of each positive
+reads its own window of it. So a positive's candidates are uniform, and only neighbours in the random order share them.
 """
 
 from __future__ import annotations
@@ -25,31 +24,24 @@ from nestrec.kernels.compiled import compiled
 from nestrec.kernels.counter_rng import below, half_bits_of, random_bits, shuffled
 from nestrec.kernels.simd.lanes import (
     LANES,
-    divide,
     load,
     multiply,
     multiply_add,
     prefetch,
     splat,
-    square_root,
     store,
-    subtract,
-    total,
 )
 from nestrec.kernels.training.candidates import any_unseen, draw_pool, hardest_unseen, load_tile, score_tile
 from nestrec.kernels.training.tile_sizes import BLOCK, TILE
-
-Lanes = Any  # eight float32 numbers, known to numba alone
-
-AHEAD = 2  # positives between asking for their rows and using them
-
-
-@compiled
-def prefetch_row(vectors: Float32Array, squares: Float32Array, row: int, stride: int) -> None:
-    """Ask for a vector and its squares, which will be read and mostly written soon; row is an offset."""
-    for d in range(0, stride, 2 * LANES):
-        prefetch(vectors, row + d)
-        prefetch(squares, row + d)
+from nestrec.kernels.training.updates import (
+    AHEAD,
+    adaptive_step,
+    positive_scores,
+    prefetch_row,
+    start_user_gradient,
+    step_positive,
+    step_user,
+)
 
 
 @compiled
@@ -62,139 +54,51 @@ def prefix_score(users: Float32Array, user: int, items: Float32Array, item: int,
 
 
 @compiled
-def positive_scores(
-    users: Float32Array,
-    user: int,
-    items: Float32Array,
-    item: int,
-    widths: Int64Array,
-    stride: int,
-    products: Float32Array,
-    scores: Float32Array,
-) -> None:
-    """Fill scores (n_levels,) of the positive; products (stride,) is scratch."""
-    for d in range(0, stride, LANES):
-        store(products, d, multiply(load(users, user + d), load(items, item + d)))
-    result = np.float32(0)
-    d = 0
-    for level in range(len(widths)):
-        width = widths[level]
-        while d < width and d % LANES != 0:
-            result += products[d]
-            d += 1
-        while d + LANES <= width:
-            result += total(load(products, d))
-            d += LANES
-        while d < width:
-            result += products[d]
-            d += 1
-        scores[level] = result
-
-
-@compiled
-def adaptive_step(
-    parameters: Float32Array, squares: Float32Array, at: int, gradient: Lanes, learning_rate: Lanes
-) -> None:
-    """Move LANES parameters against the gradient, each by its own rate: learning_rate / sqrt(sum of squares)."""
-    summed = multiply_add(gradient, gradient, load(squares, at))
-    store(squares, at, summed)
-    step = multiply(learning_rate, divide(gradient, square_root(summed)))
-    store(parameters, at, subtract(load(parameters, at), step))
-
-
-@compiled
 def step_negative(
     users: Float32Array,
     user: int,
     items: Float32Array,
     item_squares: Float32Array,
     item: int,
-    inside: Float32Array,
+    level_mask: Float32Array,
     at: int,
     width: int,
     slope: float,
     level_weight: float,
-    decays: Float32Array,
+    l2_weights: Float32Array,
     rate: float,
     user_gradient: Float32Array,
 ) -> None:
-    """Update a negative's prefix and add its share to user_gradient; inside[at + d] is 1 below the width, else 0."""
+    """Update a negative's prefix and add its part of user_gradient; level_mask[at + d] is 1 below the width, else 0."""
     slopes, weights, rates = splat(slope), splat(level_weight), splat(rate)
     for d in range(0, width, LANES):
-        mask = load(inside, at + d)
+        mask = load(level_mask, at + d)
         vector = load(items, item + d)
         store(user_gradient, d, multiply_add(multiply(slopes, mask), vector, load(user_gradient, d)))
-        regular = multiply(multiply(weights, load(decays, d)), vector)
+        regular = multiply(multiply(weights, load(l2_weights, d)), vector)
         gradient = multiply(mask, multiply_add(slopes, load(users, user + d), regular))
         adaptive_step(items, item_squares, item + d, gradient, rates)
 
 
 @compiled
-def start_user_gradient(
-    users: Float32Array,
-    user: int,
-    items: Float32Array,
-    item: int,
-    pull: Float32Array,
-    stride: int,
-    decays: Float32Array,
-    user_gradient: Float32Array,
-) -> None:
-    """Set user_gradient to the regulariser's and the positive's share."""
-    for d in range(0, stride, LANES):
-        regular = multiply(load(decays, d), load(users, user + d))
-        store(user_gradient, d, subtract(regular, multiply(load(pull, d), load(items, item + d))))
-
-
-@compiled
-def step_positive(
-    users: Float32Array,
-    user: int,
-    items: Float32Array,
-    item_squares: Float32Array,
-    item: int,
-    pull: Float32Array,
-    stride: int,
-    decays: Float32Array,
-    rate: float,
-) -> None:
-    """Update the positive item's vector; pull[d] is the sum of the slopes of the levels that hold coordinate d."""
-    rates = splat(rate)
-    for d in range(0, stride, LANES):
-        regular = multiply(load(decays, d), load(items, item + d))
-        gradient = subtract(regular, multiply(load(pull, d), load(users, user + d)))
-        adaptive_step(items, item_squares, item + d, gradient, rates)
-
-
-@compiled
-def step_user(
-    users: Float32Array, user_squares: Float32Array, user: int, user_gradient: Float32Array, stride: int, rate: float
-) -> None:
-    """Update the user's vector."""
-    rates = splat(rate)
-    for d in range(0, stride, LANES):
-        adaptive_step(users, user_squares, user + d, load(user_gradient, d), rates)
-
-
-@compiled
 def softplus_and_slope(margin: float) -> tuple[float, float]:
     """Return log(1 + exp(margin)) and its derivative, finite for every finite margin."""
-    decayed = np.exp(-abs(margin))
+    small = np.exp(-abs(margin))
     one = np.float32(1)
-    loss = max(margin, np.float32(0)) + np.log1p(decayed)
-    slope = one / (one + decayed) if margin > 0 else decayed / (one + decayed)
+    loss = max(margin, np.float32(0)) + np.log1p(small)
+    slope = one / (one + small) if margin > 0 else small / (one + small)
     return loss, slope
 
 
 @compiled
-def spread_slopes(slopes: Float32Array, widths: Int64Array, pull: Float32Array) -> None:
-    """Fill pull (stride,): coordinate d is pulled by every level wide enough to hold it."""
+def spread_slopes(slopes: Float32Array, widths: Int64Array, coordinate_slopes: Float32Array) -> None:
+    """Fill coordinate_slopes (stride,): the sum of the slopes of the levels that contain each coordinate."""
     summed = np.float32(0)
     for level in range(len(widths) - 1, -1, -1):
         summed += slopes[level]
         start = widths[level - 1] if level > 0 else 0
         for d in range(start, widths[level]):
-            pull[d] = summed
+            coordinate_slopes[d] = summed
 
 
 @compiled
@@ -208,18 +112,18 @@ def train_slice(
     user_of: Int32Array,  # (n_interactions,) int32
     widths: Int64Array,  # (n_levels,) int64
     level_weights: Float32Array,  # (n_levels,) float32
-    inside: Float32Array,  # (n_levels * stride,) float32, 1 below the level's width and 0 from it on
+    level_mask: Float32Array,  # (n_levels * stride,) float32, 1 below the level's width and 0 from it on
     stride: int,  # embedding size rounded up to a multiple of LANES
     n_candidates: int,
     learning_rate: float,  # float32
-    decays: Float32Array,  # (stride,) float32, weight of each squared coordinate
+    l2_weights: Float32Array,  # (stride,) float32, of the squared coordinates
     key: int,  # uint64: the epoch's randomness
     start: int,  # first position of the slice in the epoch's order, a multiple of BLOCK
     stop: int,
 ) -> tuple[float, int]:
     """Train on positions [start, stop) of the key's order; return (sum of losses, number of positives trained).
 
-    A user who has interacted with every item has no negative; such positives are passed over.
+    A user who has interacted with every item has no negative; such positives are skipped.
     """
     n, n_levels = len(indices), len(widths)
     n_items, embedding_size = len(items) // stride, widths[-1]
@@ -234,7 +138,7 @@ def train_slice(
     slopes = np.empty(n_levels, np.float32)
     negatives = np.empty(n_levels, np.int64)
     products = np.zeros(stride, np.float32)
-    pull = np.zeros(stride, np.float32)
+    coordinate_slopes = np.zeros(stride, np.float32)
     user_gradient = np.zeros(stride, np.float32)
     order = np.empty(BLOCK, np.int64)
     summed_loss, n_trained = 0.0, 0
@@ -275,14 +179,14 @@ def train_slice(
                 summed_loss += level_weights[level] * loss
                 slopes[level] = level_weights[level] * slope
                 negatives[level] = negative * stride
-            spread_slopes(slopes, widths, pull)
-            start_user_gradient(users, user, items, item, pull, stride, decays, user_gradient)
+            spread_slopes(slopes, widths, coordinate_slopes)
+            start_user_gradient(users, user, items, item, coordinate_slopes, stride, l2_weights, user_gradient)
             for level in range(n_levels):
                 step_negative(
-                    users, user, items, item_squares, negatives[level], inside, level * stride, widths[level],
-                    slopes[level], level_weights[level], decays, learning_rate, user_gradient,
+                    users, user, items, item_squares, negatives[level], level_mask, level * stride, widths[level],
+                    slopes[level], level_weights[level], l2_weights, learning_rate, user_gradient,
                 )  # fmt: skip
-            step_positive(users, user, items, item_squares, item, pull, stride, decays, learning_rate)
+            step_positive(users, user, items, item_squares, item, coordinate_slopes, stride, l2_weights, learning_rate)
             step_user(users, user_squares, user, user_gradient, stride, learning_rate)
             n_trained += 1
     return summed_loss, n_trained

@@ -4,20 +4,18 @@ For a positive (u, i) and each level l of width d_l, the loss is
 
     L_l = log(1 + sum over items j of exp(t_l * (score_l(u, j) - score_l(u, i)))) / t_l
 
-over the items that u has not interacted with: the softmax over the whole catalogue; t_l is the level's sharpness, the
-inverse of a temperature. The sum is estimated from a pool of items drawn uniformly (sampled softmax: Jean et al. 2015),
-which every level weighs by its own scores. The coordinates that level b adds to the one before it go down the gradient
-of
+over the items that u has not interacted with: the softmax over the whole catalogue; t_l is the level's inverse
+temperature. The sum is estimated from a pool of items drawn uniformly (sampled softmax: Jean et al. 2015), which every
+level scores by its own prefixes. The block of coordinates that level b adds to the one before it has the loss
 
-    sum over levels l from b on of pulls[b, l] * L_l
+    sum over levels l from b on of gradient_weights[b, l] * L_l
 
-plus half of the squared coordinates of u, v_i and, by the share that j has in the sums, v_j, each times its own weight
-(`decays`). Where a level pulls all blocks alike, that is one nested loss; where it pulls those of narrower levels less,
-every level is first served by its own. Each coordinate has its own adaptive step (Adagrad: Duchi et al. 2011).
+plus L2 regularization: half of the squared coordinates of u, v_i and, by the share of j in the sums, v_j, each with its
+own weight (`l2_weights`). If a level has the same weight for all blocks, that is one nested loss; if it has less weight
+for the blocks of narrower levels, each block is trained for its own level first. The update is that of `updates.py`.
 
-What makes it fast: BLOCK consecutive positives share a pool (`pool.py`), copied once and transposed. A positive's
-gradients of the pool's items are added up beside it and taken as one step at the end of the block; the positive's own
-two vectors move at once.
+For speed, BLOCK consecutive positives share a pool (`pool.py`), copied once and transposed. The gradients of the pool's
+items are summed over the block and applied at its end; the positive's own two vectors are updated at once.
 """
 
 from __future__ import annotations
@@ -43,7 +41,9 @@ from nestrec.kernels.simd.lanes import (
     total,
 )
 from nestrec.kernels.training.candidates import load_tile, score_tile
-from nestrec.kernels.training.nested_bpr import (
+from nestrec.kernels.training.pool import draw_ascending, mask_seen
+from nestrec.kernels.training.tile_sizes import BLOCK, TILE
+from nestrec.kernels.training.updates import (
     AHEAD,
     adaptive_step,
     positive_scores,
@@ -52,57 +52,61 @@ from nestrec.kernels.training.nested_bpr import (
     step_positive,
     step_user,
 )
-from nestrec.kernels.training.pool import draw_ascending, strike_seen
-from nestrec.kernels.training.tile_sizes import BLOCK, TILE
 
 Lanes = Any  # eight float32 numbers, known to numba alone
 
 
 @compiled
-def softmax_shares(scores: Float32Array, start: int, n: int, positive: float, sharpness: float, each: Any) -> Any:
-    """Turn scores[start : start + n] into their shares of the softmax; return (loss, share of all of them).
+def softmax_shares(
+    scores: Float32Array, start: int, n: int, positive: float, inverse_temperature: float, each: Any
+) -> Any:
+    """Turn scores[start : start + n] into their shares of the softmax; return (loss, the sum of the shares).
 
-    A share is each * exp(sharpness * score) / (exp(sharpness * positive) + each * sum of exp(sharpness * score)):
-    `each` is how many items a drawn one stands for.
+    A share is each * exp(t * score) / (exp(t * positive) + each * sum of exp(t * score)), where t is the inverse
+    temperature and `each` the number of items that a candidate stands for.
     """
     highest = positive
     for lane in range(0, n, LANES):
         highest = max(highest, largest(load(scores, start + lane)))
-    sharp, offset, summed = splat(sharpness), splat(sharpness * highest), splat(np.float32(0))
+    sharp, offset, summed = splat(inverse_temperature), splat(inverse_temperature * highest), splat(np.float32(0))
     for lane in range(0, n, LANES):
         e = exponential(subtract(multiply(sharp, load(scores, start + lane)), offset))
         store(scores, start + lane, e)
         summed = add(summed, e)
     others = each * total(summed)
-    above = sharpness * (positive - highest)
+    above = inverse_temperature * (positive - highest)
     own = np.exp(above)
     scale = splat(each / (own + others))
     for lane in range(0, n, LANES):
         store(scores, start + lane, multiply(scale, load(scores, start + lane)))
-    return (np.log(own + others) - above) / sharpness, others / (own + others)
+    return (np.log(own + others) - above) / inverse_temperature, others / (own + others)
 
 
 @compiled
-def mix_shares(shares: Float32Array, n: int, n_levels: int, pulls: Float32Array) -> None:
-    """Turn shares (n_levels, n) of each level's softmax into the pull on each level's own coordinates."""
+def mix_shares(shares: Float32Array, n: int, n_levels: int, gradient_weights: Float32Array) -> None:
+    """Turn shares (n_levels, n) of each level's softmax into the slopes of each level's own block of coordinates."""
     for lane in range(0, n, LANES):
         for own in range(n_levels):
-            pulled = splat(np.float32(0))
+            mixed = splat(np.float32(0))
             for level in range(own, n_levels):
-                pulled = multiply_add(splat(pulls[own * n_levels + level]), load(shares, level * n + lane), pulled)
-            store(shares, own * n + lane, pulled)
+                mixed = multiply_add(
+                    splat(gradient_weights[own * n_levels + level]), load(shares, level * n + lane), mixed
+                )
+            store(shares, own * n + lane, mixed)
 
 
 @compiled
-def mix_slopes(slopes: Float32Array, widths: Int64Array, pulls: Float32Array, pull: Float32Array) -> None:
-    """Fill pull (stride,) with that of the positive: the same mixture, for each coordinate."""
+def mix_slopes(
+    slopes: Float32Array, widths: Int64Array, gradient_weights: Float32Array, coordinate_slopes: Float32Array
+) -> None:
+    """Fill coordinate_slopes (stride,) with those of the positive: the same mixture, for each coordinate."""
     n_levels, d = len(widths), 0
     for own in range(n_levels):
         summed = np.float32(0)
         for level in range(own, n_levels):
-            summed += pulls[own * n_levels + level] * slopes[level]
+            summed += gradient_weights[own * n_levels + level] * slopes[level]
         while d < widths[own]:
-            pull[d] = summed
+            coordinate_slopes[d] = summed
             d += 1
 
 
@@ -122,7 +126,7 @@ def add_pool_gradients(
     user_gradient: Float32Array,
     tile_gradient: Float32Array,
 ) -> None:
-    """Add the pool's pull to the user's gradient, and the user's to tile_gradient, (embedding_size, pool_size)."""
+    """Add the pool's part of the user's gradient, and the user's of tile_gradient, (embedding_size, pool_size)."""
     n = len(shares) // len(widths)
     for start in range(0, n, TILE):
         d = 0
@@ -167,19 +171,19 @@ def step_pool(
     pool: Int64Array,
     widths: Int64Array,
     tile_gradient: Float32Array,
-    mass: Float32Array,
-    decays: Float32Array,
+    summed_shares: Float32Array,
+    l2_weights: Float32Array,
     rate: float,
     gradient: Float32Array,
 ) -> None:
-    """Take the block's one step for each item of the pool; mass (n_levels, pool_size) is the summed pull on it."""
+    """Update each item of the pool once; summed_shares (n_levels, pool_size) are the block's slopes of its scores."""
     n, rates = len(pool), splat(rate)
     for lane in range(n):
         row, level = pool[lane] * stride, 0
         for d in range(widths[-1]):
             while d >= widths[level]:
                 level += 1
-            regular = mass[level * n + lane] * decays[d] * items[row + d]
+            regular = summed_shares[level * n + lane] * l2_weights[d] * items[row + d]
             gradient[d] = tile_gradient[d * n + lane] + regular
         for d in range(0, stride, LANES):
             adaptive_step(items, item_squares, row + d, load(gradient, d), rates)
@@ -203,19 +207,19 @@ def train_slice(
     user_of: Int32Array,  # (n_interactions,) int32
     widths: Int64Array,  # (n_levels,) int64
     level_weights: Float32Array,  # (n_levels,) float32, of the loss that is returned
-    pulls: Float32Array,  # (n_levels * n_levels,) float32, of each level's loss (column) on each block of coordinates
-    sharpness: Float32Array,  # (n_levels,) float32
+    gradient_weights: Float32Array,  # (n_levels * n_levels,) float32, of level losses (columns) for blocks (rows)
+    inverse_temperature: Float32Array,  # (n_levels,) float32
     stride: int,  # embedding size rounded up to a multiple of LANES
     pool_size: int,  # a multiple of TILE
     learning_rate: float,  # float32
-    decays: Float32Array,  # (stride,) float32, weight of each squared coordinate
+    l2_weights: Float32Array,  # (stride,) float32, of the squared coordinates
     key: int,  # uint64: the epoch's randomness
     start: int,  # first position of the slice in the epoch's order, a multiple of BLOCK
     stop: int,
 ) -> tuple[float, int]:
     """Train on positions [start, stop) of the key's order; return (sum of losses, number of positives trained).
 
-    A user who has interacted with every item has no negative; such positives are passed over.
+    A user who has interacted with every item has no negative; such positives are skipped.
     """
     n, n_levels = len(indices), len(widths)
     n_items, embedding_size = len(items) // stride, widths[-1]
@@ -225,11 +229,11 @@ def train_slice(
     tile = np.empty(embedding_size * pool_size, np.float32)
     tile_gradient = np.empty(embedding_size * pool_size, np.float32)
     shares = np.empty(n_levels * pool_size, np.float32)
-    mass = np.empty(n_levels * pool_size, np.float32)
+    summed_shares = np.empty(n_levels * pool_size, np.float32)
     scores_positive = np.empty(n_levels, np.float32)
     slopes = np.empty(n_levels, np.float32)
     products = np.zeros(stride, np.float32)
-    pull = np.zeros(stride, np.float32)
+    coordinate_slopes = np.zeros(stride, np.float32)
     gradient = np.zeros(stride, np.float32)
     order = np.empty(BLOCK, np.int64)
     summed_loss, n_trained = 0.0, 0
@@ -242,7 +246,7 @@ def train_slice(
             prefetch_row(items, item_squares, pool[lane] * stride, stride)
         load_tile(items, stride, embedding_size, pool, tile)
         tile_gradient[:] = np.float32(0)
-        mass[:] = np.float32(0)
+        summed_shares[:] = np.float32(0)
         for k in range(block_size):
             user_index, item_index = user_of[order[k]], indices[order[k]]
             if k + AHEAD < block_size:
@@ -254,23 +258,23 @@ def train_slice(
             user, item = user_index * stride, item_index * stride
             score_tile(users, user, tile, widths, shares)
             positive_scores(users, user, items, item, widths, stride, products, scores_positive)
-            strike_seen(shares, n_levels, pool, n_items, indices, low, high)
+            mask_seen(shares, n_levels, pool, n_items, indices, low, high)
             for level in range(n_levels):
                 loss, share = softmax_shares(
-                    shares, level * pool_size, pool_size, scores_positive[level], sharpness[level], each
+                    shares, level * pool_size, pool_size, scores_positive[level], inverse_temperature[level], each
                 )
                 summed_loss += level_weights[level] * loss
                 slopes[level] = share
-            mix_shares(shares, pool_size, n_levels, pulls)
-            mix_slopes(slopes, widths, pulls, pull)
-            start_user_gradient(users, user, items, item, pull, stride, decays, gradient)
+            mix_shares(shares, pool_size, n_levels, gradient_weights)
+            mix_slopes(slopes, widths, gradient_weights, coordinate_slopes)
+            start_user_gradient(users, user, items, item, coordinate_slopes, stride, l2_weights, gradient)
             add_pool_gradients(users, user, tile, widths, shares, gradient, tile_gradient)
-            add_to(mass, shares)
-            step_positive(users, user, items, item_squares, item, pull, stride, decays, learning_rate)
+            add_to(summed_shares, shares)
+            step_positive(users, user, items, item_squares, item, coordinate_slopes, stride, l2_weights, learning_rate)
             step_user(users, user_squares, user, gradient, stride, learning_rate)
             n_trained += 1
         gradient[:] = np.float32(0)
         step_pool(
-            items, item_squares, stride, pool, widths, tile_gradient, mass, decays, learning_rate, gradient
+            items, item_squares, stride, pool, widths, tile_gradient, summed_shares, l2_weights, learning_rate, gradient
         )  # fmt: skip
     return summed_loss, n_trained

@@ -19,8 +19,8 @@ from nestrec.kernels.compiled import compiled
 from nestrec.kernels.counter_rng import below, random_bits
 from nestrec.kernels.data.sorted_lookup import holds
 
-STRUCK = np.float32(-1e30)  # a score whose exponential is nothing beside any other
-_MANY = 10  # seen items per lane from which on looking lanes up takes less time than walking the items
+MASKED_SCORE = np.float32(-1e30)  # its exponential is 0 beside any other
+_MANY = 10  # seen items per lane from which on looking lanes up takes less time than going through the items
 
 
 @compiled
@@ -35,34 +35,34 @@ def draw_ascending(pool: Int64Array, n_items: int, key: int, block: int) -> None
 
 
 @compiled
-def strike_seen(
+def mask_seen(
     scores: Float32Array, n_levels: int, pool: Int64Array, n_items: int, indices: Int32Array, low: int, high: int
 ) -> Any:
-    """Set the scores (n_levels * pool_size,) of items in indices[low:high] to STRUCK; return how many lanes were."""
+    """Set the scores (n_levels * pool_size,) of items in indices[low:high] to MASKED_SCORE; return how many lanes."""
     n = len(pool)
-    n_struck = 0
+    n_masked = 0
     if high - low > _MANY * n:
         for own in range(n):
             if holds(indices, low, high, pool[own]):
-                n_struck += 1
-                _strike(scores, n_levels, n, own)
-        return n_struck
+                n_masked += 1
+                _mask(scores, n_levels, n, own)
+        return n_masked
     per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
     for at in range(low, high):
         seen = indices[at]
         lane = np.int64((np.uint64(seen) * per_item) >> np.uint64(32))  # the first that can hold it
         while lane < n and pool[lane] <= seen:
             if pool[lane] == seen:
-                n_struck += 1
-                _strike(scores, n_levels, n, lane)
+                n_masked += 1
+                _mask(scores, n_levels, n, lane)
             lane += 1
-    return n_struck
+    return n_masked
 
 
 @compiled
-def _strike(scores: Float32Array, n_levels: int, n: int, lane: Any) -> None:
+def _mask(scores: Float32Array, n_levels: int, n: int, lane: Any) -> None:
     for level in range(n_levels):
-        scores[level * n + lane] = STRUCK
+        scores[level * n + lane] = MASKED_SCORE
 
 
 @compiled

@@ -17,13 +17,13 @@ from torch import nn
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.training.autograd import fused
-from nestrec.training.autograd.config import Parts
+from nestrec.training.autograd.config import EngineConfig
 from nestrec.training.autograd.counter_rng import Draws, derived, random_bits
 from nestrec.training.autograd.negatives import BatchMaker, Moment
-from nestrec.training.autograd.nested_loss import Batch, Leaves, NestedLoss
-from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Steps, steps_for
+from nestrec.training.autograd.nested_loss import Batch, BatchGradients, Leaves, NestedLoss
+from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Steps, add_l2, steps_for
 from nestrec.training.autograd.scoring import drawing_for
-from nestrec.training.losses import Negatives, Scored
+from nestrec.training.losses import Negatives
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.samplers import ChoosingSampler
 
@@ -45,31 +45,31 @@ class AutogradEngine:
         objective: Objective,
         seed: int,
         threads: int,
-        parts: Parts,
+        config: EngineConfig,
     ) -> None:
-        self.objective, self.parts, self.threads = objective, parts, threads
-        self._seed, self._device = seed, parts.device
+        self.objective, self.config, self.threads = objective, config, threads
+        self._seed, self._device = seed, config.device
         self._n_users = len(indptr) - 1
         size = objective.widths.embedding_size
         users, items = (
             starting_values(objective, n, size, seed, side) for side, n in enumerate((self._n_users, n_items))
         )
-        self._table = torch.from_numpy(np.concatenate([users, items])).to(parts.device)
-        self._encoder = parts.backbone.encoder(indptr, indices, n_items, size, parts.device)
+        self._table = torch.from_numpy(np.concatenate([users, items])).to(config.device)
+        self._encoder = config.backbone.encoder(indptr, indices, n_items, size, config.device)
         self._set_positives(indptr, indices, n_items)
         self._module = self._own_module(size)
-        self._steps: Steps = steps_for(parts.optimizer, self._table, parts.batch_size)
+        self._steps: Steps = steps_for(config.optimizer, self._table, config.batch_size)
         self._module_steps = None if self._module is None else ModuleSteps(self._module)
         self._order: tuple[int, torch.Tensor] | None = None
-        drawing = drawing_for(indptr, indices, n_items, parts.device, threads, mixed=parts.mixed)
-        self._batches = BatchMaker(objective, parts, self._module, drawing, self._n_users, n_items)
+        drawing = drawing_for(indptr, indices, n_items, config.device, threads, mixed=config.mixed_precision)
+        self._batches = BatchMaker(objective, config, self._module, drawing, self._n_users, n_items)
         self._loss = NestedLoss(
-            objective, parts.loss, parts.sampler, self._module, n_items, drawing.seen_lanes, parts.device
+            objective, config.loss, config.sampler, self._module, n_items, drawing.seen_lanes, config.device
         )
-        is_on_gpu = fused.serves(parts.device)
+        is_on_gpu = fused.serves(config.device)
         if is_on_gpu:
-            fused.check_batch(parts.batch_size, max(objective.n_candidates, 2 * len(objective.widths.values) + 2))
-        self._is_fused = is_on_gpu and self._encoder.is_local and self._loss.is_of_pairs
+            fused.check_batch(config.batch_size, max(objective.n_candidates, 2 * len(objective.widths.values) + 2))
+        self._is_fused = is_on_gpu and self._encoder.is_local and self._loss.can_fuse
 
     @property
     def n_positives(self) -> int:
@@ -79,7 +79,7 @@ class AutogradEngine:
     @property
     def slice_size(self) -> int:
         """Positives to train between two looks at the clock: whole batches; on a CPU fewer of more work."""
-        batch_size = self.parts.batch_size
+        batch_size = self.config.batch_size
         if self._device.type != "cpu":
             return max(1, _SLICE // batch_size) * batch_size
         if not self._encoder.is_local or self._table.numel() > _MANY_NUMBERS:
@@ -106,15 +106,14 @@ class AutogradEngine:
         total = torch.zeros((), dtype=torch.float64, device=self._device)
         with torch_threads(1):  # of operations so small, more threads wait for each other longer than they work
             order = self._ordered(epoch)
-            for first in range(start, stop, self.parts.batch_size):
-                rows = order[first : min(stop, first + self.parts.batch_size)]
+            for first in range(start, stop, self.config.batch_size):
+                rows = order[first : min(stop, first + self.config.batch_size)]
                 total += len(rows) * self._step(self._positives[rows], self._items[rows], epoch, first, learning_rate)
         return float(total), stop - start
 
-    def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Return the mean loss of a batch without what holds vectors back, and the gradients of its leaves."""
-        loss, gradients, _ = self._loss.gradients(batch, self._leaves(self._rows(batch), self._layers(draws)))
-        return loss, gradients
+    def gradients(self, batch: Batch, draws: Draws | None = None) -> BatchGradients:
+        """Return the mean loss of a batch, the gradients of its vectors, and the weights of their regularization."""
+        return self._loss(batch, self._leaves(self._rows(batch), self._layers(draws)))
 
     def state(self) -> Arrays:
         """Return all that training changes, by name."""
@@ -137,11 +136,11 @@ class AutogradEngine:
         """Give back the memory of the steps, and of the vectors too where they are not wanted any more."""
         if vectors:
             self._table = self._table.new_zeros((0, self._table.shape[1]))
-        self._steps = steps_for(self.parts.optimizer, self._table[:0].clone(), 1)
+        self._steps = steps_for(self.config.optimizer, self._table[:0].clone(), 1)
         self._batches.all_moved()
 
     def _own_module(self, size: int) -> nn.Module | None:
-        sampler = self.parts.sampler
+        sampler = self.config.sampler
         if not isinstance(sampler, ChoosingSampler):
             return None
         with torch.random.fork_rng(devices=[]):  # torch's layers start from its global generator alone
@@ -153,7 +152,7 @@ class AutogradEngine:
         sizes = np.diff(indptr)
         users = np.repeat(np.arange(self._n_users, dtype=np.int64), sizes)
         wanted = np.full(len(users), fill_value=True)
-        if self.parts.loss.takes is not Negatives.NONE:
+        if self.config.loss.takes is not Negatives.NONE:
             wanted = (sizes < n_items)[users]
         self._positives = torch.from_numpy(users[wanted]).to(self._device)
         self._items = torch.from_numpy(indices[wanted].astype(np.int64)).to(self._device)
@@ -178,19 +177,20 @@ class AutogradEngine:
         batch = self._batches.batch(users, items, layers.detach(), moment)
         rows = self._rows(batch)
         if self._is_fused and batch.share_of_positive is None:
-            loss, gradient = self._loss.of_pairs(self._table, rows)
+            loss, gradient = self._loss.fused_gradients(self._table, rows)
             self._step_rows(rows, gradient, rate)
             return loss
         leaves = self._leaves(rows, layers.detach())
-        loss, gradients, scored = self._loss.gradients(batch, leaves)
+        result = self._loss(batch, leaves)
         if self._encoder.is_local:
-            self._loss.hold_back(scored, [leaf.detach()[0] for leaf in leaves.all()], [of[0] for of in gradients])
-            self._step_rows(rows, _joined([gradient[0] for gradient in gradients]), rate)
+            gradients = [gradient[0] for gradient in result.gradients]
+            add_l2(gradients, [leaf.detach()[0] for leaf in leaves.all()], result.l2_weights, len(users))
+            self._step_rows(rows, _joined(gradients), rate)
         else:
-            self._step_graph(layers, rows, gradients, scored, rate)
+            self._step_graph(layers, rows, result, rate)
         if self._module_steps is not None:
             self._module_steps.step()
-        return loss
+        return result.loss
 
     def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: float) -> None:
         nodes = torch.cat([row.flatten() for row in rows])
@@ -200,32 +200,25 @@ class AutogradEngine:
         else:
             self._batches.moved(self._table, nodes)
 
-    def _step_graph(
-        self,
-        layers: torch.Tensor,
-        rows: list[torch.Tensor],
-        gradients: list[torch.Tensor],
-        scored: Scored,
-        rate: float,
-    ) -> None:
+    def _step_graph(self, layers: torch.Tensor, rows: list[torch.Tensor], result: BatchGradients, rate: float) -> None:
         of_layers = torch.zeros_like(layers)
-        for row, gradient in zip(rows, gradients, strict=True):
+        for row, gradient in zip(rows, result.gradients, strict=True):
             for layer, of_layer in enumerate(of_layers):
                 of_layer.index_add_(0, _of_layer(row, layer).flatten(), gradient[layer].flatten(0, -2))
         with torch_threads(self.threads):
             (of_table,) = torch.autograd.grad(layers, self._table, of_layers)
         self._table.requires_grad_(False)
         rows = [_of_layer(row, 0) for row in rows]
-        own = [self._table[row] for row in rows]
-        held = [torch.zeros_like(vectors) for vectors in own]
-        self._loss.hold_back(scored, own, held)
-        of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(held))
+        vectors = [self._table[row] for row in rows]
+        l2 = [torch.zeros_like(own) for own in vectors]
+        add_l2(l2, vectors, result.l2_weights, len(rows[0]))
+        of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(l2))
         self._steps.step_all(of_table, rate)
         self._batches.all_moved()
 
     def _layers(self, draws: Draws | None) -> torch.Tensor:
         """Return (n_layers, n_nodes, embedding_size), under autograd where there is a graph to propagate."""
-        sampler = self.parts.sampler
+        sampler = self.config.sampler
         per_layer = isinstance(sampler, ChoosingSampler) and sampler.per_layer
         if self._encoder.is_local:
             return self._table[None]

@@ -1,4 +1,4 @@
-"""What the torch engine is made of."""
+"""Configuration of the torch engine."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nestrec.training.samplers import Sampler
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What is trained and how, as objects."""
+class EngineConfig:
+    """Method and options of a run, as objects."""
 
     backbone: Backbone
     sampler: Sampler
@@ -22,5 +22,5 @@ class Parts:
     optimizer: Optimizer
     batch_size: int  # a multiple of BLOCK
     device: torch.device
-    mixed: bool  # candidates are scored in bfloat16
-    epochs: int  # that the run is planned for
+    mixed_precision: bool  # score candidates in bfloat16
+    epochs: int  # planned

@@ -1,8 +1,8 @@
 """Scores of every level from vectors, under autograd.
 
 Inner products of prefixes add up: the products of the coordinates that each level adds to the one before (a block),
-summed from the first on, are the scores of all levels. Nothing is sliced, for the gradient of a slice is a zero tensor
-of the whole's size: sums over prefixes are products with a matrix of ones and zeros, blocks are split off all at once.
+summed from the first on, are the scores of all levels. Nothing is sliced, because the gradient of a slice is a zero
+tensor of the full size: sums over prefixes are products with a 0/1 matrix, and blocks are split off all at once.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from itertools import pairwise
 import torch
 
 
-def inside(widths: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """Return (n_levels, embedding_size): 1 for the coordinates that a level holds, 0 for the others."""
+def level_mask(widths: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Return (n_levels, embedding_size): 1 for the coordinates that a level contains, 0 for the others."""
     return (torch.arange(widths[-1]) < torch.tensor(widths)[:, None]).float().to(device)
 
 
-def shared_scores(users: torch.Tensor, items: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
-    """Return (n_levels, batch): one item for all levels; vectors (batch, embedding_size), held as `inside` gives it."""
-    return ((users * items) @ held.T).T
+def shared_scores(users: torch.Tensor, items: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return (n_levels, batch): one item for all levels; vectors (batch, embedding_size), mask of `level_mask`."""
+    return ((users * items) @ mask.T).T
 
 
-def own_scores(users: torch.Tensor, items: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
+def own_scores(users: torch.Tensor, items: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return (n_levels, batch): each level's own item, (batch, n_levels, embedding_size)."""
-    return (items * (users[:, None] * held)).sum(dim=-1).T
+    return (items * (users[:, None] * mask)).sum(dim=-1).T
 
 
 def block_products(left: torch.Tensor, right: torch.Tensor, widths: tuple[int, ...]) -> torch.Tensor:
@@ -35,7 +35,7 @@ def block_products(left: torch.Tensor, right: torch.Tensor, widths: tuple[int, .
 def pooled_products(users: torch.Tensor, pools: torch.Tensor, widths: tuple[int, ...], share: int) -> torch.Tensor:
     """Return (n_levels, batch, n_candidates): blocks of users against pools (n_pools, n_candidates, embedding_size).
 
-    `share` neighbouring users share a pool; the last one may have fewer of them.
+    `share` neighbouring users share a pool; the last pool may have fewer.
     """
     n_pools, n_candidates, size = pools.shape
     padded = torch.nn.functional.pad(users, (0, 0, 0, share * n_pools - len(users))).view(n_pools, share, size)
@@ -46,13 +46,13 @@ def pooled_products(users: torch.Tensor, pools: torch.Tensor, widths: tuple[int,
     return products.view(len(widths), n_pools * share, n_candidates)[:, : len(users)]
 
 
-def coupled(blocks: torch.Tensor, pulls: torch.Tensor) -> torch.Tensor:
-    """Sum blocks (n_levels, …) to the levels' scores, with gradients that reach block b from level l pulls[b, l] times.
+def couple(blocks: torch.Tensor, gradient_weights: torch.Tensor) -> torch.Tensor:
+    """Sum blocks (n_levels, …) to the levels' scores; level l's gradient reaches block b times gradient_weights[b, l].
 
     So the sum of the levels' losses, each unweighted, has the gradients of the coupled objective.
     """
-    pulled: torch.Tensor = torch.tensordot(pulls, blocks, dims=([0], [0]))  # (n_levels, …)
-    return pulled + (blocks.cumsum(dim=0) - pulled).detach()
+    weighted: torch.Tensor = torch.tensordot(gradient_weights, blocks, dims=([0], [0]))  # (n_levels, …)
+    return weighted + (blocks.cumsum(dim=0) - weighted).detach()
 
 
 def _sizes(widths: tuple[int, ...]) -> list[int]:

@@ -9,11 +9,12 @@ from torch import nn
 
 from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.autograd import levels
-from nestrec.training.autograd.config import Parts
+from nestrec.training.autograd.candidates import CandidateRequest, Candidates
+from nestrec.training.autograd.config import EngineConfig
 from nestrec.training.autograd.counter_rng import Draws, below, random_bits
 from nestrec.training.autograd.nested_loss import Batch
 from nestrec.training.autograd.pool import Chosen, Pool
-from nestrec.training.autograd.scoring import Candidates, Drawing, Wanted
+from nestrec.training.autograd.scoring import Drawing
 from nestrec.training.losses import Negatives
 from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler
@@ -34,7 +35,7 @@ class BatchMaker:
     """Adds negatives to positives."""
 
     objective: Objective
-    parts: Parts
+    config: EngineConfig
     module: nn.Module | None  # of the sampler
     drawing: Drawing
     n_users: int
@@ -43,11 +44,11 @@ class BatchMaker:
 
     def __post_init__(self) -> None:
         """Bring what stays the same to the device."""
-        self._inside = levels.inside(self.objective.widths.values, self.parts.device)
+        self._level_mask = levels.level_mask(self.objective.widths.values, self.config.device)
 
     def batch(self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, moment: Moment) -> Batch:
         """Return positives, users (batch,) and items (batch,), with negatives chosen by layers as they stand."""
-        sampler = self.parts.sampler
+        sampler = self.config.sampler
         if sampler.gives is Negatives.NONE:
             return Batch(users, items, None)
         if sampler.gives is Negatives.POOL:
@@ -69,8 +70,8 @@ class BatchMaker:
     def _pools(self, n: int, moment: Moment) -> torch.Tensor:
         """Return (n_blocks, n_candidates): an item of each equal stretch of the catalogue, as the CPU engine draws."""
         n_lanes, n_items = self.objective.n_candidates, self.n_items
-        lanes = torch.arange(n_lanes, device=self.parts.device)
-        blocks = moment.first // BLOCK + torch.arange(-(-n // BLOCK), device=self.parts.device)[:, None]
+        lanes = torch.arange(n_lanes, device=self.config.device)
+        blocks = moment.first // BLOCK + torch.arange(-(-n // BLOCK), device=self.config.device)[:, None]
         return (lanes * n_items + below(random_bits(moment.key, blocks * n_lanes + lanes), n_items)) // n_lanes
 
     def _pool(
@@ -80,12 +81,12 @@ class BatchMaker:
         scoring = self._for_scoring(vectors)
         of_users, of_items = scoring[: self.n_users], scoring[self.n_users :]
         widths = self.objective.widths.values
-        wanted = Wanted(
+        request = CandidateRequest(
             users, widths[-1:] if sampler.shared else widths, self.objective.n_candidates, moment.key, moment.first
         )
 
         def scored(item_vectors: torch.Tensor) -> Candidates:
-            return self.drawing(of_users, item_vectors, wanted)
+            return self.drawing(of_users, item_vectors, request)
 
         def layer_scores() -> torch.Tensor:
             each = [scored(layer[self.n_users :].to(scoring.dtype).contiguous()).scores for layer in layers]
@@ -95,7 +96,7 @@ class BatchMaker:
             return layers[:, users], layers[:, items + self.n_users], layers[:, self.n_users :]
 
         def positive_scores() -> torch.Tensor:
-            products = levels.shared_scores(vectors[users], vectors[items + self.n_users], self._inside)
+            products = levels.shared_scores(vectors[users], vectors[items + self.n_users], self._level_mask)
             return products[-1:].T if sampler.shared else products.T
 
         candidates = scored(of_items)
@@ -103,7 +104,7 @@ class BatchMaker:
             items=candidates.items,
             scores=candidates.scores,
             epoch=moment.epoch,
-            epochs=self.parts.epochs,
+            epochs=self.config.epochs,
             draws=moment.draws,
             of_positives=positive_scores,
             layer_scores=layer_scores,
@@ -111,7 +112,7 @@ class BatchMaker:
         )
 
     def _for_scoring(self, vectors: torch.Tensor) -> torch.Tensor:
-        if not self.parts.mixed:
+        if not self.config.mixed_precision:
             return vectors
         if self._shadow is None:
             self._shadow = vectors.to(torch.bfloat16)

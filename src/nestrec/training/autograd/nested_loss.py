@@ -1,17 +1,18 @@
 """The nested loss of a batch: scores of every level, their losses, the gradients of the batch's vectors.
 
-What holds vectors back is added to the gradients in closed form (`NestedLoss.hold_back`).
+L2 regularization needs no autograd: the loss returns the weights, and the optimizer step adds the gradients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from nestrec.kernels.training.pool import STRUCK
+from nestrec.kernels.training.pool import MASKED_SCORE
 from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.losses import Loss, Negatives, PairLoss, PoolLoss, Scored
@@ -47,6 +48,14 @@ class Batch:
     share_of_positive: torch.Tensor | None = None
 
 
+class BatchGradients(NamedTuple):
+    """The loss of a batch, its gradients, and the weights of L2 regularization."""
+
+    loss: torch.Tensor  # (), mean over the batch, without L2 regularization
+    gradients: list[torch.Tensor]  # of the leaves
+    l2_weights: list[torch.Tensor | float]  # of the squared coordinates of users, positives and negatives
+
+
 class NestedLoss:
     """A loss at every level, for batches on one device."""
 
@@ -60,32 +69,32 @@ class NestedLoss:
         seen_lanes: SeenLanes,  # (users, pools) -> (batch, n_candidates): which of its pool each user has seen
         device: torch.device,
     ) -> None:
-        """Bring what stays the same to the device."""
+        """Move the constants to the device."""
         self._objective, self._loss, self._sampler = objective, loss, sampler
         self._module, self._n_items, self._seen_lanes = module, n_items, seen_lanes
         self._widths = objective.widths.values
         self._level_weights = torch.tensor(objective.level_weights, device=device)
-        self._sharpness = torch.from_numpy(objective.sharpness()).to(device)
-        self._pulls = torch.from_numpy(objective.pulls()).to(device)
-        self._decays = torch.from_numpy(objective.decays()).to(device)
+        self._inverse_temperatures = torch.from_numpy(objective.inverse_temperatures()).to(device)
+        self._gradient_weights = torch.from_numpy(objective.gradient_weights()).to(device)
+        self._l2_weights = torch.from_numpy(objective.l2_weights()).to(device)
         self._width_of_level = torch.tensor(self._widths, device=device)
-        self._inside = levels.inside(self._widths, device)
-        self._held = self._inside * self._level_weights[:, None] * self._decays
-        self._pair_weights: torch.Tensor | None = None  # kept: as many pools always
-        self._block_of = (1 - self._inside).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
+        self._level_mask = levels.level_mask(self._widths, device)
+        self._negative_weights = self._level_mask * self._level_weights[:, None] * self._l2_weights
+        self._pair_weights: torch.Tensor | None = None  # cached: the number of pools is constant
+        self._block_of = (1 - self._level_mask).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
 
     @property
-    def is_of_pairs(self) -> bool:
-        """Whether `of_pairs` gives what `gradients` and `hold_back` do: the loss heeds nothing but scores of pairs."""
+    def can_fuse(self) -> bool:
+        """Whether `fused_gradients` computes the same: the loss depends on nothing but the scores of pairs."""
         sampler = self._sampler
         if self._module is not None or not isinstance(sampler, ChoosingSampler):
             return False
-        return _is_of_scores_alone(self._loss) and type(sampler).own_loss is ChoosingSampler.own_loss
+        return _uses_scores_only(self._loss) and type(sampler).own_loss is ChoosingSampler.own_loss
 
-    def of_pairs(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean loss and the gradients of a batch's rows of the table, what holds them back added.
+    def fused_gradients(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean loss and the gradients of a batch's rows of the table, L2 regularization included.
 
-        Rows are those of users, positives (batch,) and negatives (batch, n_pools, 1), on a device that kernels serve.
+        Rows are those of users, positives (batch,) and negatives (batch, n_pools, 1), on a device with fused kernels.
         """
         from nestrec.training.autograd.fused.pairs import Pairs
 
@@ -93,26 +102,26 @@ class NestedLoss:
         scores = pairs.scores().requires_grad_(True)
         positives, negatives = scores
         none = scores.new_empty((0, self._widths[-1]))
-        scored = Scored(none, none, self._widths, positives, negatives, self._sharpness, 1.0)
+        scored = self._scored(none, none, positives, negatives)
         loss = self._level_weights @ self._loss(scored).mean(dim=1)
         (slopes,) = torch.autograd.grad(loss, [scores])
         if self._pair_weights is None:
-            self._pair_weights = self._weights_of_pairs(pairs.negatives.shape[1])
+            self._pair_weights = self._weigh_pairs(pairs.negatives.shape[1])
         weights = self._pair_weights / len(pairs.users)
         return loss.detach(), pairs.gradients(slopes, weights)
 
-    def gradients(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, list[torch.Tensor], Scored]:
-        """Return the mean loss, the gradients of the leaves, and the scores that both were taken from.
+    def __call__(self, batch: Batch, leaves: Leaves) -> BatchGradients:
+        """Return the mean loss and its gradients, without L2 regularization, and the weights of the latter.
 
-        The gradients of the module's parameters are set on them.
+        The gradients of the module's parameters are set on these.
         """
         total, loss, scored = self._total(batch, leaves)
         parameters = [] if self._module is None else list(self._module.parameters())
-        wanted = leaves.all()
-        gradients = torch.autograd.grad(total, [*wanted, *parameters], materialize_grads=True)
-        for parameter, gradient in zip(parameters, gradients[len(wanted) :], strict=True):
+        vectors = leaves.all()
+        gradients = torch.autograd.grad(total, [*vectors, *parameters], materialize_grads=True)
+        for parameter, gradient in zip(parameters, gradients[len(vectors) :], strict=True):
             parameter.grad = gradient
-        return loss.detach(), list(gradients[: len(wanted)]), scored
+        return BatchGradients(loss.detach(), list(gradients[: len(vectors)]), self._weigh_l2(batch, scored))
 
     def _total(self, batch: Batch, leaves: Leaves) -> tuple[torch.Tensor, torch.Tensor, Scored]:
         """Return what is differentiated and the loss that is reported, both means over the batch, and the scores."""
@@ -125,10 +134,12 @@ class NestedLoss:
             losses = self._loss(scored).mean(dim=1)
             # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
             return losses.sum(), self._level_weights @ losses.detach(), scored
-        positive_scores = negative_scores = levels.shared_scores(users, positives, self._inside)
+        positive_scores = negative_scores = levels.shared_scores(users, positives, self._level_mask)
         if by_layer is not None:
             negative_scores = self._negative_scores(users, _averaged(by_layer))
-        scored = Scored(users, positives, self._widths, positive_scores, negative_scores, self._sharpness, 1.0)
+        scored = Scored(
+            users, positives, self._widths, positive_scores, negative_scores, self._inverse_temperatures, 1.0
+        )
         loss = self._level_weights @ self._loss(scored).mean(dim=1)
         sampler = self._sampler
         if isinstance(sampler, ChoosingSampler) and by_layer is not None:
@@ -138,62 +149,72 @@ class NestedLoss:
 
     def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         if negatives.shape[1] == 1:  # shared by the levels
-            return levels.shared_scores(users, negatives.squeeze(1), self._inside)
-        return levels.own_scores(users, negatives, self._inside)
+            return levels.shared_scores(users, negatives.squeeze(1), self._level_mask)
+        return levels.own_scores(users, negatives, self._level_mask)
 
     def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
         assert leaves.negatives is not None
         assert batch.negatives is not None
         users, positives, pools = _averaged(leaves.users), _averaged(leaves.positives), _averaged(leaves.negatives)
-        positive_scores = levels.coupled(levels.block_products(users, positives, self._widths), self._pulls)
-        scores = levels.coupled(levels.pooled_products(users, pools, self._widths, BLOCK), self._pulls)
-        scores = scores.masked_fill(self._seen_lanes(batch.users, batch.negatives), float(STRUCK))
+        positive_scores = levels.couple(levels.block_products(users, positives, self._widths), self._gradient_weights)
+        scores = levels.couple(levels.pooled_products(users, pools, self._widths, BLOCK), self._gradient_weights)
+        scores = scores.masked_fill(self._seen_lanes(batch.users, batch.negatives), float(MASKED_SCORE))
         each = self._n_items / pools.shape[1]
-        return Scored(users, positives, self._widths, positive_scores, scores, self._sharpness, each)
+        return self._scored(users, positives, positive_scores, scores, each)
 
-    def hold_back(self, scored: Scored, own: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
-        """Add to gradients those of half the weighted squares of the batch's own rows of the table.
+    def _scored(
+        self,
+        users: torch.Tensor,
+        items: torch.Tensor,
+        positives: torch.Tensor,
+        negatives: torch.Tensor,
+        each: float = 1.0,
+    ) -> Scored:
+        return Scored(
+            users=users,
+            items=items,
+            widths=self._widths,
+            positives=positives,
+            negatives=negatives,
+            inverse_temperatures=self._inverse_temperatures,
+            items_per_candidate=each,
+        )
 
-        A mean over the batch. What is added is a number times the row itself, so it needs no autograd.
-        """
-        weights: list[torch.Tensor | float] = [self._decays, self._decays]
-        if self._objective.whole:
-            weights = [self._objective.regularization] * len(own)
-        elif len(own) == 3:
-            weights.append(self._weights_of_negatives(scored, own[2]))
-        for weight, vectors, gradient in zip(weights, own, gradients, strict=True):
-            if isinstance(weight, torch.Tensor):
-                gradient.addcmul_(vectors, weight, value=1 / len(scored.users))
-            else:
-                gradient.add_(vectors, alpha=weight / len(scored.users))
+    def _weigh_l2(self, batch: Batch, scored: Scored) -> list[torch.Tensor | float]:
+        """Return the L2 weights of the batch's users, positives and negatives."""
+        if self._objective.regularize_whole:
+            return [self._objective.regularization] * (2 if batch.negatives is None else 3)
+        if batch.negatives is None:
+            return [self._l2_weights, self._l2_weights]
+        return [self._l2_weights, self._l2_weights, self._weigh_negatives(scored, batch.negatives)]
 
-    def _weights_of_pairs(self, n_pools: int) -> torch.Tensor:
-        """Return (2 + n_pools, embedding_size): what each square of a user, a positive, and negatives weighs."""
-        if self._objective.whole:
-            return self._decays.new_full((2 + n_pools, self._widths[-1]), self._objective.regularization)
-        return torch.cat([self._decays.expand(2, -1), self._held_of_pools(n_pools)])
+    def _weigh_pairs(self, n_pools: int) -> torch.Tensor:
+        """Return the L2 weights of a user, a positive and its negatives, (2 + n_pools, embedding_size)."""
+        if self._objective.regularize_whole:
+            return self._l2_weights.new_full((2 + n_pools, self._widths[-1]), self._objective.regularization)
+        return torch.cat([self._l2_weights.expand(2, -1), self._weigh_pools(n_pools)])
 
-    def _held_of_pools(self, n_pools: int) -> torch.Tensor:
-        return self._held if n_pools > 1 else self._held.sum(dim=0, keepdim=True)
+    def _weigh_pools(self, n_pools: int) -> torch.Tensor:
+        return self._negative_weights if n_pools > 1 else self._negative_weights.sum(dim=0, keepdim=True)
 
-    def _weights_of_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
-        """Return what each square of a negative weighs: as the levels that hold it, or by its share of the pool."""
+    def _weigh_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
+        """Return the L2 weights of negatives: by the levels that contain a coordinate, or by a candidate's slope."""
         if self._loss.takes is not Negatives.POOL:
-            return self._held_of_pools(negatives.shape[1])
-        assert isinstance(self._loss, PoolLoss)  # checked by the trainer
+            return self._weigh_pools(negatives.shape[1])
+        assert isinstance(self._loss, PoolLoss)  # as `pair_loss_and_sampler` requires
         with torch.no_grad():
             shares = self._loss.shares(scored)
-            pulled = torch.tensordot(self._pulls, shares, dims=([1], [0]))
+            mixed = torch.tensordot(self._gradient_weights, shares, dims=([1], [0]))
             n_pools, n_candidates = negatives.shape[:2]
-            padded = torch.nn.functional.pad(pulled, (0, 0, 0, n_pools * BLOCK - pulled.shape[1]))
-            mass = padded.view(len(self._widths), n_pools, BLOCK, n_candidates).sum(dim=2)
-            return mass[self._block_of].permute(1, 2, 0) * self._decays
+            padded = torch.nn.functional.pad(mixed, (0, 0, 0, n_pools * BLOCK - mixed.shape[1]))
+            slopes = padded.view(len(self._widths), n_pools, BLOCK, n_candidates).sum(dim=2)
+            return slopes[self._block_of].permute(1, 2, 0) * self._l2_weights
 
 
-def _is_of_scores_alone(loss: Loss) -> bool:
-    """Say whether the class that has the loss's formula claims that it heeds nothing but scores."""
+def _uses_scores_only(loss: Loss) -> bool:
+    """Return whether the class that defines the loss's formula declares that it uses nothing but scores."""
     owner = next(of for of in type(loss).__mro__ if "__call__" in vars(of))
-    return isinstance(loss, PairLoss) and "of_scores_alone" in vars(owner) and loss.of_scores_alone
+    return isinstance(loss, PairLoss) and "uses_scores_only" in vars(owner) and loss.uses_scores_only
 
 
 def _averaged(leaf: torch.Tensor) -> torch.Tensor:

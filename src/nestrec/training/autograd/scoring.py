@@ -20,6 +20,7 @@ from nestrec.kernels.training.scored_candidates import score_candidates
 from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.parallel.threads import in_threads
 from nestrec.training.autograd import fused
+from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.counter_rng import random_bits
 from nestrec.training.autograd.unseen import SeenItems
 
@@ -27,34 +28,10 @@ _LEAST_SHARE = 256  # positives worth a thread of their own
 _PRODUCTS_AT_ONCE = 1 << 28  # of a call: about a tenth of a second
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Candidates that a batch asks for."""
-
-    rows: torch.Tensor  # (batch,) its users, int64
-    widths: tuple[int, ...]  # one for each pool
-    n_candidates: int  # of a pool
-    key: int  # uint64: of the epoch's candidates
-    first_position: int  # of the batch in the epoch's order
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(batch, n_pools, n_candidates)."""
-        return len(self.rows), len(self.widths), self.n_candidates
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Drawn items and their scores, each (batch, n_pools, n_candidates)."""
-
-    items: torch.Tensor  # int64
-    scores: torch.Tensor  # float32
-
-
 class Drawing(Protocol):
     """Draws and scores candidates over one CSR matrix of seen items."""
 
-    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Draw, and score by users (n_users, embedding_size) and items (n_items, embedding_size)."""
 
     def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
@@ -84,16 +61,16 @@ class Plain:
     def __init__(self, indptr: Int64Array, indices: Int32Array, n_items: int, device: torch.device) -> None:
         self._csr, self._n_items, self._device = (indptr, indices), n_items, device
 
-    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Gather and multiply."""
-        n, n_pools, n_candidates = wanted.shape
-        first, each = wanted.first_position, n_pools * n_candidates
-        positions = torch.arange(first * each, (first + n) * each, device=self._device).view(wanted.shape)
-        drawn = self._seen.draw(wanted.rows, random_bits(wanted.key, positions))
-        vectors = users[wanted.rows]
+        n, n_pools, n_candidates = request.shape
+        first, each = request.first_position, n_pools * n_candidates
+        positions = torch.arange(first * each, (first + n) * each, device=self._device).view(request.shape)
+        drawn = self._seen.draw(request.users, random_bits(request.key, positions))
+        vectors = users[request.users]
         scores = [
             (items[:, :width][drawn[:, level]] @ vectors[:, :width, None])[..., 0]
-            for level, width in enumerate(wanted.widths)
+            for level, width in enumerate(request.widths)
         ]
         return Candidates(drawn, torch.stack(scores, dim=1).float())
 
@@ -116,11 +93,11 @@ class Fused(Plain):
         self._indices = torch.from_numpy(np.ascontiguousarray(indices)).to(device)
         self._n_halvings = int(np.diff(indptr).max(initial=0)).bit_length()
 
-    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Read each prefix where it stands."""
         from nestrec.training.autograd.fused.candidates import draw_and_score
 
-        return draw_and_score(users, items, self._indptr, self._indices, self._n_halvings, wanted)
+        return draw_and_score(users, items, self._indptr, self._indices, self._n_halvings, request)
 
 
 @dataclass(frozen=True)
@@ -132,12 +109,12 @@ class Compiled:
     n_items: int
     threads: int
 
-    def __call__(self, users: torch.Tensor, items: torch.Tensor, wanted: Wanted) -> Candidates:
+    def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Read each prefix where it stands."""
-        drawn, scores = (torch.empty(wanted.shape, dtype=kind) for kind in (torch.int64, torch.float32))
+        drawn, scores = (torch.empty(request.shape, dtype=kind) for kind in (torch.int64, torch.float32))
         vectors, matrix = users.numpy(), items.numpy()
-        rows, prefixes = wanted.rows.numpy(), np.array(wanted.widths)
-        bits: Any = np.uint64(wanted.key)  # numpy's: the kernel is compiled for its type
+        rows, prefixes = request.users.numpy(), np.array(request.widths)
+        bits: Any = np.uint64(request.key)  # numpy's: the kernel is compiled for its type
         outputs = drawn.numpy(), scores.numpy()
 
         def fill(start: int, stop: int) -> None:
@@ -149,14 +126,14 @@ class Compiled:
                 rows,
                 prefixes,
                 bits,
-                wanted.first_position,
+                request.first_position,
                 start,
                 stop,
                 *outputs,
             )
 
         threads = max(1, min(self.threads, len(rows) // _LEAST_SHARE))
-        of_a_row = wanted.n_candidates * sum(wanted.widths)
+        of_a_row = request.n_candidates * sum(request.widths)
         shares = max(threads, -(-len(rows) * of_a_row // _PRODUCTS_AT_ONCE))
         cuts = [len(rows) * share // shares for share in range(shares + 1)]
         in_threads(lambda share: fill(*share), pairwise(cuts), threads)

@@ -11,8 +11,8 @@ import torch
 import triton
 import triton.language as tl
 
+from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.counter_rng import signed
-from nestrec.training.autograd.scoring import Candidates, Wanted
 
 _TILE = 4096  # numbers that a program holds of each side
 _WARPS = 4
@@ -86,19 +86,19 @@ def draw_and_score(
     indptr: torch.Tensor,  # (n_users + 1,) int64
     indices: torch.Tensor,  # (n_interactions,) int32, ascending per user
     n_halvings: int,  # that a search of the longest row takes
-    wanted: Wanted,
+    request: CandidateRequest,
 ) -> Candidates:
     """Return items and scores; of a pool, fewer than 2^31 in all."""
-    rows, n_candidates = wanted.rows, wanted.n_candidates
-    drawn = torch.empty(wanted.shape, dtype=torch.int64, device=rows.device)
-    scores = torch.empty(wanted.shape, dtype=torch.float32, device=rows.device)
-    n_drawn, n_pools = len(rows) * n_candidates, len(wanted.widths)
-    first = wanted.first_position * n_pools * n_candidates
-    for level, width in enumerate(wanted.widths):
+    rows, n_candidates = request.users, request.n_candidates
+    drawn = torch.empty(request.shape, dtype=torch.int64, device=rows.device)
+    scores = torch.empty(request.shape, dtype=torch.float32, device=rows.device)
+    n_drawn, n_pools = len(rows) * n_candidates, len(request.widths)
+    first = request.first_position * n_pools * n_candidates
+    for level, width in enumerate(request.widths):
         padded = triton.next_power_of_2(width)
         run = max(1, _TILE // padded)
         _draw_and_score[(triton.cdiv(n_drawn, run),)](
-            users, items, rows, indptr, indices, drawn, scores, signed(wanted.key), first, n_drawn, level, n_pools,
+            users, items, rows, indptr, indices, drawn, scores, signed(request.key), first, n_drawn, level, n_pools,
             len(items), items.shape[1],
             CANDIDATES=n_candidates, HALVINGS=n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
         )  # fmt: skip

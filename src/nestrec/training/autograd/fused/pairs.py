@@ -2,7 +2,8 @@
 
 A program takes some positives of a batch and goes through their levels. What moves is each row once for the scores,
 once more for the gradients, and the gradients. Between the two stands a loss of scores alone, under autograd, on two
-numbers a level and positive. The plain version is `nested_loss.NestedLoss`: `gradients`, then `hold_back`.
+numbers a level and positive. The plain version is
+`nested_loss.NestedLoss` followed by `optimizer_steps.add_l2`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""What a phase trains: a trainer's options with every default resolved for the phase's interactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nestrec.data.interactions import Interactions
+from nestrec.parallel.threads import checked_threads
+from nestrec.training.backbones import Backbone
+from nestrec.training.cpu_engine import CpuEngine
+from nestrec.training.engines import RunningEngine, TorchEngine
+from nestrec.training.losses import Loss
+from nestrec.training.objective import Objective
+from nestrec.training.options import Run
+from nestrec.training.samplers import Sampler
+from nestrec.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from nestrec.evaluation.metric_registry import MetricAtCutoff
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSetup:
+    """Interactions with everything that is decided for them; made by `Trainer.resolve`."""
+
+    interactions: Interactions
+    backbone: Backbone
+    loss: Loss
+    sampler: Sampler
+    engine: TorchEngine | None  # None: the CPU engine
+    objective: Objective
+    regularization_default: tuple[float, float] | None  # (backbone's scale, data-dependent value); None: given
+    schedule: Schedule
+    metric: MetricAtCutoff  # that chooses the epoch, averaged over the widths
+    tunes: bool  # whether to search for the regularization on the validation split
+    tune_seconds: float | None
+    rotate: bool
+
+    def scale_regularization(self, multiple: float) -> TrainingSetup:
+        """Return the setup with a multiple of the data-dependent regularization; itself if one was given."""
+        if self.regularization_default is None:
+            return self
+        scale, default = self.regularization_default
+        return replace(self, objective=replace(self.objective, regularization=multiple * scale * default))
+
+    def start_engine(self, run: Run) -> RunningEngine:
+        """Return an engine with initial parameters; raise MissingExtraError if torch is needed and missing."""
+        threads = 1 if run.deterministic else checked_threads(run.threads)
+        csr = self.interactions.indptr, self.interactions.indices, self.interactions.n_items
+        if self.engine is None:
+            return CpuEngine(*csr, objective=self.objective, seed=run.seed, threads=threads)
+        device = self.engine.check_device(deterministic=run.deterministic)
+        import torch
+
+        from nestrec.training.autograd.autograd_engine import AutogradEngine
+        from nestrec.training.autograd.config import EngineConfig
+
+        config = EngineConfig(
+            backbone=self.backbone,
+            sampler=self.sampler,
+            loss=self.loss,
+            optimizer=self.engine.optimizer_for(self.backbone),
+            batch_size=self.engine.batch_size_for(self.interactions),
+            device=torch.device(device),
+            mixed_precision=self.engine.mixed_precision,
+            epochs=self.schedule.epochs,
+        )
+        return AutogradEngine(*csr, objective=self.objective, seed=run.seed, threads=threads, config=config)
