@@ -242,7 +242,7 @@ def test_two_trainings_into_one_place_are_not_begun(run: Run, interactions: Path
     with CheckpointFolder(checkpoint_of(tmp_path / "m")):
         second = run("train", interactions, "--out", tmp_path / "m", *SMALL)
     assert second.code == 1
-    assert "another training is using" in second.err
+    assert "another run is using" in second.err
     assert "rows read" not in second.err
     assert run("train", interactions, "--out", tmp_path / "m", *SMALL).code == 0
 

@@ -107,9 +107,9 @@ def test_a_kill_at_any_step_of_a_write_or_a_deletion_leaves_a_whole_state(
 
 
 def test_two_trainings_never_share_a_checkpoint(checkpoint: Checkpoint) -> None:
-    with pytest.raises(TrainingError, match="another training is using"):
+    with pytest.raises(TrainingError, match="which another run is using"):
         CheckpointFolder(checkpoint.directory).open()
-    with pytest.raises(TrainingError, match="another training is using"):
+    with pytest.raises(TrainingError, match="which another run is using"):
         quick().fit(tiny(), run=Run(checkpoint=checkpoint.directory))
     checkpoint.folder.close()
     CheckpointFolder(checkpoint.directory).delete()
@@ -243,7 +243,7 @@ def test_something_else_is_refused_before_training_and_kept(tmp_path: Path, put:
     put(place)
     before = [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()]
     heard = Recorder()
-    with pytest.raises(TrainingError, match=r"holds something else than a checkpoint.*; name another place"):
+    with pytest.raises(TrainingError, match=r"must be empty or hold a checkpoint.*; give another"):
         quick().fit(tiny(), run=Run(checkpoint=place, callbacks=heard))
     assert heard.starts == []
     assert [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()] == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ from nestrec.data.splitting import RandomSplit, Split
 from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.cpu_engine import CpuEngine, _shares
-from nestrec.training.fit import Fit
 from nestrec.training.objective import Objective
 from nestrec.training.options import Run
 from nestrec.training.samplers import UniformSampler
 from nestrec.training.trainer import Trainer
+from nestrec.training.validation import Validation
 from nestrec.widths import Widths
 from tests.training.worlds import tiny
 
@@ -150,9 +150,10 @@ def test_memory_is_bounded_by_interactions_and_embeddings(validation: Split | No
 
 
 @pytest.mark.slow
-def test_turning_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotation_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """It makes a third copy of the vectors when the accumulators are gone; with a fourth this bound would not hold."""
-    monkeypatch.setattr(Fit, "_is_better", lambda *_: True)
+    evaluate, values = Validation.__call__, count()  # each evaluation is better than those before
+    monkeypatch.setattr(Validation, "__call__", lambda *given: (evaluate(*given)[0], float(next(values))))
     n_users, n_items, n_interactions = 400_000, 1_000, 900_000
     interactions = generate_interactions(n_users, n_items, n_interactions, seed=1)
     copy = 4 * 32 * (n_users + n_items)

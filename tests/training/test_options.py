@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from nestrec.errors import OptionError
-from nestrec.training.options import Run, checked_level_weights
+from nestrec.training.objective import normalize_level_weights
+from nestrec.training.options import Run
 from nestrec.training.samplers import DynamicSampler, UniformSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
@@ -26,10 +27,10 @@ NAN = float("nan")
         ({"widths": (0, 4)}, "widths must be positive, ascending and unique; got 0,4"),
         ({"widths": (4, 1025)}, "width 1025 is too large; the widest is 1024"),
         ({"widths": (4, 8.5)}, "widths must be whole numbers"),
-        ({"level_weights": (1, 2)}, "2 level weights do not fit 5 widths; give one per width"),
-        ({"level_weights": (1, 1, 1, 1, 0)}, "the widest one's above 0"),
-        ({"level_weights": (1, -1, 1, 1, 1)}, "level weights 1,-1,1,1,1 must be finite and not negative"),
-        ({"level_weights": (1, NAN, 1, 1, 1)}, "level weights 1,nan,1,1,1 must be finite"),
+        ({"level_weights": (1, 2)}, "level_weights must be .*; got 1,2 for 5 widths"),
+        ({"level_weights": (1, 1, 1, 1, 0)}, "the widest one's above 0; got 1,1,1,1,0"),
+        ({"level_weights": (1, -1, 1, 1, 1)}, "level_weights must be .* not negative.*; got 1,-1,1,1,1"),
+        ({"level_weights": (1, NAN, 1, 1, 1)}, "level_weights must be .* finite.*; got 1,nan,1,1,1"),
         ({"epochs": 0}, "epochs must be between 1 and 100000, got 0"),
         ({"epochs": 2.5}, "epochs must be a whole number, got 2.5"),
         ({"patience": "3"}, "patience must be a whole number, got '3'"),
@@ -54,10 +55,10 @@ def test_a_wrong_trainer_says_why(options: dict[str, Any], sentence: str) -> Non
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"seed": -1}, r"seed -1 is out of range; give a whole number from 0 to 2\^63 - 1"),
-        ({"seed": 2**63}, "seed 9223372036854775808 is out of range"),
+        ({"seed": -1}, r"seed must be between 0 and 2\^63 - 1, got -1"),
+        ({"seed": 2**63}, "seed must be between 0 and .*, got 9223372036854775808"),
         ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
-        ({"resume": True}, "resume needs the checkpoint to go on from; name it with checkpoint="),
+        ({"resume": True}, "resume needs a checkpoint .*checkpoint="),
         ({"threads": 0}, "threads must be at least 1, got 0"),
     ],
 )
@@ -68,7 +69,7 @@ def test_a_wrong_run_says_why(options: dict[str, Any], sentence: str) -> None:
 
 @pytest.mark.parametrize("n_candidates", [0, -3, 1025])
 def test_a_wrong_number_of_candidates_says_why(n_candidates: int) -> None:
-    sentence = f"{n_candidates} candidates cannot be drawn; give 1 to 1024, as in 16, or leave it out"
+    sentence = f"n_candidates must be between 1 and 1024, got {n_candidates} "
     with pytest.raises(OptionError, match=sentence):
         DynamicSampler(n_candidates)
 
@@ -84,12 +85,12 @@ def test_limits_themselves_are_allowed() -> None:
 def test_level_weights_become_shares() -> None:
     """Equal by default; otherwise as given, summing to 1."""
     ladder = Widths((4, 8))
-    assert checked_level_weights(None, ladder) == pytest.approx(
+    assert normalize_level_weights(None, ladder) == pytest.approx(
         (0.44249, 0.55751), abs=1e-5
     )  # 1 and the cube root of 2
-    assert checked_level_weights(None, Widths((16,))) == (1.0,)
-    assert checked_level_weights((3, 1), ladder) == (0.75, 0.25)
-    assert checked_level_weights((0, 2), ladder) == (0.0, 1.0)
+    assert normalize_level_weights(None, Widths((16,))) == (1.0,)
+    assert normalize_level_weights((3, 1), ladder) == (0.75, 0.25)
+    assert normalize_level_weights((0, 2), ladder) == (0.0, 1.0)
 
 
 def test_what_the_data_decide_can_be_said() -> None:

@@ -31,7 +31,7 @@ def test_samplers_do_not_change() -> None:
 
 @pytest.mark.parametrize("n_candidates", [0, -64, 32, 100, LARGEST_POOL + 64])
 def test_a_softmax_needs_whole_vectors_of_candidates(n_candidates: int) -> None:
-    sentence = f"{n_candidates} candidates cannot share a softmax; give a multiple of 64 up to 1024, as in 64"
+    sentence = f"n_candidates of a pool must be a multiple of 64 up to 1024, got {n_candidates} "
     with pytest.raises(OptionError, match=sentence):
         PoolSampler(n_candidates)
 

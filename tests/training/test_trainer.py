@@ -213,7 +213,7 @@ def test_validation_of_partly_unknown_ids_uses_what_is_known() -> None:
     quick().fit(train, validation=renamed(held_out, 40), run=Run(callbacks=heard))
     assert len(heard.notes) == 1
     assert f"of {held_out.n_interactions:,} validation interactions" in heard.notes[0]
-    with pytest.raises(DataError, match="can be ranked"):
+    with pytest.raises(DataError, match="at least one validation interaction must be usable, got none of"):
         quick().fit(train, validation=renamed(held_out, held_out.n_users))
 
 
@@ -276,10 +276,10 @@ def test_whoever_has_everything_does_not_disturb() -> None:
 @pytest.mark.parametrize(
     ("interactions", "sentence"),
     [
-        (from_sets([[], []], 3), "there are no interactions to train on; give a file with at least one"),
-        (from_sets([[0], [0]], 1), "there is 1 item, so there is nothing to choose between; give at least 2 items"),
-        (from_sets([[0, 1], [0, 1]], 2), "every user has interacted with all 2 items"),
-        (from_sets([[0, 1], []], 2), "every user has interacted with all 2 items"),
+        (from_sets([[], []], 3), "at least 1 interaction, got none"),
+        (from_sets([[0], [0]], 1), "at least 2 items, got 1"),
+        (from_sets([[0, 1], [0, 1]], 2), "every user has all 2 items"),
+        (from_sets([[0, 1], []], 2), "every user has all 2 items"),
     ],
 )
 def test_data_without_anything_to_learn_are_refused(interactions: Interactions, sentence: str) -> None:

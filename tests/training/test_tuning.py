@@ -16,7 +16,7 @@ from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.training.options import Run
-from nestrec.training.regularization_search import FARTHEST, STEP, best_multiple, multiple_of, next_step
+from nestrec.training.regularization_search import MAX_STEPS, STEP, best_multiple, multiple_of, next_step
 from nestrec.training.samplers import DynamicSampler
 from nestrec.training.trainer import Trainer
 from tests.training.worlds import Interfering, Recorder, is_same, tiny
@@ -43,7 +43,7 @@ def test_a_climb_finds_the_top_of_a_hill(top: float) -> None:
     assert len(tried) <= abs(round(top)) + 4
 
 
-@pytest.mark.parametrize(("slope", "end"), [(1, FARTHEST), (-1, -FARTHEST)])
+@pytest.mark.parametrize(("slope", "end"), [(1, MAX_STEPS), (-1, -MAX_STEPS)])
 def test_a_climb_ends_at_the_ends(slope: int, end: int) -> None:
     tried = climbed(lambda step: slope * step)
     assert best_multiple(tried) == multiple_of(end)
@@ -97,7 +97,7 @@ def test_nothing_is_tuned_where_that_is_not_wanted(trainer: Trainer) -> None:
 
 def test_no_validation_no_tuning() -> None:
     assert told(Trainer(widths=(4,), epochs=2).fit(dense(), validation=None))["tuning"] == []
-    with pytest.raises(OptionError, match="5 seconds of tuning mean nothing without a validation part; give one"):
+    with pytest.raises(OptionError, match="tune_seconds must be left out without a validation part, got 5"):
         Trainer(tune_seconds=5).fit(dense(), validation=None)
 
 
@@ -113,11 +113,11 @@ def test_seconds_tune_sparse_data_too_and_end_the_trials() -> None:
         ({"tune_seconds": -1}, "tune_seconds must be between 0 and"),
         (
             {"tune_seconds": 5, "regularization": 0.1},
-            "5 seconds of tuning mean nothing beside regularization 0.1, which is what they would find",
+            "tune_seconds must be left out with a given regularization, got 5 with regularization 0.1",
         ),
     ],
 )
-def test_a_wrong_wish_says_why(options: dict[str, Any], sentence: str) -> None:
+def test_wrong_tuning_options_say_why(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         Trainer(**options)
 

@@ -1,7 +1,7 @@
-"""What turns trained numbers into vectors: nothing (matrix factorisation), or the graph of interactions (LightGCN).
+"""Backbones: encoders from parameters to embeddings, the identity (matrix factorization) or a graph (LightGCN).
 
-LightGCN: He et al. 2020, arXiv 2002.02126. A backbone is a value; for the torch engine a new one is a class with an
-`encoder`, which gives an object that passes the contract tests.
+LightGCN: He et al. 2020, arXiv 2002.02126. A backbone is a value; a new one for the torch engine is a subclass with an
+`encoder`, whose result passes the contract tests.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Backbone:
-    """From trained numbers, a row a user and item, to vectors of the same shape."""
+    """Encoder from the embedding table, a row per user and item, to embeddings of the same shape."""
 
     @property
     def moves_all(self) -> bool:
-        """Whether a step moves every vector, or those of its batch alone."""
+        """Whether a step changes every embedding, not only those of its batch."""
         return False
 
     def regularization_scale(self, interactions: Interactions) -> float:
-        """Return what the regularization that the data decide is multiplied by: numbers may be longer than vectors."""
+        """Return a factor of the default regularization, because parameters may be longer than embeddings."""
         return 1.0
 
     def encoder(
@@ -40,13 +40,13 @@ class Backbone:
         embedding_size: int,
         device: torch.device,
     ) -> Encoder:
-        """Return what encodes on a device, for the given training interactions."""
+        """Return the encoder for these training interactions on a device."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class MF(Backbone):
-    """Matrix factorisation: the trained numbers are the vectors.
+    """Matrix factorization: the embedding table itself.
 
     >>> MF()
     MF()
@@ -68,7 +68,7 @@ class MF(Backbone):
 
 @dataclass(frozen=True)
 class LightGCN(Backbone):
-    """The mean of the trained numbers and of what 1 to `n_layers` steps over the graph of interactions make of them.
+    """The mean of the embedding table and of its 1 to `n_layers` propagations over the graph of interactions.
 
     >>> LightGCN(n_layers=2)
     LightGCN(n_layers=2, edge_dropout=0.0)
@@ -80,22 +80,25 @@ class LightGCN(Backbone):
     """Share of the interactions dropped from the graph in each step, 0 to 1."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         check_count("n_layers", self.n_layers, 16, 3)
         if not 0 <= real_number("edge_dropout", self.edge_dropout, 0.1) < 1:
-            raise OptionError(f"edge dropout {self.edge_dropout} is not in [0, 1); give a share that is, as in 0.1")
+            raise OptionError(
+                f"edge_dropout must be at least 0 and below 1, got {self.edge_dropout} (for example 0.1)",
+                option="edge_dropout",
+            )
 
     @property
     def moves_all(self) -> bool:
-        """Yes: numbers reach the vectors of others along the graph."""
+        """True: parameters reach the embeddings of others along the graph."""
         return True
 
     def regularization_scale(self, interactions: Interactions) -> float:
-        """Return ((1 + s + ... + s^K) / (K + 1))^2, where s is the largest singular value that chance gives the graph.
+        """Return ((1 + s + ... + s^K) / (K + 1))^2, where s is the largest singular value of noise in the graph.
 
-        A step over the graph multiplies a direction by its singular value, so that sum is what the mean over the layers
-        makes of one where taste and chance meet. Its gradient comes back through the same mean, hence the square. In
-        sparse graphs s is near 1, and a vector nearly as long as what is trained; in dense ones it is near 0.
+        A propagation multiplies a direction by its singular value, so the mean over the layers multiplies a direction
+        at the edge of noise by that sum. Its gradient comes back through the same mean, hence the square. In sparse
+        graphs s is near 1, and an embedding nearly as long as its parameters; in dense ones it is near 0.
         """
         from nestrec.training.data_defaults import largest_noise_value
 

@@ -1,4 +1,4 @@
-"""The folder of a checkpoint: locked while a training writes to it, so that two trainings never share one."""
+"""The folder of a checkpoint, locked while a run writes to it, so that two runs never share one."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class CheckpointDocument(msgspec.Struct, kw_only=True):
 
 
 class CheckpointFolder:
-    """Holds a checkpoint's folder from the start of training until the model is saved; deletes it then.
+    """Lock a checkpoint's folder from the start of training until the model is saved, then delete it.
 
-    Used as a context manager, it is left in place by an error and deleted where the block ends without one:
+    As a context manager, it deletes the folder at the end of the block, and keeps it after an error:
 
         with CheckpointFolder("model.checkpoint") as folder:
             model = Trainer().fit(interactions, run=Run(checkpoint=folder))
             model.save("model")
 
-    Raises TrainingError where another training is using the folder or something else stands there.
+    Raises TrainingError if another run is using the folder or something else is in its place.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -55,27 +55,27 @@ class CheckpointFolder:
 
     @property
     def has_state(self) -> bool:
-        """Whether there is a state to go on from."""
+        """Whether there is a state to resume from."""
         return (self.path / STATE).exists()
 
     def open(self) -> None:
-        """Make and lock the folder."""
+        """Create and lock the folder."""
         refuse_foreign(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / _LOCK)
         except LockTakenError as error:
             raise TrainingError(
-                f"another training is using {self.path}; wait for its end, or name another place for the checkpoint"
+                f"a checkpoint folder must belong to one run, got {self.path}, which another run is using; wait for it "
+                "or give another checkpoint folder"
             ) from error
         except OSError as error:
             raise TrainingError(
-                f"checkpoint {self.path} cannot be written ({error.strerror}); make room or name another place for the "
-                "checkpoint"
+                f"checkpoint {self.path} cannot be written ({error.strerror}); make room, or give another folder"
             ) from error
 
     def close(self) -> None:
-        """Free the folder; one without a state is deleted."""
+        """Unlock the folder, and delete it if it has no state."""
         if self._lock is None:
             return
         with suppress(OSError):
@@ -85,11 +85,11 @@ class CheckpointFolder:
             self._lock.release(delete=True)
         self._lock = None
         if not kept:
-            with suppress(OSError):  # something of another's has come into it
+            with suppress(OSError):  # another program has put something into it
                 self.path.rmdir()
 
     def delete(self) -> None:
-        """Delete the checkpoint, once the model is saved; the state goes first, so that a kill leaves no half of it."""
+        """Delete the checkpoint; the state first, so that a kill leaves no partial one."""
         with suppress(OSError):
             (self.path / STATE).unlink(missing_ok=True)
         if self._lock is None:
@@ -98,7 +98,7 @@ class CheckpointFolder:
         self.close()
 
     def delete_strays(self) -> None:
-        """Delete the files that the state does not name: what killed runs left. Raises OSError."""
+        """Delete leftovers of killed runs: files that the state does not name. Raises OSError."""
         needed = {STATE, _LOCK}
         if self.has_state:
             try:
@@ -118,7 +118,7 @@ class CheckpointFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Delete the checkpoint; after an error, keep it."""
+        """Delete the checkpoint, unless there was an error."""
         if kind is None:
             self.delete()
         else:
@@ -126,7 +126,7 @@ class CheckpointFolder:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise TrainingError where something stands in a checkpoint's place that is not one."""
+    """Raise TrainingError if there is something other than a checkpoint at this path."""
     if not folder.exists() and not folder.is_symlink():
         return
     if (
@@ -135,8 +135,8 @@ def refuse_foreign(folder: Path) -> None:
         or not all(path.name == STATE or _OWN.fullmatch(path.name) for path in folder.iterdir())
     ):
         raise TrainingError(
-            f"{folder} holds something else than a checkpoint of this version of nestrec, which would be lost; "
-            "name another place for the checkpoint, or delete it"
+            f"a checkpoint folder must be empty or hold a checkpoint of this version of nestrec, got {folder}; give "
+            "another checkpoint folder, or delete this one"
         )
 
 

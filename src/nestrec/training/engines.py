@@ -1,7 +1,7 @@
-"""Which engine trains, and its own options; made into a running engine here, once.
+"""Training engines: the protocol of a running one, and the options of the torch engine.
 
-The CPU engine is a compiled kernel (`engine.py`) that needs no torch. The torch engine (`autograd/`) trains the same
-objective under autograd: for GPUs, graphs, the paper's exact setting, and whatever is added.
+The CPU engine (`cpu_engine.py`) is a compiled kernel that needs no torch. The torch engine (`autograd/`) trains the
+same objective under autograd: on GPUs, over graphs, with the paper's exact settings and with losses of others.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SMALLEST_BATCH, _LARGEST_BATCH = 256, 65_536
 
 
 class RunningEngine(Protocol):
-    """What trains: parameters, steps, and where they stand."""
+    """Parameters in training and their updates."""
 
     objective: Objective
 
@@ -40,7 +40,7 @@ class RunningEngine(Protocol):
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two looks at the clock."""
+        """Positives to train between two checks of the clock."""
 
     @property
     def user_embeddings(self) -> Float32Array:
@@ -54,18 +54,18 @@ class RunningEngine(Protocol):
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained."""
 
     def state(self) -> dict[str, Float32Array]:
-        """Return all that training changes, by name."""
+        """Return parameters and optimizer state by name."""
 
     def restore(self, state: dict[str, Float32Array]) -> None:
-        """Take up what `state` gave."""
+        """Restore the result of `state`."""
 
     def release(self, *, vectors: bool) -> None:
-        """Give back memory when a phase is over."""
+        """Free memory after a phase."""
 
 
 @dataclass(frozen=True)
 class TorchEngine:
-    """The torch engine and its own options.
+    """The torch engine with its options.
 
     >>> TorchEngine(device="cpu", batch_size=512).batch_size
     512
@@ -85,29 +85,30 @@ class TorchEngine:
         if self.optimizer is not None:
             object.__setattr__(self, "optimizer", resolve("optimizer", self.optimizer))
         if self.device not in DEVICES:
-            raise OptionError(f"device {self.device!r} is not known; choose one of {', '.join(DEVICES)}")
+            raise OptionError(f"device must be one of {', '.join(DEVICES)}; got {self.device!r}", option="device")
         if self.batch_size is not None:
             check_count("batch_size", self.batch_size, 2**30, 2048)
             if self.batch_size % BLOCK:
                 raise OptionError(
-                    f"batch_size {self.batch_size} is no multiple of {BLOCK}; give one that is, as in 2048"
+                    f"batch_size must be a multiple of {BLOCK}, got {self.batch_size} (for example 2048)",
+                    option="batch_size",
                 )
 
     def optimizer_for(self, backbone: Backbone) -> Optimizer:
-        """Return how it steps."""
+        """Return the optimizer, by default one that suits the backbone."""
         if self.optimizer is not None:
             return cast("Optimizer", self.optimizer)  # a name became an object
         return Adagrad() if isinstance(backbone, MF) else Adam()
 
     def batch_size_for(self, interactions: Interactions) -> int:
-        """Return the positives in a batch: those of an epoch in 64 steps, as a graph's cost is that of its steps."""
+        """Return the positives of a batch, by default so many that an epoch takes 64 steps."""
         if self.batch_size is not None:
             return self.batch_size
         steps = interactions.n_interactions / _STEPS_PER_EPOCH
         return min(_LARGEST_BATCH, max(_SMALLEST_BATCH, round(steps / BLOCK) * BLOCK))
 
     def describe(self, backbone: Backbone, interactions: Interactions) -> dict[str, Any]:
-        """Return its options by name, what the data decide filled in; the device is none of the model's."""
+        """Return the resolved options by name, without the device, on which the model does not depend."""
         return {
             "engine": "torch",
             "optimizer": repr(self.optimizer_for(backbone)),
@@ -116,13 +117,15 @@ class TorchEngine:
         }
 
     def check_device(self, *, deterministic: bool) -> str:
-        """Return the device's name; raise OptionError where it is not there or cannot give equal bits."""
+        """Return the name of the device; raise OptionError if there is none or it cannot be deterministic."""
         torch = _torch()
         has_cuda = torch.cuda.is_available()
         if self.device == "cuda" and not has_cuda:
-            raise OptionError("device 'cuda' was asked for and torch finds none; choose cpu or auto")
+            raise OptionError(
+                "device must be available, got cuda, of which torch finds none; use cpu or auto", option="device"
+            )
         if self.device == "cuda" and deterministic:
-            raise OptionError("device 'cuda' does not give equal bits for an equal seed; choose cpu for that")
+            raise OptionError("device must be cpu or auto in a deterministic run, got cuda", option="device")
         return "cuda" if has_cuda and self.device != "cpu" and not deterministic else "cpu"
 
 

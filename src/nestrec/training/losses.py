@@ -1,4 +1,4 @@
-"""What each level of a nest minimises. A loss is a value; its formula takes the scores of all levels at once.
+"""Losses of a level. A loss is a value; its formula takes the scores of all levels at once.
 
 Pairwise: Rendle et al. 2009 (BPR). Sampled softmax: Jean et al. 2015. Alignment and uniformity: Wang et al. 2022
 (DirectAU, arXiv 2206.12811). Nested, with a negative per level: Lai et al. 2024, arXiv 2406.07432.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Negatives(Enum):
-    """What a loss sets a positive against, and what a sampler gives."""
+    """Kinds of negatives that a loss needs and a sampler gives."""
 
     ONE = "one item per level"
     POOL = "a whole pool"
@@ -31,76 +31,76 @@ class Negatives(Enum):
 
 @dataclass(frozen=True)
 class Scored:
-    """A batch as a loss sees it: scores of every level, or the vectors themselves. Tensors under autograd."""
+    """Input of a loss: the scores of a batch at every level, and its vectors. Tensors under autograd."""
 
     users: torch.Tensor  # (batch, embedding_size)
     items: torch.Tensor  # (batch, embedding_size), of the positives
     widths: tuple[int, ...]
     positives: torch.Tensor  # (n_levels, batch)
-    negatives: torch.Tensor  # (n_levels, batch), or (n_levels, batch, n_candidates) of a pool; -1e30 where seen
-    inverse_temperatures: torch.Tensor  # (n_levels,) what a softmax multiplies scores by
-    items_per_candidate: float  # items that one of the pool stands for
+    negatives: torch.Tensor  # (n_levels, batch), or (n_levels, batch, n_candidates) of a pool, -1e30 if seen
+    inverse_temperatures: torch.Tensor  # (n_levels,) factors of the scores in a softmax
+    items_per_candidate: float  # items of the catalogue that a candidate of the pool stands for
 
 
 class Loss(Protocol):
-    """What a level minimises."""
+    """A loss of every level."""
 
     @property
     def takes(self) -> Negatives:
-        """What it sets a positive against."""
+        """Kind of negatives it needs."""
 
     @property
     def data_defaults(self) -> DataDefaults:
-        """What the data decide where the user does not."""
+        """Data-dependent defaults of the other options."""
 
     @property
     def coupling(self) -> float:
-        """What the loss of the next wider level weighs for a block of coordinates beside the narrower one's."""
+        """Factor per level of distance on a wider level's loss for a narrower block of coordinates."""
 
     @property
     def temperature(self) -> float | None:
-        """What scores are divided by in a softmax; None: by the width."""
+        """Divisor of the scores in a softmax. None: by the width."""
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch): each level's loss of each positive."""
 
 
 @dataclass(frozen=True)
-class OneForAll:
-    """A loss whose weighted sum over the levels all coordinates minimise."""
+class SummedLoss:
+    """A loss whose weighted sum over the levels trains all coordinates alike."""
 
     @property
     def coupling(self) -> float:
-        """1: one loss for all coordinates, as in the paper."""
+        """1, as in the paper."""
         return 1.0
 
     @property
     def temperature(self) -> float | None:
-        """None: there is no softmax."""
+        """None."""
         return None
 
 
 @dataclass(frozen=True)
-class PairLoss(OneForAll):
+class PairLoss(SummedLoss):
     """A loss of a positive against one negative per level."""
 
     @property
     def takes(self) -> Negatives:
-        """One item per level."""
+        """ONE."""
         return Negatives.ONE
 
     @property
     def data_defaults(self) -> DataDefaults:
-        """Those of pairs."""
+        """Defaults of pairs."""
         from nestrec.training.data_defaults import PAIRWISE
 
         return PAIRWISE
 
     @property
     def uses_scores_only(self) -> bool:
-        """Whether its formula leaves the vectors of `Scored` alone; a GPU is faster then, and leaves them empty.
+        """Whether the formula does not use the vectors of `Scored`, which are then empty on a GPU, for speed.
 
-        It speaks for the formula of the same class; a subclass with one of its own has to say so again.
+        It describes the `__call__` of the same class; a subclass with its own formula has to override it too.
         """
         return False
 
@@ -111,7 +111,7 @@ class PairLoss(OneForAll):
 
 @dataclass(frozen=True)
 class BPR(PairLoss):
-    """Softplus of how far the negative's score is above the positive's: the paper's.
+    """Bayesian personalised ranking: softplus of the negative's minus the positive's score, as in the paper.
 
     >>> BPR().takes
     <Negatives.ONE: 'one item per level'>
@@ -119,7 +119,7 @@ class BPR(PairLoss):
 
     @property
     def uses_scores_only(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def __call__(self, scored: Scored) -> torch.Tensor:
@@ -131,7 +131,7 @@ class BPR(PairLoss):
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(PairLoss):
-    """A positive is to be told from noise, a negative as noise, each by the logistic function of its score.
+    """Binary cross-entropy of the logistic function of the scores, with labels 1 for positives and 0 for negatives.
 
     >>> BinaryCrossEntropy().takes
     <Negatives.ONE: 'one item per level'>
@@ -139,7 +139,7 @@ class BinaryCrossEntropy(PairLoss):
 
     @property
     def uses_scores_only(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def __call__(self, scored: Scored) -> torch.Tensor:
@@ -150,20 +150,21 @@ class BinaryCrossEntropy(PairLoss):
 
 
 @dataclass(frozen=True)
-class PoolLoss(OneForAll):
+class PoolLoss(SummedLoss):
     """A loss of a positive against all items of a pool, at every level.
 
-    Scores of items that the user has seen are -1e30: of no effect on what heeds high ones alone, a disaster to a mean.
+    Scores of already seen items are masked with -1e30. Losses dominated by high scores ignore them; a mean over the
+    pool would not.
     """
 
     @property
     def takes(self) -> Negatives:
-        """A whole pool."""
+        """POOL."""
         return Negatives.POOL
 
     @property
     def data_defaults(self) -> DataDefaults:
-        """Those of the softmax."""
+        """Defaults of the softmax."""
         from nestrec.training.data_defaults import SOFTMAX
 
         return SOFTMAX
@@ -173,9 +174,9 @@ class PoolLoss(OneForAll):
         raise NotImplementedError
 
     def shares(self, scored: Scored) -> torch.Tensor:
-        """Return the slopes of the candidates' scores, (n_levels, batch, n_candidates).
+        """Return the gradients of the candidates' scores, (n_levels, batch, n_candidates).
 
-        A candidate is held back by as much as it is pushed.
+        They weight the L2 regularization of the candidates.
         """
         import torch
 
@@ -189,9 +190,9 @@ class PoolLoss(OneForAll):
 class SampledSoftmax(PoolLoss):
     """The softmax over the whole catalogue at every level, estimated from a pool of items.
 
-    With `coupling` 1 all coordinates minimise one loss, the weighted sum over the levels, and narrow prefixes serve the
-    wide widths first. Below 1 the coordinates that a level adds heed a wider level less, by this factor for each level
-    between; with 0 they heed their own alone. In between, narrow widths gain more than wide ones lose.
+    `coupling` scales how strongly the losses of wider levels update a narrower block of dimensions: 1 gives a single
+    loss summed over levels, 0 trains each block only for its own level; in between, a level's influence decays by
+    `coupling` per level of distance, and narrow widths gain more than wide ones lose.
 
     >>> SampledSoftmax(temperature=0.2).takes
     <Negatives.POOL: 'a whole pool'>
@@ -203,23 +204,23 @@ class SampledSoftmax(PoolLoss):
     """How strongly losses of wider widths update the dimensions of a narrower one, 0 to 1."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         check_range("coupling", self.coupling, 0, 1, 0.3)
         if self.temperature is not None:
             check_range("temperature", self.temperature, 0.001, 1000, 0.2)
 
     def __call__(self, scored: Scored) -> torch.Tensor:
-        """Return (n_levels, batch): log(1 + sum of exp(sharpness * (negative - positive))) / sharpness."""
+        """Return (n_levels, batch): log(1 + sum of exp(t * (negative - positive))) / t, t the inverse temperature."""
         from torch.nn.functional import softplus
 
-        sharp = scored.inverse_temperatures[:, None]
-        return softplus(self._others(scored) - sharp * scored.positives) / sharp
+        inverse = scored.inverse_temperatures[:, None]
+        return softplus(self._others(scored) - inverse * scored.positives) / inverse
 
     def shares(self, scored: Scored) -> torch.Tensor:
-        """Return each candidate's share of the softmax, (n_levels, batch, n_candidates), which is its slope."""
-        sharp = scored.inverse_temperatures[:, None]
+        """Return each candidate's share of the softmax, (n_levels, batch, n_candidates), its score's gradient."""
+        inverse = scored.inverse_temperatures[:, None]
         logits = self._logits(scored)
-        return (logits - logits.logsumexp(-1).logaddexp(sharp * scored.positives)[..., None]).exp()
+        return (logits - logits.logsumexp(-1).logaddexp(inverse * scored.positives)[..., None]).exp()
 
     def _others(self, scored: Scored) -> torch.Tensor:
         return self._logits(scored).logsumexp(-1)
@@ -231,8 +232,8 @@ class SampledSoftmax(PoolLoss):
 
 
 @dataclass(frozen=True)
-class DirectAU(OneForAll):
-    """Alignment of users with their items and uniformity of each side, on prefixes scaled to length 1; no negatives.
+class DirectAU(SummedLoss):
+    """Alignment of users with their items and uniformity of each side, on normalised prefixes; no negatives.
 
     Per level: mean |u - i|^2 + gamma * (uniformity of users + uniformity of items) / 2, where uniformity is the log of
     the mean of exp(-2 |x - y|^2) over pairs of the batch. Scores remain raw inner products.
@@ -245,17 +246,17 @@ class DirectAU(OneForAll):
     """Weight of uniformity beside alignment."""
 
     def __post_init__(self) -> None:
-        """Check the number."""
+        """Check the value."""
         check_range("gamma", self.gamma, 0, 1000, 1.0)
 
     @property
     def takes(self) -> Negatives:
-        """None."""
+        """NONE."""
         return Negatives.NONE
 
     @property
     def data_defaults(self) -> DataDefaults:
-        """Its own."""
+        """Defaults of losses of normalised vectors."""
         from nestrec.training.data_defaults import DIRECT
 
         return DIRECT

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
+from nestrec.arguments import real_number
 from nestrec.arrays import Float32Array
+from nestrec.errors import OptionError
 from nestrec.widths import Widths
 
 INVERSE_TEMPERATURE = 3.0  # of the softmax at width 64
@@ -64,6 +69,29 @@ class Objective:
             return np.full(len(self.widths), 1 / self.temperature, dtype=np.float32)
         narrowness = 64 / np.array(self.widths.values)
         return (INVERSE_TEMPERATURE * narrowness**INVERSE_TEMPERATURE_POWER).astype(np.float32)
+
+
+def normalize_level_weights(weights: Sequence[float] | None, widths: Widths) -> tuple[float, ...]:
+    """Return weights that sum to 1; raise OptionError if they do not fit the widths.
+
+    None gives the l-th narrowest width l^(1/3): the first coordinates serve every level, so narrow widths need less
+    weight of their own.
+
+    >>> normalize_level_weights((1, 3), Widths((4, 8)))
+    (0.25, 0.75)
+    """
+    if weights is None:
+        weights = [float(level) ** (1 / 3) for level in range(1, len(widths) + 1)]
+    rule = "level_weights must be numbers, one per width, finite and not negative, the widest one's above 0"
+    if not isinstance(weights, Collection) or isinstance(cast("object", weights), str):
+        raise OptionError(f"{rule}; got {weights!r} (for example (1, 1, 2))", option="level_weights")
+    for weight in weights:
+        real_number("level_weights", weight, 1.0)
+    is_valid = all(math.isfinite(weight) and weight >= 0 for weight in weights)
+    if len(weights) != len(widths) or not is_valid or weights[-1] <= 0:
+        given = ",".join(map(str, weights))
+        raise OptionError(f"{rule}; got {given} for {len(widths)} widths", option="level_weights")
+    return tuple(weight / sum(weights) for weight in weights)
 
 
 def starting_values(objective: Objective, n_rows: int, stride: int, seed: int, side: int) -> Float32Array:

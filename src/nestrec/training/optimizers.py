@@ -1,4 +1,4 @@
-"""How the torch engine steps: values, made into torch's optimisers by the engine.
+"""Optimizers of the torch engine, as values.
 
 Adagrad: Duchi et al. 2011, the CPU engine's; Adam: Kingma & Ba 2015, the paper's.
 """
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-FIRST_SQUARE = 1e-8  # Adagrad's sums start above 0 so that a coordinate without gradient divides by something
+FIRST_SQUARE = 1e-8  # initial sum of squared gradients of Adagrad, which avoids a division by 0
 
 
 class Optimizer(Protocol):
-    """A rule for steps."""
+    """An optimizer."""
 
     @property
     def learning_rate(self) -> float:
-        """Size of the first steps where the user gives none."""
+        """Default learning rate of the first epoch."""
 
 
 @dataclass(frozen=True)
 class Adagrad:
-    """Each coordinate has its own step, which falls with its squared gradients; a batch touches only its own rows.
+    """Adagrad: the learning rate of a coordinate falls with its squared gradients; a batch updates only its own rows.
 
     >>> Adagrad().learning_rate
     0.2
@@ -31,16 +31,16 @@ class Adagrad:
 
     @property
     def learning_rate(self) -> float:
-        """The CPU engine's."""
+        """That of the CPU engine."""
         return 0.2
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Steps of about the learning rate, by running means.
+    """Adam: steps of about the learning rate, by running means of the gradients.
 
-    `sparse` moves the rows that a batch touches and leaves the others' means as they are, so a step costs what it
-    touches; without, every row goes on moving, as in the paper.
+    With `sparse`, a step updates the rows of its batch alone, and costs accordingly; without, every row keeps moving,
+    as in the paper.
 
     >>> Adam(sparse=True)
     Adam(sparse=True)
@@ -50,7 +50,7 @@ class Adam:
 
     @property
     def learning_rate(self) -> float:
-        """A larger one than the paper's 0.001, since it falls to a tenth within few epochs."""
+        """Larger than the paper's 0.001, because it falls to a tenth within few epochs."""
         return 0.015
 
 

@@ -1,4 +1,4 @@
-"""What chooses the epoch, from what a caller gives: a split, a share, a name, interactions, or where to read them."""
+"""Resolve the argument `validation`: a split, a fraction, a name, interactions, or a path or table of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPLITS: dict[str, Split] = {
 
 
 def resolve_validation(given: Any) -> Split | Interactions | None:
-    """Return a split or interactions; raise OptionError for what is neither, DataError for what cannot be read.
+    """Return a split or interactions; raise OptionError for anything else, DataError for data that cannot be read.
 
     >>> resolve_validation(0.2), resolve_validation("leave-last-out")
     (RandomSplit(fraction=0.2, seed=0), LeaveLastOut(n=1))
@@ -29,30 +29,35 @@ def resolve_validation(given: Any) -> Split | Interactions | None:
     if given is None or isinstance(given, Interactions):
         return given
     if isinstance(given, bool):
-        raise OptionError(f"validation must be a split, a share such as 0.1, or None for none; got {given}")
+        raise OptionError(
+            f"validation must be a split, a fraction such as 0.1, or None; got {given}", option="validation"
+        )
     if isinstance(given, (int, float)):
         return RandomSplit(given)
     if isinstance(given, type):
-        raise OptionError(f"validation must be an object such as RandomSplit(0.1), got class {given.__name__}")
+        raise OptionError(
+            f"validation must be an object such as RandomSplit(0.1), got class {given.__name__}", option="validation"
+        )
     if isinstance(given, (str, os.PathLike)):
-        return _named(os.fspath(given))
+        return _resolve_text(os.fspath(given))
     if callable(getattr(given, "split", None)):
         return cast("Split", given)
     return as_interactions(given)
 
 
 def needs_times(validation: Split | Interactions | None) -> bool:
-    """Tell whether a split asks for the time of each interaction."""
+    """Return whether a split needs timestamps."""
     return isinstance(validation, (TimeSplit, LeaveLastOut))
 
 
-def _named(text: str) -> Split | Interactions:
+def _resolve_text(text: str) -> Split | Interactions:
     name = text.strip().lower().replace("_", "-")
     if name in SPLITS:
         return SPLITS[name]
     if not Path(text).exists():
         raise OptionError(
-            f"validation must be one of {', '.join(SPLITS)}, a share such as 0.1 or a file; got {text!r}, which is none"
-            f"{suggest(name, SPLITS)}"
+            f"validation must be one of {', '.join(SPLITS)}, a fraction such as 0.1 or a file; got {text!r}"
+            f"{suggest(name, SPLITS)}",
+            option="validation",
         )
     return as_interactions(text)

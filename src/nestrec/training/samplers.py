@@ -1,4 +1,4 @@
-"""How negatives are chosen from items the user has not interacted with: per level, by that level's prefix, or shared.
+"""Negative samplers: which items without interaction a positive is trained against, per level or shared by all.
 
 Dynamic: Zhang et al. 2013. DNS(M, N): Shi et al. 2023. Hardness-adaptive: Lai et al. 2024 (AHNS, arXiv 2401.05191); per
 level it is LHANS. Curriculum: Chu et al. 2021. Mixed: Huang et al. 2021 (MixGCF). Disentangled: Lai et al. 2023 (DENS).
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
-from nestrec.arguments import real_number, whole_number
+from nestrec.arguments import check_range, real_number, whole_number
 from nestrec.errors import OptionError
 from nestrec.kernels.training.tile_sizes import TILE
 from nestrec.training.losses import Negatives
@@ -30,22 +30,22 @@ LARGEST_POOL = 1024
 
 
 class Sampler(Protocol):
-    """A rule for negatives."""
+    """A negative sampler."""
 
     @property
     def n_candidates(self) -> int | None:
-        """Candidates drawn per level and positive; None lets the data decide."""
+        """Candidates drawn per level and positive. None: by the data."""
 
     @property
     def gives(self) -> Negatives:
-        """What it sets a positive against."""
+        """Kind of negatives."""
 
 
 @dataclass(frozen=True)
 class PoolSampler:
-    """All of `n_candidates` items, which neighbouring positives and all levels share.
+    """Use all of `n_candidates` items, drawn uniformly and shared by neighbouring positives and all levels.
 
-    Every level weighs the same items by its own prefix, so a level's negatives are its own.
+    Every level scores these items by its own prefix, so the hard negatives of a level are its own.
 
     >>> PoolSampler(n_candidates=64).gives
     <Negatives.POOL: 'a whole pool'>
@@ -55,22 +55,23 @@ class PoolSampler:
     """Candidates drawn per width and interaction. None: by the data."""
 
     def __post_init__(self) -> None:
-        """Check the number."""
+        """Check the number of candidates."""
         n = self.n_candidates
         if n is not None and not (1 <= whole_number("n_candidates", n, TILE) <= LARGEST_POOL and n % TILE == 0):
             raise OptionError(
-                f"{n} candidates cannot share a softmax; give a multiple of {TILE} up to {LARGEST_POOL}, as in 64"
+                f"n_candidates of a pool must be a multiple of {TILE} up to {LARGEST_POOL}, got {n} (for example 64)",
+                option="n_candidates",
             )
 
     @property
     def gives(self) -> Negatives:
-        """A whole pool."""
+        """Return POOL."""
         return Negatives.POOL
 
 
 @dataclass(frozen=True)
 class NoSampler:
-    """No negatives, for losses that need none.
+    """Use no negatives, for losses that need none.
 
     >>> NoSampler().n_candidates
     0
@@ -78,20 +79,20 @@ class NoSampler:
 
     @property
     def n_candidates(self) -> int:
-        """None are drawn."""
+        """Return 0."""
         return 0
 
     @property
     def gives(self) -> Negatives:
-        """None."""
+        """Return NONE."""
         return Negatives.NONE
 
 
 @dataclass(frozen=True)
 class ChoosingSampler:
-    """One negative of `n_candidates` drawn uniformly: a pool and a choice per level, or one that all levels share.
+    """Choose one negative of `n_candidates` drawn uniformly, per level or shared by all levels.
 
-    With `shared` one pool is drawn and the choice falls at the full width: the ablation without negatives per level.
+    With `shared`, one pool is drawn and the choice is made at the full width: the ablation without negatives per level.
     """
 
     n_candidates: int | None = field(default=None, metadata={"option": "candidates"})
@@ -100,32 +101,33 @@ class ChoosingSampler:
     """One negative for all widths, chosen at the widest."""
 
     def __post_init__(self) -> None:
-        """Check the number."""
+        """Check the number of candidates."""
         if (
             self.n_candidates is not None
             and not 1 <= whole_number("n_candidates", self.n_candidates, 16) <= LARGEST_POOL
         ):
             raise OptionError(
-                f"{self.n_candidates} candidates cannot be drawn; give 1 to {LARGEST_POOL}, as in 16, "
-                "or leave it out to let the size of the catalogue decide"
+                f"n_candidates must be between 1 and {LARGEST_POOL}, got {self.n_candidates} (for example 16); without "
+                "it, the size of the catalogue decides",
+                option="n_candidates",
             )
 
     @property
     def gives(self) -> Negatives:
-        """One item per level."""
+        """Return ONE."""
         return Negatives.ONE
 
     @property
     def per_layer(self) -> bool:
-        """Whether each layer of a graph has a choice of its own."""
+        """Whether to choose for each layer of a graph separately."""
         return False
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
-        """Return what is kept of each pool; `module` is what `module` gave."""
+        """Return the negatives chosen from each pool; `module` is the result of the method `module`."""
         raise NotImplementedError
 
     def module(self, embedding_size: int) -> nn.Module | None:
-        """Return parameters of its own, trained with the vectors; None where it has none."""
+        """Return parameters that are trained with the embeddings; None if there are none."""
         return None
 
     def own_loss(
@@ -135,13 +137,13 @@ class ChoosingSampler:
         positives: torch.Tensor,  # the same
         negatives: torch.Tensor,  # (n_layers, batch, n_pools, embedding_size)
     ) -> torch.Tensor | None:
-        """Return (batch,): what it adds to the loss, for its parameters to learn from; None where it has none."""
+        """Return the loss that trains the sampler's parameters, (batch,); None if there are none."""
         return None
 
 
 @dataclass(frozen=True)
 class DynamicSampler(ChoosingSampler):
-    """The highest-scoring candidate, or any one of the `n_hardest` highest.
+    """Choose the highest-scoring candidate, or at random one of the `n_hardest` highest.
 
     >>> DynamicSampler(n_candidates=16)
     DynamicSampler(n_candidates=16, shared=False, n_hardest=1)
@@ -151,16 +153,17 @@ class DynamicSampler(ChoosingSampler):
     """Number of highest-scoring candidates to choose from at random."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
         super().__post_init__()
         highest = LARGEST_POOL if self.n_candidates is None else self.n_candidates
         if not 1 <= whole_number("n_hardest", self.n_hardest, 1) <= highest:
             raise OptionError(
-                f"the {self.n_hardest} hardest cannot be told among {highest} candidates; give 1 to {highest}, as in 1"
+                f"n_hardest must be between 1 and the number of candidates, {highest}; got {self.n_hardest}",
+                option="n_hardest",
             )
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
-        """Keep the first, or a random one of the first few, by score."""
+        """Choose the hardest, or a random one of the hardest."""
         if self.n_hardest == 1:
             return pool.kept(pool.scores.argmax(dim=-1))
         highest = pool.scores.topk(min(self.n_hardest, pool.scores.shape[-1]), dim=-1).indices
@@ -170,7 +173,7 @@ class DynamicSampler(ChoosingSampler):
 
 @dataclass(frozen=True)
 class UniformSampler(ChoosingSampler):
-    """Any one item, drawn uniformly.
+    """Draw one item uniformly.
 
     >>> UniformSampler().n_candidates
     1
@@ -179,20 +182,23 @@ class UniformSampler(ChoosingSampler):
     n_candidates: int | None = field(default=1, metadata={"option": None})
 
     def __post_init__(self) -> None:
-        """Check that there is nothing to choose from."""
+        """Check that there is one candidate."""
         if self.n_candidates != 1:
-            raise OptionError(f"uniform sampling draws 1 item, not {self.n_candidates}; leave n_candidates out")
+            raise OptionError(
+                f"n_candidates of uniform sampling must be 1, got {self.n_candidates}; leave it out",
+                option="n_candidates",
+            )
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
-        """Keep what was drawn."""
+        """Choose the only candidate."""
         return pool.kept(pool.scores.new_zeros(pool.scores.shape[:-1]).long())
 
 
 @dataclass(frozen=True)
 class AdaptiveSampler(ChoosingSampler):
-    """As hard as the positive allows: the score nearest to beta * (the positive's score + alpha)^(power + 1).
+    """Choose the candidate whose score is nearest to beta * (score of the positive + alpha)^(power + 1).
 
-    The better a positive is learned already, the easier its negative; so a false negative does little harm.
+    The better a positive is learned, the easier its negative, so that false negatives do little harm.
 
     >>> AdaptiveSampler(n_candidates=32).power
     -2
@@ -214,31 +220,30 @@ class AdaptiveSampler(ChoosingSampler):
         whole_number("power", self.power, -2)
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
-        """Keep the nearest to what the positive calls for."""
-        wanted = self.beta * (pool.positive_scores + self.alpha).pow(self.power + 1)
-        return pool.kept((pool.scores - wanted[..., None]).abs().argmin(dim=-1))
+        """Choose the candidate nearest to the target score."""
+        target = self.beta * (pool.positive_scores + self.alpha).pow(self.power + 1)
+        return pool.kept((pool.scores - target[..., None]).abs().argmin(dim=-1))
 
 
 @dataclass(frozen=True)
 class CurriculumSampler(ChoosingSampler):
-    """The highest-scoring of fewer and fewer candidates: all in the first epoch, a share that falls to the last.
+    """Choose the highest-scoring of the first candidates, whose number falls from all to one over the epochs.
 
     >>> CurriculumSampler(n_candidates=16).shared
     False
     """
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
-        """Keep the highest of the share that is left."""
+        """Choose the highest of this epoch's candidates."""
         n = max(1, (pool.epochs - pool.epoch) * pool.scores.shape[-1] // pool.epochs)
         return pool.kept(pool.scores[..., :n].argmax(dim=-1))
 
 
 @dataclass(frozen=True)
 class MixedSampler(ChoosingSampler):
-    """A vector between the positive's and the highest-scoring candidate's, mixed anew in each layer of a graph.
+    """Mix the positive with the highest-scoring candidate, in each layer of a graph separately.
 
-    The share of the positive is uniform in [0, 1), one for each layer; the vector that is trained against belongs to no
-    item.
+    The share of the positive is uniform in [0, 1), one for each layer; the synthetic negative is no item's vector.
 
     >>> MixedSampler(n_candidates=16).per_layer
     True
@@ -246,11 +251,11 @@ class MixedSampler(ChoosingSampler):
 
     @property
     def per_layer(self) -> bool:
-        """Each layer has its own choice."""
+        """Return True."""
         return True
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
-        """Keep the highest of each layer, and a share of the positive."""
+        """Choose the highest of each layer, and draw the shares of the positive."""
         layer_scores = pool.layer_scores()  # (batch, n_pools, n_layers, n_candidates)
         share = pool.draws.uniform(*layer_scores.shape[:-1])
         return pool.kept(layer_scores.argmax(dim=-1), share_of_positive=share)
@@ -258,11 +263,11 @@ class MixedSampler(ChoosingSampler):
 
 @dataclass(frozen=True)
 class DisentangledSampler(ChoosingSampler):
-    """The candidate that is near in what matters little: learned gates part each vector into relevant and irrelevant.
+    """Choose by the factors that matter little: learned gates split each vector into relevant and irrelevant factors.
 
-    A candidate's score is that of (1 - alpha) times its vector less the relevant part, in each layer of a graph. The
-    gates learn from four pairwise losses among the parts, which are added `gamma` times. All levels share the negative,
-    as in the paper's comparison.
+    A candidate's score is that of (1 - alpha) times its vector minus the relevant part, in each layer of a graph. The
+    gates learn from four pairwise losses among the parts, weighted by `gamma`. All levels share the negative, as in the
+    paper's comparison.
 
     >>> DisentangledSampler(n_candidates=16).shared
     True
@@ -278,18 +283,16 @@ class DisentangledSampler(ChoosingSampler):
         """Check the values."""
         super().__post_init__()
         if not self.shared:
-            raise OptionError("gates are learned on whole vectors, so levels share the negative; leave shared out")
-        if (
-            not 0 <= real_number("alpha", self.alpha, 0.2) <= 1
-            or not 0 <= real_number("gamma", self.gamma, 0.5) <= 1000
-        ):
             raise OptionError(
-                f"alpha {self.alpha} must be in [0, 1] and gamma {self.gamma} in [0, 1000]; as in 0.2, 0.5"
+                "shared must be True for disentangled sampling, whose gates are learned on full vectors; leave it out",
+                option="shared",
             )
+        check_range("alpha", self.alpha, 0, 1, 0.2)
+        check_range("gamma", self.gamma, 0, 1000, 0.5)
 
     @property
     def per_layer(self) -> bool:
-        """Each layer has its own choice."""
+        """Return True."""
         return True
 
     def module(self, embedding_size: int) -> nn.Module:
@@ -299,7 +302,7 @@ class DisentangledSampler(ChoosingSampler):
         return Gates(embedding_size)
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
-        """Keep, in each layer, the highest score of what the gate leaves."""
+        """Choose, in each layer, the highest score of what the gate leaves."""
         from nestrec.training.autograd.gates import Gates
 
         assert isinstance(module, Gates)
@@ -310,7 +313,7 @@ class DisentangledSampler(ChoosingSampler):
     def own_loss(
         self, module: nn.Module | None, users: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor
     ) -> torch.Tensor:
-        """Return (batch,): the four losses among the parts, averaged, times gamma."""
+        """Return (batch,): gamma times the mean of the four losses among the parts."""
         from nestrec.training.autograd.gates import Gates
 
         assert isinstance(module, Gates)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a lost terminal as a request to stop at the next safe place; a second signal ends it at once."""
+"""Ctrl-C, SIGTERM and SIGHUP as requests to stop at the next safe point; a second signal takes effect at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 class StoppedError(Exception):
-    """A stop was requested while held-out interactions were ranked: that is begun again when the run is resumed."""
+    """A stop was requested during an evaluation, which a resumed run repeats."""
 
 
 class StopRequest:
-    """While entered, the first signal sets `made`; outside the main thread, where Python delivers none, nothing does.
+    """Context manager in which the first signal sets `made`; in the main thread alone, where Python delivers signals.
 
-    A signal that is ignored, as SIGHUP is under nohup, stays ignored.
+    An ignored signal, such as SIGHUP under nohup, stays ignored.
 
     >>> with StopRequest() as stop:
     ...     stop.made
@@ -26,16 +26,16 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.made = False
-        self.number: int | None = None  # of the signal that was heard
-        self._former: dict[int, Any] = {}
+        self.number: int | None = None  # of the signal received
+        self._handlers: dict[int, Any] = {}
 
     def check(self) -> None:
-        """Raise StoppedError if a signal was heard."""
+        """Raise StoppedError if a signal was received."""
         if self.made:
             raise StoppedError
 
     def deliver(self) -> None:
-        """Let the signal that was heard have the effect it would have had; to be called when all is kept."""
+        """Raise the received signal again, for its usual effect; call this when everything is saved."""
         if self.number is not None:
             signal.raise_signal(self.number)
 
@@ -44,18 +44,18 @@ class StopRequest:
             for number in _SIGNALS:
                 if signal.getsignal(number) is signal.SIG_IGN:
                     continue
-                former = signal.signal(number, self._hear)  # None where a C library, not Python, set the former one
-                self._former[number] = signal.SIG_DFL if former is None else former
+                previous = signal.signal(number, self._receive)  # None: set by a C library
+                self._handlers[number] = signal.SIG_DFL if previous is None else previous
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._give_back()
+        self._restore_handlers()
 
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
         self.made, self.number = True, number
-        self._give_back()
+        self._restore_handlers()
 
-    def _give_back(self) -> None:
-        for number, handler in self._former.items():
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        self._former = {}
+        self._handlers = {}

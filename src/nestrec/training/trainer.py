@@ -26,9 +26,9 @@ from nestrec.training.engines import CPU_LEARNING_RATE, TorchEngine
 from nestrec.training.fit import Fit
 from nestrec.training.losses import BPR, Loss, Negatives
 from nestrec.training.method import choose_engine, pair_loss_and_sampler
-from nestrec.training.objective import Objective
+from nestrec.training.objective import Objective, normalize_level_weights
 from nestrec.training.optimizers import Adam
-from nestrec.training.options import Run, checked_level_weights
+from nestrec.training.options import Run
 from nestrec.training.registry import CPU_ENGINE, resolve
 from nestrec.training.resolve_validation import needs_times, resolve_validation
 from nestrec.training.samplers import DynamicSampler, Sampler
@@ -98,7 +98,7 @@ class Trainer:
         """Check every value; raise OptionError for one that breaks a rule."""
         widths = self.widths if isinstance(self.widths, Widths) else Widths(self.widths)
         object.__setattr__(self, "widths", widths)
-        checked_level_weights(self.level_weights, widths)
+        normalize_level_weights(self.level_weights, widths)
         weights = None if self.level_weights is None else tuple(self.level_weights)
         object.__setattr__(self, "level_weights", weights)
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 60)
@@ -227,7 +227,7 @@ class Trainer:
             engine=cast("TorchEngine | None", self.engine),
             objective=Objective(
                 widths=widths,
-                level_weights=checked_level_weights(self.level_weights, widths),
+                level_weights=normalize_level_weights(self.level_weights, widths),
                 n_candidates=rules.candidates_for(interactions) if n_candidates is None else n_candidates,
                 regularization=cast("float", self.regularization) if default is None else default[0] * default[1],
                 starting_scale=self.starting_scale,

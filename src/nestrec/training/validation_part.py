@@ -1,8 +1,7 @@
-"""The held-out part that chooses the epoch, the regularization and the rotation: warm users and warm items only.
+"""The validation split, which chooses the epoch, the regularization and the rotation, without cold users and items.
 
-Whoever has no interaction in the part that is trained on has no vector (`nestrec.data.cold_ids`), and ranks at random
-whatever the epoch. Such users and items would drown the others' figures, so they are left out of the choosing, counted
-by reason, and reported to the callbacks and in the manifest.
+Users and items without training interactions have no vectors (`nestrec.data.cold_ids`) and would add noise to the
+metrics. They are left out, counted by reason, and reported to the callbacks and in the manifest.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from nestrec.errors import DataError
 from nestrec.kernels.search.hits import count_common
 from nestrec.training.callbacks import Callback
 
-FEWEST_USERS = 50  # with fewer, the metric of an epoch is mostly noise
+FEWEST_USERS = 50  # with fewer, the metric is mostly noise
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of the validation part can be ranked, and why the rest cannot."""
+    """How much of the validation part can be evaluated, and why the rest cannot."""
 
-    users: int  # with validation interactions that can be ranked
+    users: int  # with validation interactions that can be evaluated
     interactions: int
-    users_left_out: int  # with validation interactions none of which can be ranked
+    users_left_out: int  # with validation interactions none of which can be evaluated
     cold_user_interactions: int  # of users without training interactions
     cold_item_interactions: int  # of the other users, with items without training interactions
     training_interactions: int  # that are training interactions too
 
     @property
     def interactions_left_out(self) -> int:
-        """Validation interactions that take no part in choosing."""
+        """Validation interactions that are not evaluated."""
         return self.cold_user_interactions + self.cold_item_interactions + self.training_interactions
 
     def as_dict(self) -> dict[str, int]:
@@ -54,7 +53,7 @@ class Coverage:
 
 
 class ValidationPart(NamedTuple):
-    """Training and held-out interactions in the same rows and columns, and how much of the latter that is."""
+    """Training and held-out interactions with the same user and item indices."""
 
     train: Interactions  # every user and item has an interaction
     held_out: Interactions
@@ -62,9 +61,9 @@ class ValidationPart(NamedTuple):
 
 
 def carve(validation: Split | Interactions, interactions: Interactions) -> ValidationPart:
-    """Divide interactions by a split, or set those given beside them; given ones are not taken from training.
+    """Split the interactions, or take the given ones, which stay in training too, as the held-out part.
 
-    Raises DataError where no held-out interaction can be ranked.
+    Raises DataError if no held-out interaction can be evaluated.
     """
     if isinstance(validation, Interactions):
         train, held_out = drop_cold(interactions), validation
@@ -80,7 +79,7 @@ def carve(validation: Split | Interactions, interactions: Interactions) -> Valid
 
 
 def describe_validation(validation: Split | Interactions | None) -> Mapping[str, Any]:
-    """Return what a manifest says of the way the validation part was chosen."""
+    """Return the manifest's description of how the validation part was chosen."""
     if validation is None:
         return {"kind": "none"}
     if isinstance(validation, Interactions):
@@ -89,28 +88,28 @@ def describe_validation(validation: Split | Interactions | None) -> Mapping[str,
 
 
 def report_coverage(validation: Split | Interactions, coverage: Coverage, callbacks: Callback) -> None:
-    """Report what was left out and why, and warn where too few users are left to choose anything."""
+    """Report what was left out and why; warn if few users are left."""
     left_out = coverage.interactions_left_out
     if left_out:
         callbacks.on_message(
             f"validation: {coverage.users:,} of {coverage.users + coverage.users_left_out:,} users and "
-            f"{coverage.interactions:,} of {coverage.interactions + left_out:,} validation interactions take part in "
-            f"choosing; left out: {', '.join(coverage.reasons())}"
+            f"{coverage.interactions:,} of {coverage.interactions + left_out:,} validation interactions can be "
+            f"evaluated; left out: {', '.join(coverage.reasons())}"
         )
     if coverage.users < FEWEST_USERS:
         users = "only 1 user is" if coverage.users == 1 else f"only {coverage.users} users are"
         callbacks.on_message(
-            f"warning: {users} left to choose the epoch, so the choice is mostly noise; {_remedy(validation)}"
+            f"warning: {users} left to choose the epoch, so the metric is mostly noise; {_remedy(validation)}"
         )
 
 
 def _without(held_out: Interactions, train: Interactions) -> Interactions:
-    """Return the held-out interactions that are no training interactions; both in the same rows and columns."""
+    """Return the held-out interactions that are not training interactions; both with the same indices."""
     if not _n_common(held_out, train):
         return held_out
     held_keys, train_keys = _keys(held_out), _keys(train)
-    places = np.minimum(np.searchsorted(train_keys, held_keys), len(train_keys) - 1)
-    fresh = train_keys[places] != held_keys
+    positions = np.minimum(np.searchsorted(train_keys, held_keys), len(train_keys) - 1)
+    fresh = train_keys[positions] != held_keys
     counts = np.concatenate([[0], np.cumsum(fresh)])
     times = None if held_out.timestamps is None else held_out.timestamps[fresh]
     return Interactions(
@@ -124,7 +123,7 @@ def _n_common(held_out: Interactions, train: Interactions) -> int:
 
 
 def _keys(interactions: Interactions) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return one ascending int64 for each pair."""
+    """Return an ascending int64 key for each pair."""
     rows = np.repeat(np.arange(interactions.n_users, dtype=np.int64), np.diff(interactions.indptr))
     rows *= interactions.n_items
     rows += interactions.indices
@@ -149,15 +148,15 @@ def _coverage(train: Interactions, held_out: Interactions, known: Interactions, 
 def _nothing_left(validation: Split | Interactions, coverage: Coverage) -> str:
     n_total = coverage.interactions_left_out
     if n_total == 0:
-        return "the validation part holds no interactions; give some that are held out, or train without validation"
+        return "the validation part must have interactions, got none; give some, or train without validation"
     return (
-        f"none of the {n_total:,} validation interactions can be ranked: {', '.join(coverage.reasons())}; "
-        f"{_remedy(validation)}, or train without validation"
+        f"at least one validation interaction must be usable, got none of {n_total:,}: "
+        f"{', '.join(coverage.reasons())}; {_remedy(validation)}, or train without validation"
     )
 
 
 def _remedy(validation: Split | Interactions) -> str:
-    """Return the split that keeps more users, in words of Python and of the command line."""
+    """Return how to keep more users, in Python and on the command line."""
     if isinstance(validation, Interactions):
         return "give held-out interactions of users and items that occur in training, under the same ids"
     if isinstance(validation, TimeSplit):

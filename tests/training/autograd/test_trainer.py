@@ -23,9 +23,9 @@ from nestrec.training.losses import (
     DirectAU,
     Loss,
     Negatives,
-    OneForAll,
     SampledSoftmax,
     Scored,
+    SummedLoss,
 )
 from nestrec.training.method import runs_on_cpu_engine
 from nestrec.training.objective import starting_values
@@ -65,7 +65,7 @@ def test_the_one_that_is_left_out_goes_with_the_other(given: dict[str, Any], los
 
 
 @dataclass(frozen=True)
-class OfPools(OneForAll):
+class OfPools(SummedLoss):
     """Takes a pool, and is no PoolLoss."""
 
     takes = Negatives.POOL
@@ -78,15 +78,19 @@ class OfPools(OneForAll):
 @pytest.mark.parametrize(
     ("loss", "sampler", "sentence"),
     [
-        (BPR(), PoolSampler(), "BPR sets a positive against one item per level, PoolSampler gives a whole pool; leave"),
-        (SampledSoftmax(), DynamicSampler(), "SampledSoftmax sets .* a whole pool, DynamicSampler gives one item per"),
+        (BPR(), PoolSampler(), "BPR needs one item per level, got PoolSampler, which gives a whole pool; leave"),
+        (
+            SampledSoftmax(),
+            DynamicSampler(),
+            "SampledSoftmax needs a whole pool, got DynamicSampler, which gives one item per",
+        ),
         (
             DirectAU(),
             UniformSampler(),
-            "DirectAU sets a positive against none, UniformSampler gives one item per level",
+            "DirectAU needs none, got UniformSampler, which gives one item per level",
         ),
-        (BPR(), NoSampler(), "NoSampler gives none; leave one of them out to have what goes with it"),
-        (OfPools(), PoolSampler(), "OfPools takes a whole pool and does not say .* make it a subclass of .*PoolLoss"),
+        (BPR(), NoSampler(), "got NoSampler, which gives none; leave one of them out"),
+        (OfPools(), PoolSampler(), "must be a subclass of .*PoolLoss, got OfPools"),
     ],
 )
 def test_a_loss_and_a_sampler_that_do_not_fit_say_so(loss: Loss, sampler: Sampler, sentence: str) -> None:
@@ -194,8 +198,8 @@ def test_the_papers_setting_trains() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"device": "tpu"}, "device 'tpu' is not known; choose one of auto, cpu, cuda"),
-        ({"batch_size": 100}, "batch_size 100 is no multiple of 32; give one that is, as in 2048"),
+        ({"device": "tpu"}, "device must be one of auto, cpu, cuda; got 'tpu'"),
+        ({"batch_size": 100}, "batch_size must be a multiple of 32, got 100"),
         ({"batch_size": 0}, "batch_size must be between 1 and"),
         ({"batch_size": 64.5}, "batch_size must be a whole number, got 64.5"),
     ],
@@ -209,8 +213,8 @@ def test_a_wrong_engine_says_why(options: dict[str, Any], sentence: str) -> None
     ("wrong", "sentence"),
     [
         (lambda: LightGCN(n_layers=0), "n_layers must be between 1 and 16, got 0"),
-        (lambda: LightGCN(edge_dropout=1.0), r"edge dropout 1.0 is not in \[0, 1\); give a share that is, as in 0.1"),
-        (lambda: LightGCN(edge_dropout=float("nan")), "edge dropout nan"),
+        (lambda: LightGCN(edge_dropout=1.0), "edge_dropout must be at least 0 and below 1, got 1.0"),
+        (lambda: LightGCN(edge_dropout=float("nan")), "edge_dropout must be .*, got nan"),
         (lambda: DirectAU(gamma=-1), "gamma must be between 0 and 1000, got -1"),
         (lambda: SampledSoftmax(temperature=0.0), "temperature must be between 0.001 and 1000, got 0.0"),
     ],
@@ -245,11 +249,11 @@ def test_devices_that_cannot_do_it_are_refused(monkeypatch: pytest.MonkeyPatch) 
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     on_cuda = Trainer(engine=TorchEngine("cuda"))
-    with pytest.raises(OptionError, match="device 'cuda' was asked for and torch finds none; choose cpu or auto"):
+    with pytest.raises(OptionError, match=r"device must be available, got cuda.* use cpu or auto"):
         on_cuda.fit(tiny())
     assert TorchEngine("auto").check_device(deterministic=False) == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(OptionError, match="device 'cuda' does not give equal bits for an equal seed; choose cpu for"):
+    with pytest.raises(OptionError, match="device must be cpu or auto in a deterministic run, got cuda"):
         on_cuda.fit(tiny(), run=Run(deterministic=True))
     assert TorchEngine("auto").check_device(deterministic=False) == "cuda"
     assert TorchEngine("auto").check_device(deterministic=True) == "cpu"
@@ -276,7 +280,7 @@ def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(AutogradEngine, "train", spoilt)
         sentence = (
-            rf"the loss became {loss} in epoch 3; lower the learning rate \(it was 0.008\) or the starting scale; "
+            rf"the loss must be finite, got {loss} in epoch 3; lower learning_rate \(it was 0.008\) or starting_scale; "
             f"the last good state is in {re.escape(str(tmp_path / 'state'))}"
         )
         with pytest.raises(TrainingError, match=sentence):
@@ -290,7 +294,7 @@ def test_vectors_that_diverge_are_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         "nestrec.training.autograd.autograd_engine.starting_values", lambda *given: 1e30 + starting_values(*given)
     )
-    with pytest.raises(TrainingError, match=r"the loss became (inf|nan) in epoch 1; lower the learning rate"):
+    with pytest.raises(TrainingError, match=r"the loss must be finite, got (inf|nan) in epoch 1; lower learning_rate"):
         Trainer(sampler=MixedSampler(8)).fit(tiny(), run=Run(deterministic=True))
 
 
@@ -312,5 +316,5 @@ def test_a_checkpoint_of_another_setting_is_refused(tmp_path: Path) -> None:
         replace(trainer, engine=replace(engine, mixed_precision=True)),
         replace(trainer, regularize_whole=True),
     ):
-        with pytest.raises(TrainingError, match=r"was made with .*, this run has"):
+        with pytest.raises(TrainingError, match=r"was made with .*, got"):
             changed.fit(tiny(), run=replace(run, resume=True))
