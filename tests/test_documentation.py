@@ -202,11 +202,11 @@ def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
     for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
         assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
     assert f"candidates per level | {adaptive.SOFTMAX.candidates} |" in page
-    assert f"tuned from n = {adaptive._MANY_PER_USER} on" in page
+    assert f"tuned from n = {adaptive._DENSE} on" in page
     assert f"powers of {strength.STEP}:" in page
     assert f"runs of {strength.TRIAL_EPOCHS} epochs" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
     assert f"{adaptive._NOISE_SHARE} * the mean over interactions" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
-    assert f"{objective.SHARPNESS:g} * (64 / width)^{objective.SHARPNESS_POWER}" in page
+    assert f"{objective.INVERSE_TEMPERATURE:g} * (64 / width)^{objective.INVERSE_TEMPERATURE_POWER}" in page
     assert f"c = {SampledSoftmax().coupling}" in page
