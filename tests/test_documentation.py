@@ -1,10 +1,11 @@
-"""The documents say what is so: their examples run, their command lines parse, their links and paths lead somewhere."""
+"""Documentation agrees with the program: examples run, command lines parse, links and paths exist, numbers match."""
 
 from __future__ import annotations
 
 import csv
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,8 @@ from tests.faults.torture import build_parser
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / folder / "README.md" for folder in ("benchmarks", "examples")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 COMMAND: Any = typer.main.get_command(app)
@@ -34,7 +36,7 @@ INLINE = re.compile(r"`(nestrec [^`]+)`")
 INDENTED = re.compile(r"^    (nestrec .+)$", re.MULTILINE)
 OPTION = re.compile(r"`(--[a-z-]+)[^`]*`")
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
-REPOSITORY_PATH = re.compile(r"(?<![\w/.])((?:src|tests|docs|benchmarks)/[\w/.]+\.(?:py|md))\b")
+REPOSITORY_PATH = re.compile(r"(?<![\w/.])((?:src|tests|docs|benchmarks|examples|experiments)/[\w/.]+\.(?:py|md))\b")
 LOCAL_PATH = re.compile(r"(?:^|[\s\"'(`=])(/(?:home|root|work|tmp|Users|mnt|opt)\b\S*|[A-Z]:\\\S+)", re.MULTILINE)
 
 
@@ -91,7 +93,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(place / "ratings.csv", [pair for row, pair in enumerate(pairs) if row % 5])
     write(place / "test.csv", pairs[::5])
     (place / "users.txt").write_text("1\n2\nnobody\n", encoding="utf-8")
-    (place / "settings.toml").write_text(settings_of_the_readme(), encoding="utf-8")
+    (place / "settings.toml").write_text(settings_of_the_page_on_resuming(), encoding="utf-8")
     return place
 
 
@@ -107,38 +109,45 @@ def write(path: Path, pairs: list[tuple[int, int]]) -> None:
         writer.writerows((user + 1, item, 4 + row % 2, 10**9 + row) for row, (user, item) in enumerate(pairs))
 
 
-def settings_of_the_readme() -> str:
-    sentence = re.search(r"`settings.toml` holds lines such as (.*)", text_of(README))
-    assert sentence is not None
-    return "\n".join(re.findall(r"`([^`]+)`", sentence[1])) + "\n"
+def settings_of_the_page_on_resuming() -> str:
+    return fenced(ROOT / "docs" / "how-to" / "resume.md", "toml")[0]
 
 
-def test_python_examples_of_the_readme_run_one_after_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+def run_examples(path: Path) -> dict[str, Any]:
+    """Run the Python examples of a page one after another, as a reader would, and return what they define."""
     names: dict[str, Any] = {}
-    for example in fenced(README, "python"):
-        exec(compile(example, "README.md", "exec"), names)
-    assert len(names["ids"]) == len(names["scores"]) == 5
-    assert names["narrow"].embedding_size == 8
-    assert names["found"].at(8).means["ndcg@20"] > 0
+    for example in fenced(path, "python"):
+        exec(compile(example, path.name, "exec"), names)
+    return names
 
 
-def test_command_lines_of_the_readme_run_one_after_another(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_python_examples_of_the_readme_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    lines = shell_lines(README)
-    assert len(lines) >= 10
-    for line in lines:
-        assert main(words(line)) == 0, f"{line}\n{capsys.readouterr().err}"
-    assert (folder / "answers.parquet").exists()
+    names = run_examples(README)
+    assert names["vectors"].shape == (len(names["item_ids"]), 64)
+    assert names["narrow"].shape[1] == names["small"].embedding_size == 16
+    assert len(names["ids"]) == len(names["scores"]) == 5
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if fenced(path, "python") and path != README], ids=by_name)
-def test_python_examples_of_other_documents_run(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_examples_of_other_pages_run(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    for example in fenced(path, "python"):
-        exec(compile(example, path.name, "exec"), {})
+    run_examples(path)
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if shell_lines(path)], ids=by_name)
+def test_command_lines_of_shell_blocks_run_one_after_another(
+    path: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder, tmp_path / "reader", ignore=shutil.ignore_patterns("*model*"))
+    monkeypatch.chdir(tmp_path / "reader")
+    for line in shell_lines(path):
+        assert main(words(line)) == 0, f"{line}\n{capsys.readouterr().err}"
+
+
+def test_the_settings_of_a_page_are_options_of_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["train", "ratings.csv", "--out", "set", "--config", "settings.toml", "--epochs", "1"]) == 0
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=by_name)
@@ -184,12 +193,12 @@ def test_the_readme_names_every_command() -> None:
 
 
 def test_the_page_on_reading_names_every_format() -> None:
-    page = text_of(ROOT / "docs" / "how-to" / "reading.md")
+    page = text_of(ROOT / "docs" / "reference" / "reading.md")
     assert [name for name in selectable_formats() if f"`{name}`" not in page] == []
 
 
-def test_the_page_on_training_gives_the_defaults_of_graphs() -> None:
-    page = " ".join(text_of(ROOT / "docs" / "how-to" / "training.md").split())
+def test_the_page_on_methods_gives_the_defaults_of_graphs() -> None:
+    page = " ".join(text_of(ROOT / "docs" / "reference" / "training.md").split())
     epochs = f"at most {adaptive.SOFTMAX.epochs_least} epochs ({adaptive.PAIRWISE.epochs_least} for pairs)"
     assert (
         f"Adam at {Adam().learning_rate} falling to a tenth, {engines._STEPS_PER_EPOCH} steps an epoch, {epochs}"
@@ -197,8 +206,8 @@ def test_the_page_on_training_gives_the_defaults_of_graphs() -> None:
     )
 
 
-def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
-    page = text_of(ROOT / "docs" / "design.md")
+def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
+    page = " ".join(text_of(ROOT / "docs" / "explanation" / "nesting.md").split())
     for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
         assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
     assert f"candidates per level | {adaptive.SOFTMAX.candidates} |" in page
@@ -210,3 +219,26 @@ def test_the_map_gives_the_rules_by_which_the_data_decide() -> None:
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
     assert f"{objective.INVERSE_TEMPERATURE:g} * (64 / width)^{objective.INVERSE_TEMPERATURE_POWER}" in page
     assert f"c = {SampledSoftmax().coupling}" in page
+
+
+def test_the_design_map_has_every_package_and_module() -> None:
+    page = text_of(ROOT / "docs" / "design.md")
+    parts = [path for path in (ROOT / "src" / "nestrec").iterdir() if not path.name.startswith(("_", "py.typed"))]
+    names = [f"`{path.name}/`" if path.is_dir() else f"`{path.name}`" for path in parts]
+    assert [name for name in names if name not in page] == []
+
+
+def test_the_glossary_has_a_line_a_term() -> None:
+    rows = [line for line in text_of(ROOT / "docs" / "glossary.md").splitlines() if line.startswith("| ")]
+    assert all(line.count("|") == 3 for line in rows)
+
+
+def test_the_picture_of_the_readme_shows_the_figures_that_are_stored() -> None:
+    """The table of a page and the file that the picture is drawn from agree."""
+    with (ROOT / "docs" / "results" / "data" / "accuracy.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == "nestrec"]
+    page = text_of(ROOT / "docs" / "results" / "accuracy.md")
+    for metric in ("recall@20", "ndcg@20"):
+        for data in ("MovieLens 100K", "Amazon Cell Phones"):
+            means = [row["mean"] for row in rows if (row["data"], row["metric"]) == (data, metric)]
+            assert f"| `nestrec` | {' | '.join(means)} |" in page

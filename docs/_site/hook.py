@@ -22,10 +22,11 @@ COPIES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "README.md": "index.md",
+    "examples/README.md": "examples.md",
 }
 """Files of the repository outside docs/, and the pages they become."""
 
-_LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
+_LINK = re.compile(r"(\]\(|(?:src|srcset)=\")([^)\s#\"]+)(#[^)\s\"]*)?(\)|\")")
 _SOURCES = {page: source for source, page in COPIES.items()}
 
 
