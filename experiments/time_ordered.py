@@ -32,7 +32,7 @@ EASE_GRID = [{"regularization": value} for value in (30.0, 100.0, 300.0, 1000.0)
 IALS_GRID = [{"regularization": r, "alpha": a} for r, a in product((10.0, 30.0, 100.0), (3.0, 10.0))]
 
 
-def divided(file: Path, by: str, folder: Path) -> tuple[Interactions, Interactions]:
+def split_by_mask(file: Path, by: str, folder: Path) -> tuple[Interactions, Interactions]:
     """Run `nestrec split` and read the parts."""
     out = folder / f"{file.stem}-{by}"
     code = nestrec(["split", str(file), "--by", by, "--validation-fraction", "0", "--out", str(out), "--overwrite"])
@@ -84,7 +84,7 @@ def cell(found: list[Evaluation], width: int | None, label: str, known: bool) ->
 
 def report(file: Path, by: str, folder: Path) -> None:
     """Print one table."""
-    train, test = divided(file, by, folder)
+    train, test = split_by_mask(file, by, folder)
     began, first = time.perf_counter(), True
     for name, by_width in models(train, test):
         for width, found in by_width.items():

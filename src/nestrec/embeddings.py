@@ -20,7 +20,7 @@ from nestrec.arguments import check_keywords
 from nestrec.arrays import Float32Array
 from nestrec.artefact.model import StoredModel, read_model, write_model
 from nestrec.artefact.open_model import is_finite
-from nestrec.data.ids import canonical_ids
+from nestrec.data.ids import canonicalize_ids
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, ModelFileError, OptionError
@@ -365,7 +365,7 @@ def _sorted_side(noun: str, vectors: npt.ArrayLike, ids: npt.ArrayLike | None) -
         raise DataError(f"{noun}_embeddings must be rows of numbers, one row a {noun}; got {matrix.ndim} dimensions")
     if ids is None:
         return matrix, Vocabulary(np.arange(len(matrix), dtype=np.int64))
-    names = canonical_ids(ids)
+    names = canonicalize_ids(ids)
     vocabulary = Vocabulary.from_ids(names)
     if not len(names) == len(vocabulary) == len(matrix):
         raise DataError(

@@ -36,8 +36,8 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     folder = tmp_path / "served"
     folder.mkdir()
     (folder / "ml-100k.zip").write_bytes(content.getvalue())
-    described = replace(public.PUBLIC_DATA["ml-100k"], md5=hashlib.md5(content.getvalue()).hexdigest())
-    monkeypatch.setitem(public.PUBLIC_DATA, "ml-100k", described)
+    described = replace(public.PUBLIC_DATASETS["ml-100k"], md5=hashlib.md5(content.getvalue()).hexdigest())
+    monkeypatch.setitem(public.PUBLIC_DATASETS, "ml-100k", described)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -14,7 +14,7 @@ import pytest
 
 from nestrec.atomic.locks import FileLock
 from nestrec.data import datasets as public
-from nestrec.data.datasets import PUBLIC_DATA, default_folder, download, located, public_data
+from nestrec.data.datasets import PUBLIC_DATASETS, download, find_downloaded, get_dataset, get_default_folder
 from nestrec.errors import DownloadError, OptionError
 from tests.data.file_server import FileServer, serving
 from tests.data.reports import read_with_report
@@ -30,7 +30,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def contents_of(data: public.PublicData) -> bytes:
+def contents_of(data: public.PublicDataset) -> bytes:
     """Write the rows as the publisher writes them."""
     delimiter = data.options.delimiter or ","
     lines = [] if delimiter != "," else ["userId,movieId,rating,timestamp"]
@@ -38,7 +38,7 @@ def contents_of(data: public.PublicData) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def archive_of(data: public.PublicData) -> bytes:
+def archive_of(data: public.PublicDataset) -> bytes:
     extra = dict.fromkeys(data.others, b"text")
     return zipped(
         {data.interactions: contents_of(data), **extra, "ml-20m/genome-scores.csv": b"large", "../evil": b"x"}
@@ -51,19 +51,19 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FileServ
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv(public.MIRROR_VARIABLE, raising=False)
     with serving({}) as state:
-        for name, data in list(PUBLIC_DATA.items()):
+        for name, data in list(PUBLIC_DATASETS.items()):
             contents = archive_of(data)
             md5 = hashlib.md5(contents).hexdigest()
             state.files[f"/{data.archive}"] = contents
             state.files[f"/{data.archive}.md5"] = f"MD5 ({data.archive}) = {md5}\n".encode()
-            monkeypatch.setitem(PUBLIC_DATA, name, replace(data, md5=data.md5 and md5))
+            monkeypatch.setitem(PUBLIC_DATASETS, name, replace(data, md5=data.md5 and md5))
         monkeypatch.setenv(public.MIRROR_VARIABLE, state.url + "/")
         yield state
 
 
-@pytest.mark.parametrize("name", PUBLIC_DATA)
+@pytest.mark.parametrize("name", PUBLIC_DATASETS)
 def test_every_set_downloads_and_reads_with_its_options(server: FileServer, tmp_path: Path, name: str) -> None:
-    data = public_data(name)
+    data = get_dataset(name)
     path = download(name, tmp_path)
     options = replace(data.options, keep_timestamps=True, min_rating=4)
     interactions, report = read_with_report(path, options=options)
@@ -85,19 +85,19 @@ def test_only_wanted_files_are_left_and_nothing_is_written_outside(server: FileS
 
 
 def test_what_is_there_is_not_asked_for_again(server: FileServer, tmp_path: Path) -> None:
-    assert located("ml-1m", tmp_path) is None
+    assert find_downloaded("ml-1m", tmp_path) is None
     path = download("ml-1m", tmp_path)
     n_requests = len(server.requests)
-    assert download("ml-1m", tmp_path) == path == located("ml-1m", tmp_path)
+    assert download("ml-1m", tmp_path) == path == find_downloaded("ml-1m", tmp_path)
     assert len(server.requests) == n_requests == 1
 
 
 def test_an_interrupted_download_goes_on_in_the_next_run(server: FileServer, tmp_path: Path) -> None:
     server.cut_after = [100, 0]
-    with pytest.raises(DownloadError, match="go on from byte 100"):
+    with pytest.raises(DownloadError, match="resume at byte 100"):
         download("ml-1m", tmp_path)
     assert (tmp_path / "ml-1m.zip.part").stat().st_size == 100
-    assert download("ml-1m", tmp_path).read_bytes() == contents_of(public_data("ml-1m"))
+    assert download("ml-1m", tmp_path).read_bytes() == contents_of(get_dataset("ml-1m"))
     assert server.requests[-1] == ("/ml-1m.zip", "bytes=100-")
 
 
@@ -112,7 +112,7 @@ def test_an_archive_with_another_checksum_is_removed_and_told(server: FileServer
 
 def test_a_damaged_beginning_is_fetched_again_from_the_start(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "ml-1m.zip.part").write_bytes(b"not the beginning of that file")
-    assert download("ml-1m", tmp_path).read_bytes() == contents_of(public_data("ml-1m"))
+    assert download("ml-1m", tmp_path).read_bytes() == contents_of(get_dataset("ml-1m"))
     assert [asked for _, asked in server.requests] == ["bytes=30-", None]
 
 
@@ -207,15 +207,15 @@ def test_a_given_address_goes_before_the_environment(server: FileServer, tmp_pat
 
 def test_the_default_folder_follows_the_cache_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "nestrec" / "datasets"
+    assert get_default_folder() == tmp_path / "nestrec" / "datasets"
     for ignored in ("", "relative"):
         monkeypatch.setenv("XDG_CACHE_HOME", ignored)
-        assert default_folder() == Path.home() / ".cache" / "nestrec" / "datasets"
+        assert get_default_folder() == Path.home() / ".cache" / "nestrec" / "datasets"
 
 
 def test_each_set_says_where_it_is_from_and_under_which_terms() -> None:
-    assert {"ml-100k", "ml-1m", "ml-20m", "ml-32m"} <= set(PUBLIC_DATA)
-    for name, data in PUBLIC_DATA.items():
+    assert {"ml-100k", "ml-1m", "ml-20m", "ml-32m"} <= set(PUBLIC_DATASETS)
+    for name, data in PUBLIC_DATASETS.items():
         assert data.name == name
         assert data.url.startswith("https://files.grouplens.org/")
         assert data.licence_url.startswith("https://files.grouplens.org/")

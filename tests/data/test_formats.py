@@ -47,7 +47,8 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_a_format_of_another_package_is_read_by_extension_and_by_name(tmp_path: Path, plug_in: Any) -> None:
     plug_in(plus=Format("plus", open_plus, extensions=("plus",), excluded_options=("encoding",)))
-    for name, options in (("x.plus", {}), ("x.txt", {"format": "plus"})):
+    cases: list[tuple[str, dict[str, Any]]] = [("x.plus", {}), ("x.txt", {"format": "plus"})]
+    for name, options in cases:
         (tmp_path / name).write_text("a+1 b+2 b+1")
         interactions, report = read_with_report(tmp_path / name, options=ReadOptions(**options))
         assert (interactions.n_users, interactions.n_items, report.n_kept, report.format) == (2, 2, 3, "plus")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestrec.data.interactions import Interactions
-from nestrec.data.splitting import LeaveLastOut, RandomSplit, Split, TimeSplit, divided
+from nestrec.data.splitting import LeaveLastOut, RandomSplit, Split, TimeSplit, split_by_mask
 from nestrec.errors import DataError, OptionError
 from tests.data.worlds import Row, from_rows, many, row_lists, rows_of, shuffled_rows
 
@@ -83,7 +83,7 @@ def test_random_split_is_that_of_its_plain_version() -> None:
     held_out = RandomSplit(fraction, seed).split(interactions)[1]
     marks = np.zeros(interactions.n_interactions, dtype=np.bool_)
     marks[taken] = True
-    assert rows_of(held_out) == rows_of(divided(interactions, marks)[1])
+    assert rows_of(held_out) == rows_of(split_by_mask(interactions, marks)[1])
 
 
 def plain_hash(seed: int, position: int) -> int:

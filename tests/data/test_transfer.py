@@ -48,7 +48,7 @@ def test_a_transfer_that_gets_no_further_keeps_what_came_and_the_next_run_resume
     server: FileServer, tmp_path: Path
 ) -> None:
     server.cut_after = [1000, 0]
-    with pytest.raises(DownloadError, match=r"ended early .* run it again to go on from byte 1000"):
+    with pytest.raises(DownloadError, match=r"ended early .* run it again to resume at byte 1000"):
         fetch(f"{server.url}/file", tmp_path / "part")
     assert (tmp_path / "part").read_bytes() == CONTENTS[:1000]
     fetch(f"{server.url}/file", tmp_path / "part")

@@ -108,19 +108,19 @@ Account = tuple[int, str, int, dict[str, int], Any]  # rows, format, kept, count
 def _read(path: str, options: ReadOptions, *, with_pairs: bool) -> Account:
     """Read the rows, and check that each is kept or counted."""
     reader, name = open_reader(path, options)
-    ledger = RejectionLog(name, strict=options.strict)
+    rejections = RejectionLog(name, strict=options.strict)
     n_read = n_kept = 0
     pairs = []
     with closing(reader):
-        for batch in reader.batches(ledger):
+        for batch in reader.batches(rejections):
             if not (len(batch.users) == len(batch.items)):
                 raise AssertionError(f"{len(batch.users)} users beside {len(batch.items)} items")
             n_read, n_kept = n_read + batch.n_read, n_kept + len(batch.users)
             if with_pairs:
                 pairs += [(str(u), str(i)) for u, i in zip(_ids(batch.users), _ids(batch.items), strict=True)]
-    if n_read != n_kept + sum(ledger.counts.values()):
-        raise LostRowError(f"{n_read} rows read, {n_kept} kept, {ledger.counts}")
-    return n_read, reader.format, n_kept, dict(ledger.counts), pairs
+    if n_read != n_kept + sum(rejections.counts.values()):
+        raise LostRowError(f"{n_read} rows read, {n_kept} kept, {rejections.counts}")
+    return n_read, reader.format, n_kept, dict(rejections.counts), pairs
 
 
 def _ids(column: Any) -> list[Any]:

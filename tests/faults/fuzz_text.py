@@ -13,7 +13,7 @@ from typing import Any, cast
 from nestrec.data.id_index import IdIndex, TextIds
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.adjacency import AdjacencyReader
-from nestrec.data.readers.batch import Batch, Reader, usable_batches
+from nestrec.data.readers.batch import Batch, Reader, read_usable_batches
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.foreign_files import refuse_stand_ins
@@ -129,11 +129,11 @@ def mutate(chance: random.Random) -> bytes:
 
 
 def _read(text: bytes, options: ReadOptions) -> str:
-    ledger = RejectionLog("fuzzed", strict=False)
+    rejections = RejectionLog("fuzzed", strict=False)
     users, items = IdIndex(), IdIndex()
     n_read = n_kept = 0
     try:
-        for batch in usable_batches(_open(text, options), ledger):
+        for batch in read_usable_batches(_open(text, options), rejections):
             _check_ranges(batch)
             users.add(batch.users)
             items.add(batch.items)
@@ -145,8 +145,8 @@ def _read(text: bytes, options: ReadOptions) -> str:
         if "\n" in str(error):
             raise AssertionError("an error of several lines") from error
         return "refused"
-    if n_read != n_kept + sum(ledger.counts.values()):
-        raise AssertionError(f"{n_read} rows were read, {n_kept} kept and {ledger.counts} left out")
+    if n_read != n_kept + sum(rejections.counts.values()):
+        raise AssertionError(f"{n_read} rows were read, {n_kept} kept and {rejections.counts} left out")
     return "kept" if n_kept else "empty"
 
 

@@ -132,9 +132,9 @@ def _ratings(generator: random.Random, counts: Counter[str]) -> None:
 
 def _account(reader: Reader, counts: Counter[str]) -> None:
     """Read all; each row must be kept or counted, and each id numbered."""
-    ledger, users, items = RejectionLog("fuzz", strict=False), IdIndex(), IdIndex()
+    rejections, users, items = RejectionLog("fuzz", strict=False), IdIndex(), IdIndex()
     n_read = n_kept = 0
-    for batch in reader.batches(ledger):
+    for batch in reader.batches(rejections):
         assert len(batch.users) == len(batch.items)
         for values in (batch.ratings, batch.times):
             assert values is None or (len(values) == len(batch.users) and np.isfinite(values).all())
@@ -143,8 +143,8 @@ def _account(reader: Reader, counts: Counter[str]) -> None:
         n_read, n_kept = n_read + batch.n_read, n_kept + len(batch.users)
     users.finish()
     items.finish()
-    assert n_read == n_kept + sum(ledger.counts.values()), (n_read, n_kept, ledger.counts)
-    for shown in ledger.examples.values():
+    assert n_read == n_kept + sum(rejections.counts.values()), (n_read, n_kept, rejections.counts)
+    for shown in rejections.examples.values():
         str(shown).encode("utf-8")
     counts["kept"] += n_kept
     counts["left out"] += n_read - n_kept

@@ -10,7 +10,7 @@ import pytest
 
 from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
-from nestrec.data.splitting import LeaveLastOut, RandomSplit, TimeSplit, divided
+from nestrec.data.splitting import LeaveLastOut, RandomSplit, TimeSplit, split_by_mask
 from nestrec.errors import DataError, UnknownIdError
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer
@@ -167,6 +167,6 @@ def test_interrupted_and_resumed(phase: str, tmp_path: Path) -> None:
 
 def test_divided_parts_keep_all_ids_until_something_is_learned() -> None:
     data = from_sets([[0, 1], [2]], 3)
-    train, _ = divided(data, np.array([False, True, True]))
+    train, _ = split_by_mask(data, np.array([False, True, True]))
     assert (train.n_users, train.n_items) == (2, 3)
     assert (drop_cold(train).n_users, drop_cold(train).n_items) == (1, 1)

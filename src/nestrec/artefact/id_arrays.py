@@ -20,7 +20,7 @@ _SHORT = 200  # bytes; longer ids would waste memory by padding
 _BEYOND_ASCII = 128
 
 
-def packed_ids(name: str, vocabulary: Vocabulary) -> Arrays:
+def pack_ids(name: str, vocabulary: Vocabulary) -> Arrays:
     """Return `name` (n,) int64, or `name.bytes` (total,) uint8 with `name.offsets` (n + 1,) int64."""
     if vocabulary.ids.dtype.kind != "T":
         return {name: vocabulary.ids}
@@ -36,10 +36,10 @@ def packed_ids(name: str, vocabulary: Vocabulary) -> Arrays:
     }
 
 
-def unpacked_ids(name: str, arrays: Arrays) -> Vocabulary:
-    """Return the vocabulary of `packed_ids`; numbers stay in the file's pages, text is decoded.
+def unpack_ids(name: str, arrays: Arrays) -> Vocabulary:
+    """Return the vocabulary of `pack_ids`; numbers stay in the file's pages, text is decoded.
 
-    Raises KeyError, UnicodeDecodeError or DataError (ids out of order) for what `packed_ids` cannot have made.
+    Raises KeyError, UnicodeDecodeError or DataError (ids out of order) for what `pack_ids` cannot have made.
     """
     if name in arrays:
         if arrays[name].dtype != np.int64:
@@ -54,8 +54,8 @@ def unpacked_ids(name: str, arrays: Arrays) -> Vocabulary:
     return Vocabulary(ids)
 
 
-def id_arrays(name: str, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Return the names of the arrays that `packed_ids` makes of a vocabulary."""
+def name_id_arrays(name: str, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the names of the arrays that `pack_ids` makes of a vocabulary."""
     return (name,) if vocabulary.ids.dtype.kind != "T" else (f"{name}.bytes", f"{name}.offsets")
 
 

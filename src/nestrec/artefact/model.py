@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array
 from nestrec.artefact.checksums import VERIFIED_UP_TO
-from nestrec.artefact.id_arrays import id_arrays, packed_ids, unpacked_ids
+from nestrec.artefact.id_arrays import name_id_arrays, pack_ids, unpack_ids
 from nestrec.artefact.manifest import describe_files, read_manifest
 from nestrec.artefact.open_model import OpenedDirectory, identity, is_finite
 from nestrec.artefact.target_folder import (
@@ -122,7 +122,7 @@ def _model_path(path: str | os.PathLike[str]) -> Path:
 def _fill(directory: Path, model: StoredModel) -> None:
     embeddings = {"user_embeddings": model.user_embeddings, "item_embeddings": model.item_embeddings}
     write_arrays(directory / EMBEDDINGS, embeddings)
-    ids = {**packed_ids("users", model.users), **packed_ids("items", model.items)}
+    ids = {**pack_ids("users", model.users), **pack_ids("items", model.items)}
     write_arrays(directory / VOCABULARIES, ids)
     write_arrays(directory / INTERACTIONS, {"indptr": model.seen.indptr, "indices": model.seen.indices})
     if model.coarse_index:
@@ -186,8 +186,8 @@ def _assembled(
 ) -> StoredModel:
     _check_names(embeddings, {"user_embeddings", "item_embeddings"})
     _check_names(pairs, {"indptr", "indices"})
-    users, items = unpacked_ids("users", ids), unpacked_ids("items", ids)
-    _check_names(ids, {*id_arrays("users", users), *id_arrays("items", items)})
+    users, items = unpack_ids("users", ids), unpack_ids("items", ids)
+    _check_names(ids, {*name_id_arrays("users", users), *name_id_arrays("items", items)})
     # Indices of a larger file are checked where they are used, so that loading does not read all of it.
     seen = Interactions(
         users, items, pairs["indptr"], pairs["indices"], check=pairs["indices"].nbytes <= VERIFIED_UP_TO

@@ -14,7 +14,7 @@ from nestrec.arrays import Float32Array
 from nestrec.artefact.manifest import LARGEST_MANIFEST, MANIFEST, check_file
 from nestrec.artefact.regular_files import open_directory, open_regular
 from nestrec.artefact.tensors import Arrays, map_arrays
-from nestrec.atomic.folder import FILE_SUFFIX, stored_name
+from nestrec.atomic.folder import FILE_SUFFIX, get_stored_name
 from nestrec.errors import ModelFileError
 
 
@@ -35,7 +35,7 @@ class OpenedDirectory:
 
     def arrays(self, name: str, manifest: Mapping[str, Any], verify: bool | None) -> Arrays:
         """Return the arrays of a file after checking it against the manifest, contents too if it is to be verified."""
-        path = self.path / stored_name(name, manifest.get(FILE_SUFFIX, ""))
+        path = self.path / get_stored_name(name, manifest.get(FILE_SUFFIX, ""))
         try:
             with open_regular(path, self._descriptor) as file:
                 verified = check_file(path, file, manifest["files"][name], verify)

@@ -59,10 +59,10 @@ class FolderLayout:
         return name != self.main and self.owns(name) and name not in self.parts
 
 
-def stored_name(part: str, suffix: str) -> str:
+def get_stored_name(part: str, suffix: str) -> str:
     """Return the file name of a part under a suffix.
 
-    >>> stored_name("index.faiss", "0123456789ab"), stored_name("index.faiss", "")
+    >>> get_stored_name("index.faiss", "0123456789ab"), get_stored_name("index.faiss", "")
     ('index-0123456789ab.faiss', 'index.faiss')
     """
     stem, dot, extension = part.partition(".")
@@ -131,14 +131,14 @@ def _write_inside(
             _flush_all(content)
             try:
                 for part in parts:
-                    (content / part).rename(target / stored_name(part, suffix))
+                    (content / part).rename(target / get_stored_name(part, suffix))
                 _switch(content, target / layout.main, mains[0])
             except BaseException:
                 with suppress(OSError):
                     remove_strays(target, layout)
                 raise
             with suppress(OSError):  # the new content counts already; without hard links, under these names
-                _settle(content, target, layout, {part: stored_name(part, suffix) for part in parts}, mains[1])
+                _settle(content, target, layout, {part: get_stored_name(part, suffix) for part in parts}, mains[1])
     finally:
         lock.release(delete=True)
 
@@ -182,7 +182,7 @@ def remove_strays(target: Path, layout: FolderLayout) -> None:
     main = target / layout.main
     if main.exists():
         suffix = file_suffix(main.read_bytes())
-        current = {stored_name(part, suffix) for part in layout.parts}
+        current = {get_stored_name(part, suffix) for part in layout.parts}
     else:
         current = set(layout.parts)  # not known to be the program's
     for path in list(target.iterdir()):

@@ -44,9 +44,9 @@ def download(
     """Download a data set, check it, and say how to train on it."""
     from nestrec.cli.progress import byte_bar
     from nestrec.data.datasets import download as fetch
-    from nestrec.data.datasets import public_data
+    from nestrec.data.datasets import get_dataset
 
-    data = public_data(name)
+    data = get_dataset(name)
     say(f"{data.title}\n{data.licence}\nFull terms: {data.licence_url}\nCite: {data.citation}")
     place = folder if folder is not None else context.parent.params["folder"] if context.parent else None
     with byte_bar(data.archive) as advance:
@@ -56,16 +56,16 @@ def download(
 
 
 def _list(folder: Path | None) -> None:
-    from nestrec.data.datasets import PUBLIC_DATA, default_folder, located
+    from nestrec.data.datasets import PUBLIC_DATASETS, find_downloaded, get_default_folder
 
     rows = tuple(
-        (data.name, readable_bytes(data.n_bytes), data.title, "yes" if located(data.name, folder) else "no")
-        for data in PUBLIC_DATA.values()
+        (data.name, readable_bytes(data.n_bytes), data.title, "yes" if find_downloaded(data.name, folder) else "no")
+        for data in PUBLIC_DATASETS.values()
     )
     show(TextTable(("name", "download", "what", "here"), rows, n_left=4))
-    for licence in dict.fromkeys(data.licence for data in PUBLIC_DATA.values()):
+    for licence in dict.fromkeys(data.licence for data in PUBLIC_DATASETS.values()):
         results().print(licence, soft_wrap=True)
-    say(f"Folder: {folder or default_folder()}. Download one with: nestrec datasets download NAME")
+    say(f"Folder: {folder or get_default_folder()}. Download one with: nestrec datasets download NAME")
 
 
 def _reading_options(options: ReadOptions) -> str:

@@ -16,7 +16,7 @@ from nestrec.cli.console import results, say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.output_paths import Overwrite, check_model_place
 from nestrec.cli.own_outputs import OwnOutputs
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.errors import MissingExtraError
 from nestrec.report.quality import WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
 from nestrec.report.table import TextTable
@@ -216,10 +216,10 @@ def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:
 
 def _about(world: GeneratedData) -> str:
     interactions = world.interactions
-    users, items = counted(interactions.n_users, "user"), counted(interactions.n_items, "item")
-    topics = counted(int(world.item_topic.max()) + 1, "topic")
-    subtopics = counted(_subtopics_per_topic(world), "subtopic")
-    pairs = counted(interactions.n_interactions, "interaction")
+    users, items = format_count(interactions.n_users, "user"), format_count(interactions.n_items, "item")
+    topics = format_count(int(world.item_topic.max()) + 1, "topic")
+    subtopics = format_count(_subtopics_per_topic(world), "subtopic")
+    pairs = format_count(interactions.n_interactions, "interaction")
     return f"The built-in world: {users}, {items} in {topics} of {subtopics}, {pairs}."
 
 

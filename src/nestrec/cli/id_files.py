@@ -52,10 +52,10 @@ def in_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 def _ids_of(source: ByteSource, known: Vocabulary, role: str) -> Iterator[str]:
-    from nestrec.data.readers.parquet import parquet_ids
+    from nestrec.data.readers.parquet import read_parquet_ids
 
     if source.format is not None and source.format.name == "parquet":
-        return parquet_ids(source, role)
+        return read_parquet_ids(source, role)
     if source.format is not None:
         raise DataError(f"{source.path} is a file of {source.format.name}; give ids as text, one a line, or as Parquet")
     suffix = source.data_path.suffix.lower()
@@ -67,9 +67,9 @@ def _ids_of(source: ByteSource, known: Vocabulary, role: str) -> Iterator[str]:
 
 def _lines(source: ByteSource) -> Iterator[str]:
     """Yield lines with their ends; a line has a limit, so that no file can fill the memory."""
-    from nestrec.data.readers.byte_source import as_stream
+    from nestrec.data.readers.byte_source import wrap_as_stream
 
-    text = io.TextIOWrapper(io.BufferedReader(as_stream(source)), encoding="utf-8", newline="")
+    text = io.TextIOWrapper(io.BufferedReader(wrap_as_stream(source)), encoding="utf-8", newline="")
     try:
         while line := text.readline(_LONGEST_ROW + 1):
             if len(line) > _LONGEST_ROW:
@@ -139,9 +139,9 @@ def _column(rows: Iterator[list[str]], known: Vocabulary, role: str) -> Iterator
 
 
 def _is_usual(name: str, role: str) -> bool:
-    from nestrec.data.readers.columns import USUAL_NAMES, plain_name
+    from nestrec.data.readers.columns import USUAL_NAMES, normalize_name
 
-    return re.sub(r"[\W_]+", "", plain_name(name)).lower() in USUAL_NAMES[role]
+    return re.sub(r"[\W_]+", "", normalize_name(name)).lower() in USUAL_NAMES[role]
 
 
 def _json_ids(lines: Iterator[str], name: str, role: str) -> Iterator[str]:

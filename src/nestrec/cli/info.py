@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from nestrec.cli.console import results, show
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.report.sizes import bytes_per_million_items, readable_bytes
 from nestrec.report.table import TextTable
 from nestrec.report.training import validation_table
@@ -131,7 +131,7 @@ def _show_training(section: Any) -> None:
     if table is not None:
         show(table)
     stopped = ", then interrupted" if training.interrupted else ""
-    epochs = counted(training.epochs, "epoch")
+    epochs = format_count(training.epochs, "epoch")
     told = f"Trained {epochs} on {training.trained_on} in {training.seconds:.1f} s{stopped}"
     results().print(f"{told}; validation: {training.validation.kind}")
 
@@ -154,7 +154,7 @@ def _data_lines(section: Any) -> list[str]:
     report = _read_section(section, _Report)
     if report is None:
         return []
-    head = f"Data: {report.source}, {counted(report.n_rows, 'row')} as {report.format}, {report.n_kept:,} kept"
+    head = f"Data: {report.source}, {format_count(report.n_rows, 'row')} as {report.format}, {report.n_kept:,} kept"
     return [head, *(f"left out {count:,}: {reason}" for reason, count in report.rejected.items()), *report.notes]
 
 
@@ -167,7 +167,7 @@ def _integrity(blocks: dict[str, tuple[int, int]]) -> dict[str, Any]:
 def _integrity_line(blocks: dict[str, tuple[int, int]]) -> str:
     parts = [f"{name} {verified:,} of {n:,} MiB" for name, (verified, n) in blocks.items() if verified < n]
     if not parts:
-        return f"Integrity: the manifest and all bytes of {counted(len(blocks), 'file')} match their checksums"
+        return f"Integrity: the manifest and all bytes of {format_count(len(blocks), 'file')} match their checksums"
     return f"Integrity: what was checked matches its checksums; sampled: {', '.join(parts)}; --verify checks all"
 
 

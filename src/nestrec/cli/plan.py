@@ -10,7 +10,7 @@ import typer
 
 from nestrec.cli.console import results, say, show
 from nestrec.cli.output_paths import Overwrite, check_file_place, check_model_place, write_json
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def plan(
         )  # fmt: skip
     _tell(planning, every, len(loaded.items))
     if picture is not None:
-        _draw(planning, picture, f"{model.resolve().name}: {counted(len(loaded.items), 'item')}", overwrite)
+        _draw(planning, picture, f"{model.resolve().name}: {format_count(len(loaded.items), 'item')}", overwrite)
     if json_to is not None:
         write_json(json_to, _document(planning), overwrite=overwrite)
     if not measure_only:
@@ -102,7 +102,7 @@ def _tell(planning: AutotuneResult, every: bool, n_items: int) -> None:
     if not every:
         shown.sort(key=lambda plan: plan.measurements.p50_ms if plan.measurements is not None else 0.0)
     what = "all plans" if every else "plans that none beats"
-    show(plans_table(shown, planning.best, f"{counted(n_items, 'item')}, the best {planning.best.k}: {what}"))
+    show(plans_table(shown, planning.best, f"{format_count(n_items, 'item')}, the best {planning.best.k}: {what}"))
     results().print(_held(planning.best))
 
 

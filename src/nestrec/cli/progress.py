@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nestrec.cli.console import messages
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.training.callbacks import Callback, EpochReport, PhaseStart
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ class TrainingProgress(Callback):
             self._bar.remove_task(self._task)
         self._start, self._started_at, self._n_done = start, monotonic(), 0
         total = start.epochs * start.n_positives
-        description, epochs = _PHASES[start.phase], counted(start.epochs, "epoch")
+        description, epochs = _PHASES[start.phase], format_count(start.epochs, "epoch")
         self._task = self._bar.add_task(description, total=total, completed=start.position, text=_PREPARING)
-        self.on_message(f"{description}: at most {epochs} of {counted(start.n_positives, 'interaction')}")
+        self.on_message(f"{description}: at most {epochs} of {format_count(start.n_positives, 'interaction')}")
 
     def on_progress(self, n_positives: int) -> None:
         """Move the bar."""

@@ -14,7 +14,7 @@ from nestrec.cli.output_paths import Overwrite
 from nestrec.cli.ranking_output import STDOUT, Answers, check_answers_place, write_answers
 from nestrec.cli.reading import refuse_reading_twice
 from nestrec.cli.unknown_ids import Skipped
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any],
     unanswered.tell()
     kept = f", {done.n_kept:,} of them by an earlier run" if done.n_kept else ""
     rate = f"{done.users_per_second:,.0f} users/s, {done.finding_seconds:.1f} of {done.seconds:.1f} s to find items"
-    say(f"Wrote {out}: {counted(done.n_users, 'user')}{kept}, {counted(done.n_rows, 'row')}; {rate}.")
+    say(f"Wrote {out}: {format_count(done.n_users, 'user')}{kept}, {format_count(done.n_rows, 'row')}; {rate}.")
 
 
 class _Unanswered:

@@ -120,9 +120,9 @@ def _moment(text: str) -> float:
 
 def _places(file: Path, out: Path, chosen: FileSplit, format_name: str | None, to: Format | None) -> dict[int, Path]:
     from nestrec.data.file_split import PARTS
-    from nestrec.data.part_files import part_suffix
+    from nestrec.data.part_files import choose_part_suffix
 
-    suffix = part_suffix(file, format_name or "csv", to)
+    suffix = choose_part_suffix(file, format_name or "csv", to)
     wanted = [name for name in PARTS if name != "validation" or chosen.splits()[1] is not None]
     return {PARTS.index(name): out / f"{name}{suffix}" for name in wanted}
 

@@ -19,7 +19,7 @@ from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.output_paths import check_model_place, was_interrupted
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.errors import ModelFileError, NestrecError, OptionError
 from nestrec.training.checkpoint_folder import CheckpointFolder
 
@@ -192,7 +192,7 @@ def _present(model: NestedEmbeddings, out: Path) -> None:
 
 
 def _epochs(training: dict[str, Any]) -> str:
-    trained = counted(training["epochs"], "epoch") if training["epochs"] else "less than 1 epoch"
+    trained = format_count(training["epochs"], "epoch") if training["epochs"] else "less than 1 epoch"
     return f"{trained} on {training['trained_on']}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nestrec.artefact.id_arrays import packed_ids, unpacked_ids
+from nestrec.artefact.id_arrays import pack_ids, unpack_ids
 from nestrec.artefact.tensors import map_arrays, write_arrays
 from nestrec.data.interactions import Interactions
 
@@ -16,7 +16,7 @@ _FILE = "interactions.safetensors"
 def write_interactions(folder: Path, interactions: Interactions) -> None:
     """Write ids and pairs. Raises OSError, as on a full disk."""
     folder.mkdir(parents=True, exist_ok=True)
-    ids = {**packed_ids("users", interactions.users), **packed_ids("items", interactions.items)}
+    ids = {**pack_ids("users", interactions.users), **pack_ids("items", interactions.items)}
     write_arrays(folder / _FILE, {**ids, "indptr": interactions.indptr, "indices": interactions.indices})
 
 
@@ -25,5 +25,5 @@ def stored_interactions(folder: Path) -> Interactions:
     path = folder / _FILE
     with path.open("rb") as file:
         arrays = {name: np.array(array) for name, array in map_arrays(path, file).items()}
-    users, items = unpacked_ids("users", arrays), unpacked_ids("items", arrays)
+    users, items = unpack_ids("users", arrays), unpack_ids("items", arrays)
     return Interactions(users, items, arrays["indptr"], arrays["indices"])

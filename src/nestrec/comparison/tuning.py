@@ -23,7 +23,7 @@ from nestrec.comparison.result import Options
 from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.select_models import REFERENCE, check_model
 from nestrec.data.interactions import Interactions
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError, TrainingError
 from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import checked_threads
@@ -202,7 +202,7 @@ def _told(found: Search, metric: str) -> str:
         return f"every fit failed: {found.error}"
     return (
         f"{metric} {found.trials[0].value:.4f} with defaults, {found.best.value:.4f} at best, "
-        f"{counted(len(found.trials), 'fit')}, {found.seconds:.1f} s"
+        f"{format_count(len(found.trials), 'fit')}, {found.seconds:.1f} s"
     )
 
 

@@ -14,7 +14,7 @@ from nestrec.atomic.workspace import workspace
 from nestrec.errors import DownloadError
 
 
-def md5_of(path: Path) -> str:
+def compute_md5(path: Path) -> str:
     """Return the MD5 (hexadecimal) of a file: what publishers state, a guard against damage rather than malice."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

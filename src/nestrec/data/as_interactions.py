@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from nestrec.data.interactions import Interactions
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.data.rejections import REPEATED
 from nestrec.errors import DataError, DataWarning
 
@@ -32,7 +32,7 @@ def as_interactions(source: Any, *, keep_timestamps: bool = False) -> Interactio
     lost = {reason: count for reason, count in report.rejected.items() if reason != REPEATED.text and count}
     if lost:
         reasons = "; ".join(f"{count:,}: {reason}" for reason, count in lost.items())
-        sentence = f"{report.source}: {counted(sum(lost.values()), 'row')} left out ({reasons})"
+        sentence = f"{report.source}: {format_count(sum(lost.values()), 'row')} left out ({reasons})"
         warnings.warn(sentence, DataWarning, stacklevel=3)
     return interactions
 

@@ -40,7 +40,7 @@ def drop_cold(interactions: Interactions) -> Interactions:
 
 
 def has_interactions(interactions: Interactions) -> BoolArray:
-    """Tell for each item whether it has interactions, (n_items,)."""
+    """Return for each item whether it has interactions, (n_items,)."""
     mask = np.zeros(interactions.n_items, dtype=np.bool_)
     mask[interactions.indices] = True
     return mask

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from nestrec.atomic.locks import FileLock, LockTakenError
-from nestrec.data.archive import check_room, md5_of, unpack
+from nestrec.data.archive import check_room, compute_md5, unpack
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.transfer import Progress, fetch, fetch_text, size_of
+from nestrec.data.transfer import Progress, fetch, fetch_text, get_size
 from nestrec.errors import DownloadError, OptionError
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens"
@@ -34,7 +34,7 @@ _CITATION = (
 
 
 @dataclass(frozen=True)
-class PublicData:
+class PublicDataset:
     """One data set: where it comes from, its terms, and how its interactions are read."""
 
     name: str
@@ -70,27 +70,27 @@ def _positions(delimiter: str) -> ReadOptions:
     )
 
 
-def _movielens(name: str, title: str, n_bytes: int, md5: str | None) -> PublicData:
+def _movielens(name: str, title: str, n_bytes: int, md5: str | None) -> PublicDataset:
     """Describe one of the sets that are CSV files with headers."""
     others = (f"{name}/movies.csv", f"{name}/README.txt")
-    return PublicData(
+    return PublicDataset(
         name, title, f"{name}.zip", n_bytes, md5, f"{name}/ratings.csv", others, f"{name}-README.html", ReadOptions()
     )
 
 
 _ALL = (
     _movielens("ml-latest-small", "MovieLens latest small: 100,000 ratings, changes over time", 978_202, None),
-    PublicData(
+    PublicDataset(
         "ml-100k", "MovieLens 100K: 100,000 ratings of 1,682 films by 943 users, 1997-1998", "ml-100k.zip", 4_924_029,
         "0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data", ("ml-100k/u.item", "ml-100k/README"),
         "ml-100k-README.txt", _positions("\t"),
     ),
-    PublicData(
+    PublicDataset(
         "ml-1m", "MovieLens 1M: 1,000,209 ratings of 3,706 films by 6,040 users, 2000-2003", "ml-1m.zip", 5_917_549,
         "c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat", ("ml-1m/movies.dat", "ml-1m/README"),
         "ml-1m-README.txt", _positions("::"),
     ),
-    PublicData(
+    PublicDataset(
         "ml-10m", "MovieLens 10M: 10,000,054 ratings of 10,677 films by 69,878 users, 1995-2009", "ml-10m.zip",
         65_566_137, "ce571fd55effeba0271552578f2648bd", "ml-10M100K/ratings.dat",
         ("ml-10M100K/movies.dat", "ml-10M100K/README.html"), "ml-10m-README.html", _positions("::"),
@@ -109,29 +109,29 @@ _ALL = (
     ),
 )  # fmt: skip
 
-PUBLIC_DATA: dict[str, PublicData] = {data.name: data for data in _ALL}
+PUBLIC_DATASETS: dict[str, PublicDataset] = {data.name: data for data in _ALL}
 
 
-def public_data(name: str) -> PublicData:
+def get_dataset(name: str) -> PublicDataset:
     """Return the data set of that name; raise OptionError for an unknown one.
 
-    >>> public_data("ml-1m").options.delimiter
+    >>> get_dataset("ml-1m").options.delimiter
     '::'
     """
-    if name not in PUBLIC_DATA:
-        raise OptionError(f"data set {name!r} is unknown; choose one of {', '.join(PUBLIC_DATA)}")
-    return PUBLIC_DATA[name]
+    if name not in PUBLIC_DATASETS:
+        raise OptionError(f"data set {name!r} is unknown; choose one of {', '.join(PUBLIC_DATASETS)}")
+    return PUBLIC_DATASETS[name]
 
 
-def default_folder() -> Path:
+def get_default_folder() -> Path:
     """Return the folder for data sets: `nestrec/datasets` in XDG_CACHE_HOME, or in ~/.cache."""
     cache = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache") / "nestrec" / "datasets"
 
 
-def located(name: str, folder: Path | str | None = None) -> Path | None:
+def find_downloaded(name: str, folder: Path | str | None = None) -> Path | None:
     """Return the file of interactions where it has been downloaded already, else None."""
-    path = public_data(name).path_in(default_folder() if folder is None else Path(folder))
+    path = get_dataset(name).path_in(get_default_folder() if folder is None else Path(folder))
     return path if path.is_file() else None
 
 
@@ -141,14 +141,14 @@ def download(
     progress: Progress | None = None,
     base_url: str | None = None,
 ) -> Path:
-    """Return the file of interactions, downloaded unless it is there; read it with `public_data(name).options`.
+    """Return the file of interactions, downloaded unless it is there; read it with `get_dataset(name).options`.
 
     An interrupted download goes on where it stopped. `base_url`, or the environment variable NESTREC_DATASETS_URL,
     names a mirror that holds the archives under their own names. Raises OptionError for an unknown name or address and
     DownloadError where the data cannot be fetched, written, or are not what the publisher promises.
     """
-    data = public_data(name)
-    place = default_folder() if folder is None else Path(folder)
+    data = get_dataset(name)
+    place = get_default_folder() if folder is None else Path(folder)
     path = data.path_in(place)
     if path.is_file():
         return path
@@ -176,26 +176,26 @@ def _checked_address(address: str) -> str:
     return address.rstrip("/")
 
 
-def _check_given(archive: Path, data: PublicData) -> None:
+def _check_given(archive: Path, data: PublicDataset) -> None:
     """Check an archive that was put there; where no checksum is known, unpacking still checks each member's."""
-    if data.md5 is not None and md5_of(archive) != data.md5:
+    if data.md5 is not None and compute_md5(archive) != data.md5:
         raise DownloadError(
-            f"{archive} has MD5 {md5_of(archive)}, its publisher states {data.md5}; remove it to download it again"
+            f"{archive} has MD5 {compute_md5(archive)}, its publisher states {data.md5}; remove it to download it again"
         )
 
 
-def _fetch_archive(data: PublicData, url: str, archive: Path, progress: Progress | None) -> Path:
+def _fetch_archive(data: PublicDataset, url: str, archive: Path, progress: Progress | None) -> Path:
     """Fetch to a `.part` file, check it, and return it."""
     part = archive.with_name(archive.name + ".part")
     expected = data.md5 or _published_md5(f"{url}.md5")
-    check_room(archive.parent, data.n_bytes - size_of(part))
+    check_room(archive.parent, data.n_bytes - get_size(part))
     with _lock_of(part):
-        was_begun = size_of(part) > 0
+        was_begun = get_size(part) > 0
         fetch(url, part, progress)
-        if was_begun and md5_of(part) != expected:
+        if was_begun and compute_md5(part) != expected:
             part.unlink()  # the earlier piece may be of another version or damaged: once more, from the start
             fetch(url, part, progress)
-        found = md5_of(part)
+        found = compute_md5(part)
         if found != expected:
             part.unlink()
             raise DownloadError(

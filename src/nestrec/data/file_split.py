@@ -20,7 +20,7 @@ from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport
-from nestrec.data.readers.batch import Batch, usable_batches
+from nestrec.data.readers.batch import Batch, read_usable_batches
 from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.reading import Progress, read_interactions
 from nestrec.data.rejections import RejectionLog
@@ -175,7 +175,7 @@ class _Rows:
         users, items = IdIndex(), IdIndex()
         user_parts, item_parts, times, enough = [], [], [np.empty(0)], []
         with closing(reader):
-            for batch in usable_batches(reader, RejectionLog(name, strict=False)):
+            for batch in read_usable_batches(reader, RejectionLog(name, strict=False)):
                 user_parts.append(users.add(batch.users))
                 item_parts.append(items.add(batch.items))
                 if batch.times is not None:

@@ -137,7 +137,7 @@ def find_by_signature(head: bytes, extension: str) -> Format | None:
 
 
 def has_signature(head: bytes, offset: int, signature: bytes) -> bool:
-    """Tell whether the bytes at an offset are those of a binary file, rather than letters of text."""
+    """Return whether the bytes at an offset are those of a binary file, rather than letters of text."""
     found = head[offset : offset + len(signature)] == signature
     return found and (signature not in _LETTERS or b"\0" in head)
 

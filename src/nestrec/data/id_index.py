@@ -18,7 +18,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def is_utf8(text: bytes) -> bool:
-    """Tell whether bytes are UTF-8 text."""
+    """Return whether bytes are UTF-8 text."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
@@ -51,7 +51,7 @@ class TextIds:
         return bytes(self.buffer[self.starts[row] : self.ends[row]]).decode("utf-8", "backslashreplace")
 
     def are_utf8(self) -> BoolArray:
-        """Tell for each id whether it is UTF-8 text, (n,); slow, so check the whole buffer before."""
+        """Return for each id whether it is UTF-8 text, (n,); slow, so check the whole buffer before."""
         spans = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
         return np.array([is_utf8(self.buffer[start:end].tobytes()) for start, end in spans], dtype=np.bool_)
 

@@ -29,7 +29,7 @@ _EXPONENT = re.compile(r"(-?)([1-9])(?:\.([0-9]+))?e\+([0-9]{2})\Z")
 _INT64 = np.iinfo(np.int64)
 
 
-def canonical_ids(ids: npt.ArrayLike) -> IdArray:
+def canonicalize_ids(ids: npt.ArrayLike) -> IdArray:
     """Return ids of any type as int64 or StringDType, in the shape given.
 
     Raises DataError for floats that are not whole or too large to be exact, for missing values and for other types.
@@ -89,7 +89,7 @@ def parse_decimal(text: str) -> str | None:
 
 
 def is_whole(text: str) -> bool:
-    """Tell whether the text is a canonical whole number of any size."""
+    """Return whether the text is a canonical whole number of any size."""
     return bool(_ANY_WHOLE_NUMBER.match(text))
 
 

@@ -22,8 +22,8 @@ from nestrec.data.formats import FORMATS
 from nestrec.data.id_index import TextIds
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.readers.batch import Reader, usable_batches
-from nestrec.data.readers.columns import plain_name
+from nestrec.data.readers.batch import Reader, read_usable_batches
+from nestrec.data.readers.columns import normalize_name
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.duckdb_connection import connect, escape_path, quote_name, quote_text, shorten_message
 from nestrec.data.readers.fields import NA_WORDS
@@ -36,10 +36,10 @@ from nestrec.errors import DataError, OptionError
 DELIMITED = ("csv", "tsv", "recbole")
 
 
-def part_suffix(path: Path, format_name: str, to: str | None) -> str:
+def choose_part_suffix(path: Path, format_name: str, to: str | None) -> str:
     """Return how the names of the parts end: as that of the file does, where its format is kept.
 
-    >>> part_suffix(Path("log.tsv.gz"), "tsv", None), part_suffix(Path("log.tsv"), "tsv", "parquet")
+    >>> choose_part_suffix(Path("log.tsv.gz"), "tsv", None), choose_part_suffix(Path("log.tsv"), "tsv", "parquet")
     ('.tsv', '.parquet')
     """
     own = path.with_suffix("") if path.suffix.lower() in EXTENSIONS else path
@@ -74,7 +74,7 @@ def write_parts(
 
 
 def _is_plain_csv(path: str, assignment: Assignment, options: ReadOptions, to: str) -> bool:
-    """Tell whether the rows are those of CSV already."""
+    """Return whether the rows are those of CSV already."""
     if to != "csv" or assignment.format != "csv":
         return False
     reader, _ = _delimited(path, options)
@@ -118,7 +118,7 @@ def _copy_objects(path: str, assignment: Assignment, options: ReadOptions, files
 def _coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[tuple[int, Iterator[bytes]]]:
     """Yield the rows of each part, batch by batch, as bytes. Raises DataError where the file has changed."""
     done = 0
-    for batch in usable_batches(reader, RejectionLog(name, strict=False)):
+    for batch in read_usable_batches(reader, RejectionLog(name, strict=False)):
         assert batch.raw is not None
         codes = assignment.row_codes[done : done + len(batch.raw)]
         done += len(batch.raw)
@@ -153,7 +153,7 @@ def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> 
     reader, name = open_reader(path, options)
     parts = []
     with closing(reader):
-        for batch in usable_batches(reader, RejectionLog(name, strict=False)):
+        for batch in read_usable_batches(reader, RejectionLog(name, strict=False)):
             if batch.numbers is None:
                 raise DataError(f"{name} cannot be divided row by row; give a single Parquet file")
             parts.append(batch.numbers.copy())
@@ -200,7 +200,7 @@ def _columns_to_quote(database: duckdb.DuckDBPyConnection, query: str) -> list[s
 def _convert(texts: Mapping[int, Path], files: Mapping[int, Path], reader: DelimitedReader, to: str) -> None:
     """Write delimited text in another format, every column as text, so that ids stay as they are."""
     quote = quote_text(reader.quote or "")
-    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in map(plain_name, reader.names))
+    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in map(normalize_name, reader.names))
     dialect = (
         f"header = {bool(reader.header)}, delim = {quote_text(reader.delimiter)}, quote = {quote}, escape = {quote}, "
         f"auto_detect = false, columns = {{{columns}}}"

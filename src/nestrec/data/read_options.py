@@ -163,7 +163,7 @@ def _is_selectable(name: str) -> bool:
 
 
 def _is_text_encoding(name: str) -> bool:
-    """Tell whether Python can decode text of this encoding piece by piece."""
+    """Return whether Python can decode text of this encoding piece by piece."""
     try:
         decoder = codecs.getincrementaldecoder(name)()
         return isinstance(decoder.decode(b"", True), str)

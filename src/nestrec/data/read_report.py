@@ -41,10 +41,10 @@ class ReadReport:
     def lines(self) -> list[str]:
         """Return the report as lines to print."""
         used = ", ".join(f"{role} from {name}" for role, name in self.columns.items())
-        head = f"{self.source}: {counted(self.n_rows, 'row')} read as {self.format}" + (f" ({used})" if used else "")
-        users, items = counted(self.n_users, "user"), counted(self.n_items, "item")
-        kept = f"kept {counted(self.n_kept, 'interaction')} of {users} with {items}"
-        return [head, kept, *self._rejected_lines(), *self.notes]
+        head = f"{self.source}: {format_count(self.n_rows, 'row')} read as {self.format}"
+        users, items = format_count(self.n_users, "user"), format_count(self.n_items, "item")
+        kept = f"kept {format_count(self.n_kept, 'interaction')} of {users} with {items}"
+        return [head + (f" ({used})" if used else ""), kept, *self._rejected_lines(), *self.notes]
 
     def _rejected_lines(self) -> list[str]:
         result = []
@@ -70,10 +70,10 @@ class ReadReport:
         }
 
 
-def counted(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Return the number and the noun in its number.
 
-    >>> counted(1, "row"), counted(1200, "row")
+    >>> format_count(1, "row"), format_count(1200, "row")
     ('1 row', '1,200 rows')
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

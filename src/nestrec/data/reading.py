@@ -20,8 +20,8 @@ from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
 from nestrec.data.pairs import PairStore, RepeatRule
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.read_report import ReadReport, counted
-from nestrec.data.readers.batch import Batch, Reader, usable_batches
+from nestrec.data.read_report import ReadReport, format_count
+from nestrec.data.readers.batch import Batch, Reader, read_usable_batches
 from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.rejections import BELOW_CORE, BELOW_MIN_RATING, REPEATED, RejectionLog
 from nestrec.errors import DataError
@@ -38,7 +38,7 @@ class Progress(Protocol):
 
 
 @dataclass
-class _Met:
+class _Collected:
     """What has been met so far."""
 
     users: IdIndex
@@ -63,22 +63,22 @@ def read_interactions(
     """
     options = options or ReadOptions()
     reader, name = open_reader(source, options)
-    ledger = RejectionLog(name, strict=options.strict)
+    rejections = RejectionLog(name, strict=options.strict)
     rule = _repeat_rule(options)
     with_times = "timestamp" in reader.columns
     with closing(reader), PairStore(options.memory_limit_mb * 500_000, with_times=with_times, rule=rule) as store:
-        met = _Met(IdIndex(), IdIndex(), store)
-        _read_all(reader, met, ledger, options, progress, rule)
-        _check_anything(name, met, ledger, met.pairs.n_pairs)
+        met = _Collected(IdIndex(), IdIndex(), store)
+        _read_all(reader, met, rejections, options, progress, rule)
+        _check_anything(name, met, rejections, met.pairs.n_pairs)
         interactions = _assembled(met, options)
-    ledger.count(REPEATED, met.pairs.n_pairs - met.pairs.n_distinct)
+    rejections.count(REPEATED, met.pairs.n_pairs - met.pairs.n_distinct)
     if rule is not None and rule.uses_ratings:
-        ledger.count(BELOW_MIN_RATING, met.pairs.n_distinct - interactions.n_interactions)
-        _check_anything(name, met, ledger, interactions.n_interactions)
+        rejections.count(BELOW_MIN_RATING, met.pairs.n_distinct - interactions.n_interactions)
+        _check_anything(name, met, rejections, interactions.n_interactions)
         interactions = k_core(interactions, 0, 0)  # without the users and items of which no pair is left
     notes = [*reader.notes, *_decimal_notes(met)]
-    interactions = _cored(name, interactions, ledger, options)
-    return replace(interactions, report=_report(name, reader, met.n_rows, interactions, ledger, notes), check=False)
+    interactions = _cored(name, interactions, rejections, options)
+    return replace(interactions, report=_report(name, reader, met.n_rows, interactions, rejections, notes), check=False)
 
 
 def _repeat_rule(options: ReadOptions) -> RepeatRule | None:
@@ -90,31 +90,31 @@ def _repeat_rule(options: ReadOptions) -> RepeatRule | None:
 
 def _read_all(
     reader: Reader,
-    met: _Met,
-    ledger: RejectionLog,
+    met: _Collected,
+    rejections: RejectionLog,
     options: ReadOptions,
     progress: Progress | None,
     rule: RepeatRule | None,
 ) -> None:
     min_rating = options.min_rating if rule is None else None
     with ThreadPoolExecutor(1) as pool:
-        for batch in usable_batches(reader, ledger):
+        for batch in read_usable_batches(reader, rejections):
             met.n_rows += batch.n_read
-            _add(_rated(batch, min_rating, ledger), met, pool if options.n_threads > 1 else None)
+            _add(_rated(batch, min_rating, rejections), met, pool if options.n_threads > 1 else None)
             if progress is not None:
                 progress(*reader.progress())
 
 
-def _rated(batch: Batch, min_rating: float | None, ledger: RejectionLog) -> Batch:
+def _rated(batch: Batch, min_rating: float | None, rejections: RejectionLog) -> Batch:
     """Leave out the rows rated below the minimum."""
     if min_rating is None or batch.ratings is None:
         return batch
     enough = batch.ratings >= min_rating
-    ledger.count(BELOW_MIN_RATING, int(np.count_nonzero(~enough)))
+    rejections.count(BELOW_MIN_RATING, int(np.count_nonzero(~enough)))
     return batch.select(enough)
 
 
-def _add(batch: Batch, met: _Met, pool: Executor | None) -> None:
+def _add(batch: Batch, met: _Collected, pool: Executor | None) -> None:
     """Keep the pairs; number users and items at the same time where there is a thread for it."""
     if batch.bare_users is not None:
         met.users.add(batch.bare_users)
@@ -127,21 +127,21 @@ def _add(batch: Batch, met: _Met, pool: Executor | None) -> None:
     met.pairs.add(users, items, batch.times, batch.ratings)
 
 
-def _check_anything(name: str, met: _Met, ledger: RejectionLog, n_left: int) -> None:
+def _check_anything(name: str, met: _Collected, rejections: RejectionLog, n_left: int) -> None:
     if met.n_rows == 0:
         raise DataError(f"{name} has no rows of interactions (a header at most); give a file with data")
     if n_left == 0:
-        raise DataError(f"{name}: of {counted(met.n_rows, 'row')} none can be used: {ledger.summary()}")
+        raise DataError(f"{name}: of {format_count(met.n_rows, 'row')} none can be used: {rejections.summary()}")
 
 
-def _assembled(met: _Met, options: ReadOptions) -> Interactions:
+def _assembled(met: _Collected, options: ReadOptions) -> Interactions:
     users, user_ranks = met.users.finish()
     items, item_ranks = met.items.finish()
     indptr, indices, times = met.pairs.rows(user_ranks, item_ranks, options.n_threads)
     return Interactions(users, items, indptr, indices, times if options.keep_timestamps else None)
 
 
-def _cored(name: str, interactions: Interactions, ledger: RejectionLog, options: ReadOptions) -> Interactions:
+def _cored(name: str, interactions: Interactions, rejections: RejectionLog, options: ReadOptions) -> Interactions:
     by_user, by_item = options.min_user_interactions, options.min_item_interactions
     if by_user == by_item == 0:
         return interactions
@@ -149,22 +149,22 @@ def _cored(name: str, interactions: Interactions, ledger: RejectionLog, options:
         result = k_core(interactions, by_user, by_item)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
-    ledger.count(BELOW_CORE, interactions.n_interactions - result.n_interactions)
+    rejections.count(BELOW_CORE, interactions.n_interactions - result.n_interactions)
     return result
 
 
 def _report(
-    name: str, reader: Reader, n_rows: int, interactions: Interactions, ledger: RejectionLog, notes: list[str]
+    name: str, reader: Reader, n_rows: int, interactions: Interactions, rejections: RejectionLog, notes: list[str]
 ) -> ReadReport:
-    examples = {reason: shown for reason, shown in ledger.examples.items() if shown}
+    examples = {reason: shown for reason, shown in rejections.examples.items() if shown}
     return ReadReport(
         source=name, format=reader.format, columns=reader.columns, n_rows=n_rows, n_kept=interactions.n_interactions,
-        rejected=ledger.counts, examples=examples, n_users=interactions.n_users, n_items=interactions.n_items,
+        rejected=rejections.counts, examples=examples, n_users=interactions.n_users, n_items=interactions.n_items,
         notes=[*notes, *_notes(interactions)],
     )  # fmt: skip
 
 
-def _decimal_notes(met: _Met) -> list[str]:
+def _decimal_notes(met: _Collected) -> list[str]:
     """Say where ids written as floats were read as whole numbers."""
     examples = (("user", met.users.decimal_example), ("item", met.items.decimal_example))
     return [
@@ -184,9 +184,10 @@ def _notes(interactions: Interactions) -> list[str]:
     if interactions.n_items == 1:
         notes.append("there is only one item: nothing can be ranked")
     if complete and interactions.n_items > 1:
-        notes.append(f"{counted(complete, 'user')} interacted with every item: no item is left as a negative there")
+        users = format_count(complete, "user")
+        notes.append(f"{users} interacted with every item: no item is left as a negative there")
     if bare:
-        notes.append(f"{counted(bare, 'user')} without interactions")
+        notes.append(f"{format_count(bare, 'user')} without interactions")
     return notes + _sequence_notes(interactions)
 
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.data.temporary import open_temporary_file, temporary_error
+from nestrec.data.temporary import explain_temporary_failure, open_temporary_file
 
 Part = tuple[npt.NDArray[Any], ...]  # arrays of one length, one for each column
 
@@ -61,7 +61,7 @@ class SpilledColumns:
                     self._file.write(column.data)
                 self._spilled.append(len(part[0]))
         except OSError as error:
-            raise temporary_error(_WHY, error) from error
+            raise explain_temporary_failure(_WHY, error) from error
         self._parts.clear()
         self._held = 0
 
@@ -70,7 +70,7 @@ class SpilledColumns:
         try:
             raw = self._file.read(n_bytes) if self._file is not None else b""
         except OSError as error:
-            raise temporary_error(_WHY, error) from error
+            raise explain_temporary_failure(_WHY, error) from error
         if len(raw) < n_bytes:
-            raise temporary_error(_WHY, OSError("the file is shorter than what was written"))
+            raise explain_temporary_failure(_WHY, OSError("the file is shorter than what was written"))
         return np.frombuffer(bytearray(raw), dtype=dtype)

@@ -73,7 +73,7 @@ class RandomSplit:
         wanted = round(self.fraction * (n_total - int(np.count_nonzero(sizes == 1))))
         marks = np.zeros(n_total, dtype=np.bool_)
         kernel.mark_random(interactions.indptr, self.seed, min(max(wanted, 1), n_free), marks)
-        return divided(interactions, marks)
+        return split_by_mask(interactions, marks)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class TimeSplit:
                 f"{which} at time {self.at} or later; the times run from {times.min():.15g} to {times.max():.15g}, so "
                 "choose a moment between them"
             )
-        return divided(interactions, marks)
+        return split_by_mask(interactions, marks)
 
     def cut(self, interactions: Interactions) -> float:
         """Return the moment from which on interactions are held out, in seconds."""
@@ -159,10 +159,10 @@ class LeaveLastOut:
                 f"no user has more than {self.n} interactions, so none can be left out; choose a smaller n or another "
                 "split"
             )
-        return divided(interactions, marks)
+        return split_by_mask(interactions, marks)
 
 
-def divided(
+def split_by_mask(
     interactions: Interactions,
     held_out: BoolArray,  # (n_interactions,) in the order of `indices`
 ) -> Parts:

@@ -16,10 +16,10 @@ def open_temporary_file(why: str) -> BinaryIO:
     try:
         return cast("BinaryIO", tempfile.TemporaryFile(prefix="nestrec-"))
     except OSError as error:
-        raise temporary_error(why, error) from error
+        raise explain_temporary_failure(why, error) from error
 
 
-def temporary_error(why: str, error: OSError) -> DataError:
+def explain_temporary_failure(why: str, error: OSError) -> DataError:
     """Return the error for a temporary file that cannot be made, written or read."""
     return DataError(
         f"{why}, and that fails ({error.strerror or error}); set TMPDIR to a folder with room that can be written"

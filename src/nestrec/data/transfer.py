@@ -39,16 +39,16 @@ def fetch(url: str, part: Path, progress: Progress | None = None) -> None:
 
     Raises DownloadError; `part` then keeps what has come, for the next attempt.
     """
-    before = size_of(part)
+    before = get_size(part)
     while True:
         try:
             _receive(url, part, progress)
         except _InterruptedError as interruption:
-            if size_of(part) <= before:
+            if get_size(part) <= before:
                 raise DownloadError(
-                    f"{url}: the transfer ended early ({interruption}); run it again to go on from byte {size_of(part)}"
+                    f"{url}: the transfer ended early ({interruption}); run it again to resume at byte {get_size(part)}"
                 ) from interruption
-            before = size_of(part)
+            before = get_size(part)
         else:
             return
 
@@ -62,7 +62,7 @@ def fetch_text(url: str) -> str:
             raise DownloadError(f"{url}: the transfer ended early ({error}); try again") from error
 
 
-def size_of(path: Path) -> int:
+def get_size(path: Path) -> int:
     """Return the bytes of a file, 0 where there is none."""
     return path.stat().st_size if path.exists() else 0
 
@@ -70,13 +70,13 @@ def size_of(path: Path) -> int:
 def _receive(url: str, part: Path, progress: Progress | None) -> None:
     """Make one request for the rest and append what comes; raise _InterruptedError where it does not come whole."""
     try:
-        response = _opened(url, size_of(part))
+        response = _opened(url, get_size(part))
     except _RangeRefusedError as refusal:
-        if refusal.whole_size == size_of(part):
+        if refusal.whole_size == get_size(part):
             return
         part.unlink()  # longer than the file is now: of another version
         response = _opened(url, 0)
-    with response, _writing(part, start := _start_of(response, size_of(part), url)) as out:
+    with response, _writing(part, start := _start_of(response, get_size(part), url)) as out:
         length = response.headers["Content-Length"]
         total = start + int(length) if length and length.isdecimal() else None
         done = start

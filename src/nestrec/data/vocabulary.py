@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Int32Array, Int64Array
-from nestrec.data.ids import IdArray, as_text, canonical_ids, parse_decimal, whole_number
+from nestrec.data.ids import IdArray, as_text, canonicalize_ids, parse_decimal, whole_number
 from nestrec.errors import DataError
 
 LARGEST_SIZE = 2**31 - 1  # row indices are int32
@@ -45,15 +45,15 @@ class Vocabulary:
 
     @classmethod
     def from_ids(cls, ids: npt.ArrayLike) -> Vocabulary:
-        """Sort and deduplicate ids of any type that `canonical_ids` takes."""
-        ordered = np.sort(canonical_ids(ids), axis=None)
+        """Sort and deduplicate ids of any type that `canonicalize_ids` takes."""
+        ordered = np.sort(canonicalize_ids(ids), axis=None)
         first = np.ones(len(ordered), dtype=np.bool_)
         first[1:] = ordered[1:] != ordered[:-1]
         return cls(ordered[first])
 
     def index_of(self, ids: npt.ArrayLike) -> Int32Array:
         """Return the row of each id, -1 where it is unknown. Shape as given; int32."""
-        wanted = canonical_ids(ids)
+        wanted = canonicalize_ids(ids)
         if wanted.dtype.kind == self.ids.dtype.kind:
             return self._rows(wanted)
         if self.ids.dtype.kind == "T":

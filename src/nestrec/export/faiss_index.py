@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int64Array
-from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, stored_name, write_folder
+from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, get_stored_name, write_folder
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError, OptionError
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
@@ -169,7 +169,7 @@ def _read_one_save(folder: Path) -> tuple[dict[str, Any], Any]:
     for _ in range(_ATTEMPTS):
         text = (folder / _DESCRIPTION).read_text(encoding="utf-8")
         described = json.loads(text)
-        path = folder / stored_name(_INDEX, described.get(FILE_SUFFIX, ""))
+        path = folder / get_stored_name(_INDEX, described.get(FILE_SUFFIX, ""))
         try:
             index = faiss_library().read_index(str(path))
         except RuntimeError:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.report.durations import readable_seconds
 from nestrec.report.verdict import ALPHA, Rival, Verdict, labels_of, rivals, standing
 
@@ -118,10 +118,10 @@ def measured(found: Comparison) -> tuple[str, ...]:
 def _data(found: Comparison) -> str:
     data = found.data
     return (
-        f"Data: {counted(data.users, 'user')}, {counted(data.items, 'item')}, "
-        f"{counted(data.train_interactions, 'interaction')} to train on "
+        f"Data: {format_count(data.users, 'user')}, {format_count(data.items, 'item')}, "
+        f"{format_count(data.train_interactions, 'interaction')} to train on "
         f"(fingerprint {data.train_fingerprint[:12]}), {data.test_interactions:,} held out (fingerprint "
-        f"{data.test_fingerprint[:12]}) of {counted(data.test_users, 'user')}, over whom all means are taken."
+        f"{data.test_fingerprint[:12]}) of {format_count(data.test_users, 'user')}, over whom all means are taken."
         f"{_unknown(data)}"
     )
 

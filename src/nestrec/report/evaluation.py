@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.evaluation.metric_registry import CatalogueMetric, load_metrics
 from nestrec.report.quality import WidthQuality, known_qualities, qualities, quality_table
 from nestrec.report.table import TextTable
@@ -23,7 +23,7 @@ def evaluation_tables(evaluation: Evaluation) -> Iterator[TextTable]:
         if labels:
             yield quality_table(rows, labels, _format_title(evaluation, k))
             if evaluation.n_known_users < evaluation.n_users:
-                title = f"The {counted(evaluation.n_known_users, 'user')} known to the model, top {k}"
+                title = f"The {format_count(evaluation.n_known_users, 'user')} known to the model, top {k}"
                 yield quality_table(known_rows, labels, title + _describe_intervals(evaluation))
     if evaluation.widths[0].beyond_accuracy:
         yield _catalogue_table(evaluation, rows, evaluation.cutoffs[len(evaluation.cutoffs) // 2])
@@ -35,10 +35,10 @@ def _select_labels(labels: Iterable[str], k: int) -> list[str]:
 
 def _format_title(evaluation: Evaluation, k: int) -> str:
     cold = evaluation.n_users - evaluation.n_known_users
-    users = counted(evaluation.n_users, "user")
+    users = format_count(evaluation.n_users, "user")
     if cold:
         users = f"All {users}, {cold:,} of them unknown to the model, which count as 0"
-    return f"{users}; {counted(evaluation.n_items, 'item')}, top {k}{_describe_intervals(evaluation)}"
+    return f"{users}; {format_count(evaluation.n_items, 'item')}, top {k}{_describe_intervals(evaluation)}"
 
 
 def _describe_intervals(evaluation: Evaluation) -> str:

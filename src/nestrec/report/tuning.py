@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nestrec.comparison.tuning import TunedUnit, Tuning
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.report.table import TextTable
 
 
@@ -20,7 +20,8 @@ def _table(tuning: Tuning, unit: TunedUnit) -> TextTable:
     values = "failed" if defaults.error is not None else f"{defaults.value:.4f}", f"{best.value:.4f}"
     rows.append((f"{tuning.metric} on the validation part", *values))
     widths = ", ".join(map(str, unit.widths))
-    title = f"{tuning.model} at width {widths}: the best of {counted(n_trials, 'fit')}, {unit.search.seconds:.1f} s"
+    fits = format_count(n_trials, "fit")
+    title = f"{tuning.model} at width {widths}: the best of {fits}, {unit.search.seconds:.1f} s"
     return TextTable(("option", "default", "best"), tuple(rows), title=title, n_left=1)
 
 

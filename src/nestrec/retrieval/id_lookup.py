@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Int32Array
-from nestrec.data.ids import IdArray, canonical_ids
+from nestrec.data.ids import IdArray, canonicalize_ids
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import OptionError, UnknownIdError
 
@@ -37,7 +37,7 @@ def find(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Found
         raise OptionError(f'unknown={unknown!r} is no choice; give "raise" or "skip"')
     if ids is None or isinstance(ids, (Mapping, type)):
         raise OptionError(f"{noun} ids must be one id or a list of them, got {_shown(ids)}")
-    asked = canonical_ids(_listed(ids))
+    asked = canonicalize_ids(_listed(ids))
     if asked.ndim > 1:
         raise OptionError(f"{noun} ids are one id or a list of them, not {asked.ndim} dimensions; flatten them first")
     flat = asked.reshape(-1)
@@ -79,7 +79,7 @@ def _joined(parts: list[IdArray]) -> IdArray:
     filled = [part for part in parts if len(part)]
     if not filled:
         return parts[0]
-    return filled[0] if len(filled) == 1 else canonical_ids([value for part in filled for value in part.tolist()])
+    return filled[0] if len(filled) == 1 else canonicalize_ids([value for part in filled for value in part.tolist()])
 
 
 def _sentence(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> str:

@@ -1,1 +1,1 @@
-"""One reader a format; each yields batches of usable rows and enters the others in a ledger."""
+"""One reader per format; each yields batches of usable rows and logs the rejected ones."""

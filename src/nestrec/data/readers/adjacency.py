@@ -25,7 +25,7 @@ class AdjacencyReader(FileReader):
 
     format = "adjacency"
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield one row for each item that stands in a line."""
         blocks, line = Blocks(self._source), 1
         while True:
@@ -38,7 +38,7 @@ class AdjacencyReader(FileReader):
                 longest = int((ends[:n_tokens] - starts[:n_tokens]).argmax())
                 self._check_length(int(ends[longest] - starts[longest]), blocks, int(lines[longest]))
                 tokens = TextIds(blocks.buffer, starts[:n_tokens], ends[:n_tokens])
-                yield _checked(tokens, heads[:n_tokens], lines[:n_tokens], ledger)
+                yield _checked(tokens, heads[:n_tokens], lines[:n_tokens], rejections)
             if blocks.is_last:
                 return
             # A line cut by the end of the block goes on, under the same user, in the next one.
@@ -55,7 +55,7 @@ class AdjacencyReader(FileReader):
             )
 
 
-def _checked(tokens: TextIds, heads: Int64Array, lines: Int64Array, ledger: RejectionLog) -> Batch:
+def _checked(tokens: TextIds, heads: Int64Array, lines: Int64Array, rejections: RejectionLog) -> Batch:
     is_item = np.arange(len(tokens)) != heads
     bare = tokens[~is_item]
     items, owners, lines = tokens[is_item], heads[is_item], lines[is_item]
@@ -66,7 +66,7 @@ def _checked(tokens: TextIds, heads: Int64Array, lines: Int64Array, ledger: Reje
         fine = users.are_utf8() & items.are_utf8()
         bad = np.flatnonzero(~fine)
         first = ((f"line {lines[row]}", f"{users.at(row)} {items.at(row)}") for row in bad.tolist())
-        ledger.reject(NOT_UTF8, len(bad), first)
+        rejections.reject(NOT_UTF8, len(bad), first)
         users, items, bare, lines = users[fine], items[fine], bare[bare.are_utf8()], lines[fine]
     return Batch(users, items, n_read=n_read, bare_users=bare, lines=lines)
 

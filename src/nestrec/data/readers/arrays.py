@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from nestrec.arrays import BoolArray, Float64Array
 from nestrec.data.id_index import IdColumn, TextIds
-from nestrec.data.ids import TEXT, canonical_ids
+from nestrec.data.ids import TEXT, canonicalize_ids
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.columns import find_columns
-from nestrec.data.readers.rows import MISSING, id_of
+from nestrec.data.readers.rows import MISSING, parse_id
 from nestrec.data.readers.value_columns import UNUSED, ValueColumns
 from nestrec.data.rejections import NO_ITEM, NO_USER, Reason, RejectionLog
 from nestrec.errors import DataError
@@ -23,7 +23,7 @@ _AT_ONCE = 1 << 18
 
 
 class ArraysReader:
-    """Ids of any type that `canonical_ids` takes; ratings and times of any type that `ValueColumns` parses."""
+    """Ids of any type that `canonicalize_ids` takes; ratings and times of any type that `ValueColumns` parses."""
 
     format = "arrays"
 
@@ -52,7 +52,7 @@ class ArraysReader:
         """Return rows read, and how many there are."""
         return self._done, self._size
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the rows whose numbers are finite."""
         for start in range(0, self._size, _AT_ONCE):
             part = {role: column[start : start + _AT_ONCE] for role, column in self._values.items()}
@@ -60,13 +60,13 @@ class ArraysReader:
             for role, reason in (("user", NO_USER), ("item", NO_ITEM)):
                 if part[role].dtype.kind == "T":
                     missing = fine & (part[role] == "")
-                    ledger.reject(reason, int(missing.sum()), _places(missing, start))
+                    rejections.reject(reason, int(missing.sum()), _places(missing, start))
                     fine &= ~missing
             for role in self._numbers.roles:
                 raw, part[role] = part[role], self._parse(role, part[role], start)
                 bad = np.flatnonzero(fine & ~np.isfinite(part[role])).tolist()
                 first = ((f"row {start + row + 1}", str(raw[row])) for row in bad)
-                ledger.reject(self._numbers.reasons[role], len(bad), first)
+                rejections.reject(self._numbers.reasons[role], len(bad), first)
                 fine &= np.isfinite(part[role])
             if self._numbers.unused is not None:
                 self._see_unused(part[UNUSED])
@@ -119,12 +119,12 @@ def _column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDA
 def _ids(values: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
     """Return ids as numbers or text, "" where one is missing."""
     try:
-        return canonical_ids(values).ravel()
+        return canonicalize_ids(values).ravel()
     except DataError as error:
         array = np.asarray(values) if hasattr(values, "__array__") else _as_objects(values)
         if array.dtype.kind not in "Of":
             raise DataError(f"{where}: {error}") from error
-        found = [id_of(value) for value in array.ravel().tolist()]
+        found = [parse_id(value) for value in array.ravel().tolist()]
         if any(isinstance(value, Reason) and value is not MISSING for value in found):
             raise DataError(f"{where}: {error}") from error
         texts: npt.NDArray[Any] = np.array(

@@ -12,7 +12,7 @@ import duckdb
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.duckdb_connection import shorten_message
-from nestrec.data.readers.spooling import local_path
+from nestrec.data.readers.spooling import get_local_path
 from nestrec.data.readers.tables import VIEW, TableReader, TableSource
 from nestrec.errors import DataError, MissingExtraError
 
@@ -101,6 +101,6 @@ class ArrowFile:
 def open_arrow(source: ByteSource, options: ReadOptions) -> TableReader:
     """Return the reader of an Arrow file."""
     with ExitStack() as resources, closing(source):
-        table = ArrowFile(local_path(source, resources), source.path)
+        table = ArrowFile(get_local_path(source, resources), source.path)
         stream = ArrowStream(table, source.path, "arrow", resources.pop_all())
     return TableReader(stream, options)

@@ -77,7 +77,7 @@ class FileReader:
         return self._source.position, self._source.size
 
 
-def usable_batches(reader: Reader, rejections: RejectionLog) -> Iterator[Batch]:
+def read_usable_batches(reader: Reader, rejections: RejectionLog) -> Iterator[Batch]:
     """Yield the batches of a reader without the rows whose ids hold a NUL byte."""
     for batch in reader.batches(rejections):
         yield drop_nul_ids(batch, rejections)

@@ -50,7 +50,7 @@ def find_row_spans(
 ) -> TextIds:
     r"""Return the bytes of each row, without the line ends and blank lines after it.
 
-    >>> spans = find_row_spans(np.frombuffer(b'a,1\n\n"b\nc",2\r\nd,3', dtype=np.uint8), 18, np.array([0, 2, 4]))
+    >>> spans = find_row_spans(np.frombuffer(b'a,1\n\n"b\nc",2\r\nd,3', dtype=np.uint8), 17, np.array([0, 2, 4]))
     >>> [spans.at(row) for row in range(3)]
     ['a,1', '"b\nc",2', 'd,3']
     """

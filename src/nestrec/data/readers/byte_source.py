@@ -93,7 +93,7 @@ class ByteSource:
 
     @property
     def is_plain_file(self) -> bool:
-        """Tell whether the path names the very bytes: a regular file that is not packed."""
+        """Return whether the path names the very bytes: a regular file that is not packed."""
         return self.is_regular and not self.is_packed
 
     def _open(self) -> tuple[_Lookahead, int | None]:
@@ -238,7 +238,7 @@ def _unopened(name: str, error: OSError) -> DataError:
     return DataError(f"{name} cannot be read ({error.strerror or error}); check the file and its permissions")
 
 
-def as_stream(source: ByteSource) -> io.RawIOBase:
+def wrap_as_stream(source: ByteSource) -> io.RawIOBase:
     """Return the rest of the source for whoever reads lines."""
 
     class _Raw(io.RawIOBase):

@@ -58,18 +58,18 @@ class ColumnPlaces:
         return self.roles() | ({} if self.unused is None else {"unused": self.unused})
 
 
-def plain_name(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return the name without blanks and without the type RecBole writes after it."""
     return _RECBOLE_TYPE.sub("", name.strip())
 
 
 def by_position(options: ReadOptions) -> bool:
-    """Tell whether users and items are both named by position."""
+    """Return whether users and items are both named by position."""
     return all(_position(column) is not None for column in (options.user_column, options.item_column))
 
 
 def has_usual_names(names: list[str]) -> bool:
-    """Tell whether users and items are recognised among the names."""
+    """Return whether users and items are recognised among the names."""
     return _usual(names, "user") is not None and _usual(names, "item") is not None
 
 
@@ -82,7 +82,7 @@ def find_columns(
 
     Raises DataError where users or items cannot be found, what was named is not there, or two roles name one column.
     """
-    plain = [plain_name(name) for name in names]
+    plain = [normalize_name(name) for name in names]
     places = _find_places(plain, options, source, named=named)
     user, item, rating = places["user"], places["item"], places["rating"]
     if rating is None and options.min_rating is not None:
@@ -154,14 +154,14 @@ def _refuse_shared_column(
 
 
 def _is_there(names: list[str], given: Column, *, named: bool) -> bool:
-    """Tell whether there is a column of the given name or position."""
+    """Return whether there is a column of the given name or position."""
     position = _position(given)
-    return (position is not None and position <= len(names)) or (named and plain_name(str(given)) in names)
+    return (position is not None and position <= len(names)) or (named and normalize_name(str(given)) in names)
 
 
 def _find(names: list[str], given: Column, source: str, *, named: bool) -> int:
-    if isinstance(given, str) and named and plain_name(given) in names:
-        return names.index(plain_name(given))
+    if isinstance(given, str) and named and normalize_name(given) in names:
+        return names.index(normalize_name(given))
     position = _position(given)
     if position is None:
         raise DataError(f"{source} has no column {given!r}; its columns are {_listed(names)}")
@@ -172,7 +172,8 @@ def _find(names: list[str], given: Column, source: str, *, named: bool) -> int:
 
 def _usual(names: list[str], role: str, taken: Collection[int] = ()) -> int | None:
     """Return the place of the first usual name of the role that is not taken."""
-    known = ["" if place in taken else _IGNORED.sub("", plain_name(name)).lower() for place, name in enumerate(names)]
+    plain = [_IGNORED.sub("", normalize_name(name)).lower() for name in names]
+    known = ["" if place in taken else name for place, name in enumerate(plain)]
     return next((known.index(name) for name in USUAL_NAMES[role] if name in known), None)
 
 

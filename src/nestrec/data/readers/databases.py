@@ -17,7 +17,7 @@ from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.duckdb_connection import quote_name, quote_text, shorten_message
 from nestrec.data.readers.rows import RowsReader
-from nestrec.data.readers.spooling import local_path
+from nestrec.data.readers.spooling import get_local_path
 from nestrec.data.readers.tables import VIEW, TableReader, TableSource
 from nestrec.data.readers.value_columns import ValueColumns
 from nestrec.errors import DataError
@@ -56,7 +56,7 @@ class DuckDbTable(TableSource):
 def open_duckdb(source: ByteSource, options: ReadOptions) -> TableReader:
     """Return the reader of a table of a DuckDB database."""
     with ExitStack() as resources, closing(source):
-        path = local_path(source, resources)
+        path = get_local_path(source, resources)
         table = DuckDbTable(path, str(source.location.path), source.location.member, resources.pop_all())
     return TableReader(table, options)
 
@@ -69,7 +69,7 @@ def open_sqlite(source: ByteSource, options: ReadOptions) -> RowsReader:
     name = str(source.location.path)
     with ExitStack() as resources:
         with closing(source):
-            path = local_path(source, resources)
+            path = get_local_path(source, resources)
         try:
             connection = resources.enter_context(closing(_connect(path)))
             table = choose_table(name, _list_tables(connection), source.location.member)

@@ -14,7 +14,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch, FileReader
 from nestrec.data.readers.blocks import Blocks, find_row_spans
 from nestrec.data.readers.byte_source import ByteSource
-from nestrec.data.readers.columns import find_columns, plain_name, refuse_sequences
+from nestrec.data.readers.columns import find_columns, normalize_name, refuse_sequences
 from nestrec.data.readers.fields import find_missing
 from nestrec.data.readers.first_row import read_first_row
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
@@ -85,11 +85,8 @@ class DelimitedReader(FileReader):
         names = first.names(self._name)
         places = find_columns(names, options, self._name, named=first.named, is_text=True)
         refuse_sequences(names, places, options, self._name)
-        roles = places.roles()
-        self.columns = {
-            role: plain_name(names[place]) if first.named else f"column {place + 1}" for role, place in roles.items()
-        }
-        shown = [plain_name(name) if first.named else f"column {place}" for place, name in enumerate(names, start=1)]
+        shown = [normalize_name(name) if first.named else f"column {at}" for at, name in enumerate(names, start=1)]
+        self.columns = {role: shown[place] for role, place in places.roles().items()}
         self._numbers = ValueColumns(places, shown, options, self._name)
         self._roles = list(places.read())
         header = [first.fields[place] for place in places.read().values()] if first.named else []
@@ -103,14 +100,14 @@ class DelimitedReader(FileReader):
         self.names = names if first.named else [f"column{place + 1}" for place in range(len(names))]
         self.delimiter, self.quote = first.dialect.delimiter, first.dialect.quote
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, block by block."""
         blocks, line = self._blocks, self._first.line
         blocks.advance(self._first.rows_at)
         while True:
             rows, status, n_fields, consumed, line = self._split(blocks, line)
             if len(rows.lines):
-                yield self._checked(rows, status, n_fields, ledger)
+                yield self._checked(rows, status, n_fields, rejections)
             if blocks.is_last and consumed >= blocks.end:
                 self.notes += self._numbers.notes()
                 return
@@ -133,37 +130,37 @@ class DelimitedReader(FileReader):
             rows.raw = find_row_spans(original, int(consumed), rows.lines - first_line)
         return rows, status[:n_rows], n_fields[:n_rows], int(consumed), int(line)
 
-    def _checked(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, ledger: RejectionLog) -> Batch:
+    def _checked(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, rejections: RejectionLog) -> Batch:
         n_read = len(rows.lines)
-        self._drop_malformed(rows, status, n_fields, ledger)
-        self._drop_headers(rows, ledger)
+        self._drop_malformed(rows, status, n_fields, rejections)
+        self._drop_headers(rows, rejections)
         for role, reason in ((0, NO_USER), (1, NO_ITEM)):
             missing = find_missing(rows.text(role), rows.quoted[role], self._options.na_values)
-            _drop(rows, ~missing, role, reason, ledger)
+            _drop(rows, ~missing, role, reason, rejections)
         if self._options.sequence:
             _, cells = split_sequences(rows.text(1), self._options.sequence_separator)
-            _drop(rows, np.bincount(cells, minlength=len(rows.lines)) > 0, 1, NO_ITEM, ledger)
-        _drop_undecodable(rows, ledger)
+            _drop(rows, np.bincount(cells, minlength=len(rows.lines)) > 0, 1, NO_ITEM, rejections)
+        _drop_undecodable(rows, rejections)
         for name in self._numbers.roles:
-            self._parse(rows, name, ledger)
+            self._parse(rows, name, rejections)
         if self._numbers.unused is not None:
             self._numbers.unused.see_text(rows.text(self._roles.index(UNUSED)))
         ratings, times = rows.values.get("rating"), rows.values.get("timestamp")
         batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw, lines=rows.lines)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
-    def _drop_malformed(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, ledger: RejectionLog) -> None:
+    def _drop_malformed(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, rejections: RejectionLog) -> None:
         ragged = n_fields != len(self._wanted)
         whole = (status == kernel.FINE) & ~ragged
         if whole.all():
             return
         for code, reason in _REASONS.items():
-            _reject_lines(ledger, reason, rows, np.flatnonzero(status == code))
+            _reject_lines(rejections, reason, rows, np.flatnonzero(status == code))
         uneven = (status == kernel.FINE) & ragged
-        self._reject_ragged(ledger, rows.lines[uneven], n_fields[uneven])
+        self._reject_ragged(rejections, rows.lines[uneven], n_fields[uneven])
         rows.keep(whole)
 
-    def _drop_headers(self, rows: _Rows, ledger: RejectionLog) -> None:
+    def _drop_headers(self, rows: _Rows, rejections: RejectionLog) -> None:
         """Drop the rows that repeat the header, as in files that were written one after another into one."""
         if not self._header_fields:
             return
@@ -172,21 +169,21 @@ class DelimitedReader(FileReader):
             fields.keep_equal(rows.buffer, rows.starts[role], rows.ends[role], name, repeated)
             if not repeated.any():
                 return
-        _drop(rows, repeated == 0, 0, REPEATED_HEADER, ledger)
+        _drop(rows, repeated == 0, 0, REPEATED_HEADER, rejections)
 
-    def _reject_ragged(self, ledger: RejectionLog, lines: Int64Array, n_fields: Int64Array) -> None:
+    def _reject_ragged(self, rejections: RejectionLog, lines: Int64Array, n_fields: Int64Array) -> None:
         expected = len(self._wanted)
         first = (
             (f"line {line}", f"{count} fields, not {expected}")
             for line, count in zip(lines.tolist(), n_fields.tolist(), strict=True)
         )
-        ledger.reject(RAGGED, len(lines), first)
+        rejections.reject(RAGGED, len(lines), first)
 
-    def _parse(self, rows: _Rows, name: str, ledger: RejectionLog) -> None:
+    def _parse(self, rows: _Rows, name: str, rejections: RejectionLog) -> None:
         """Parse a column, dropping the rows where it is no finite number."""
         role = self._roles.index(name)
         rows.values[name] = self._numbers.parse_text(name, rows.text(role), lambda row: f"line {rows.lines[row]}")
-        _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], ledger)
+        _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], rejections)
 
 
 def open_csv(source: ByteSource, options: ReadOptions) -> DelimitedReader:
@@ -204,28 +201,29 @@ def open_recbole(source: ByteSource, options: ReadOptions) -> DelimitedReader:
     return DelimitedReader(source, options, "recbole")
 
 
-def _drop(rows: _Rows, fine: BoolArray, role: int, reason: Reason, ledger: RejectionLog) -> None:
+def _drop(rows: _Rows, fine: BoolArray, role: int, reason: Reason, rejections: RejectionLog) -> None:
     if fine.all():
         return
     bad = np.flatnonzero(~fine)
     text = rows.text(role)
-    ledger.reject(reason, len(bad), ((f"line {rows.lines[row]}", text.at(row)) for row in bad.tolist()))
+    rejections.reject(reason, len(bad), ((f"line {rows.lines[row]}", text.at(row)) for row in bad.tolist()))
     rows.keep(fine)
 
 
-def _drop_undecodable(rows: _Rows, ledger: RejectionLog) -> None:
+def _drop_undecodable(rows: _Rows, rejections: RejectionLog) -> None:
     """Drop rows whose ids are not UTF-8; cheap where all bytes are ASCII."""
     if not len(rows.lines) or rows.buffer[rows.starts.min() : rows.ends.max()].max(initial=0) < 128:
         return
     if is_utf8(bytes(rows.buffer[rows.starts.min() : rows.ends.max()])):
         return
     for role in (0, 1):
-        _drop(rows, rows.text(role).are_utf8(), role, NOT_UTF8, ledger)
+        _drop(rows, rows.text(role).are_utf8(), role, NOT_UTF8, rejections)
 
 
-def _reject_lines(ledger: RejectionLog, reason: Reason, rows: _Rows, bad: Int64Array) -> None:
+def _reject_lines(rejections: RejectionLog, reason: Reason, rows: _Rows, bad: Int64Array) -> None:
     """Enter rows that have no fields to show, with the start of their lines."""
-    ledger.reject(reason, len(bad), ((f"line {rows.lines[row]}", _start_of_line(rows, row)) for row in bad.tolist()))
+    first = ((f"line {rows.lines[row]}", _start_of_line(rows, row)) for row in bad.tolist())
+    rejections.reject(reason, len(bad), first)
 
 
 def _start_of_line(rows: _Rows, row: int) -> str:

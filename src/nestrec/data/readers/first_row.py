@@ -10,7 +10,7 @@ import numpy as np
 
 from nestrec.arrays import UInt8Array
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.read_report import counted
+from nestrec.data.read_report import format_count
 from nestrec.data.readers.blocks import Blocks
 from nestrec.data.readers.columns import by_position, has_usual_names
 from nestrec.errors import DataError
@@ -115,7 +115,7 @@ def _after_comments(
     dialect = Dialect(delimiter, _quote(options, format_name, delimiter, line.text))
     names = _commented_names(comments, dialect, n_fields) if options.header is not False else None
     n_comments = len(comments) if names is None else len(comments) - 1
-    notes = [f"{counted(n_comments, 'comment line')} at the top passed over"] if n_comments else []
+    notes = [f"{format_count(n_comments, 'comment line')} at the top passed over"] if n_comments else []
     if names is not None:
         return FirstRow(dialect, names, True, line.start, line.number, notes)
     fields, consumed, next_line = _split_first(blocks, line, dialect, source)

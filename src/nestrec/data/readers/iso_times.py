@@ -45,12 +45,12 @@ def parse_iso_time(text: str) -> float:
 
 
 def has_iso_shape(text: str) -> bool:
-    """Tell whether the text is written as an ISO 8601 time, whatever its numbers say (such as 2021-02-30)."""
+    """Return whether the text is written as an ISO 8601 time, whatever its numbers say (such as 2021-02-30)."""
     return _SHAPE.fullmatch(text.strip()) is not None
 
 
 def looks_like_date(text: str) -> bool:
-    """Tell whether the text looks like a date in some writing.
+    """Return whether the text looks like a date in some writing.
 
     >>> [looks_like_date(text) for text in ("31-01-2021", "2014/4/7", "Jan 5, 2021", "yesterday", "n/a", "12.5")]
     [True, True, True, False, False, False]

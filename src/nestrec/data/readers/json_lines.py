@@ -44,12 +44,12 @@ class JsonLinesReader(FileReader):
         self._numbers = ValueColumns(places, names, options, self._name)
         self._unused = "" if places.unused is None else names[places.unused]
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the usable records, some thousand at a time."""
         self._file.keeps_texts = self.keeps_rows
         for records, lines in self._file.records():
             if records:
-                yield self._batch(records, lines, ledger)
+                yield self._batch(records, lines, rejections)
         if self._expected:
             raise DataError(
                 f"{self._name}: no object has a key {self._expected[0]!r}; the first ones have "
@@ -71,10 +71,10 @@ class JsonLinesReader(FileReader):
         later = [key for key in named if isinstance(key, str) and key and not key.isdigit() and key not in keys]
         return keys + later, later
 
-    def _batch(self, records: list[Record], lines: Sequence[int], ledger: RejectionLog) -> Batch:
+    def _batch(self, records: list[Record], lines: Sequence[int], rejections: RejectionLog) -> Batch:
         """Return the usable records of a batch; enter the others."""
         n_read = len(records)
-        entries, places = self._objects(records, lines, ledger)
+        entries, places = self._objects(records, lines, rejections)
         self._expected = [key for key in self._expected if not any(key in entry for entry in entries)]
         if self._separator is not None:
             entries, places, n_more = self._expand(entries, places, self._separator)
@@ -82,13 +82,13 @@ class JsonLinesReader(FileReader):
         keys = {role: _values_of(entries, self.columns[role]) for role, _ in _ROLES}
         ids = {role: _plain_ids(column) for role, column in keys.items()}
         if any(column is None for column in ids.values()):
-            rows = [row for row in range(len(entries)) if self._check_ids(keys, row, lines[places[row]], ledger)]
+            rows = [row for row in range(len(entries)) if self._check_ids(keys, row, lines[places[row]], rejections)]
             entries, places = [entries[row] for row in rows], [places[row] for row in rows]
             fine_keys = {role: [_key(column[row]) for row in rows] for role, column in keys.items()}
             ids = {role: _ids(column, set(map(type, column))) for role, column in fine_keys.items()}
         if self._numbers.unused is not None:
             self._numbers.unused.see_objects(_values_of(entries, self._unused))
-        values, fine = self._values(entries, lambda row: lines[places[row]], ledger)
+        values, fine = self._values(entries, lambda row: lines[places[row]], rejections)
         users, items = ids["user"], ids["item"]
         if users is None or items is None:
             raise TypeError("ids that were checked are ids")
@@ -99,7 +99,7 @@ class JsonLinesReader(FileReader):
         return Batch(users, items, values.get("rating"), values.get("timestamp"), n_read, raw=raw)
 
     def _objects(
-        self, records: list[Record], lines: Sequence[int], ledger: RejectionLog
+        self, records: list[Record], lines: Sequence[int], rejections: RejectionLog
     ) -> tuple[list[Object], Sequence[int]]:
         """Return the records that are objects, with their places among the records."""
         if Unreadable not in set(map(type, records)):
@@ -107,7 +107,7 @@ class JsonLinesReader(FileReader):
         entries, places = [], []
         for place, (record, line) in enumerate(zip(records, lines, strict=True)):
             if isinstance(record, Unreadable):
-                _reject(ledger, TOO_LONG if record.is_long else BAD_JSON, line, record.text)
+                _reject(rejections, TOO_LONG if record.is_long else BAD_JSON, line, record.text)
             else:
                 entries.append(record)
                 places.append(place)
@@ -124,22 +124,22 @@ class JsonLinesReader(FileReader):
             repeated += [place] * len(elements)
         return expanded, repeated, len(expanded) - len(entries)
 
-    def _check_ids(self, keys: dict[str, list[Any]], row: int, line: int, ledger: RejectionLog) -> bool:
-        """Tell whether both ids can be used; enter why not."""
+    def _check_ids(self, keys: dict[str, list[Any]], row: int, line: int, rejections: RejectionLog) -> bool:
+        """Return whether both ids can be used; enter why not."""
         for role, missing in _ROLES:
             value = keys[role][row]
             if value is None or value == "" or value != value:  # NaN
-                _reject(ledger, missing, line, value)
+                _reject(rejections, missing, line, value)
                 return False
         for role, _ in _ROLES:
             value = keys[role][row]
             if _key(value) is None:
-                _reject(ledger, NOT_AN_ID if isinstance(value, (list, dict)) else BAD_ID, line, value)
+                _reject(rejections, NOT_AN_ID if isinstance(value, (list, dict)) else BAD_ID, line, value)
                 return False
         return True
 
     def _values(
-        self, entries: list[Object], line_of: Callable[[int], int], ledger: RejectionLog
+        self, entries: list[Object], line_of: Callable[[int], int], rejections: RejectionLog
     ) -> tuple[dict[str, Float64Array], BoolArray]:
         """Return ratings and times, and which rows have all of them; enter the others."""
         values, fine = {}, np.ones(len(entries), dtype=np.bool_)
@@ -148,7 +148,7 @@ class JsonLinesReader(FileReader):
             values[role] = self._numbers.parse_objects(role, column, lambda row: f"line {line_of(row)}")
             bad = np.flatnonzero(fine & ~np.isfinite(values[role])).tolist()
             for row in bad:
-                _reject(ledger, self._numbers.reasons[role], line_of(row), column[row])
+                _reject(rejections, self._numbers.reasons[role], line_of(row), column[row])
             fine[bad] = False
         return values, fine
 
@@ -214,5 +214,5 @@ def _key(value: Any) -> Key | None:
     return value
 
 
-def _reject(ledger: RejectionLog, reason: Reason, line: int, value: object) -> None:
-    ledger.reject(reason, 1, [(f"line {line}", value if isinstance(value, str) else json.dumps(value))])
+def _reject(rejections: RejectionLog, reason: Reason, line: int, value: object) -> None:
+    rejections.reject(reason, 1, [(f"line {line}", value if isinstance(value, str) else json.dumps(value))])

@@ -127,7 +127,7 @@ class JsonFile:
 
 
 def _has_record_lines(text: str) -> bool:
-    """Tell whether records stand one a line: not where the first one shares its line or has several."""
+    """Return whether records stand one a line: not where the first one shares its line or has several."""
     start = end_of_blanks(text, 0)
     is_array = text.startswith("[", start)
     found = next_value(text, end_of_blanks(text, start + 1) if is_array else start)

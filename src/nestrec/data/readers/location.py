@@ -35,12 +35,12 @@ class Location:
 
     @property
     def is_standard_input(self) -> bool:
-        """Tell whether this is `-` or a name of the same thing."""
+        """Return whether this is `-` or a name of the same thing."""
         return str(self.path) in _STANDARD_INPUT
 
     @property
     def is_folder(self) -> bool:
-        """Tell whether this is a folder; what cannot be looked at is none."""
+        """Return whether this is a folder; what cannot be looked at is none."""
         return not self.is_standard_input and os.path.isdir(self.path)  # noqa: PTH112 - it raises no OSError
 
     @property
@@ -94,7 +94,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def has_partitions(folder: Path, files: list[Path]) -> bool:
-    """Tell whether folders below this one name columns, as in `country=de/part-0.parquet`."""
+    """Return whether folders below this one name columns, as in `country=de/part-0.parquet`."""
     return any("=" in part for file in files for part in file.relative_to(folder).parts[:-1])
 
 

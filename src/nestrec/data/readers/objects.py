@@ -36,7 +36,7 @@ _WAYS = (
 )
 
 
-def kind_of(source: object) -> str:
+def classify_source(source: object) -> str:
     """Return the format under which a Python object is read: sparse, table, arrays or rows.
 
     Raises DataError for an object that is none of them.
@@ -54,11 +54,11 @@ def kind_of(source: object) -> str:
     if isinstance(source, Iterable) and not isinstance(source, (str, bytes, bytearray, memoryview)):
         return "rows"
     if hasattr(source, "collect"):
-        raise DataError(f"{name_of(source)} has not been computed yet; call its collect() first")
-    raise DataError(f"interactions cannot be read from {name_of(source)}; {_WAYS}")
+        raise DataError(f"{describe_source(source)} has not been computed yet; call its collect() first")
+    raise DataError(f"interactions cannot be read from {describe_source(source)}; {_WAYS}")
 
 
-def name_of(source: object) -> str:
+def describe_source(source: object) -> str:
     """Return what messages call a Python object."""
     return f"{type(source).__module__.partition('.')[0]} {type(source).__name__}"
 
@@ -68,7 +68,7 @@ def open_object(source: Any, kind: str, options: ReadOptions) -> Reader:
 
     Raises DataError where it cannot be read or lacks the columns.
     """
-    name = name_of(source)
+    name = describe_source(source)
     if kind == "sparse":
         return SparseReader(_from_torch(source) if _is_from(source, "torch") else source)
     if kind == "arrays":
@@ -177,13 +177,13 @@ def _from_torch(tensor: Any) -> Any:
 
     if "sparse" not in str(getattr(tensor, "layout", "")):
         raise DataError(
-            f"{name_of(tensor)} is dense; give a sparse one (tensor.to_sparse()) for a matrix of users by items, or "
-            "{'user': ..., 'item': ...} for columns"
+            f"{describe_source(tensor)} is dense; give a sparse one (tensor.to_sparse()) for a matrix of users by "
+            "items, or {'user': ..., 'item': ...} for columns"
         )
     entries = tensor.detach().to_sparse_coo().cpu()
     rows_and_columns, values = entries._indices().numpy(), entries._values().numpy()  # noqa: SLF001 - others sum repeats
     if values.ndim != 1 or len(rows_and_columns) != 2:
-        raise DataError(f"{name_of(tensor)} has not two sparse dimensions; give a matrix of users by items")
+        raise DataError(f"{describe_source(tensor)} has not two sparse dimensions; give a matrix of users by items")
     return coo_array((values, tuple(rows_and_columns)), shape=tuple(entries.shape))
 
 

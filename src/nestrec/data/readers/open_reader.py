@@ -12,7 +12,7 @@ from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.foreign_files import refuse_extension, refuse_stand_ins
 from nestrec.data.readers.location import Location, files_in, has_partitions, locate
-from nestrec.data.readers.objects import EXCLUDED_OPTIONS, kind_of, name_of, open_object
+from nestrec.data.readers.objects import EXCLUDED_OPTIONS, classify_source, describe_source, open_object
 from nestrec.data.readers.several import SeveralReader
 from nestrec.data.readers.text_format import detect_text_format
 from nestrec.errors import DataError, OptionError
@@ -31,9 +31,9 @@ def open_reader(source: object, options: ReadOptions) -> tuple[Reader, str]:
         return _open_locations([locate(source)], options)
     if isinstance(source, Sequence) and source and all(isinstance(part, (str, os.PathLike)) for part in source):
         return _open_locations([locate(part) for part in source], options)
-    kind = kind_of(source)
+    kind = classify_source(source)
     _refuse_options(kind, EXCLUDED_OPTIONS[kind], options)
-    return open_object(source, kind, options), name_of(source)
+    return open_object(source, kind, options), describe_source(source)
 
 
 def _open_locations(locations: list[Location], options: ReadOptions) -> tuple[Reader, str]:

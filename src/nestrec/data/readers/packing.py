@@ -82,7 +82,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def is_zip(head: bytes) -> bool:
-    """Tell whether these are the first bytes of a zip archive."""
+    """Return whether these are the first bytes of a zip archive."""
     return head.startswith(_ZIP)
 
 

@@ -13,7 +13,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.columns import find_usual
 from nestrec.data.readers.duckdb_connection import connect, escape_path, quote_name, quote_text, shorten_message
-from nestrec.data.readers.spooling import local_path
+from nestrec.data.readers.spooling import get_local_path
 from nestrec.data.readers.tables import VIEW, TableReader, TableSource
 from nestrec.errors import DataError
 
@@ -76,18 +76,18 @@ def open_parquet_files(
         paths = []
         for source in sources:
             with closing(source):
-                paths.append(local_path(source, resources))
+                paths.append(get_local_path(source, resources))
         files = ParquetFiles(paths, name, resources.pop_all(), hive=hive)
     return TableReader(files, options)
 
 
-def parquet_ids(source: ByteSource, role: str) -> Iterator[str]:
+def read_parquet_ids(source: ByteSource, role: str) -> Iterator[str]:
     """Yield the ids of the column with a usual name for the role, or of the only column, as text.
 
     Raises DataError where the file cannot be read, or which column is meant is unknown.
     """
     with ExitStack() as resources:
-        path = local_path(source, resources)
+        path = get_local_path(source, resources)
         files = ParquetFiles([path], source.path, resources.pop_all())
     with closing(files), connect() as connection:
         try:

@@ -52,18 +52,18 @@ class RowsReader:
         """Return rows read, and how many there are where that is known."""
         return self._done, self._total
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, some thousand at a time."""
         while rows := list(islice(self._rows, _AT_ONCE)):
-            yield self._batch(rows, ledger)
+            yield self._batch(rows, rejections)
             self._done += len(rows)
         self.notes += self._numbers.notes()
 
-    def _batch(self, rows: list[Values], ledger: RejectionLog) -> Batch:
+    def _batch(self, rows: list[Values], rejections: RejectionLog) -> Batch:
         roles = list(self.columns)
         if self._numbers.unused is not None:
             self._numbers.unused.see_objects([row[len(roles)] for row in rows])
-        kept = [(row, pair) for row, values in enumerate(rows) if (pair := self._ids(values, row, ledger))]
+        kept = [(row, pair) for row, values in enumerate(rows) if (pair := self._ids(values, row, rejections))]
         numbers: dict[str, Float64Array] = {}
         fine = np.ones(len(kept), dtype=np.bool_)
         for role in self._numbers.roles:
@@ -71,23 +71,23 @@ class RowsReader:
             numbers[role] = self._numbers.parse_objects(role, column, lambda place: self._place(kept[place][0]))
             bad = np.flatnonzero(fine & ~np.isfinite(numbers[role])).tolist()
             first = ((self._place(kept[place][0]), str(column[place])) for place in bad)
-            ledger.reject(self._numbers.reasons[role], len(bad), first)
+            rejections.reject(self._numbers.reasons[role], len(bad), first)
             fine[bad] = False
         ids = [pair for (_, pair), keep in zip(kept, fine.tolist(), strict=True) if keep]
-        users, items = id_column([user for user, _ in ids]), id_column([item for _, item in ids])
+        users, items = build_id_column([user for user, _ in ids]), build_id_column([item for _, item in ids])
         values = {role: column[fine] for role, column in numbers.items()}
         return Batch(users, items, values.get("rating"), values.get("timestamp"), len(rows))
 
     def _place(self, row: int) -> str:
         return f"row {self._done + row + 1}"
 
-    def _ids(self, values: Values, row: int, ledger: RejectionLog) -> tuple[int | str, int | str] | None:
+    def _ids(self, values: Values, row: int, rejections: RejectionLog) -> tuple[int | str, int | str] | None:
         """Return the row's ids, or enter why it cannot be used."""
         found = []
         for role, value in zip(("user", "item"), values, strict=False):
-            key = id_of(value)
+            key = parse_id(value)
             if isinstance(key, Reason):
-                ledger.reject(
+                rejections.reject(
                     _of_role(key, role), 1, [(self._place(row), "" if isinstance(value, Reason) else str(value))]
                 )
                 return None
@@ -104,10 +104,10 @@ def _of_role(reason: Reason, role: str) -> Reason:
 MISSING = Reason("the id is missing", "fill it in or remove the row")
 
 
-def id_of(value: object) -> int | str | Reason:
+def parse_id(value: object) -> int | str | Reason:
     """Return the id that a Python value is, or why it is none (`MISSING`, BAD_ID, NOT_UTF8).
 
-    >>> id_of(12.0), id_of("B001"), id_of(b"x"), id_of(None) is MISSING, id_of(1.5) is BAD_ID
+    >>> parse_id(12.0), parse_id("B001"), parse_id(b"x"), parse_id(None) is MISSING, parse_id(1.5) is BAD_ID
     (12, 'B001', 'x', True, True)
     """
     if isinstance(value, Reason):  # why the row has no value here
@@ -129,7 +129,7 @@ def id_of(value: object) -> int | str | Reason:
     return str(value) if isinstance(value, UUID) else BAD_ID
 
 
-def id_column(ids: Sequence[int | str]) -> IdColumn:
+def build_id_column(ids: Sequence[int | str]) -> IdColumn:
     """Return the ids as numbers where all are numbers of 64 bits, else as text."""
     if all(isinstance(value, int) for value in ids):
         try:

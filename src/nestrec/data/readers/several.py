@@ -39,11 +39,11 @@ class SeveralReader:
         total = None if None in self._sizes else sum(size or 0 for size in self._sizes)
         return self._done + self._reader.progress()[0], total
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the rows of one source after another."""
         name = self._first_name
         while True:
-            yield from self._reader.batches(_NamedLedger(ledger, name))
+            yield from self._reader.batches(_SourceRejections(rejections, name))
             self._reader.close()
             self._done += self._in_progress
             self._take_notes(name)
@@ -86,11 +86,11 @@ class SeveralReader:
                 self.notes.append(f"{name}: {note}")
 
 
-class _NamedLedger(RejectionLog):
-    """Enters rejected rows into another ledger, with the name of their source before their place."""
+class _SourceRejections(RejectionLog):
+    """Enters rejected rows into another rejections, with the name of their source before their place."""
 
-    def __init__(self, ledger: RejectionLog, name: str) -> None:
-        self._ledger, self._name = ledger, name
+    def __init__(self, rejections: RejectionLog, name: str) -> None:
+        self._ledger, self._name = rejections, name
 
     def reject(self, reason: Reason, count: int, first: Iterable[tuple[str, str]]) -> None:
         """Enter rows."""

@@ -39,7 +39,7 @@ class SparseReader:
         """Return entries read, and how many there are."""
         return self._done, self._size
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield entries that are neither zero nor NaN or infinite."""
         entries = self._entries
         for start in range(0, len(entries.data), _AT_ONCE):
@@ -49,7 +49,7 @@ class SparseReader:
             for fine, reason in ((ratings != 0, ZERO), (np.isfinite(ratings), BAD_RATING)):
                 bad = np.flatnonzero(~fine)
                 first = ((f"row {users[place]}, column {items[place]}", str(ratings[place])) for place in bad)
-                ledger.reject(reason, len(bad), first)
+                rejections.reject(reason, len(bad), first)
             fine = (ratings != 0) & np.isfinite(ratings)
             self._done = start + len(ratings)
             yield Batch(users[fine], items[fine], ratings[fine], None, len(ratings))

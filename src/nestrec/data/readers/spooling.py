@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from nestrec.data.readers.byte_source import ByteSource, as_stream
+from nestrec.data.readers.byte_source import ByteSource, wrap_as_stream
 from nestrec.errors import DataError
 
 _LARGEST_RATIO = 300  # unpacked to packed; a file of columns is packed already, so more of it is a bomb
@@ -14,7 +14,7 @@ _ALWAYS_ALLOWED = 256 << 20  # bytes
 _AT_ONCE = 1 << 20
 
 
-def local_path(source: ByteSource, resources: ExitStack) -> Path:
+def get_local_path(source: ByteSource, resources: ExitStack) -> Path:
     """Return a path of the bytes of a source: its own, or that of a copy which closing `resources` removes.
 
     Raises DataError where there is no room, or a small file unpacks to an enormous one.
@@ -31,7 +31,7 @@ def local_path(source: ByteSource, resources: ExitStack) -> Path:
 
 
 def _copy(source: ByteSource, path: Path, limit: int | None) -> None:
-    stream = as_stream(source)
+    stream = wrap_as_stream(source)
     with path.open("wb") as file:
         while chunk := stream.read(_AT_ONCE):
             try:

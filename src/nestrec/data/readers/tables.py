@@ -97,31 +97,31 @@ class TableReader:
         """Return rows read, and how many there are where that is known."""
         return self._row, self._n_rows
 
-    def batches(self, ledger: RejectionLog) -> Iterator[Batch]:
+    def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, batch by batch as duckdb hands them out."""
         try:
             relation = self._connection.sql(self._query)
             for columns in arrow_batches(relation):
-                yield self._checked(dict(zip(self._roles, columns, strict=True)), ledger)
+                yield self._checked(dict(zip(self._roles, columns, strict=True)), rejections)
             self.notes += self._numbers.notes()
         except (duckdb.Error, ArrowStreamError) as error:
             raise self._unreadable(error) from error
 
-    def _checked(self, columns: dict[str, ArrowColumn], ledger: RejectionLog) -> Batch:
+    def _checked(self, columns: dict[str, ArrowColumn], rejections: RejectionLog) -> Batch:
         n_read = len(columns["user"].values)
         numbers = np.arange(self._row + 1, self._row + n_read + 1)  # of the rows, from 1
         self._row += n_read
         fine = np.ones(n_read, dtype=np.bool_)
         for role, reason in (("user", NO_USER), ("item", NO_ITEM)):
-            _reject(columns[role], fine, numbers, reason, ledger)
+            _reject(columns[role], fine, numbers, reason, rejections)
         for role in ("user", "item"):
-            _reject_undecodable(columns[role], fine, numbers, ledger)
+            _reject_undecodable(columns[role], fine, numbers, rejections)
         if self._sequence_is_text:
-            _reject_blank(columns["item"], self._separator, fine, numbers, ledger)
+            _reject_blank(columns["item"], self._separator, fine, numbers, rejections)
         values: dict[str, Any] = {}
         for role in self._numbers.roles:
             values[role] = self._parse(role, columns[role], numbers)
-            _reject(columns[role], fine, numbers, self._numbers.reasons[role], ledger, values[role])
+            _reject(columns[role], fine, numbers, self._numbers.reasons[role], rejections, values[role])
         if UNUSED in columns and self._numbers.unused is not None:
             self._numbers.unused.see(_with_nan(columns[UNUSED]))
         whole = bool(fine.all())
@@ -219,14 +219,14 @@ class TableReader:
         return self._source.explain(error, f" after row {self._row:,}" if self._row else "")
 
 
-def _reject_undecodable(column: ArrowColumn, fine: BoolArray, numbers: Int64Array, ledger: RejectionLog) -> None:
+def _reject_undecodable(column: ArrowColumn, fine: BoolArray, numbers: Int64Array, rejections: RejectionLog) -> None:
     """Clear `fine` where binary text is not UTF-8; text columns were checked by duckdb."""
     values = column.values
     if not column.is_binary or not isinstance(values, TextIds) or not fine.any():
         return
     decodes = values.are_utf8()
     bad = np.flatnonzero(fine & ~decodes)
-    ledger.reject(NOT_UTF8, len(bad), ((f"row {numbers[row]}", values.at(row)) for row in bad.tolist()))
+    rejections.reject(NOT_UTF8, len(bad), ((f"row {numbers[row]}", values.at(row)) for row in bad.tolist()))
     fine &= decodes
 
 
@@ -236,14 +236,14 @@ def _unnested(column: str, kind: str) -> str:
 
 
 def _reject_blank(
-    items: ArrowColumn, separator: str, fine: BoolArray, numbers: Int64Array, ledger: RejectionLog
+    items: ArrowColumn, separator: str, fine: BoolArray, numbers: Int64Array, rejections: RejectionLog
 ) -> None:
     """Clear `fine` where a cell of items holds none."""
     if not isinstance(items.values, TextIds):
         return
     _, cells = split_sequences(items.values, separator)
     bad = np.flatnonzero(fine & (np.bincount(cells, minlength=len(fine)) == 0))
-    ledger.reject(NO_ITEM, len(bad), ((f"row {numbers[row]}", _shown(items, row)) for row in bad.tolist()))
+    rejections.reject(NO_ITEM, len(bad), ((f"row {numbers[row]}", _shown(items, row)) for row in bad.tolist()))
     fine[bad] = False
 
 
@@ -252,7 +252,7 @@ def _reject(
     fine: BoolArray,  # (n,) cleared where the row is left out
     numbers: Int64Array,  # (n,) of the rows, from 1
     reason: Reason,
-    ledger: RejectionLog,
+    rejections: RejectionLog,
     parsed: Float64Array | None = None,  # (n,) what a column of values says
 ) -> None:
     """Clear `fine` where the value is null, empty text, NaN or infinite."""
@@ -266,7 +266,7 @@ def _reject(
     if good.all():
         return
     bad = np.flatnonzero(fine & ~good)
-    ledger.reject(reason, len(bad), ((f"row {numbers[row]}", _shown(column, row)) for row in bad.tolist()))
+    rejections.reject(reason, len(bad), ((f"row {numbers[row]}", _shown(column, row)) for row in bad.tolist()))
     fine &= good
 
 

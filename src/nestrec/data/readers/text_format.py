@@ -47,7 +47,7 @@ def detect_text_format(head: bytes, is_whole: bool, options: ReadOptions, name: 
 
 
 def _is_table(lines: list[str]) -> bool:
-    """Tell whether the lines have delimiters, a header with usual names, or a constant number of tabs."""
+    """Return whether the lines have delimiters, a header with usual names, or a constant number of tabs."""
     if any(mark in line for line in lines for mark in _DELIMITERS):
         return True
     rows = [line for line in lines if not line.startswith(("#", "%"))] or lines

@@ -20,7 +20,7 @@ from nestrec.data.read_options import EPOCH_UNITS
 from nestrec.data.readers.fields import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.iso_times import has_iso_shape, looks_like_date, parse_iso_time
 from nestrec.data.readers.time_formats import TimeFormat
-from nestrec.data.readers.time_writings import Place, Writings, show_number
+from nestrec.data.readers.time_notations import Place, TimeNotations, format_number
 from nestrec.errors import OptionError
 from nestrec.kernels.data import times as kernel
 
@@ -35,13 +35,13 @@ class TimeColumn:
         self._per_second = EPOCH_UNITS.get(time_format or "s", 0.0)
         self._format = TimeFormat(time_format) if time_format and not self._per_second else None
         self._where = f"{source}, column {column!r}"
-        self._writings = Writings(self._where)
+        self._notations = TimeNotations(self._where)
 
     def parse_text(self, texts: TextIds, place: Place) -> Float64Array:
         """Return the seconds of each text; (n,)."""
         if self._format is not None:
             values, unsure = self._format.parse_all(texts)
-            self._writings.see_dates(unsure == 0, texts.at, place)
+            self._notations.see_dates(unsure == 0, texts.at, place)
         else:
             values, unsure = self._parse_plain(texts, place)
         values[unsure != 0] = np.nan
@@ -59,7 +59,7 @@ class TimeColumn:
         distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
         parsed = np.full(len(distinct), np.nan)
         for row in np.flatnonzero(np.isfinite(distinct)).tolist():
-            parsed[row] = self._parse_one(show_number(distinct[row]), place(int(first[row])))
+            parsed[row] = self._parse_one(format_number(distinct[row]), place(int(first[row])))
         return parsed[inverse]
 
     def parse_moments(self, values: npt.NDArray[np.datetime64]) -> Float64Array:
@@ -90,7 +90,7 @@ class TimeColumn:
 
     def notes(self) -> list[str]:
         """Return what a careful reader would want to know, once all batches were parsed."""
-        return self._writings.notes() if self._asked is None else []
+        return self._notations.notes() if self._asked is None else []
 
     def _parse_plain(self, texts: TextIds, place: Place) -> tuple[Float64Array, UInt8Array]:
         """Parse plain decimals and the usual forms of ISO 8601 by compiled code."""
@@ -100,7 +100,7 @@ class TimeColumn:
         if self._asked is None and unsure.any():
             not_numbers = unsure != 0
             kernel.parse_iso_times(texts.buffer, texts.starts, texts.ends, values, unsure)
-            self._writings.see_dates(not_numbers & (unsure == 0), texts.at, place)
+            self._notations.see_dates(not_numbers & (unsure == 0), texts.at, place)
         return values, unsure
 
     def _parse_strings(self, strings: list[str], place: Place) -> Float64Array:
@@ -123,9 +123,9 @@ class TimeColumn:
         else:
             value, alike = math.nan, False
         if not math.isnan(value):
-            self._writings.see_dates(np.ones(1, dtype=np.bool_), lambda _: text, lambda _: place)
+            self._notations.see_dates(np.ones(1, dtype=np.bool_), lambda _: text, lambda _: place)
         elif not alike and (looks_like_date(text) or math.isfinite(parse_number(text))):
-            raise self._writings.refuse(text, place, self._asked)
+            raise self._notations.refuse(text, place, self._asked)
         return value
 
     def _parse_object(self, value: object, place: str) -> float:
@@ -144,12 +144,12 @@ class TimeColumn:
         if value != value:  # pandas' NaT, which is a datetime
             return math.nan
         moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
-        self._writings.see_dates(np.ones(1, dtype=np.bool_), lambda _: str(value), lambda _: place)
+        self._notations.see_dates(np.ones(1, dtype=np.bool_), lambda _: str(value), lambda _: place)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
     def _see_numbers(self, values: Float64Array, place: Place) -> None:
         if self._asked is None:
-            self._writings.see_numbers(values, place)
+            self._notations.see_numbers(values, place)
 
 
 def _encodable(text: str) -> str:

@@ -13,7 +13,7 @@ from nestrec.data.id_index import TextIds
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.columns import ColumnPlaces
 from nestrec.data.readers.fields import parse_decimals, parse_number, to_float, to_floats
-from nestrec.data.readers.time_writings import Place
+from nestrec.data.readers.time_notations import Place
 from nestrec.data.readers.times import TimeColumn
 from nestrec.data.rejections import BAD_RATING, BAD_TIME, NOT_IN_FORMAT, Reason
 from nestrec.errors import DataError

@@ -16,7 +16,7 @@ _SECONDS, _BETWEEN, _MILLISECONDS = (3e8, 1e10), (1e10, 1e12), (1e12, 1e13)  # s
 _GIVE = "say how times are written with time_format (--time-format '%d/%m/%Y', or s for numbers of seconds)"
 
 
-class Writings:
+class TimeNotations:
     """Examples of the writings met in one column."""
 
     def __init__(self, where: str) -> None:
@@ -32,7 +32,7 @@ class Writings:
     def see_numbers(self, values: Float64Array, place: Place) -> None:
         """Remember the finite ones among the values as numbers."""
         finite = np.isfinite(values)
-        self._see("number", finite, lambda row: f"{show_number(values[row])} ({place(row)})")
+        self._see("number", finite, lambda row: f"{format_number(values[row])} ({place(row)})")
         self._refuse_pair("number", "date", "numbers and dates")
         if not finite.any():
             return
@@ -42,7 +42,7 @@ class Writings:
         for name, (least, below) in (("s", _SECONDS), ("between", _BETWEEN), ("ms", _MILLISECONDS)):
             if name not in self._examples and self._largest >= least:
                 mask = (sizes >= least) & (sizes < below)
-                self._see(name, mask, lambda row: f"{show_number(values[row])} ({place(row)})")
+                self._see(name, mask, lambda row: f"{format_number(values[row])} ({place(row)})")
         if "between" not in self._examples:
             self._refuse_pair("s", "ms", "seconds and milliseconds")
 
@@ -93,13 +93,13 @@ def _kept_as_they_are(example: str, kind: str, way_out: str) -> str:
     return f"times such as {example} look like {kind} and are kept as numbers, in the same order; {way_out}"
 
 
-def show_number(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a number as people write it: without `.0` where it is whole."""
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _are_days(values: Float64Array) -> bool:
-    """Tell whether each number is a date of these centuries written as YYYYMMDD."""
+    """Return whether each number is a date of these centuries written as YYYYMMDD."""
     month, day = values // 100 % 100, values % 100
     in_range = (values >= 19000101) & (values <= 21001231) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     return bool(np.all(in_range & (values == np.floor(values))))
