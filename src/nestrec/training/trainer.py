@@ -126,7 +126,7 @@ class Trainer:
 
         Matrix factorization, widths 4 to 64 with equal weights, 16 candidates per level (8 on MovieLens 100K), BPR,
         dense Adam with learning rate 0.001 and batch size 2048, L2 regularization 1e-4 on full vectors, Xavier initial
-        values, at most 300 epochs with one evaluation every 5. docs/reference/training.md maps the published program's arguments.
+        values, at most 300 epochs with one evaluation every 5. docs/reference/training.md maps the published arguments.
 
         >>> Trainer.paper(epochs=100).learning_rate
         0.001
