@@ -33,6 +33,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def api_reference(site: Path) -> str:
+    return "".join(page.read_text(encoding="utf-8") for page in sorted((site / "reference" / "api").glob("*.html")))
+
+
 def test_no_page_fetches_anything_from_elsewhere(site: Path) -> None:
     pages, sheets = sorted(site.rglob("*.html")), sorted(site.rglob("*.css"))
     assert len(pages) > 10
@@ -41,12 +45,12 @@ def test_no_page_fetches_anything_from_elsewhere(site: Path) -> None:
 
 
 def test_every_public_name_is_in_the_api_reference(site: Path) -> None:
-    page = (site / "reference" / "api.html").read_text(encoding="utf-8")
+    page = api_reference(site)
     assert [name for name in dir(nestrec) if f'id="nestrec.{name}"' not in page] == []
 
 
 def test_fields_of_options_are_shown_with_their_documentation(site: Path) -> None:
-    page = (site / "reference" / "api.html").read_text(encoding="utf-8")
+    page = api_reference(site)
     assert 'id="nestrec.Trainer.widths"' in page
     assert 'id="nestrec.ReadOptions.min_rating"' in page
 

@@ -18,7 +18,7 @@ _INTRODUCTION = """\
 Every command has `--help`. Results go to stdout, everything about the run to stderr;
 [exit codes](outputs.md#exit-codes) are listed with the outputs.
 """
-_BRACKETS = re.compile(r"\s*\[(default: .*|required)\]$")
+_BRACKETS = re.compile(r"\s*\[(default:.*|required)\]$")
 _OPTION = re.compile(r"(?<![\w`-])(--[a-z][a-z-]+)")
 _TYPE = re.compile(r"\s*<[\w\[\]]+>$")
 
@@ -50,8 +50,7 @@ def _section(command: Any, path: str) -> Iterator[str]:
         yield from _table("argument", arguments, context)
     for panel, members in groupby(options, key=_panel):
         yield from _table("option" if panel == "Options" else panel, members, context)
-    if command.epilog:
-        yield f"```text\n{_examples(command.epilog)}\n```\n"
+    yield from _epilog(command.epilog or "")
 
 
 def _panel(option: Any) -> str:
@@ -72,7 +71,7 @@ def _described(text: str) -> str:
     words = " ".join(text.split())
     note = _BRACKETS.search(words)
     shown = _OPTION.sub(r"`\1`", escape(_BRACKETS.sub("", words), quote=False)).replace("|", "\\|").replace("*", "\\*")
-    return f"{shown} *({_default(note[1])})*" if note else shown
+    return f"{shown} *({_default(note[1])})*" if note and note[1].strip() != "default:" else shown
 
 
 def _default(note: str) -> str:
@@ -81,9 +80,14 @@ def _default(note: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`".replace("|", "\\|")
+    return f"`{text}`"
 
 
-def _examples(epilog: str) -> str:
-    lines = [line for line in epilog.replace("\b", "").strip("\n").splitlines() if line.strip() != "Examples:"]
-    return "\n".join(line.removeprefix("  ") for line in lines).strip("\n")
+def _epilog(epilog: str) -> Iterator[str]:
+    """Yield the examples as a code block and the rest as paragraphs."""
+    for paragraph in epilog.replace("\b", "").strip("\n").split("\n\n"):
+        lines = [line.removeprefix("  ") for line in paragraph.splitlines() if line.strip() not in ("", "Examples:")]
+        if lines and lines[0].startswith("nestrec "):
+            yield "```text\n" + "\n".join(lines) + "\n```\n"
+        elif lines:
+            yield _OPTION.sub(r"`\1`", escape(" ".join(lines), quote=False)) + "\n"

@@ -23,10 +23,12 @@ COPIES = {
     "CONTRIBUTING.md": "contributing.md",
     "README.md": "index.md",
     "examples/README.md": "examples.md",
+    "LICENSE": "LICENSE.txt",
 }
 """Files of the repository outside docs/, and the pages they become."""
 
-_LINK = re.compile(r"(\]\(|(?:src|srcset)=\")([^)\s#\"]+)(#[^)\s\"]*)?(\)|\")")
+_PICTURE = re.compile(r"<picture>.*?srcset=\"(.*?)\".*?src=\"(.*?)\" alt=\"(.*?)\".*?</picture>", re.DOTALL)
+_LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 _SOURCES = {page: source for source, page in COPIES.items()}
 
 
@@ -42,6 +44,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Lead links to files of the repository to the pages that show them."""
     path = page.file.src_uri
     source = _SOURCES.get(path, f"docs/{path}")
+    markdown = _PICTURE.sub(r"![\3](\2#only-light)![\3](\1#only-dark)", markdown)
     return _LINK.sub(lambda link: f"{link[1]}{_target(link[2], source, path)}{link[3] or ''}{link[4]}", markdown)
 
 
