@@ -45,11 +45,11 @@ format: .venv/.installed-dev
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[plot]"
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 .venv/.installed-dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[plot]" --group dev
+	$(BIN)/python -m pip install --quiet --editable . --group dev
 	touch $@
 
 clean:

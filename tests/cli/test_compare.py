@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nestrec.comparison import procedure
+from nestrec.comparison.comparison_run import ComparisonRun
 from nestrec.comparison.result import Comparison
 from tests.cli.conftest import Run
 
@@ -57,18 +57,18 @@ def test_interrupted_it_says_how_to_go_on_and_does(
     run: Run, parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "study"
-    fitted = procedure.Procedure._fitted
+    fitted = ComparisonRun._fit
 
-    def interrupted(self: procedure.Procedure, name: str, *rest: Any) -> Any:
+    def interrupted(self: ComparisonRun, name: str, *rest: Any) -> Any:
         if name == "popularity":
             raise KeyboardInterrupt
         return fitted(self, name, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(procedure.Procedure, "_fitted", interrupted)
+        patched.setattr(ComparisonRun, "_fit", interrupted)
         result = run("compare", *parts, *FEW, "--out", out)
     assert result.code == 130
-    assert f"The fits done so far are in {out}; to go on, give the same command again." in result.err
+    assert f"The fits done so far are in {out}; to continue, give the same command again." in result.err
     assert len((out / "runs.jsonl").read_text().splitlines()) == 2
     assert run("compare", *parts, *FEW, "--out", out).code == 0
     assert len((out / "runs.jsonl").read_text().splitlines()) == 3
@@ -76,7 +76,7 @@ def test_interrupted_it_says_how_to_go_on_and_does(
     other.write_text("".join(parts[1].read_text().splitlines(keepends=True)[:-5]))
     result = run("compare", parts[0], other, *FEW, "--out", out)
     assert result.code == 1
-    assert "holds runs on other data: its test part" in result.err
+    assert "must be a log of the same data, but its test part" in result.err
 
 
 def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,11 +92,11 @@ def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypat
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--models", "magic"], "'magic' is no model to compare"),
+        (["--models", "magic"], "got 'magic'"),
         (["--widths", "4,x"], "--widths '4,x' is no list of whole numbers"),
-        (["--seeds", "0,0"], "seeds 0,0 must be at least one and none twice"),
+        (["--seeds", "0,0"], "got 0,0"),
         (["--trials", "-1"], "--trials must be between 0"),
-        (["--seconds", "0"], "seconds 0.0 leave no time"),
+        (["--seconds", "0"], "--seconds must be above 0, got 0.0"),
         (["--out", "/proc/no/study"], "nothing can be written into /proc/no"),
         (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),
         (["--item-column", "thing"], "has no column 'thing'"),

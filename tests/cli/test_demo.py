@@ -9,12 +9,12 @@ import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from nestrec.cli import demo
 from nestrec.cli.main import main
-from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.report.quality import Estimate, WidthQuality
 from tests.cli.conftest import Result, Run
 
@@ -57,9 +57,9 @@ def test_it_writes_model_data_figures_page_and_picture(shown: tuple[Path, Result
     folder, result = shown
     assert result.code == 0, result.err
     names = {path.name for path in folder.iterdir()}
-    own = {"model", "train.csv", "test.csv", "quality.json", "quality.html", "quality.png"}
+    own = {"model", "train.csv", "test.csv", "quality.json", "quality.html", "quality.svg"}
     assert names == {*own, ".nestrec-outputs.json"}
-    assert (folder / "quality.png").read_bytes().startswith(b"\x89PNG")
+    assert ET.parse(folder / "quality.svg").getroot().tag.endswith("svg")
 
 
 def test_the_table_has_width_memory_both_metrics_and_the_share_kept(shown: tuple[Path, Result]) -> None:
@@ -108,24 +108,6 @@ def test_every_command_it_suggests_works(run: Run, shown: tuple[Path, Result]) -
         assert words[0] == "nestrec"
         done = run(*words[1:], *(("--epochs", "2") if words[1] == "train" else ()))
         assert done.code == 0, f"{command}: {done.err}"
-
-
-def test_without_matplotlib_the_page_is_written_and_the_way_to_the_picture_told(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    page = demo.Places(tmp_path)
-    from nestrec.report.page import Page
-
-    rows = (WidthQuality(4, {label: Estimate(0.1, 0.1, 0.1) for label in ("recall@20", "ndcg@20")}),)
-    demo._present(
-        page,
-        Page("t", "h", rows, ("recall@20", "ndcg@20"), (), ("nestrec info m",), ()),
-        OwnOutputs(tmp_path, overwrite=False),
-    )
-    result = run("--version")
-    assert result.code == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".nestrec-outputs.json", "quality.html"]
 
 
 def test_the_seed_makes_another_world(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

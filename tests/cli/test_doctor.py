@@ -48,10 +48,12 @@ def test_a_missing_package_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_missing_extra_is_a_note_that_says_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "version", _without("matplotlib"))
+    monkeypatch.setattr(doctor, "version", _without("torch"))
     result = run("doctor")
     assert result.code == 0
-    assert 'NOTE  matplotlib is not installed; for pictures: pip install "nestrec[plot]"' in result.out
+    assert (
+        'NOTE  torch is not installed; for LightGCN, other losses and GPUs: pip install "nestrec[torch]"' in result.out
+    )
 
 
 def test_too_little_room_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

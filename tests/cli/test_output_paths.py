@@ -41,7 +41,7 @@ def test_folders_are_made_when_something_is_written(
         (("evaluate", "{model}", "{data}", "--bootstrap", "0"), "--json", "x.json"),
         (("evaluate", "{model}", "{data}", "--bootstrap", "0"), "--per-user", "x.parquet"),
         (("plan", "{model}", "--measure-only", "-k", "5", "--sample", "20"), "--json", "x.json"),
-        (("plan", "{model}", "--measure-only", "-k", "5", "--sample", "20"), "--picture", "x.png"),
+        (("plan", "{model}", "--measure-only", "-k", "5", "--sample", "20"), "--picture", "x.svg"),
     ],
 )
 def test_no_file_is_replaced_unless_told(

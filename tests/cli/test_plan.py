@@ -15,8 +15,6 @@ from nestrec.autotune import autotune as planner
 from nestrec.retrieval.search_config import CoarseIndexOptions, Measurements, SearchConfig
 from tests.cli.conftest import Run
 
-PNG = b"\x89PNG"
-
 
 @pytest.fixture
 def own(model: Path, tmp_path: Path) -> Path:
@@ -108,10 +106,10 @@ def test_measuring_only_leaves_the_model_as_it_is(run: Run, own: Path) -> None:
 
 
 def test_picture_and_json_are_written(run: Run, own: Path, tmp_path: Path) -> None:
-    picture, out = tmp_path / "frontier.png", tmp_path / "plans.json"
+    picture, out = tmp_path / "frontier.svg", tmp_path / "plans.json"
     words = ("-k", 2, "--sample", 5, "--measure-only", "--picture", picture, "--json", out)
     assert run("plan", own, *words).code == 0
-    assert picture.read_bytes().startswith(PNG)
+    assert picture.read_text().startswith("<svg")
     assert sum(plan["chosen"] for plan in plans(out)["plans"]) == 1
     assert plans(out)["of_other_users"]["recall"] >= 0.99
 
@@ -151,11 +149,13 @@ def test_mistakes_are_told_in_one_sentence(run: Run, own: Path, words: tuple[obj
 
 
 def test_a_picture_is_not_written_under_another_format_s_name(run: Run, own: Path, tmp_path: Path) -> None:
-    """PNG bytes went into a file that was called x.jpg."""
+    """A picture went into a file that was called x.jpg."""
     result = run("plan", own, "--measure-only", "--picture", tmp_path / "x.jpg")
     assert result.code == 1
-    assert "x.jpg names no picture that can be drawn; pictures are PNG: give --picture" in " ".join(result.err.split())
+    message = " ".join(result.err.split())
+    assert "--picture must end in .svg" in message
+    assert "x.jpg" in message
     assert not (tmp_path / "x.jpg").exists()
     words = ("plan", own, "--measure-only", "-k", 2, "--sample", 4)
-    assert run(*words, "--picture", tmp_path / "X.PNG").code == 0
-    assert (tmp_path / "X.PNG").read_bytes().startswith(PNG)
+    assert run(*words, "--picture", tmp_path / "X.SVG").code == 0
+    assert (tmp_path / "X.SVG").read_text().startswith("<svg")

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from nestrec import compare
-from nestrec.comparison import fit_runner as laboratory
-from nestrec.comparison import stored_interactions
-from nestrec.comparison.callbacks import NullComparisonCallback
-from nestrec.comparison.fit_runner import Laboratory
+from nestrec.comparison import fit_runner, stored_interactions
+from nestrec.comparison.callbacks import ComparisonCallback
+from nestrec.comparison.fit_runner import FitRunner
 from nestrec.comparison.job import Job, Outcome
 from nestrec.comparison.result import Comparison
 from nestrec.comparison.worker import Worker
@@ -24,7 +23,8 @@ from nestrec.data.synthetic import SyntheticData
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, MissingExtraError, OptionError
 from nestrec.evaluation import evaluate
-from nestrec.report.comparison import comparison_tables
+from nestrec.report.comparison_tables import comparison_tables
+from nestrec.report.comparison_view import ComparisonView
 
 TRAIN, TEST = RandomSplit(0.2).split(
     SyntheticData(n_users=120, n_items=80, interactions_per_user=12).generate(seed=0).interactions
@@ -38,23 +38,23 @@ SMALL: dict[str, Any] = {
 }
 
 
-class Heard(NullComparisonCallback):
+class Recorder(ComparisonCallback):
     def __init__(self) -> None:
         self.n_planned = self.n_fitted = 0
-        self.doing: list[str] = []
-        self.notes: list[str] = []
+        self.steps: list[str] = []
+        self.messages: list[str] = []
 
-    def planned(self, fits: int) -> None:
-        self.n_planned = fits
+    def on_start(self, n_fits: int) -> None:
+        self.n_planned = n_fits
 
-    def began(self, doing: str) -> None:
-        self.doing.append(doing)
+    def on_step(self, description: str) -> None:
+        self.steps.append(description)
 
-    def fitted(self, fits: int) -> None:
-        self.n_fitted += fits
+    def on_progress(self, n_fits: int) -> None:
+        self.n_fitted += n_fits
 
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
+    def on_message(self, message: str) -> None:
+        self.messages.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +63,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def heard() -> Heard:
-    return Heard()
+def recorder() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path, heard: Heard) -> Comparison:
-    return compare(TRAIN, TEST, **SMALL, out=folder, watcher=heard)
+def found(folder: Path, recorder: Recorder) -> Comparison:
+    return compare(TRAIN, TEST, **SMALL, out=folder, callbacks=recorder)
 
 
 def jobs(folder: Path) -> list[dict[str, Any]]:
@@ -109,17 +109,17 @@ def test_tuning_never_sees_the_test_part(monkeypatch: pytest.MonkeyPatch) -> Non
         written.append((place.name, interactions))
         write(place, interactions)
 
-    monkeypatch.setattr(laboratory, "write_interactions", noted)
+    monkeypatch.setattr(fit_runner, "write_interactions", noted)
     compare(TRAIN, TEST, **{**SMALL, "models": ["ease"], "widths": [2], "seeds": [0]})
     assert [name for name, _ in written] == ["search", "validation", "train", "test"]
     search, validation = (interactions for _, interactions in written[:2])
     assert search.n_interactions + validation.n_interactions == TRAIN.n_interactions
 
 
-def test_all_fits_planned_are_told_as_done(found: Comparison, heard: Heard) -> None:
+def test_all_fits_planned_are_told_as_done(found: Comparison, recorder: Recorder) -> None:
     assert found is not None
-    assert heard.n_planned == heard.n_fitted == 18
-    assert "tuning ials at width 4" in heard.doing
+    assert recorder.n_planned == recorder.n_fitted == 18
+    assert "tuning ials at width 4" in recorder.steps
 
 
 def test_means_are_over_seeds_and_figures_are_those_of_evaluate(found: Comparison) -> None:
@@ -137,17 +137,17 @@ def test_means_are_over_seeds_and_figures_are_those_of_evaluate(found: Compariso
     assert popular.beyond_accuracy == pytest.approx(here.beyond_accuracy)
 
 
-def test_a_gap_is_nestrecs_mean_less_the_others(found: Comparison) -> None:
+def test_a_difference_is_nestrecs_mean_minus_the_others(found: Comparison) -> None:
     nestrec = found.model("nestrec")
     for model in found.models[1:]:
         for width in (2, 4):
-            gap = model.at(width).gap("ndcg@20", width)
-            assert gap is not None
+            difference = model.at(width).difference("ndcg@20", width)
+            assert difference is not None
             lead = nestrec.at(width).metrics["ndcg@20"] - model.at(width).metrics["ndcg@20"]
-            assert gap.mean == pytest.approx(lead, abs=1e-6)
-            assert gap.low <= gap.mean <= gap.high
-            assert gap.p_value <= gap.corrected_p_value <= 1
-    assert nestrec.at(4).gaps == ()
+            assert difference.mean == pytest.approx(lead, abs=1e-6)
+            assert difference.low <= difference.mean <= difference.high
+            assert difference.p_value <= difference.corrected_p_value <= 1
+    assert nestrec.at(4).differences == ()
 
 
 def test_costs_stand_beside_quality(found: Comparison) -> None:
@@ -164,10 +164,14 @@ def test_costs_stand_beside_quality(found: Comparison) -> None:
 def test_it_is_json_and_back(found: Comparison) -> None:
     document = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert Comparison.from_dict(document).as_dict() == found.as_dict()
-    with pytest.raises(DataError, match="this is no comparison of version 1"):
+    with pytest.raises(DataError, match="must be a comparison of version 1"):
         Comparison.from_dict({**document, "version": 2})
-    with pytest.raises(DataError, match="this comparison is incomplete"):
+    with pytest.raises(DataError, match=r"the comparison is malformed .*missing required field"):
         Comparison.from_dict({**document, "data": {}})
+    others: tuple[object, ...] = ([], None, {**document, "models": 3}, {**document, "models": [{"name": "ease"}]})
+    for malformed in others:
+        with pytest.raises(DataError):
+            Comparison.from_dict(malformed)
 
 
 def test_a_second_run_fits_nothing_and_finds_the_same(
@@ -176,7 +180,7 @@ def test_a_second_run_fits_nothing_and_finds_the_same(
     def refused(*_: object, **__: object) -> Worker:
         raise AssertionError("nothing is left to fit")
 
-    monkeypatch.setattr(laboratory, "Worker", refused)
+    monkeypatch.setattr(fit_runner, "Worker", refused)
     again = compare(TRAIN, TEST, **SMALL, out=folder)
     assert again.as_dict() == found.as_dict()
 
@@ -185,13 +189,13 @@ def test_an_interrupted_run_goes_on_where_it_was(found: Comparison, folder: Path
     lines = (folder / "runs.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "runs.jsonl").write_bytes(b"".join(lines[:6]) + lines[6][:50])
 
-    class Impatient(NullComparisonCallback):
-        def began(self, doing: str) -> None:
-            if doing.startswith("fitting ease"):
+    class Impatient(ComparisonCallback):
+        def on_step(self, description: str) -> None:
+            if description.startswith("fitting ease"):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare(TRAIN, TEST, **SMALL, out=tmp_path, watcher=Impatient())
+        compare(TRAIN, TEST, **SMALL, out=tmp_path, callbacks=Impatient())
     n_done = len(jobs(tmp_path))
     again = compare(TRAIN, TEST, **SMALL, out=tmp_path)
     assert jobs(tmp_path)[:n_done] == jobs(folder)[:n_done]
@@ -200,9 +204,9 @@ def test_an_interrupted_run_goes_on_where_it_was(found: Comparison, folder: Path
 
 
 def failing(model: str, part: str) -> Callable[..., Outcome]:
-    done = {"test": Laboratory._judged_on_test, "validation": Laboratory._validated}[part]
+    done = {"test": FitRunner._evaluate_on_test, "validation": FitRunner._validate}[part]
 
-    def outcome(self: Laboratory, job: Job) -> Outcome:
+    def outcome(self: FitRunner, job: Job) -> Outcome:
         return Outcome.failed("its process was ended by SIGKILL") if job.model == model else done(self, job)
 
     return outcome
@@ -211,25 +215,25 @@ def failing(model: str, part: str) -> Callable[..., Outcome]:
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_a_model_that_fails_is_marked_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     monkeypatch.setattr(
-        Laboratory, {"test": "_judged_on_test", "validation": "_validated"}[part], failing("ease", part)
+        FitRunner, {"test": "_evaluate_on_test", "validation": "_validate"}[part], failing("ease", part)
     )
-    heard = Heard()
-    found = compare(TRAIN, TEST, **{**SMALL, "models": ["ease", "popularity"]}, watcher=heard)
+    recorder = Recorder()
+    found = compare(TRAIN, TEST, **{**SMALL, "models": ["ease", "popularity"]}, callbacks=recorder)
     failed, other = found.model("ease").cells[0], found.model("popularity").cells[0]
     assert failed.error == "its process was ended by SIGKILL"
-    assert (failed.metrics, failed.seeds, failed.gaps) == ({}, (), ())
+    assert (failed.metrics, failed.seeds, failed.differences) == ({}, (), ())
     assert other.error is None
-    assert len(other.gaps) == 4
-    assert heard.n_planned == heard.n_fitted
-    assert any("SIGKILL" in note for note in heard.notes)
+    assert len(other.differences) == 4
+    assert recorder.n_planned == recorder.n_fitted
+    assert any("SIGKILL" in message for message in recorder.messages)
     assert Comparison.from_dict(json.loads(json.dumps(found.as_dict()))).as_dict() == found.as_dict()
 
 
 def test_where_nestrec_itself_fails_nothing_is_compared_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Laboratory, "_judged_on_test", failing("nestrec", "test"))
+    monkeypatch.setattr(FitRunner, "_evaluate_on_test", failing("nestrec", "test"))
     found = compare(TRAIN, TEST, **{**SMALL, "models": ["popularity"], "trials": 0})
     assert found.model("nestrec").error is not None
-    assert found.model("popularity").at(2).gaps == ()
+    assert found.model("popularity").at(2).differences == ()
 
 
 def test_nestrec_is_tuned_where_that_is_asked_for() -> None:
@@ -243,7 +247,7 @@ def test_nestrec_is_tuned_where_that_is_asked_for() -> None:
 
 def test_a_log_of_other_data_is_refused(found: Comparison, folder: Path) -> None:
     assert found is not None
-    with pytest.raises(DataError, match="holds runs on other data: its test part"):
+    with pytest.raises(DataError, match="must be a log of the same data, but its test part"):
         compare(TRAIN, with_strangers(), **SMALL, out=folder)
 
 
@@ -258,34 +262,34 @@ def test_other_users_are_refused_before_anything_is_fitted() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ({"models": ["magic"]}, "'magic' is no model to compare; choose from popularity, "),
-        ({"models": ["ease", "ease"]}, "models ease,ease name one twice"),
+        ({"models": ["magic"]}, "a model must be one of popularity, .*; got 'magic'"),
+        ({"models": ["ease", "ease"]}, "models must not repeat a name, got ease,ease"),
         ({"widths": [4, 2]}, "widths must be positive, ascending and unique"),
         ({"cutoffs": [0]}, "cutoffs must be 1 or more"),
-        ({"seeds": []}, "seeds none must be at least one and none twice"),
-        ({"seeds": [1, 1]}, "seeds 1,1 must be at least one and none twice"),
+        ({"seeds": []}, "seeds must be .*; got none"),
+        ({"seeds": [1, 1]}, "seeds must be .*; got 1,1"),
         ({"seeds": [-1]}, "seed -1 is out of range"),
         ({"trials": -1}, "trials must be between 0 and"),
-        ({"seconds": 0.0}, "seconds 0.0 leave no time"),
+        ({"seconds": 0.0}, "seconds must be above 0, got 0.0"),
         ({"metric": "accuracy@5"}, "metric must be one of .*; got 'accuracy@5'"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(words: dict[str, Any], sentence: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(words: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         compare(TRAIN, TEST, **{**SMALL, **words})
 
 
 def test_what_is_not_installed_is_left_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nestrec.comparison.select_models.find_spec", lambda _: None)
-    from nestrec.comparison import chosen
+    monkeypatch.setattr("nestrec.comparison.model_choice.find_spec", lambda _: None)
+    from nestrec.comparison import select_models
 
-    names, absent = chosen(None)
+    names, absent = select_models(None)
     assert names[0] == "nestrec"
     assert "popularity" in names
     assert 'pip install "nestrec[baselines]"' in absent["ials"]
     with pytest.raises(MissingExtraError, match="ials needs implicit, which is not installed"):
-        chosen(["ials"])
+        select_models(["ials"])
 
 
 def with_strangers() -> Interactions:
@@ -311,7 +315,7 @@ def test_figures_over_known_users_stand_beside_those_over_all() -> None:
         assert low <= cell.known_metrics["ndcg@20"] <= high
     again = Comparison.from_dict(found.as_dict())
     assert again.model("popularity").at(2).known_metrics == found.model("popularity").at(2).known_metrics
-    titles = [table.title or "" for table in comparison_tables(found)]
+    titles = [table.title or "" for table in comparison_tables(ComparisonView(found))]
     assert sum(f"the {data.known_test_users:,} of {data.test_users:,} test users" in title for title in titles) == 2
 
 

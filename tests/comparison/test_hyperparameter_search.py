@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from nestrec.baselines.baseline import Baseline, Choice, Range
-from nestrec.comparison.hyperparameter_search import Budget, Search, defaults_of, search
+from nestrec.comparison.hyperparameter_search import Budget, SearchResult, get_defaults, search
 from nestrec.comparison.job import Outcome, WidthFigures
 from nestrec.comparison.result import Options
 from nestrec.errors import MissingExtraError
@@ -44,12 +44,12 @@ def outcome(value: float, seconds: float = 1.0) -> Outcome:
     return Outcome(seconds, 0, (WidthFigures(4, {"ndcg@20": value}, {}),))
 
 
-def climbed(trials: int, seconds: float | None = None, **words: Any) -> Search:
+def climbed(trials: int, seconds: float | None = None, **words: Any) -> SearchResult:
     return search(HILL, Budget(trials, seconds), "ndcg@20", lambda options: outcome(height(options)), **words)
 
 
 def test_the_first_trial_is_the_defaults() -> None:
-    assert climbed(5).trials[0].options == defaults_of(HILL) == {"x": 0.9, "n": 5, "kind": "a"}
+    assert climbed(5).trials[0].options == get_defaults(HILL) == {"x": 0.9, "n": 5, "kind": "a"}
 
 
 def test_it_finds_the_hill_within_its_ranges() -> None:

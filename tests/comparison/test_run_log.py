@@ -71,13 +71,13 @@ def test_a_damaged_line_is_told_by_its_number(tmp_path: Path) -> None:
 def test_runs_on_other_data_are_refused(tmp_path: Path) -> None:
     with RunLog(tmp_path, DATA):
         pass
-    with pytest.raises(DataError, match="holds runs on other data: its test part is bbbbbbbbbbbb, the one given is c"):
+    with pytest.raises(DataError, match="same data, but its test part is bbbbbbbbbbbb, got c"):
         RunLog(tmp_path, {**DATA, "test": "c" * 64})
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text('{"format": "other", "version": 1}\n')
-    with pytest.raises(DataError, match="is no log of runs of this version"):
+    (tmp_path / NAME).write_text('{"format": "other", "version": 1, "data": {}}\n')
+    with pytest.raises(DataError, match="must be a log of runs of version 1, got"):
         RunLog(tmp_path, DATA)
 
 
@@ -108,3 +108,14 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match="cannot be used"):
         RunLog(tmp_path / "file", DATA)
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "null", "3", '{"key": "k"}', '{"key": 1, "job": {}, "outcome": {}}', "[" * 9999]
+)
+def test_lines_of_another_shape_are_reported_with_their_number(tmp_path: Path, line: str) -> None:
+    """Such lines raised TypeError or RecursionError."""
+    for lines, number in (([line], 1), (['{"format": "nestrec-runs", "version": 1, "data": {}}', line], 2)):
+        (tmp_path / NAME).write_text("\n".join(lines) + "\n")
+        with pytest.raises(DataError, match=f"runs.jsonl is damaged in line {number} "):
+            RunLog(tmp_path, {})

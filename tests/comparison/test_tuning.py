@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nestrec import tune
-from nestrec.comparison.callbacks import NullComparisonCallback
+from nestrec.comparison.callbacks import ComparisonCallbackList
 from nestrec.comparison.hyperparameter_search import Budget
 from nestrec.comparison.tuning import Tuner, Tuning
 from nestrec.data.synthetic import SyntheticData
@@ -47,7 +47,7 @@ def test_nestrec_is_tuned_at_all_widths_together() -> None:
 
 
 def test_a_budget_is_the_same_for_every_kind() -> None:
-    tuner = Tuner((2, 4, 8), "ndcg@20", 0, 1, NullComparisonCallback())
+    tuner = Tuner((2, 4, 8), "ndcg@20", 0, 1, ComparisonCallbackList(()))
     assert tuner.budget("ials", 10, 60.0) == Budget(10, 60.0)
     assert len(tuner.units("ials")) == 3
     for name in ("nestrec", "ease"):
@@ -60,9 +60,9 @@ def test_a_budget_is_the_same_for_every_kind() -> None:
     ("words", "sentence"),
     [
         ({"model": "popularity"}, "popularity has no options to tune"),
-        ({"model": "magic"}, "'magic' is no model"),
+        ({"model": "magic"}, "a model must be one of .*; got 'magic'"),
         ({"trials": 0}, "trials must be between 1 and"),
-        ({"seconds": -1.0}, "seconds -1.0 leave no time"),
+        ({"seconds": -1.0}, "seconds must be above 0, got -1.0"),
         ({"metric": "ndcg"}, "metric must be one of .*; got 'ndcg'"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from nestrec.artefact.tensors import map_arrays
 from nestrec.baselines import baseline
 from nestrec.comparison.job import Job
-from nestrec.comparison.stored_interactions import stored_interactions, write_interactions
+from nestrec.comparison.stored_interactions import read_stored_interactions, write_interactions
 from nestrec.comparison.worker import Worker
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
@@ -41,7 +41,7 @@ def places(parts: tuple[Interactions, Interactions], tmp_path_factory: pytest.Te
 def test_interactions_come_back_as_they_were(
     parts: tuple[Interactions, Interactions], places: tuple[Path, Path]
 ) -> None:
-    assert [stored_interactions(place).fingerprint() for place in places] == [part.fingerprint() for part in parts]
+    assert [read_stored_interactions(place).fingerprint() for place in places] == [part.fingerprint() for part in parts]
 
 
 def test_the_figures_are_those_of_a_fit_in_this_process(
@@ -51,8 +51,8 @@ def test_the_figures_are_those_of_a_fit_in_this_process(
     model = baseline("popularity").fit(train, Widths(JOB.widths), Run())
     here = evaluate(model, test, JOB.cutoffs, bootstrap_samples=0).widths[0]
     with Worker(threads=1) as worker:
-        found = worker.outcome(JOB, *places, tmp_path / "users.safetensors")
-        again = worker.outcome(JOB, *places)
+        found = worker.fit(JOB, *places, tmp_path / "users.safetensors")
+        again = worker.fit(JOB, *places)
     assert found.error is None
     assert found.figures == again.figures
     assert found.figures[0].metrics == here.means
@@ -68,7 +68,7 @@ def test_the_figures_are_those_of_a_fit_in_this_process(
 def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, Path]) -> None:
     job = Job("popularity", {"depth": 3}, (2,), "test", 0, 1, (5,), ("ndcg",))
     with Worker(threads=1) as worker:
-        found = worker.outcome(job, *places)
+        found = worker.fit(job, *places)
         assert worker.is_alive
     assert found.error == "popularity has no option 'depth'; leave it out: there is nothing to set"
     assert found.figures == ()
@@ -77,14 +77,14 @@ def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, P
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "its process was ended by SIGKILL, as happens where memory runs out"),
-        ("import os; os.kill(os.getpid(), 11)", "its process was ended by SIGSEGV"),
+        ("import os; os.kill(os.getpid(), 9)", "its process was killed by SIGKILL, probably because memory ran out"),
+        ("import os; os.kill(os.getpid(), 11)", "its process was killed by SIGSEGV"),
         ("raise SystemExit('no such library')", r"its process ended with exit code 1 (no such library)"),
     ],
 )
 def test_a_process_that_dies_is_told(places: tuple[Path, Path], code: str, sentence: str) -> None:
     with Worker(threads=1, command=(sys.executable, "-c", code)) as worker:
-        found = worker.outcome(JOB, *places)
+        found = worker.fit(JOB, *places)
         assert not worker.is_alive
     assert found.error is not None
     assert found.error.startswith(sentence)
@@ -92,9 +92,9 @@ def test_a_process_that_dies_is_told(places: tuple[Path, Path], code: str, sente
 
 def test_what_libraries_print_is_no_answer(places: tuple[Path, Path]) -> None:
     noisy = (
-        "import os; from nestrec.comparison import worker_main as child; out = child._answers();"
+        "import os; from nestrec.comparison import worker_main as child; out = child._redirect_stdout();"
         "os.write(1, b'noise\\n');"
-        "print('more noise', flush=True); child._answers = lambda: out; child.main()"
+        "print('more noise', flush=True); child._redirect_stdout = lambda: out; child.main()"
     )
     with Worker(threads=1, command=(sys.executable, "-c", noisy)) as worker:
-        assert worker.outcome(JOB, *places).error is None
+        assert worker.fit(JOB, *places).error is None

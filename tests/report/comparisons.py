@@ -1,15 +1,24 @@
-"""A made-up comparison of twelve models, its quality a formula of the width, for the pages and tables on it."""
+"""A synthetic comparison of twelve models, with quality a formula of the width, for tests of reports."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from nestrec.comparison.result import Cell, Comparison, DataSummary, Gap, ModelResult, Protocol, SeedFigures
+from nestrec.comparison.result import (
+    Cell,
+    Comparison,
+    DataSummary,
+    ModelResult,
+    PairedDifference,
+    Protocol,
+    SeedFigures,
+)
+from nestrec.report.comparison_view import ComparisonView
 
 WIDTHS = (4, 8, 16, 32, 64)
 # name -> kind, ndcg@20 at the widest, share of it at the narrowest, seconds of a fit
-MODELS: dict[str, tuple[str, float, float, float]] = {
+MODELS: dict[str, tuple[Literal["nested", "single", "whole"], float, float, float]] = {
     "nestrec": ("nested", 0.240, 0.70, 9.0),
     "popularity": ("whole", 0.061, 1.0, 0.0004),
     "itemknn-cosine": ("whole", 0.221, 1.0, 0.31),
@@ -31,11 +40,11 @@ def ndcg(name: str, width: int) -> float:
     return full if kind == "whole" else full * (share + (1 - share) * (WIDTHS.index(width) / (len(WIDTHS) - 1)) ** 0.7)
 
 
-def gap(name: str, label: str, width: int) -> Gap:
-    """Return nestrec's lead, sure where it is above 0.004 either way."""
+def difference(name: str, label: str, width: int) -> PairedDifference:
+    """Return the difference to nestrec, significant if it is above 0.004 either way."""
     mean = (ndcg("nestrec", width) - ndcg(name, width)) * (1.2 if label.startswith("recall") else 1.0)
     p_value = 0.0001 if abs(mean) > 0.004 else 0.4
-    return Gap(label, width, mean, mean - 0.004, mean + 0.004, p_value, min(1.0, 3 * p_value))
+    return PairedDifference(label, width, mean, mean - 0.004, mean + 0.004, p_value, min(1.0, 3 * p_value))
 
 
 def cell(name: str, width: int | None) -> Cell:
@@ -52,7 +61,7 @@ def cell(name: str, width: int | None) -> Cell:
         metrics=metrics,
         intervals={label: (mean - 0.005, mean + 0.005) for label, mean in metrics.items()},
         beyond_accuracy=beyond,
-        gaps=tuple(gap(name, label, place) for label in metrics for place in at),
+        differences=tuple(difference(name, label, one) for label in metrics for one in at),
         training_seconds=seconds,
         tuning_seconds=12 * seconds,
         trials=0 if name == "nestrec" else 10,
@@ -63,8 +72,13 @@ def cell(name: str, width: int | None) -> Cell:
 
 def failed(of: Cell, error: str) -> Cell:
     """Return a cell without figures."""
-    empty: dict[str, Any] = {"seeds": (), "metrics": {}, "intervals": {}, "beyond_accuracy": {}, "gaps": ()}
+    empty: dict[str, Any] = {"seeds": (), "metrics": {}, "beyond_accuracy": {}, "differences": (), "intervals": {}}
     return replace(of, training_seconds=float("nan"), peak_memory_bytes=0, error=error, **empty)
+
+
+def view(*names: str) -> ComparisonView:
+    """Return the view of a comparison of these models, or of all."""
+    return ComparisonView(comparison(*names))
 
 
 def comparison(*names: str) -> Comparison:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nestrec.report.comparison import best_table, comparison_tables, cost_table, metric_table
-from nestrec.report.comparison_details import figures_table, options_table, seeds_table
-from nestrec.report.comparison_text import conclusion, measured
+from nestrec.report.comparison_details import differences_table, options_table, seeds_table
+from nestrec.report.comparison_tables import best_table, comparison_tables, cost_table, metric_table
+from nestrec.report.comparison_text import conclusion, describe_method
+from nestrec.report.comparison_view import ComparisonView
 from nestrec.report.table import TextTable
-from tests.report.comparisons import MODELS, WIDTHS, comparison, with_failure
+from tests.report.comparisons import MODELS, WIDTHS, comparison, view, with_failure
 
 
 def row(table: TextTable, name: str) -> tuple[str, ...]:
@@ -16,7 +17,7 @@ def row(table: TextTable, name: str) -> tuple[str, ...]:
 
 
 def test_a_mark_stands_where_the_corrected_p_value_is_small_and_says_which_way() -> None:
-    table = metric_table(comparison(), "ndcg@20")
+    table = metric_table(view(), "ndcg@20")
     assert row(table, "ease")[1:6] == ("0.2390 ▲",) * 4 + ("0.2390  ",)
     assert row(table, "nestrec-alone")[5] == "0.2390  "
     assert row(table, "popularity")[1:6] == ("0.0610 ▼",) * 5
@@ -26,78 +27,85 @@ def test_a_mark_stands_where_the_corrected_p_value_is_small_and_says_which_way()
 def test_a_small_p_value_that_correction_makes_large_gives_no_mark() -> None:
     found = comparison("nestrec", "ease")
     cell = found.models[1].cells[0]
-    unsure = replace(cell, gaps=tuple(replace(gap, corrected_p_value=0.05) for gap in cell.gaps))
+    unsure = replace(cell, differences=tuple(replace(one, corrected_p_value=0.05) for one in cell.differences))
     found = replace(found, models=(found.models[0], replace(found.models[1], cells=(unsure,))))
-    assert row(metric_table(found, "ndcg@20"), "ease")[1] == "0.2390  "
+    assert row(metric_table(ComparisonView(found), "ndcg@20"), "ease")[1] == "0.2390  "
 
 
 def test_seconds_are_those_of_every_width() -> None:
-    alone = row(cost_table(comparison()), "nestrec-alone")
+    alone = row(cost_table(view()), "nestrec-alone")
     assert alone[2:4] == ("15.9 s", "4.2 s")
     assert alone[5] == "50"
-    assert row(cost_table(comparison()), "puresvd")[2:6] == ("0.8 s", "0.8 s", "9.6 s", "10")
+    assert row(cost_table(view()), "puresvd")[2:6] == ("0.8 s", "0.8 s", "9.6 s", "10")
 
 
 def test_the_best_other_model_may_be_another_at_each_width() -> None:
-    rows = best_table(comparison("nestrec", "itemknn-bm25", "ials"), "ndcg@20").rows
+    rows = best_table(view("nestrec", "itemknn-bm25", "ials"), "ndcg@20").rows
     assert [cells[3] for cells in rows] == ["itemknn-bm25"] * 4 + ["ials"]
     assert rows[-1][4] == "+0.0040"
 
 
 def test_there_is_a_table_a_metric_and_cutoff() -> None:
-    titles = [str(table.title).split()[0] for table in comparison_tables(comparison())]
+    titles = [str(table.title).split()[0] for table in comparison_tables(view())]
     assert titles[:2] == ["ndcg@20", "recall@20"]
 
 
 def test_a_model_that_failed_is_a_dash_and_its_error_is_told() -> None:
     found = with_failure("lightgcn")
-    assert row(metric_table(found, "ndcg@20"), "lightgcn")[1:] == ("–  ",) * 5 + ("–", "–")
-    assert row(cost_table(found), "lightgcn")[2:4] == ("–", "–")
-    assert "lightgcn failed at every width: memory ran out" in conclusion(found)
+    assert row(metric_table(ComparisonView(found), "ndcg@20"), "lightgcn")[1:] == ("–  ",) * 5 + ("–", "–")
+    assert row(cost_table(ComparisonView(found)), "lightgcn")[2:4] == ("–", "–")
+    assert "lightgcn failed at every width: memory ran out" in conclusion(ComparisonView(found))
 
 
 def test_a_model_that_failed_at_one_width_keeps_the_others() -> None:
     found = with_failure("ials", 64)
-    assert row(metric_table(found, "ndcg@20"), "ials")[4:6] == ("0.2196 ▼", "–  ")
-    assert "ials failed at width 64: memory ran out" in conclusion(found)
+    assert row(metric_table(ComparisonView(found), "ndcg@20"), "ials")[4:6] == ("0.2196 ▼", "–  ")
+    assert "ials failed at width 64: memory ran out" in conclusion(ComparisonView(found))
 
 
 def test_without_the_reference_s_figures_nothing_is_claimed() -> None:
-    assert conclusion(with_failure("nestrec"))[0].startswith("Nothing can be said of ndcg@20")
+    assert conclusion(ComparisonView(with_failure("nestrec")))[0].startswith("ndcg@20: no comparison")
 
 
 def test_winning_everywhere_is_one_plain_sentence() -> None:
-    assert conclusion(comparison("nestrec", "popularity", "puresvd"))[0] == (
-        "In ndcg@20, nestrec is better than all 2 other models at every one of 5 widths."
+    assert conclusion(view("nestrec", "popularity", "puresvd"))[0] == (
+        "ndcg@20: nestrec is significantly better than all 2 other models at all 5 widths (p <0.001)."
     )
 
 
 def test_who_is_better_is_named_first_and_with_widths() -> None:
-    first, second, third, *_ = conclusion(comparison("nestrec", "ease", "popularity"))
+    first, second, third, *_ = conclusion(view("nestrec", "ease", "popularity"))
     assert first == (
-        "In ndcg@20, beside 2 other models at 5 widths, nestrec is worse in 4, better in 5, and not "
-        "told apart in 1 of 10 comparisons."
+        "ndcg@20: compared with 2 other models at 5 widths, nestrec is significantly better in 5 of 10 comparisons and "
+        "significantly worse in 4; 1 differences are not significant."
     )
-    assert second == "Better than nestrec: ease at widths 4, 8, 16, 32."
-    assert third == "Not told apart from nestrec: ease at width 64."
+    assert second == "Significantly better than nestrec: ease at widths 4, 8, 16, 32."
+    assert third == "Not significantly different from nestrec: ease at width 64."
 
 
 def test_times_and_what_was_left_out_are_told() -> None:
     found = replace(comparison("nestrec", "ease", "popularity"), skipped={"lightgcn": "needs torch"})
-    assert conclusion(found)[-3:-1] == (
-        "Training at every width took nestrec 9 s, the others' from <0.001 s (popularity) to 1.9 s (ease).",
-        "Left out: lightgcn; it needs torch.",
+    assert conclusion(ComparisonView(found))[-3:-1] == (
+        "Training time for all widths: nestrec 9 s, the other models between <0.001 s (popularity) and 1.9 s (ease).",
+        "Skipped: lightgcn; it needs torch.",
     )
 
 
 def test_how_it_was_measured_names_the_rules() -> None:
-    text = " ".join(measured(comparison()))
-    for part in ("6,038 users", "10 fits a width", "seeds 0, 1, 2", "Holm", "nestrec was not tuned", "10% of the"):
+    text = " ".join(describe_method(view()))
+    for part in (
+        "6,038 users",
+        "10 fits per width",
+        "seeds 0, 1, 2",
+        "Holm",
+        "nestrec was not tuned",
+        "random 10% of the",
+    ):
         assert part in text
 
 
 def test_the_figures_hold_every_model_at_every_width() -> None:
-    table = figures_table(comparison(), "ndcg@20")
+    table = differences_table(view(), "ndcg@20")
     assert len(table.rows) == len(MODELS) * len(WIDTHS)
     assert table.rows[5] == (
         *("popularity", "4", "0.0610", "0.0560 to 0.0660"),
@@ -106,6 +114,6 @@ def test_the_figures_hold_every_model_at_every_width() -> None:
 
 
 def test_fits_and_options_are_listed() -> None:
-    found = comparison("nestrec", "ease")
+    found = view("nestrec", "ease")
     assert len(seeds_table(found).rows) == 3 * (len(WIDTHS) + 1)
     assert row(options_table(found), "ease")[1:4] == ("any", "regularization 0.01235, n_epochs 30", "10")

@@ -1,18 +1,17 @@
-"""Plans as a table and as a picture."""
+"""Search configs as a table and as a chart."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import itertools
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from nestrec.report import frontier
-from nestrec.report.frontier import plans_table, write_frontier
+from nestrec.report.frontier import frontier_chart, search_configs_table
+from nestrec.report.label_layout import Box, text_width
 from nestrec.retrieval.funnel import Stage
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.search_config import CoarseIndexOptions, Measurements, SearchConfig
-
-PNG = b"\x89PNG"
 
 
 def measured(plan: SearchConfig, recall: float, p50_ms: float) -> SearchConfig:
@@ -27,46 +26,50 @@ PLANS = (SCAN, SHORT, STAGED, PROVEN)
 
 
 def test_a_row_tells_what_was_measured_and_which_was_chosen() -> None:
-    table = plans_table(PLANS, PROVEN, "title")
+    table = search_configs_table(PLANS, PROVEN, "title")
     assert table.rows[1] == ("int8 8, shortlist 125, 64", "0.9123", "0.5", "1", "12,346", "28.2", "98.77%", "")
     assert [row[-1] for row in table.rows] == ["", "", "", "chosen"]
 
 
 def test_a_plan_that_was_not_measured_has_no_row() -> None:
-    assert plans_table((SearchConfig(64), SCAN), SCAN, "title").rows[0][0] == "full scan, 64"
-    assert len(plans_table((SearchConfig(64), SCAN), SCAN, "title").rows) == 1
+    assert search_configs_table((SearchConfig(64), SCAN), SCAN, "title").rows[0][0] == "full scan, 64"
+    assert len(search_configs_table((SearchConfig(64), SCAN), SCAN, "title").rows) == 1
 
 
-@pytest.mark.parametrize("chosen", PLANS, ids=lambda plan: plan.name)
-def test_the_picture_is_a_png_whatever_was_chosen(tmp_path: Path, chosen: SearchConfig) -> None:
-    write_frontier(tmp_path / "frontier.png", "a model", PLANS, chosen, 0.99)
-    assert (tmp_path / "frontier.png").read_bytes().startswith(PNG)
+@pytest.mark.parametrize("chosen", PLANS, ids=lambda config: config.name)
+def test_the_chosen_config_is_ringed(chosen: SearchConfig) -> None:
+    chart = frontier_chart("a model", PLANS, chosen, 0.99)
+    assert chosen.measurements is not None
+    assert chart.ring is not None
+    assert (chart.ring.x, chart.ring.y) == (chosen.measurements.p50_ms, chosen.measurements.recall)
+    ET.fromstring(chart.svg())
 
 
-def test_the_storage_that_is_drawn_is_the_chosen_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first storage was drawn whatever was chosen, and the ring stood around nothing."""
-    drawn: list[SearchConfig] = []
-    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own, names: drawn.extend(own))
+def drawn(*configs: SearchConfig, chosen: SearchConfig) -> set[str]:
+    chart = frontier_chart("a model", configs, chosen, 0.99)
+    return {point.tip.partition(":")[0] for series in chart.series for point in series.points}
+
+
+def test_the_storage_that_is_drawn_is_the_chosen_one() -> None:
+    """The first storage was drawn whatever was chosen, and the ring was around nothing."""
     halves = measured(SearchConfig(64, CoarseIndexOptions(64, Storage.BF16)), 1.0, 1.2)
-    write_frontier(tmp_path / "frontier.png", "a model", (*PLANS, halves), halves, 0.99)
-    assert drawn == [halves]
+    assert drawn(*PLANS, halves, chosen=halves) == {SCAN.name, halves.name}
 
 
-def test_names_that_would_touch_are_written_one_over_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proofs all find everything, so their names stood in one place and could not be read."""
-    lifts: dict[str, float] = {}
-    monkeypatch.setattr(frontier, "_write", lambda axes, text, at, away, tone: lifts.update({text: away[1]}))
-    names = frontier._Names(
-        [(1.0, 1.0, "64", ""), (1.01, 1.0, "32+rows", ""), (1.02, 1.0, "32", ""), (9.0, 1.0, "8", "")]
-    )
-    assert names.write(None) == 3  # type: ignore[arg-type]
-    assert lifts["64"] < lifts["32+rows"] < lifts["32"]
-    assert lifts["8"] == lifts["64"]
+def test_names_of_configs_with_equal_recall_do_not_overlap() -> None:
+    """Certified configs all have recall 1, so their names were in one place and could not be read."""
+    times = {8: 1.0, 16: 1.02, 32: 1.04, 64: 1.3}
+    certified = [measured(SearchConfig(64, CoarseIndexOptions(width)), 1.0, ms) for width, ms in times.items()]
+    root = ET.fromstring(frontier_chart("a model", (SCAN, *certified), certified[0], 0.99).svg())
+    names = [text for text in root.iter("{http://www.w3.org/2000/svg}text") if "name" in text.attrib["class"]]
+    boxes = []
+    for name in names:
+        x, y, half = float(name.attrib["x"]), float(name.attrib["y"]), text_width(name.text or "") / 2
+        boxes.append(Box(x - half, y - 12, x + half, y))
+    assert len(boxes) == 5
+    assert all(a.overlap(b) == 0 for a, b in itertools.combinations(boxes, 2))
 
 
-def test_a_proof_that_takes_most_of_a_scan_is_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[SearchConfig] = []
-    monkeypatch.setattr(frontier, "_draw_screen", lambda axes, options, own, names: drawn.extend(own))
+def test_a_certified_config_that_takes_most_of_a_scan_is_not_drawn() -> None:
     slow = measured(SearchConfig(64, CoarseIndexOptions(4)), 1.0, 8.0)
-    write_frontier(tmp_path / "frontier.png", "a model", (*PLANS, slow), PROVEN, 0.99)
-    assert drawn == [SHORT, STAGED, PROVEN]
+    assert drawn(*PLANS, slow, chosen=PROVEN) == {SCAN.name, SHORT.name, PROVEN.name}

@@ -82,10 +82,10 @@ def compare(
         for option, text in (("--widths", widths), ("--cutoffs", cutoffs), ("--seeds", seeds))
     )
     from nestrec.cli.comparison_progress import ComparisonProgress
-    from nestrec.comparison import chosen
     from nestrec.comparison import compare as run
+    from nestrec.comparison import select_models
 
-    taking_part, absent = chosen(names)
+    taking_part, absent = select_models(names)
     _announce(taking_part, absent)
     options = reading.options(threads=threads)
     trained_on = read_with_progress(train, options)
@@ -105,7 +105,7 @@ def compare(
                 tune_nestrec=tune_nestrec,
                 threads=threads,
                 out=out,
-                watcher=progress,
+                callbacks=progress,
             )
     except KeyboardInterrupt:
         warn(f"Interrupted. The fits done so far are in {out}; to continue, give the same command again.")
@@ -123,20 +123,23 @@ def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
 
 
 def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | None, overwrite: bool) -> None:
-    from nestrec.report.comparison import comparison_tables
     from nestrec.report.comparison_page import comparison_page
+    from nestrec.report.comparison_tables import comparison_tables
     from nestrec.report.comparison_text import conclusion
+    from nestrec.report.comparison_view import ComparisonView
+
+    view = ComparisonView(found)
 
     with outputs.writing(_FIGURES) as partial:
         partial.write_text(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
     with outputs.writing(_PAGE) as partial:
-        partial.write_text(comparison_page(found), encoding="utf-8")
+        partial.write_text(comparison_page(view), encoding="utf-8")
     if json_to == "-":
         typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
     else:
-        for table in comparison_tables(found):
+        for table in comparison_tables(view):
             show(table)
-        for sentence in conclusion(found):
+        for sentence in conclusion(view):
             typer.echo(sentence)
         if json_to is not None:
             write_json(Path(json_to), found.as_dict(), overwrite=overwrite)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nestrec.cli.console import messages
+from nestrec.comparison.callbacks import ComparisonCallback
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-class ComparisonProgress:
-    """A `nestrec.comparison.callbacks.ComparisonCallback` that shows what it hears on stderr."""
+class ComparisonProgress(ComparisonCallback):
+    """Show the progress of a comparison on stderr."""
 
     def __init__(self) -> None:
         self._console = messages()
@@ -41,21 +42,21 @@ class ComparisonProgress:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def planned(self, fits: int) -> None:
+    def on_start(self, n_fits: int) -> None:
         """Set the bar's end."""
-        self._update(total=fits)
+        self._update(total=n_fits)
 
-    def began(self, doing: str) -> None:
+    def on_step(self, description: str) -> None:
         """Show what is being done."""
-        self._update(description=doing)
+        self._update(description=description)
 
-    def fitted(self, fits: int) -> None:
+    def on_progress(self, n_fits: int) -> None:
         """Move the bar."""
-        self._update(advance=fits)
+        self._update(advance=n_fits)
 
-    def note(self, sentence: str) -> None:
+    def on_message(self, message: str) -> None:
         """Show a sentence."""
-        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def _update(self, **what: Any) -> None:
         assert self._bar is not None

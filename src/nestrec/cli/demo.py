@@ -17,7 +17,6 @@ from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.output_paths import Overwrite, check_model_place
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.data.read_report import format_count
-from nestrec.errors import MissingExtraError
 from nestrec.report.quality import WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
 from nestrec.report.table import TextTable
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from nestrec.report.page import Page
 
 _MODEL, _MANIFEST = "model", "manifest.json"
-_FILES = ("train.csv", "test.csv", "quality.json", "quality.html", "quality.png")
+_FILES = ("train.csv", "test.csv", "quality.json", "quality.html", "quality.svg")
 _LABELS = ("recall@20", "ndcg@20")
 _HELD_OUT = 0.2
 _WORTH_KEEPING = 0.9  # of the full width's quality, in the headline
@@ -74,7 +73,7 @@ class Places:
     @property
     def picture(self) -> Path:
         """The picture."""
-        return self.folder / "quality.png"
+        return self.folder / "quality.svg"
 
 
 def demo(
@@ -154,14 +153,18 @@ def _page(
 
 def _present(places: Places, page: Page, outputs: OwnOutputs) -> None:
     """Write page and picture, print the tables, say what to try next."""
+    from nestrec.report.chart import write_picture
+    from nestrec.report.page import quality_charts
+
     with outputs.writing(places.page.name) as partial:
         partial.write_text(page.html(), encoding="utf-8")
-    drawn = _drawn(places.picture.name, page, outputs)
+    with outputs.writing(places.picture.name) as partial:
+        write_picture(partial, quality_charts(page.rows, page.labels))
     with unread_output_dropped():
         for table in page.tables:
             show(table)
         results().print(page.headline, soft_wrap=True)
-    written = (places.model, places.page, *((places.picture,) if drawn else ()), places.figures)
+    written = (places.model, places.page, places.picture, places.figures)
     say(f"Wrote {', '.join(map(str, written))}.")
     say("Next:")
     for command in page.commands:
@@ -186,20 +189,6 @@ def headline(rows: tuple[WidthQuality, ...]) -> str:
         f"The first {narrow.width} of {full.width} numbers keep {share:.0%} of the full width's {label} "
         f"in {memory:.0%} of the memory: {narrow.memory} instead of {full.memory} per million items."
     )
-
-
-def _drawn(name: str, page: Page, outputs: OwnOutputs) -> bool:
-    """Write the picture; without matplotlib, say how to get it."""
-    from nestrec.report.page import charts_of
-    from nestrec.report.picture import write_picture
-
-    try:
-        with outputs.writing(name) as partial:
-            write_picture(partial, page.title, charts_of(page.rows, page.labels))
-    except MissingExtraError as missing:
-        say(str(missing))
-        return False
-    return True
 
 
 def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nestrec.training.trainer import Trainer
 
 _PACKAGES = ("numpy", "scipy", "numba", "duckdb", "safetensors", "typer", "rich")
-_EXTRAS = {"plot": ("matplotlib", "pictures"), "torch": ("torch", "LightGCN, other losses and GPUs")}
+_EXTRAS = {"torch": ("torch", "LightGCN, other losses and GPUs")}
 _LEAST_FREE = 100_000_000  # bytes
 
 EXAMPLES = """\b

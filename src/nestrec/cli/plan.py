@@ -22,7 +22,7 @@ EXAMPLES = """\b
 Examples:
   nestrec plan model
   nestrec plan model --recall 1 -k 20
-  nestrec plan model --measure-only --all --picture frontier.png --json plans.json
+  nestrec plan model --measure-only --all --picture frontier.svg --json plans.json
 
 A plan is a screen (some numbers of every item in few bytes) and the shortlists that pass it. It is measured against a
 full scan on users of the model, on this machine, and kept with the model; `nestrec recommend` goes by it. Half of the
@@ -48,7 +48,7 @@ def plan(
     every: Annotated[bool, typer.Option("--all", help="Show all plans, not only those that none beats.")] = False,
     measure_only: Annotated[bool, typer.Option("--measure-only", help="Leave the model as it is.")] = False,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", readable=False, help="Draw recall against time.")
+        Path | None, typer.Option(metavar="FILE.svg", readable=False, help="Draw recall against time.")
     ] = None,
     json_to: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", readable=False, help="Write all figures as JSON.")
@@ -85,16 +85,13 @@ def plan(
 
 
 def _check_picture(place: Path) -> None:
-    """Refuse what would hold a PNG under another format's name."""
-    if place.suffix.lower() != ".png":
-        raise OptionError(
-            f"--picture {place} names no picture that can be drawn; pictures are PNG: give --picture "
-            f"{place.with_suffix('.png')}"
-        )
+    """Raise OptionError for a picture of another format than SVG."""
+    if place.suffix.lower() != ".svg":
+        raise OptionError(f"--picture must end in .svg, got {place}; for example {place.with_suffix('.svg')}")
 
 
 def _tell(planning: AutotuneResult, every: bool, n_items: int) -> None:
-    from nestrec.report.frontier import plans_table
+    from nestrec.report.frontier import search_configs_table
 
     chosen = planning.best.name
     named = {plan.name for plan in (planning.trials if every else planning.frontier)} | {chosen}
@@ -102,7 +99,11 @@ def _tell(planning: AutotuneResult, every: bool, n_items: int) -> None:
     if not every:
         shown.sort(key=lambda plan: plan.measurements.p50_ms if plan.measurements is not None else 0.0)
     what = "all plans" if every else "plans that none beats"
-    show(plans_table(shown, planning.best, f"{format_count(n_items, 'item')}, the best {planning.best.k}: {what}"))
+    show(
+        search_configs_table(
+            shown, planning.best, f"{format_count(n_items, 'item')}, the best {planning.best.k}: {what}"
+        )
+    )
     results().print(_held(planning.best))
 
 
@@ -119,9 +120,11 @@ def _held(chosen: SearchConfig) -> str:
 
 
 def _draw(planning: AutotuneResult, path: Path, title: str, overwrite: bool) -> None:
-    from nestrec.report.frontier import write_frontier
+    from nestrec.report.chart import write_picture
+    from nestrec.report.frontier import frontier_chart
 
-    write_frontier(path, title, planning.trials, planning.best, planning.target_recall, overwrite=overwrite)
+    chart = frontier_chart(title, planning.trials, planning.best, planning.target_recall)
+    write_picture(path, [chart], overwrite=overwrite)
     say(f"Wrote {path}.")
 
 

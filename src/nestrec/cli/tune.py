@@ -80,7 +80,7 @@ def tune(
             metric=metric,
             seed=seed,
             threads=threads,
-            watcher=progress,
+            callbacks=progress,
         )
     for table in tuning_tables(found):
         show(table)

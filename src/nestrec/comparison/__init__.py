@@ -1,8 +1,8 @@
-"""Several models at every width, tuned on one budget, trained with several seeds and judged on the same test part."""
+"""Comparison of models at every width: equal tuning budgets, several seeds, paired significance tests."""
 
 from nestrec.comparison.compare import compare
+from nestrec.comparison.model_choice import select_models
 from nestrec.comparison.result import Comparison
-from nestrec.comparison.select_models import chosen
 from nestrec.comparison.tuning import Tuning, tune
 
-__all__ = ["Comparison", "Tuning", "chosen", "compare", "tune"]
+__all__ = ["Comparison", "Tuning", "compare", "select_models", "tune"]

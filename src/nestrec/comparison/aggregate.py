@@ -1,4 +1,4 @@
-"""From the outcomes of all fits to cells: means over seeds, intervals over users, gaps to nestrec, costs."""
+"""Aggregation of fits: means over seeds, intervals over users, paired differences to nestrec, costs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from nestrec.arrays import BoolArray, Float64Array
 from nestrec.artefact.tensors import Arrays
 from nestrec.baselines.baseline import Kind
-from nestrec.comparison.hyperparameter_search import Search
+from nestrec.comparison.hyperparameter_search import SearchResult
 from nestrec.comparison.job import Outcome, WidthFigures
-from nestrec.comparison.paired_differences import Pair, gaps_of
-from nestrec.comparison.result import Cell, Gap, ModelResult, Options, SeedFigures
+from nestrec.comparison.paired_differences import Pair, compute_differences
+from nestrec.comparison.result import Cell, ModelResult, Options, PairedDifference, SeedFigures
 from nestrec.evaluation.metric_registry import list_compared_metrics
 from nestrec.evaluation.significance import bootstrap_intervals
 
@@ -25,21 +25,21 @@ class SeedRun(NamedTuple):
 
     seed: int
     outcome: Outcome
-    users: Arrays  # `WIDTH LABEL` -> (n_users,); {} where the fit failed
+    users: Arrays  # `WIDTH LABEL` -> (n_users,); {} if the fit failed
 
 
 @dataclass(frozen=True)
 class FittedUnit:
-    """All seeds of one fit's options."""
+    """The fits of all seeds with the same options."""
 
     widths: tuple[int, ...]
     options: Options
-    search: Search | None  # None: nothing was tuned
+    search: SearchResult | None  # None: not tuned
     runs: tuple[SeedRun, ...]
 
     @property
     def error(self) -> str | None:
-        """Why there are no figures, if so."""
+        """Why there are no metrics, if a fit failed."""
         if self.search is not None and self.search.best is None:
             return self.search.error
         return next((run.outcome.error for run in self.runs if run.outcome.error is not None), None)
@@ -48,38 +48,40 @@ class FittedUnit:
 Units = Mapping[str, tuple[Kind, Sequence[FittedUnit]]]  # by model
 
 
-def assembled(units: Units, reference: str, cutoffs: Sequence[int], known: BoolArray) -> tuple[ModelResult, ...]:
-    """Return the results of all models, gaps included."""
+def aggregate_results(
+    units: Units, reference: str, cutoffs: Sequence[int], known: BoolArray
+) -> tuple[ModelResult, ...]:
+    """Return the results of all models with their paired differences."""
     labels = [f"{name}@{k}" for k in cutoffs for name in list_compared_metrics()]
-    results = [_result(name, kind, fitted, labels, known) for name, (kind, fitted) in units.items()]
-    values = {name: dict(_values(kind, fitted, labels)) for name, (kind, fitted) in units.items()}
-    gaps = gaps_of({label: list(_pairs(values, reference, label)) for label in labels})
-    return tuple(_with_gaps(result, gaps.get(result.name, [])) for result in results)
+    results = [_build_result(name, kind, fitted, labels, known) for name, (kind, fitted) in units.items()]
+    values = {name: dict(_per_user_values(kind, fitted, labels)) for name, (kind, fitted) in units.items()}
+    differences = compute_differences({label: list(_pairs(values, reference, label)) for label in labels})
+    return tuple(_add_differences(result, differences.get(result.name, [])) for result in results)
 
 
-def _result(
+def _build_result(
     name: str, kind: Kind, fitted: Sequence[FittedUnit], labels: Sequence[str], known: BoolArray
 ) -> ModelResult:
     cells = [
-        _cell(unit, place, None if kind is Kind.WHOLE else width, labels, known)
+        _build_cell(unit, position, None if kind is Kind.WHOLE else width, labels, known)
         for unit in fitted
-        for place, width in enumerate(unit.widths[:1] if kind is Kind.WHOLE else unit.widths)
+        for position, width in enumerate(unit.widths[:1] if kind is Kind.WHOLE else unit.widths)
     ]
-    return ModelResult(name, str(kind), tuple(cells))
+    return ModelResult(name, kind.value, tuple(cells))
 
 
-def _cell(unit: FittedUnit, place: int, width: int | None, labels: Sequence[str], known: BoolArray) -> Cell:
+def _build_cell(unit: FittedUnit, position: int, width: int | None, labels: Sequence[str], known: BoolArray) -> Cell:
     runs = unit.runs if unit.error is None else ()
-    figures = [run.outcome.figures[place] for run in runs]
+    figures = [run.outcome.figures[position] for run in runs]
     best = None if unit.search is None else unit.search.best
     return Cell(
         width=width,
         options=unit.options,
-        seeds=tuple(_seed(run, at) for run, at in zip(runs, figures, strict=True)),
+        seeds=tuple(_seed_figures(run, at) for run, at in zip(runs, figures, strict=True)),
         metrics=_means([at.metrics for at in figures]),
         intervals=_intervals(runs, figures[0].width, labels) if runs else {},
         beyond_accuracy=_means([at.beyond_accuracy for at in figures]),
-        gaps=(),
+        differences=(),
         training_seconds=math.fsum(run.outcome.seconds for run in runs) / len(runs) if runs else math.nan,
         tuning_seconds=0.0 if unit.search is None else unit.search.seconds,
         trials=0 if unit.search is None else len(unit.search.trials),
@@ -91,7 +93,7 @@ def _cell(unit: FittedUnit, place: int, width: int | None, labels: Sequence[str]
     )
 
 
-def _seed(run: SeedRun, at: WidthFigures) -> SeedFigures:
+def _seed_figures(run: SeedRun, at: WidthFigures) -> SeedFigures:
     return SeedFigures(run.seed, at.metrics, at.beyond_accuracy, run.outcome.seconds, run.outcome.peak_memory_bytes)
 
 
@@ -102,26 +104,26 @@ def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def _intervals(
     runs: Sequence[SeedRun], width: int, labels: Sequence[str], users: BoolArray | slice = slice(None)
 ) -> dict[str, tuple[float, float]]:
-    bounds = bootstrap_intervals([_of_users(runs, width, label)[users] for label in labels]).T.tolist()
+    bounds = bootstrap_intervals([_user_means(runs, width, label)[users] for label in labels]).T.tolist()
     return {label: (low, high) for label, (low, high) in zip(labels, bounds, strict=True)}
 
 
-def _of_users(runs: Sequence[SeedRun], width: int, label: str) -> Float64Array:
-    """Return each user's mean over the seeds, (n_users,)."""
+def _user_means(runs: Sequence[SeedRun], width: int, label: str) -> Float64Array:
+    """Return the values per user averaged over seeds, (n_users,)."""
     values: Float64Array = np.mean([run.users[f"{width} {label}"] for run in runs], axis=0, dtype=np.float64)
     return values
 
 
-def _values(
+def _per_user_values(
     kind: Kind, fitted: Sequence[FittedUnit], labels: Sequence[str]
 ) -> Iterator[tuple[tuple[int | None, str], Float64Array]]:
-    """Yield (width, label) and the users' values of each cell that has figures."""
+    """Yield (width, label) and the values per user of each cell."""
     for unit in fitted:
         if unit.error is None:
             for at in unit.runs[0].outcome.figures:
                 for label in labels:
                     width = None if kind is Kind.WHOLE else at.width
-                    yield (width, label), _of_users(unit.runs, at.width, label)
+                    yield (width, label), _user_means(unit.runs, at.width, label)
 
 
 def _pairs(
@@ -136,6 +138,9 @@ def _pairs(
                 yield Pair(name, width, ours, theirs)
 
 
-def _with_gaps(result: ModelResult, gaps: Sequence[Gap]) -> ModelResult:
-    cells = [replace(cell, gaps=tuple(gap for gap in gaps if cell.width in (None, gap.width))) for cell in result.cells]
+def _add_differences(result: ModelResult, differences: Sequence[PairedDifference]) -> ModelResult:
+    cells = [
+        replace(cell, differences=tuple(one for one in differences if cell.width in (None, one.width)))
+        for cell in result.cells
+    ]
     return replace(result, cells=tuple(cells))

@@ -1,37 +1,63 @@
-"""What a comparison tells while it goes: to a progress bar, a log, a test."""
+"""Callbacks: objects notified of the progress of a comparison or a hyperparameter search."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nestrec.errors import OptionError
 
 
-class ComparisonCallback(Protocol):
-    """Told of each step; every method returns quickly and raises nothing."""
+class ComparisonCallback:
+    """Override the methods of the events you need; each should return quickly and raise nothing."""
 
-    def planned(self, fits: int) -> None:
-        """Hear how many fits there are at most."""
+    def on_start(self, n_fits: int) -> None:
+        """Handle the start, with the maximum number of fits."""
 
-    def began(self, doing: str) -> None:
-        """Hear what is being done, such as `tuning ials at width 16`."""
+    def on_step(self, description: str) -> None:
+        """Handle the start of a step, such as `tuning ials at width 16`."""
 
-    def fitted(self, fits: int) -> None:
-        """Hear that so many of the planned fits are done, found in the log, or no longer needed."""
+    def on_progress(self, n_fits: int) -> None:
+        """Handle that this many more fits are done, found in the log, or not needed."""
 
-    def note(self, sentence: str) -> None:
-        """Hear something the user should know."""
+    def on_message(self, message: str) -> None:
+        """Handle a message to the user."""
 
 
-class NullComparisonCallback:
-    """Hears everything, says nothing."""
+@dataclass(frozen=True)
+class ComparisonCallbackList(ComparisonCallback):
+    """Forward every event to several callbacks, in order."""
 
-    def planned(self, fits: int) -> None:
-        """Say nothing."""
+    callbacks: Sequence[ComparisonCallback]
 
-    def began(self, doing: str) -> None:
-        """Say nothing."""
+    @classmethod
+    def of(cls, callbacks: ComparisonCallback | Sequence[ComparisonCallback]) -> ComparisonCallbackList:
+        """Return one callback or several as one; raise OptionError for other objects."""
+        several = tuple(callbacks) if isinstance(callbacks, (list, tuple)) else (callbacks,)
+        if not all(isinstance(one, ComparisonCallback) for one in several):
+            raise OptionError(
+                f"callbacks must be objects of subclasses of nestrec.comparison.callbacks.ComparisonCallback, got "
+                f"{callbacks!r}",
+                option="callbacks",
+            )
+        return cls(several)
 
-    def fitted(self, fits: int) -> None:
-        """Say nothing."""
+    def on_start(self, n_fits: int) -> None:
+        """Forward the start."""
+        for callback in self.callbacks:
+            callback.on_start(n_fits)
 
-    def note(self, sentence: str) -> None:
-        """Say nothing."""
+    def on_step(self, description: str) -> None:
+        """Forward the start of a step."""
+        for callback in self.callbacks:
+            callback.on_step(description)
+
+    def on_progress(self, n_fits: int) -> None:
+        """Forward progress."""
+        for callback in self.callbacks:
+            callback.on_progress(n_fits)
+
+    def on_message(self, message: str) -> None:
+        """Forward a message."""
+        for callback in self.callbacks:
+            callback.on_message(message)

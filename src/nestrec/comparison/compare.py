@@ -1,4 +1,4 @@
-"""`compare`: every model at every width, tuned on one budget, fitted with several seeds, judged once on the test."""
+"""`compare`: nestrec and other models at every width, tuned on the same budget, with paired significance tests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 from nestrec.arguments import check_range, whole_number
 from nestrec.arrays import BoolArray
 from nestrec.atomic.workspace import temporary_folder
-from nestrec.comparison.callbacks import ComparisonCallback, NullComparisonCallback
-from nestrec.comparison.fit_runner import VALIDATION, Laboratory
+from nestrec.comparison.callbacks import ComparisonCallback, ComparisonCallbackList
+from nestrec.comparison.comparison_run import ComparisonRun
+from nestrec.comparison.fit_runner import VALIDATION, FitRunner
 from nestrec.comparison.hyperparameter_search import check_optuna
-from nestrec.comparison.procedure import Procedure
+from nestrec.comparison.model_choice import REFERENCE, select_models
 from nestrec.comparison.result import Comparison, DataSummary, Protocol
 from nestrec.comparison.run_log import RunLog
-from nestrec.comparison.select_models import REFERENCE, chosen
 from nestrec.comparison.tuning import check_seconds
 from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
@@ -29,8 +29,9 @@ from nestrec.evaluation.evaluate import check_cutoffs
 from nestrec.evaluation.held_out import match
 from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import checked_threads
+from nestrec.training.check_interactions import check_learnable
 from nestrec.training.options import Run
-from nestrec.training.trainer import DEFAULT_WIDTHS, check_learnable
+from nestrec.training.trainer import DEFAULT_WIDTHS
 from nestrec.training.validation_part import carve
 from nestrec.widths import Widths
 
@@ -49,38 +50,38 @@ def compare(
     tune_nestrec: bool = False,
     threads: int | None = None,
     out: str | PathLike[str] | None = None,
-    watcher: ComparisonCallback = NullComparisonCallback(),  # noqa: B008 - it has no state
+    callbacks: ComparisonCallback | Sequence[ComparisonCallback] = (),
 ) -> Comparison:
     """Compare nestrec with other models at every width, each tuned on the same budget.
 
-    Tuning sees the training interactions alone: a random tenth of them is the validation part of every model. Then the
-    options chosen are fitted on all of them, once for each seed in a process of its own, and judged once on the test
-    part. Differences to nestrec are paired over users; `nestrec.comparison.paired_differences` says what is tested.
+    Tuning uses only the training interactions; a random 10% of them is the validation part of every model. Then each
+    model is fitted on all training interactions with the selected options, once per seed in a process of its own, and
+    evaluated on the test interactions. Differences to nestrec are paired over users; see
+    `nestrec.comparison.paired_differences` for the tests.
 
     Args:
-        train: what to train and tune on. Users and items without interactions are unknown to every model.
-        test: held-out interactions under the same ids; takes part in no choice. Unknown users and items count as
-            misses of every model; figures over the known users stand beside those over all.
-        models: names in `nestrec.baselines.BASELINES`; None is all that are installed. nestrec always takes part.
-        widths: where models are compared.
-        cutoffs: lengths at which lists are judged.
-        seeds: of the fits, one each; the search uses the first one.
-        trials: fits for each width that tuning may spend on a model, its defaults among them; 0 compares defaults. A
-            model whose one fit serves all widths has trials * len(widths) of them, and so has one without width.
-        seconds: a search begins no further fit after as many seconds of fitting for each width; None is no limit.
-        metric: what tuning maximises, averaged over widths.
+        train: interactions for training and tuning. Users and items without any are dropped.
+        test: held-out interactions with the same ids; not used in tuning. Cold users and items count as misses of every
+            model; metrics over warm users are reported too.
+        models: names in `nestrec.baselines.BASELINES`; None is all that are installed. nestrec is always included.
+        widths: widths to compare at.
+        cutoffs: list lengths k of the metrics.
+        seeds: one fit per seed; the search uses the first one.
+        trials: tuning fits per width and model, that of the defaults included; 0 compares defaults. A model with one
+            fit for all widths is given trials * len(widths).
+        seconds: tuning starts no further fit after this many seconds of fitting per width; None is no limit.
+        metric: metric that tuning maximizes, averaged over widths.
         tune_nestrec: tune nestrec too; otherwise it runs with its defaults.
         threads: None uses all processors.
-        out: folder for the log of fits, `runs.jsonl`: the same call with the same folder goes on from there. None
-            keeps nothing.
-        watcher: told how it goes.
+        out: folder for the log of fits, `runs.jsonl`, from which the same call resumes. None keeps nothing.
+        callbacks: notified of progress.
 
-    Interrupted by Ctrl-C it raises KeyboardInterrupt, with every finished fit in the log. A model that fails, or whose
-    process dies, is marked (`Cell.error`) and the others go on.
+    Ctrl-C raises KeyboardInterrupt; finished fits are in the log. A model that fails, or whose process dies, is marked
+    by `Cell.error`, and the comparison continues.
 
     Raises:
-        OptionError: a value breaks its rule, or the folder cannot be used.
-        DataError: the interactions hold nothing to learn from or to judge on, or the folder's log is of other data.
+        OptionError: an argument is invalid, or the folder cannot be used.
+        DataError: there are no interactions to train or evaluate on, or the log in the folder is of other data.
         MissingExtraError: a model that was named, or Optuna, is not installed.
 
     >>> from nestrec import RandomSplit, SyntheticData, compare
@@ -88,18 +89,19 @@ def compare(
     >>> found = compare(train, test, models=["popularity"], widths=[2, 4], seeds=[0], trials=0, threads=1)
     >>> [(result.name, len(result.cells)) for result in found.models]
     [('nestrec', 2), ('popularity', 1)]
-    >>> [gap.label for gap in found.model("popularity").at(4).gaps if gap.width == 4]
+    >>> [difference.label for difference in found.model("popularity").at(4).differences if difference.width == 4]
     ['recall@20', 'ndcg@20']
 
     """
-    names, skipped = chosen(models)
+    names, skipped = select_models(models)
+    callback = ComparisonCallbackList.of(callbacks)
     check_range("trials", whole_number("trials", trials, 10), 0, 100_000, 10)
     check_seconds(seconds)
     MetricAtCutoff.parse(metric)
     protocol = Protocol(
         widths=(widths if isinstance(widths, Widths) else Widths(widths)).values,
         cutoffs=check_cutoffs(cutoffs, train.n_items),
-        seeds=_checked_seeds(seeds),
+        seeds=_check_seeds(seeds),
         trials=trials,
         seconds=seconds,
         metric=metric,
@@ -109,10 +111,10 @@ def compare(
     )
     _check_tuning(trials)
     train = drop_cold(train)
-    data, known = _summary(train, test, watcher)
+    data, known = _describe_data(train, test, callback)
     parts = {"training": data.train_fingerprint, "test": data.test_fingerprint}
-    with _folder(out) as folder, RunLog(folder, parts) as log, Laboratory(train, test, log) as laboratory:
-        results = Procedure(protocol, names, laboratory, log, watcher, known).results()
+    with _open_folder(out) as folder, RunLog(folder, parts) as log, FitRunner(train, test, log) as runner:
+        results = ComparisonRun(protocol, names, runner, log, callback, known).execute()
     return Comparison(data, protocol, results, REFERENCE, skipped)
 
 
@@ -125,8 +127,8 @@ def _check_tuning(trials: int) -> None:
 
 
 @contextmanager
-def _folder(out: str | PathLike[str] | None) -> Iterator[Path]:
-    """Give the folder named, or one that is gone afterwards."""
+def _open_folder(out: str | PathLike[str] | None) -> Iterator[Path]:
+    """Yield the folder, or a temporary one."""
     if out is not None:
         yield Path(out)
         return
@@ -134,29 +136,31 @@ def _folder(out: str | PathLike[str] | None) -> Iterator[Path]:
         yield folder
 
 
-def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+def _check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     given = tuple(seeds)
     if not given or len(set(given)) < len(given):
-        told = ",".join(map(str, given)) or "none"
-        raise OptionError(f"seeds {told} must be at least one and none twice; give some, as in 0,1,2")
+        found = ",".join(map(str, given)) or "none"
+        raise OptionError(f"seeds must be one or more different numbers, such as 0,1,2; got {found}", option="seeds")
     return tuple(Run(seed=seed).seed for seed in given)
 
 
 class _Trained(NamedTuple):
-    """What every model knows, whatever it is."""
+    """The ids and training interactions of every model."""
 
     users: Vocabulary
     items: Vocabulary
     seen: Interactions
 
 
-def _summary(train: Interactions, test: Interactions, watcher: ComparisonCallback) -> tuple[DataSummary, BoolArray]:
-    """Check the data before hours are spent on them, describe them, and tell which test users are known."""
+def _describe_data(
+    train: Interactions, test: Interactions, callback: ComparisonCallback
+) -> tuple[DataSummary, BoolArray]:
+    """Check the data before the fits; return a summary and which test users are warm, (n_test_users,)."""
     check_learnable(train)
     carve(VALIDATION, train)
     held, rows, unmatched = match(_Trained(train.users, train.items, train), test)
     if (warning := unmatched.warning(test.n_interactions)) is not None:
-        watcher.note(f"warning: {warning}")
+        callback.on_message(f"warning: {warning}")
     known = np.zeros(len(rows), dtype=np.bool_)
     known[held.known] = True
     summary = DataSummary(

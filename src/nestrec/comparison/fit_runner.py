@@ -1,8 +1,8 @@
-"""`Laboratory`: where models are fitted and judged: the parts of the data in files, the log, the processes.
+"""`FitRunner`: fits and evaluates jobs in worker processes, with the parts of the data in files and a log of outcomes.
 
-Tuning sees the training interactions alone, divided once: a tenth, drawn at random, is the validation part of every
-model, as far as its users and items stand in the other nine tenths. The test part is written where a process can read
-it only when the first model is judged on it.
+Tuning uses only the training interactions. They are split once: a random 10% is the validation part of every model, as
+far as its users and items are in the other 90%. The test part is written to a file that workers can read only when the
+first model is evaluated on it.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ from nestrec.training.validation_part import carve
 VALIDATION = RandomSplit(0.1)
 
 
-class Laboratory:
-    """Fits jobs, once each; use it in a `with` block."""
+class FitRunner:
+    """Runs each job once; use it in a `with` block."""
 
     def __init__(self, train: Interactions, test: Interactions | None, log: RunLog) -> None:
         self._train, self._test, self._log = train, test, log
-        self._open = ExitStack()
-        self._folder = self._open.enter_context(temporary_folder())
+        self._resources = ExitStack()
+        self._folder = self._resources.enter_context(temporary_folder())
         self._worker: Worker | None = None
 
-    def outcome(self, job: Job) -> Outcome:
-        """Return what the job gives: from the log where it was done before, otherwise by doing it."""
-        found = self._log.outcome(job)
-        if found is None:
-            found = self._judged_on_test(job) if job.part == "test" else self._validated(job)
-            self._log.add(job, found)
-        return found
+    def run(self, job: Job) -> Outcome:
+        """Return the outcome of a job, from the log if it was run before."""
+        outcome = self._log.outcome(job)
+        if outcome is None:
+            outcome = self._evaluate_on_test(job) if job.part == "test" else self._validate(job)
+            self._log.add(job, outcome)
+        return outcome
 
-    def _validated(self, job: Job) -> Outcome:
-        """Fit in a process that is kept for the next trial."""
-        train, held_out = self._part("search"), self._part("validation")
+    def _validate(self, job: Job) -> Outcome:
+        """Fit in a worker that is kept for the next trial."""
+        train, held_out = self._write_part("search"), self._write_part("validation")
         if self._worker is None or not self._worker.is_alive:
-            self.rest()
+            self.stop_worker()
             self._worker = Worker(job.threads)
-        return self._worker.outcome(job, train, held_out)
+        return self._worker.fit(job, train, held_out)
 
-    def _judged_on_test(self, job: Job) -> Outcome:
-        """Fit in a fresh process, whose memory is this fit's."""
-        self.rest()
-        train, held_out = self._part("train"), self._part("test")
+    def _evaluate_on_test(self, job: Job) -> Outcome:
+        """Fit in a new worker, so that its peak memory is that of this fit."""
+        self.stop_worker()
+        train, held_out = self._write_part("train"), self._write_part("test")
         with Worker(job.threads) as worker:
-            return worker.outcome(job, train, held_out, self._log.per_user_path(job))
+            return worker.fit(job, train, held_out, self._log.per_user_path(job))
 
-    def _part(self, name: str) -> Path:
-        place = self._folder / name
-        if not place.exists():
-            write_interactions(place, self._interactions(name))
-        return place
+    def _write_part(self, name: str) -> Path:
+        path = self._folder / name
+        if not path.exists():
+            write_interactions(path, self._select_part(name))
+        return path
 
-    def _interactions(self, name: str) -> Interactions:
+    def _select_part(self, name: str) -> Interactions:
         if name == "test":
             assert self._test is not None
             return self._test
@@ -70,17 +70,17 @@ class Laboratory:
         search, validation, _ = carve(VALIDATION, self._train)
         return search if name == "search" else validation
 
-    def rest(self) -> None:
-        """End the process that is kept, so that the next fit begins in a new one."""
+    def stop_worker(self) -> None:
+        """Stop the worker that is kept; the next fit starts a new one."""
         if self._worker is not None:
             self._worker.__exit__(None, None, None)
             self._worker = None
 
-    def __enter__(self) -> Laboratory:
-        """Return the laboratory."""
+    def __enter__(self) -> FitRunner:
+        """Return the runner."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End the processes and remove the files."""
-        self.rest()
-        self._open.close()
+        """Stop the worker and remove the files."""
+        self.stop_worker()
+        self._resources.close()

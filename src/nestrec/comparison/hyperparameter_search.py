@@ -1,8 +1,8 @@
-"""The search for a model's best options: a tree-structured Parzen estimator (Bergstra et al. 2011), by Optuna.
+"""Hyperparameter search by a tree-structured Parzen estimator (Bergstra et al. 2011) from Optuna.
 
-The first trial is always the defaults, so tuning cannot end with worse options than none, as the validation part sees
-it. The estimator is seeded and asked one trial at a time: with the same values it proposes the same options, which is
-how an interrupted search goes on: it is gone through again, and trials that were done are looked up, not fitted.
+The first trial always has the default options, so the result is never worse than them on the validation part. The
+estimator is seeded and proposes one trial at a time. An interrupted search is resumed by repeating it: the proposals
+are the same, and the outcomes of finished trials come from the log.
 """
 
 from __future__ import annotations
@@ -23,77 +23,77 @@ if TYPE_CHECKING:
 
 Space = dict[str, Range | Choice]
 
-_FAILURES = 5  # as many from the start, and the search is given up
+_FAILURES = 5  # the search ends if so many first trials all fail
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may spend. The trial under way when the seconds are spent is finished."""
+    """Limits of a search. The trial that is running when the seconds are spent is finished."""
 
-    trials: int  # fits, that of the defaults among them
-    seconds: float | None  # of fits; None: no limit
+    trials: int  # fits, that of the defaults included
+    seconds: float | None  # of fitting; None: no limit
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Options that were tried."""
+    """Options with the metric they reached."""
 
     options: Options
-    value: float  # NaN where the fit failed
+    value: float  # NaN if the fit failed
     seconds: float
     error: str | None = None
 
 
 @dataclass(frozen=True)
-class Search:
-    """What a search found; the defaults' trial is the first."""
+class SearchResult:
+    """All trials of a search; the first has the default options."""
 
     trials: tuple[Trial, ...]
 
     @property
     def best(self) -> Trial | None:
-        """The trial of highest value, the first of equal ones; None where every fit failed."""
+        """The trial with the highest value, the first among ties; None if every fit failed."""
         done = [trial for trial in self.trials if not math.isnan(trial.value)]
         return max(done, key=lambda trial: trial.value, default=None)
 
     @property
     def seconds(self) -> float:
-        """Seconds of all its fits."""
+        """Seconds of all fits."""
         return math.fsum(trial.seconds for trial in self.trials)
 
     @property
     def error(self) -> str | None:
-        """The last fit's error where every fit failed."""
+        """The error of the last fit if every fit failed."""
         return None if self.best is not None else self.trials[-1].error
 
 
-def defaults_of(model: type[Baseline]) -> Options:
-    """Return the default of every option that tuning may change."""
-    made = model()
-    return {name: getattr(made, name) for name in model.space}
+def get_defaults(model: type[Baseline]) -> Options:
+    """Return the defaults of the options in the search space."""
+    instance = model()
+    return {name: getattr(instance, name) for name in model.space}
 
 
 def search(
     model: type[Baseline], budget: Budget, metric: str, fit: Callable[[Options], Outcome], seed: int = 0
-) -> Search:
-    """Try the defaults, then what the estimator proposes, until the budget is spent. `metric` is what it maximises.
+) -> SearchResult:
+    """Maximize `metric`: evaluate the defaults, then proposals of the estimator, until the budget is spent.
 
-    Raises MissingExtraError without Optuna, unless the defaults are all there is to try.
+    Raises MissingExtraError without Optuna, unless there is only one trial.
     """
-    space, defaults = model.space, defaults_of(model)
-    trials = [_tried(defaults, fit(defaults), metric)]
+    space, defaults = model.space, get_defaults(model)
+    trials = [_to_trial(defaults, fit(defaults), metric)]
     if not space or budget.trials == 1:
-        return Search(tuple(trials))
+        return SearchResult(tuple(trials))
     study = _study(seed, budget.trials)
-    distributions = {name: _distribution(where) for name, where in space.items()}
+    distributions = {name: _distribution(domain) for name, domain in space.items()}
     _tell_defaults(study, trials[0], space, distributions)
     while len(trials) < budget.trials and not _is_spent(trials, budget):
-        asked = study.ask(distributions)
-        options = {name: _value(space[name], asked.params[name]) for name in space}
-        trial = _tried(options, fit(options), metric)
+        proposal = study.ask(distributions)
+        options = {name: _value(space[name], proposal.params[name]) for name in space}
+        trial = _to_trial(options, fit(options), metric)
         trials.append(trial)
-        _tell(study, asked, trial)
-    return Search(tuple(trials))
+        _tell(study, proposal, trial)
+    return SearchResult(tuple(trials))
 
 
 def check_optuna() -> None:
@@ -106,7 +106,7 @@ def _study(seed: int, trials: int) -> Study:
     check_optuna()
     import optuna
 
-    # A quarter of a small budget at random, ten trials of a large one, before the estimator is believed.
+    # A quarter of a small budget, or ten trials of a large one, are random, before the estimator proposes.
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=max(1, min(10, trials // 4)))
     return optuna.create_study(direction="maximize", sampler=sampler)
 
@@ -117,45 +117,45 @@ def _is_spent(trials: list[Trial], budget: Budget) -> bool:
     return budget.seconds is not None and math.fsum(trial.seconds for trial in trials) >= budget.seconds
 
 
-def _tried(options: Options, outcome: Outcome, metric: str) -> Trial:
+def _to_trial(options: Options, outcome: Outcome, metric: str) -> Trial:
     return Trial(options, outcome.mean(metric), outcome.seconds, outcome.error)
 
 
-def _tell(study: Study, asked: Any, trial: Trial) -> None:
+def _tell(study: Study, proposal: Any, trial: Trial) -> None:
     from optuna.trial import TrialState
 
     if math.isnan(trial.value):
-        study.tell(asked, state=TrialState.FAIL)
+        study.tell(proposal, state=TrialState.FAIL)
     else:
-        study.tell(asked, trial.value)
+        study.tell(proposal, trial.value)
 
 
 def _tell_defaults(study: Study, trial: Trial, space: Space, distributions: dict[str, BaseDistribution]) -> None:
-    """Let the estimator learn from the defaults, where they lie in the space (None for "by the data" may not)."""
+    """Add the defaults to the study if they are in the search space (None for data-dependent defaults may not be)."""
     import optuna
 
-    params = {name: _inside(space[name], value) for name, value in trial.options.items()}
+    params = {name: _to_parameter(space[name], value) for name, value in trial.options.items()}
     if math.isnan(trial.value) or None in params.values():
         return
     study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=trial.value))
 
 
-def _inside(where: Range | Choice, value: Any) -> Any:
-    """Return the value as the estimator's parameter; None where it is outside."""
-    if isinstance(where, Choice):
-        return where.values.index(value) if value in where.values else None
-    return value if isinstance(value, (int, float)) and where.low <= value <= where.high else None
+def _to_parameter(domain: Range | Choice, value: Any) -> Any:
+    """Return the value as a parameter of the estimator; None if it is outside the space."""
+    if isinstance(domain, Choice):
+        return domain.values.index(value) if value in domain.values else None
+    return value if isinstance(value, (int, float)) and domain.low <= value <= domain.high else None
 
 
-def _value(where: Range | Choice, parameter: Any) -> Any:
-    return where.values[parameter] if isinstance(where, Choice) else parameter
+def _value(domain: Range | Choice, parameter: Any) -> Any:
+    return domain.values[parameter] if isinstance(domain, Choice) else parameter
 
 
-def _distribution(where: Range | Choice) -> BaseDistribution:
+def _distribution(domain: Range | Choice) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(where, Choice):
-        return CategoricalDistribution(tuple(range(len(where.values))))  # positions, so that values may be anything
-    if where.integer:
-        return IntDistribution(int(where.low), int(where.high), log=where.log)
-    return FloatDistribution(where.low, where.high, log=where.log)
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(tuple(range(len(domain.values))))  # indices, so that values may have any type
+    if domain.integer:
+        return IntDistribution(int(domain.low), int(domain.high), log=domain.log)
+    return FloatDistribution(domain.low, domain.high, log=domain.log)

@@ -1,10 +1,10 @@
-"""Whether nestrec and another model differ: paired over users, and corrected for how often that is asked.
+"""Significance of differences between nestrec and other models: paired over users, Holm-corrected.
 
-For each metric and each pair of a model and a width the null hypothesis is that the two models have the same mean over
-users, where a user's value is the mean over the seeds. The test is the paired bootstrap of `evaluation.significance`.
-The p-values of one metric, over all models and widths, are corrected by Holm's step-down procedure (Holm 1979), which
-holds the chance of any false difference in that metric to 5% whatever the dependence between them. What is uncertain
-is which users come; that training is random is shown by the figures of each seed and is not part of the test.
+For each metric and each pair of model and width, the null hypothesis is that both models have the same mean over users,
+where a user's value is the mean over seeds. The test is the paired bootstrap of `evaluation.significance`. The p-values
+of one metric, over all models and widths, are corrected by Holm's step-down procedure (Holm 1979), which bounds the
+family-wise error rate of the metric whatever the dependence between tests. The test generalises over users; the
+variation over seeds is reported beside it and is not part of the test.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from nestrec.arrays import Float64Array
-from nestrec.comparison.result import Gap
+from nestrec.comparison.result import PairedDifference
 from nestrec.evaluation.significance import paired_differences
 
 
 class Pair(NamedTuple):
-    """Another model's cell beside nestrec at a width."""
+    """The values per user of nestrec and of another model at a width."""
 
     model: str
     width: int  # nestrec's
@@ -26,27 +26,32 @@ class Pair(NamedTuple):
     other: Float64Array
 
 
-def gaps_of(pairs: Mapping[str, Sequence[Pair]], samples: int = 10_000) -> dict[str, list[Gap]]:
-    """Return model -> its gaps, given the pairs of each metric; the correction is within a metric."""
-    found: dict[str, list[Gap]] = {}
+def compute_differences(
+    pairs: Mapping[str, Sequence[Pair]], samples: int = 10_000
+) -> dict[str, list[PairedDifference]]:
+    """Return the differences by model, given the pairs of each metric; corrected within each metric."""
+    found: dict[str, list[PairedDifference]] = {}
     for label, of_label in pairs.items():
         differences = paired_differences([pair.reference - pair.other for pair in of_label], samples)
-        corrected = holm([difference.p_value for difference in differences])
+        corrected = correct_holm([difference.p_value for difference in differences])
         for pair, difference, p_value in zip(of_label, differences, corrected, strict=True):
-            gap = Gap(label, pair.width, difference.mean, difference.low, difference.high, difference.p_value, p_value)
-            found.setdefault(pair.model, []).append(gap)
+            found.setdefault(pair.model, []).append(
+                PairedDifference(
+                    label, pair.width, difference.mean, difference.low, difference.high, difference.p_value, p_value
+                )
+            )
     return found
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number by Holm's step-down procedure, in the order given.
+def correct_holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm-corrected p-values in the order given.
 
-    >>> holm([0.01, 0.04, 0.03])
+    >>> correct_holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    order = sorted(range(len(p_values)), key=lambda position: p_values[position])
     corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = largest
+    for rank, position in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[position]))
+        corrected[position] = largest
     return corrected

@@ -1,7 +1,7 @@
-"""How much memory a piece of work takes: the most this process held during it, less what it held before.
+"""Peak memory of a piece of work: the maximum resident memory during it, minus that before.
 
-Linux keeps the most a process ever held (VmHWM) and forgets it when "5" is written to clear_refs (proc(5)). Elsewhere
-the most ever held is all there is, so the work is measured by how far it raises that.
+Linux resets the maximum (VmHWM) when "5" is written to clear_refs (proc(5)). Elsewhere there is only the maximum since
+the start of the process, so the work is measured by how far it raises that.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from contextlib import suppress
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
-_FORGET = Path("/proc/self/clear_refs")
+_RESET = Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Begins to measure when it is made."""
+    """Starts to measure when it is created."""
 
     def __init__(self) -> None:
         gc.collect()
         with suppress(AttributeError, OSError, TypeError):
-            ctypes.CDLL(None).malloc_trim(0)  # or the work would find memory that earlier work left
+            ctypes.CDLL(None).malloc_trim(0)  # memory freed earlier would not count again
         with suppress(OSError):
-            _FORGET.write_text("5", encoding="ascii")
-        self._before = _held("VmRSS")
+            _RESET.write_text("5", encoding="ascii")
+        self._before = _read_memory("VmRSS")
 
     def bytes(self) -> int:
-        """Return the most held since then, less what was held then."""
-        return max(0, _held("VmHWM") - self._before)
+        """Return the maximum since the start, minus the memory at the start."""
+        return max(0, _read_memory("VmHWM") - self._before)
 
 
-def _held(field: str) -> int:
-    """Return a figure of the process in bytes."""
+def _read_memory(field: str) -> int:
+    """Return a memory figure of this process in bytes."""
     try:
         for line in _STATUS.read_text(encoding="ascii").splitlines():
             if line.startswith(f"{field}:"):

@@ -1,8 +1,8 @@
-"""`RunLog`: one JSON line for each finished fit in `runs.jsonl`, so that an interrupted comparison goes on.
+"""`RunLog`: one JSON line per finished fit in `runs.jsonl`, from which an interrupted comparison resumes.
 
-The first line names the data; a folder of other data is refused. A line is written in one piece and flushed to the
-disk; a last line that was cut off is dropped. Values of users lie beside it, in a file for each fit on the test part,
-and the line is written after them.
+The first line identifies the data; a folder with a log of other data is refused. Each line is written in one piece and
+synced to disk; an incomplete last line is dropped. The metrics per user of fits on the test part are in a file per fit,
+written before the line.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,16 +19,31 @@ import numpy as np
 
 from nestrec.artefact.tensors import Arrays, map_arrays
 from nestrec.comparison.job import Job, Outcome
+from nestrec.comparison.records import from_plain, to_plain
 from nestrec.errors import DataError, OptionError
 
 NAME = "runs.jsonl"
 _FORMAT = "nestrec-runs"
 
 
-class RunLog:
-    """The fits done so far in a folder, which is locked while this is open.
+@dataclass(frozen=True)
+class _Header:
+    format: str
+    version: int
+    data: dict[str, str]  # part -> fingerprint
 
-    Raises OptionError where the folder cannot be used, DataError where its log is damaged or belongs to other data.
+
+@dataclass(frozen=True)
+class _Entry:
+    key: str
+    job: Job
+    outcome: Outcome
+
+
+class RunLog:
+    """The finished fits in a folder, which is locked while the log is open.
+
+    Raises OptionError if the folder cannot be used, DataError if its log is damaged or of other data.
     """
 
     def __init__(self, folder: Path, data: Mapping[str, str]) -> None:
@@ -48,24 +63,24 @@ class RunLog:
             raise
 
     def outcome(self, job: Job) -> Outcome | None:
-        """Return what the job gave before, None where it was not done, failed, or its users' values are gone."""
+        """Return the outcome of a finished job; None if missing, failed, or without its per-user file."""
         found = self._outcomes.get(job.key(self._data))
         if found is None or found.error is not None or (job.part == "test" and not self.per_user_path(job).exists()):
             return None
         return found
 
     def add(self, job: Job, outcome: Outcome) -> None:
-        """Keep what a job gave. A failure is kept as an account and tried again by the next run."""
+        """Write the outcome of a job. Failures are recorded and tried again by the next run."""
         key = job.key(self._data)
         self._outcomes[key] = outcome
-        self._write({"key": key, "job": asdict(job), "outcome": asdict(outcome)})
+        self._write(to_plain(_Entry(key, job, outcome)))
 
     def per_user_path(self, job: Job) -> Path:
-        """Return where the values of a job's users are."""
+        """Return the path of the metrics per user of a job."""
         return self.folder / "users" / f"{job.key(self._data)}.safetensors"
 
     def per_user(self, job: Job) -> Arrays:
-        """Return `WIDTH LABEL` -> (n_users,) float32. Raises ModelFileError where the file is damaged."""
+        """Return `WIDTH LABEL` -> (n_users,) float32. Raises ModelFileError if the file is damaged."""
         path = self.per_user_path(job)
         with path.open("rb") as file:
             return {name: np.array(values) for name, values in map_arrays(path, file).items()}
@@ -75,7 +90,7 @@ class RunLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Give the folder back."""
+        """Unlock the folder."""
         os.close(self._file)
 
     def _read(self, path: Path) -> None:
@@ -89,37 +104,41 @@ class RunLog:
             return
         for number, line in enumerate(lines, start=1):
             try:
-                entry = json.loads(line)
                 if number == 1:
-                    self._check(entry, path)
+                    self._check(from_plain(json.loads(line), _Header), path)
                 else:
-                    self._outcomes[entry["key"]] = Outcome.from_dict(entry["outcome"])
-            except (ValueError, KeyError, TypeError) as error:
-                if isinstance(error, DataError):
-                    raise
+                    entry = from_plain(json.loads(line), _Entry)
+                    self._outcomes[entry.key] = entry.outcome
+            except DataError:
+                raise
+            except (ValueError, RecursionError) as error:
                 raise DataError(
                     f"{path} is damaged in line {number} ({error}); remove that line, or name another folder"
                 ) from error
 
-    def _check(self, header: Mapping[str, Any], path: Path) -> None:
-        if header["format"] != _FORMAT or header["version"] != 1:
-            raise DataError(f"{path} is no log of runs of this version; name another folder")
+    def _check(self, header: _Header, path: Path) -> None:
+        if header.format != _FORMAT or header.version != 1:
+            raise DataError(
+                f"{path} must be a log of runs of version 1, got format {header.format!r}, version {header.version}; "
+                "name another folder"
+            )
         for part, fingerprint in self._data.items():
-            if header["data"].get(part) != fingerprint:
+            if header.data.get(part) != fingerprint:
+                own = header.data.get(part, "none")[:12]
                 raise DataError(
-                    f"{path} holds runs on other data: its {part} part is {str(header['data'].get(part))[:12]}, the "
-                    f"one given is {fingerprint[:12]}; name another folder, or give the data it was begun with"
+                    f"{path} must be a log of the same data, but its {part} part is {own}, got {fingerprint[:12]};"
+                    " name another folder, or give the data the log was started with"
                 )
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False, allow_nan=True).encode() + b"\n"
+        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
         try:
-            while line:  # a disk that is nearly full takes a part, and tells at the next one
+            while line:  # a nearly full disk takes a part, and fails at the next
                 line = line[os.write(self._file, line) :]
             os.fsync(self._file)
         except OSError as error:
             raise OptionError(
-                f"{self.folder / NAME} cannot be written ({error.strerror}); make room and give the same command again"
+                f"{self.folder / NAME} cannot be written ({error.strerror}); free disk space and run it again"
             ) from error
 
 
@@ -131,4 +150,6 @@ def _lock(file: int, folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise OptionError(f"another run is writing to {folder}; wait for its end, or name another folder") from error
+        raise OptionError(
+            f"{folder} must not be in use, but another run is writing to it; wait for it to end, or name another folder"
+        ) from error

@@ -1,4 +1,4 @@
-"""Interactions in a folder, so that another process can read them: safetensors, as a model's are; without times."""
+"""Interactions in safetensors files, for worker processes; without timestamps."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def write_interactions(folder: Path, interactions: Interactions) -> None:
     write_arrays(folder / _FILE, {**ids, "indptr": interactions.indptr, "indices": interactions.indices})
 
 
-def stored_interactions(folder: Path) -> Interactions:
-    """Return what was written, in memory of its own. Raises ModelFileError where the file is damaged."""
+def read_stored_interactions(folder: Path) -> Interactions:
+    """Read interactions into memory. Raises ModelFileError if the file is damaged."""
     path = folder / _FILE
     with path.open("rb") as file:
         arrays = {name: np.array(array) for name, array in map_arrays(path, file).items()}

@@ -1,13 +1,12 @@
-"""Tuning one model on one budget, whatever its kind, and `tune`, which does it for a single model.
+"""`tune`: hyperparameter search for one model; and `Tuner`, which gives models of every kind the same budget.
 
-A budget is a number of fits per width. A model of one fit per width spends it on each width by itself. A model whose
-one fit serves all widths spends as many fits in all, each scored by its mean over the widths; so does a model without
-width. So none is tried with more fits than another.
+A budget is a number of fits per width. A model with one fit per width has a search per width. A model whose single fit
+serves all widths, or that has none, has one search with the budgets of all widths, scored by the mean over widths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,13 +14,13 @@ from nestrec.arguments import check_count
 from nestrec.atomic.workspace import temporary_folder
 from nestrec.baselines.baseline import Kind
 from nestrec.baselines.registry import BASELINES
-from nestrec.comparison.callbacks import ComparisonCallback, NullComparisonCallback
-from nestrec.comparison.fit_runner import Laboratory
-from nestrec.comparison.hyperparameter_search import Budget, Search, Trial, check_optuna, search
+from nestrec.comparison.callbacks import ComparisonCallback, ComparisonCallbackList
+from nestrec.comparison.fit_runner import FitRunner
+from nestrec.comparison.hyperparameter_search import Budget, SearchResult, Trial, check_optuna, search
 from nestrec.comparison.job import Job, Outcome
+from nestrec.comparison.model_choice import REFERENCE, check_model
 from nestrec.comparison.result import Options
 from nestrec.comparison.run_log import RunLog
-from nestrec.comparison.select_models import REFERENCE, check_model
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError, TrainingError
@@ -39,7 +38,7 @@ class TunedUnit:
     """The search for the options of one fit."""
 
     widths: Unit
-    search: Search
+    search: SearchResult
 
     @property
     def defaults(self) -> Trial:
@@ -55,7 +54,7 @@ class TunedUnit:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What tuning a model found: one search where a fit serves all widths, one for each width otherwise."""
+    """Result of tuning a model: one search if a fit serves all widths, otherwise one per width."""
 
     model: str
     kind: str
@@ -63,7 +62,7 @@ class Tuning:
     units: tuple[TunedUnit, ...]
 
     def at(self, width: int) -> TunedUnit:
-        """Return the search that a width's options come from; raise OptionError for a width that was not tuned."""
+        """Return the search for the options at a width; raise OptionError if the width was not tuned."""
         for unit in self.units:
             if width in unit.widths:
                 return unit
@@ -94,69 +93,69 @@ def tune(
     metric: str = "ndcg@20",
     seed: int = 0,
     threads: int | None = None,
-    watcher: ComparisonCallback = NullComparisonCallback(),  # noqa: B008 - it has no state
+    callbacks: ComparisonCallback | Sequence[ComparisonCallback] = (),
 ) -> Tuning:
-    """Search a model's options on a validation part, a random tenth of the interactions; the defaults come first.
+    """Search the options of a model on a validation part, a random 10% of the interactions; the defaults come first.
 
     Args:
-        interactions: what to train on.
+        interactions: training interactions.
         model: a name such as nestrec, ials, ease; `nestrec.baselines.BASELINES` lists them.
-        widths: what the model is wanted at.
-        trials: fits, the defaults' among them; for each width where the model is trained for one width at a time.
-        seconds: no further fit is begun after as many seconds of fitting; None is no limit.
-        metric: what to maximise, averaged over the widths of a fit.
+        widths: widths of the model.
+        trials: fits, that of the defaults included; per width if the model needs a fit per width.
+        seconds: start no further fit after this many seconds of fitting; None is no limit.
+        metric: metric to maximize, averaged over the widths of a fit.
         seed: of the search and the fits.
         threads: None uses all processors.
-        watcher: told how it goes.
+        callbacks: notified of progress.
 
     Raises:
-        OptionError: a value breaks its rule, or the model has nothing to tune.
-        MissingExtraError: Optuna or what the model needs is not installed.
+        OptionError: an argument is invalid, or the model has no options to tune.
+        MissingExtraError: Optuna or a dependency of the model is not installed.
         TrainingError: every fit failed.
 
     >>> from nestrec import SyntheticData, tune
-    >>> world = SyntheticData(n_users=100, n_items=120).generate(seed=0)
-    >>> found = tune(world.interactions, "ease", widths=[4], trials=2, threads=1)
+    >>> data = SyntheticData(n_users=100, n_items=120).generate(seed=0)
+    >>> found = tune(data.interactions, "ease", widths=[4], trials=2, threads=1)
     >>> len(found.at(4).search.trials), found.at(4).best.value >= found.at(4).defaults.value
     (2, True)
 
     """
-    ladder = widths if isinstance(widths, Widths) else Widths(widths)
+    checked = widths if isinstance(widths, Widths) else Widths(widths)
     check_model(model)
     check_optuna()
     check_count("trials", trials, 100_000, 30)
     check_seconds(seconds)
     if not BASELINES[model].space:
         raise OptionError(f"{model} has no options to tune; choose another model")
-    tuner = Tuner(ladder.values, metric, seed, checked_threads(threads), watcher)
-    watcher.planned(trials * len(tuner.units(model)))
+    tuner = Tuner(checked.values, metric, seed, checked_threads(threads), ComparisonCallbackList.of(callbacks))
+    tuner.callback.on_start(trials * len(tuner.units(model)))
     with (
         temporary_folder() as folder,
         RunLog(folder, {"training": interactions.fingerprint()}) as log,
-        Laboratory(interactions, None, log) as laboratory,
+        FitRunner(interactions, None, log) as runner,
     ):
-        found = tuple(tuner.tuned(model, Budget(trials, seconds), laboratory))
+        found = tuple(tuner.tune(model, Budget(trials, seconds), runner))
     for unit in found:
         if unit.search.best is None:
-            raise TrainingError(f"no fit of {model} came to its end: {unit.search.error}")
+            raise TrainingError(f"every fit of {model} failed: {unit.search.error}")
     return Tuning(model, str(BASELINES[model].kind), metric, found)
 
 
 def check_seconds(seconds: float | None) -> None:
-    """Raise OptionError for a limit that leaves no time."""
+    """Raise OptionError for a time limit that is not positive."""
     if seconds is not None and not seconds > 0:
-        raise OptionError(f"seconds {seconds} leave no time; give a number above 0, or leave it out for no limit")
+        raise OptionError(f"seconds must be above 0, got {seconds}; leave it out for no limit", option="seconds")
 
 
 @dataclass(frozen=True)
 class Tuner:
-    """How models are tuned: the same for all."""
+    """Tuning settings, the same for all models."""
 
     widths: Unit
     metric: str
     seed: int
     threads: int
-    watcher: ComparisonCallback
+    callback: ComparisonCallbackList
 
     def __post_init__(self) -> None:
         """Check the metric and the seed."""
@@ -164,45 +163,45 @@ class Tuner:
         Run(seed=self.seed)
 
     def units(self, model: str) -> list[Unit]:
-        """Return the widths of each fit that the model needs to be had at all widths."""
+        """Return the widths of each fit that is needed to have the model at all widths."""
         single = BASELINES[model].kind is Kind.SINGLE
         return [(width,) for width in self.widths] if single else [self.widths]
 
     def budget(self, model: str, trials: int, seconds: float | None) -> Budget:
-        """Return what one unit of the model may spend, given what a width may."""
+        """Return the budget of one search, given the budget per width."""
         share = 1 if BASELINES[model].kind is Kind.SINGLE else len(self.widths)
         return Budget(trials * share, None if seconds is None else seconds * share)
 
-    def tuned(self, model: str, budget: Budget, laboratory: Laboratory) -> list[TunedUnit]:
-        """Search the options of each unit."""
+    def tune(self, model: str, budget: Budget, runner: FitRunner) -> list[TunedUnit]:
+        """Search the options of each fit."""
         found = []
         for unit in self.units(model):
             at = "" if len(unit) > 1 else f" at width {unit[0]}"
-            self.watcher.began(f"tuning {model}{at}")
-            result = self._search(model, unit, budget, laboratory)
-            self.watcher.fitted(budget.trials - len(result.trials))
-            self.watcher.note(f"tuned {model}{at}: {_told(result, self.metric)}")
+            self.callback.on_step(f"tuning {model}{at}")
+            result = self._search(model, unit, budget, runner)
+            self.callback.on_progress(budget.trials - len(result.trials))
+            self.callback.on_message(f"tuned {model}{at}: {_summarize(result, self.metric)}")
             found.append(TunedUnit(unit, result))
-        laboratory.rest()
+        runner.stop_worker()
         return found
 
-    def _search(self, model: str, unit: Unit, budget: Budget, laboratory: Laboratory) -> Search:
+    def _search(self, model: str, unit: Unit, budget: Budget, runner: FitRunner) -> SearchResult:
         def fit(options: Options) -> Outcome:
             metric = MetricAtCutoff.parse(self.metric)
             job = Job(model, options, unit, "validation", self.seed, self.threads, (metric.k,), (metric.name,))
-            outcome = laboratory.outcome(job)
-            self.watcher.fitted(1)
+            outcome = runner.run(job)
+            self.callback.on_progress(1)
             return outcome
 
         return search(BASELINES[model], budget, self.metric, fit, self.seed)
 
 
-def _told(found: Search, metric: str) -> str:
-    if found.best is None:
-        return f"every fit failed: {found.error}"
+def _summarize(result: SearchResult, metric: str) -> str:
+    if result.best is None:
+        return f"every fit failed: {result.error}"
     return (
-        f"{metric} {found.trials[0].value:.4f} with defaults, {found.best.value:.4f} at best, "
-        f"{format_count(len(found.trials), 'fit')}, {found.seconds:.1f} s"
+        f"{metric} {result.trials[0].value:.4f} with defaults, {result.best.value:.4f} at best, "
+        f"{format_count(len(result.trials), 'fit')}, {result.seconds:.1f} s"
     )
 
 

@@ -1,4 +1,4 @@
-"""`Worker`: a child process that fits models, seen from its parent; it runs `nestrec.comparison.worker_main`."""
+"""`Worker`: a child process that fits models; it runs `nestrec.comparison.worker_main`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
 import nestrec
-from nestrec.comparison.job import Job, Outcome
+from nestrec.comparison.job import Job, Outcome, Request
+from nestrec.comparison.records import from_plain, to_plain
 
-_COMMAND = (sys.executable, "-P", "-m", "nestrec.comparison.worker_main")  # -P: no module of the user's folder is taken
+_COMMAND = (sys.executable, "-P", "-m", "nestrec.comparison.worker_main")  # -P: no import from the working directory
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read when libraries are loaded
 
 
 class Worker:
-    """Fits one job after another; a `with` block ends the process, whatever it is doing."""
+    """Fits one job after another; leaving the `with` block kills the process."""
 
     def __init__(self, threads: int, command: Sequence[str] = _COMMAND) -> None:
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
-        # Ctrl-C reaches this process alone: a model would take it as a wish to stop early and give half a fit.
+        # A session of its own: Ctrl-C must not reach the child, where models would stop early and return half a fit.
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -38,30 +38,31 @@ class Worker:
             start_new_session=True,
         )
 
-    def outcome(self, job: Job, train: Path, held_out: Path, per_user: Path | None = None) -> Outcome:
-        """Fit, evaluate, write the values of users where asked; a process that dies gives an outcome with an error."""
+    def fit(self, job: Job, train: Path, held_out: Path, per_user: Path | None = None) -> Outcome:
+        """Fit and evaluate; write the metrics per user to `per_user`. If the process dies, the outcome has an error."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        request = {"job": asdict(job), "train": str(train), "held_out": str(held_out)}
-        told = json.dumps({**request, "per_user": None if per_user is None else str(per_user)})
+        request = Request(job, str(train), str(held_out), None if per_user is None else str(per_user))
         answer = ""
         with suppress(BrokenPipeError):
-            self._process.stdin.write(told + "\n")
+            self._process.stdin.write(json.dumps(to_plain(request)) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
-        return Outcome.from_dict(json.loads(answer)) if answer.endswith("\n") else Outcome.failed(self._death())
+        if not answer.endswith("\n"):
+            return Outcome.failed(self._describe_exit())
+        return from_plain(json.loads(answer), Outcome)
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can take another job."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
-    def _death(self) -> str:
+    def _describe_exit(self) -> str:
         code = self._process.wait()
         if code < 0:
             name = signal.Signals(-code).name
-            return f"its process was ended by {name}" + (
-                ", as happens where memory runs out; give it smaller data or a machine with more memory"
+            return f"its process was killed by {name}" + (
+                ", probably because memory ran out; use smaller data or a machine with more memory"
                 if name == "SIGKILL"
                 else ""
             )
@@ -74,7 +75,7 @@ class Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End the process."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -85,6 +86,6 @@ class Worker:
 
 
 def _search_path() -> str:
-    """Return where the child finds this same nestrec, and what else it was told."""
-    places = [str(Path(str(nestrec.__file__)).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
-    return os.pathsep.join(place for place in places if place)
+    """Return the import path with which the child finds this nestrec."""
+    folders = [str(Path(str(nestrec.__file__)).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+    return os.pathsep.join(folder for folder in folders if folder)

@@ -1,4 +1,4 @@
-"""All figures of a comparison as tables: by model and width, beyond accuracy, by seed, and the options chosen."""
+"""Detailed comparison tables: paired differences, catalogue metrics, every fit, and selected options."""
 
 from __future__ import annotations
 
@@ -6,96 +6,94 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nestrec.report.comparison import p_text
+from nestrec.report.comparison_view import NOTHING, ComparisonView, Verdict, format_p_value, judge
 from nestrec.report.table import TextTable
-from nestrec.report.verdict import Verdict, labels_of, standing
 
 if TYPE_CHECKING:
-    from nestrec.comparison.result import Cell, Comparison, Gap
-
-_NOTHING = "–"
+    from nestrec.comparison.result import Cell, PairedDifference
 
 
-def figures_table(found: Comparison, label: str) -> TextTable:
-    """Return a metric of every model at every width, with intervals, differences and corrected p-values."""
-    leads = (f"{found.reference} leads by", "95% interval", "corrected p", f"beside {found.reference}")
-    rows = [
-        (model.name, str(width), *_value(model.at(width), label), *_gap(model.at(width).gap(label, width)))
-        for model in found.models
-        for width in found.protocol.widths
-    ]
-    headers = ("model", "width", label, "95% interval", *leads)
-    return TextTable(headers, tuple(rows), f"{label}: every model at every width", n_left=1)
-
-
-def catalogue_table(found: Comparison) -> TextTable:
-    """Return what the lists do to the catalogue, at the cutoff that tuning went by."""
-    labels = _catalogue_labels(found)
+def differences_table(view: ComparisonView, label: str) -> TextTable:
+    """Return a metric of every model at every width with its interval, paired difference and corrected p-value."""
+    difference = (f"{view.reference} − model", "95% interval", "corrected p", "model is")
     rows = tuple(
-        (name, width, *(_figure(cell.beyond_accuracy.get(label)) for label in labels))
-        for name, width, cell in _cells(found)
+        (
+            model.name,
+            str(width),
+            *_format_estimate(model.at(width), label),
+            *_format_difference(model.at(width).difference(label, width)),
+        )
+        for model in view.comparison.models
+        for width in view.widths
     )
-    return TextTable(("model", "width", *labels), rows, "Beyond accuracy: what the lists do to the catalogue", n_left=1)
+    headers = ("model", "width", label, "95% interval", *difference)
+    return TextTable(headers, rows, f"{label}: every model at every width", n_left=1)
 
 
-def seeds_table(found: Comparison) -> TextTable:
-    """Return each fit's figures, which show how far training is random."""
-    labels = labels_of(found)
+def catalogue_table(view: ComparisonView) -> TextTable:
+    """Return the catalogue metrics at the cutoff of the metric that tuning maximized."""
+    cutoff = view.comparison.protocol.metric.rpartition("@")[2]
+    known = dict.fromkeys(label for _, _, cell in _cells(view) for label in cell.beyond_accuracy)
+    labels = [label for label in known if label.endswith(f"@{cutoff}")]
+    rows = tuple(
+        (name, width, *(_format_value(cell.beyond_accuracy.get(label)) for label in labels))
+        for name, width, cell in _cells(view)
+    )
+    return TextTable(("model", "width", *labels), rows, "Catalogue metrics", n_left=1)
+
+
+def seeds_table(view: ComparisonView) -> TextTable:
+    """Return the metrics of each fit, which show the variation over seeds."""
     rows = tuple(
         (
             name,
             width,
             str(fit.seed),
-            *(_figure(fit.metrics.get(label)) for label in labels),
+            *(_format_value(fit.metrics.get(label)) for label in view.labels),
             f"{fit.training_seconds:.3g}",
         )
-        for name, width, cell in _cells(found)
+        for name, width, cell in _cells(view)
         for fit in cell.seeds
     )
-    return TextTable(("model", "width", "seed", *labels, "seconds"), rows, "Every fit", n_left=1)
+    return TextTable(("model", "width", "seed", *view.labels, "seconds"), rows, "Every fit", n_left=1)
 
 
-def options_table(found: Comparison) -> TextTable:
-    """Return the options that each model was trained with, and what they reached in tuning."""
+def options_table(view: ComparisonView) -> TextTable:
+    """Return the options of each model and the metric they reached in tuning."""
     rows = tuple(
-        (name, width, _options(cell.options), str(cell.trials), _figure(cell.validation_value))
-        for name, width, cell in _cells(found)
+        (name, width, _format_options(cell.options), str(cell.trials), _format_value(cell.validation_value))
+        for name, width, cell in _cells(view)
     )
-    metric = f"{found.protocol.metric} in tuning"
-    return TextTable(("model", "width", "options", "trials", metric), rows, "Options chosen", n_left=3)
+    metric = f"{view.comparison.protocol.metric} in tuning"
+    return TextTable(("model", "width", "options", "trials", metric), rows, "Selected options", n_left=3)
 
 
-def _cells(found: Comparison) -> Iterator[tuple[str, str, Cell]]:
-    for model in found.models:
+def _cells(view: ComparisonView) -> Iterator[tuple[str, str, Cell]]:
+    for model in view.comparison.models:
         for cell in model.cells:
             yield model.name, "any" if cell.width is None else str(cell.width), cell
 
 
-def _catalogue_labels(found: Comparison) -> tuple[str, ...]:
-    cutoff = labels_of(found)[0].rpartition("@")[2]
-    known: dict[str, None] = {label: None for _, _, cell in _cells(found) for label in cell.beyond_accuracy}
-    return tuple(label for label in known if label.rpartition("@")[2] == cutoff)
-
-
-def _value(cell: Cell, label: str) -> tuple[str, str]:
+def _format_estimate(cell: Cell, label: str) -> tuple[str, str]:
     if label not in cell.metrics:
-        return (_NOTHING, _NOTHING)
+        return (NOTHING, NOTHING)
     interval = cell.intervals.get(label)
-    return f"{cell.metrics[label]:.4f}", _NOTHING if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+    return f"{cell.metrics[label]:.4f}", NOTHING if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
 
 
-def _gap(gap: Gap | None) -> tuple[str, str, str, str]:
-    if gap is None:
-        return (_NOTHING,) * 4
-    stands = standing(gap)
-    told = str(stands) if stands is Verdict.UNCLEAR else f"{stands.mark} {stands}"
-    return f"{gap.mean:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}", p_text(gap.corrected_p_value), told
+def _format_difference(difference: PairedDifference | None) -> tuple[str, str, str, str]:
+    if difference is None:
+        return (NOTHING,) * 4
+    verdict = judge(difference)
+    shown = str(verdict) if verdict is Verdict.NOT_SIGNIFICANT else f"{verdict.mark} {verdict}"
+    interval = f"{difference.low:+.4f} to {difference.high:+.4f}"
+    return f"{difference.mean:+.4f}", interval, format_p_value(difference.corrected_p_value), shown
 
 
-def _figure(value: float | None) -> str:
-    return _NOTHING if value is None or math.isnan(value) else f"{value:.4g}"
+def _format_value(value: float | None) -> str:
+    return NOTHING if value is None or math.isnan(value) else f"{value:.4g}"
 
 
-def _options(options: dict[str, Any]) -> str:
-    told = (f"{name} {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in options.items())
-    return ", ".join(told) or _NOTHING
+def _format_options(options: dict[str, Any]) -> str:
+    shown = (f"{name} {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in options.items())
+    return ", ".join(shown) or NOTHING

@@ -1,196 +1,197 @@
-"""What a comparison found, in plain words: the conclusion, and how it was measured."""
+"""Comparison results in sentences: the conclusion, and the method."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from nestrec.data.read_report import format_count
+from nestrec.report.comparison_view import SIGNIFICANCE_LEVEL, ComparisonView, Rival, Verdict, format_p_value
 from nestrec.report.durations import readable_seconds
-from nestrec.report.verdict import ALPHA, Rival, Verdict, labels_of, rivals, standing
-
-if TYPE_CHECKING:
-    from nestrec.comparison.result import Comparison, DataSummary
 
 
-def conclusion(found: Comparison) -> tuple[str, ...]:
-    """Return the conclusion, one sentence or two an entry, the most important first."""
-    label = labels_of(found)[0]
-    told = (*_details(found, label), *_other_metrics(found), *_time(found), *_absent(found))
-    return (headline(found, label), *told, _rule(found))
+def conclusion(view: ComparisonView) -> tuple[str, ...]:
+    """Return the conclusion as sentences, the most important first."""
+    if not view.labels:
+        return (_describe_missing(view, view.comparison.protocol.metric), *_describe_absent(view))
+    first, *others = view.labels
+    details = _list_exceptions(view.rivals[first], view.reference)
+    headlines = (headline(view, label) for label in others)
+    return (headline(view, first), *details, *headlines, *_compare_times(view), *_describe_absent(view), _explain(view))
 
 
-def headline(found: Comparison, label: str) -> str:
-    """Return how the models compared stand to nestrec in one metric, in one sentence.
+def headline(view: ComparisonView, label: str) -> str:
+    """Return the number of significant differences to the other models in a metric, in one sentence."""
+    rivals, reference = view.rivals[label], view.reference
+    if not rivals:
+        return _describe_missing(view, label)
+    verdicts = [rival.verdict for rival in rivals]
+    if len(rivals) == 1:
+        return f"{label}: {reference} is {_describe_single(rivals[0])}."
+    if all(verdict is Verdict.WORSE for verdict in verdicts):
+        largest = max(rival.difference.corrected_p_value for rival in rivals)
+        p_value = format_p_value(largest)
+        p_value = f"p {p_value}" if p_value.startswith("<") else f"p ≤ {p_value}"
+        return f"{label}: {reference} is significantly better than {_describe_rivals(rivals, 'all ')} ({p_value})."
+    n_worse, n_better, n_not = (
+        verdicts.count(verdict) for verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.NOT_SIGNIFICANT)
+    )
+    return (
+        f"{label}: compared with {_describe_rivals(rivals)}, {reference} is significantly better in {n_better} of "
+        f"{len(rivals)} comparisons and significantly worse in {n_worse}; {n_not} differences are not significant."
+    )
 
-    It names who is better first: a comparison is read for what speaks against its author.
-    """
-    told = list(rivals(found, label))
-    if not told:
-        return f"Nothing can be said of {label}: there are no figures of {found.reference} and another model."
-    n_better, n_worse, n_unclear = (_count(told, wanted) for wanted in (Verdict.BETTER, Verdict.WORSE, Verdict.UNCLEAR))  # fmt: skip # noqa: E501
-    if n_worse == len(told):
-        return f"In {label}, {found.reference} is better than {_others(told, every=True)}."
-    counts = f"worse in {n_better}, better in {n_worse}, and not told apart in {n_unclear}"
-    return f"In {label}, beside {_others(told, every=False)}, {found.reference} is {counts} of {len(told)} comparisons."
+
+def _describe_missing(view: ComparisonView, label: str) -> str:
+    return f"{label}: no comparison, because {view.reference} or all other models have no results."
 
 
-def _others(told: Sequence[Rival], *, every: bool) -> str:
-    names, widths = {rival.name for rival in told}, {rival.width for rival in told}
-    models = f"{'all ' if every else ''}{len(names)} other models" if len(names) > 1 else next(iter(names))
-    several = f"{'every one of ' if every else ''}{len(widths)} widths"
-    return f"{models} at {several if len(widths) > 1 else f'width {min(widths)}'}"
+def _describe_single(rival: Rival) -> str:
+    significance = {
+        Verdict.WORSE: "significantly better than",
+        Verdict.BETTER: "significantly worse than",
+        Verdict.NOT_SIGNIFICANT: "not significantly different from",
+    }[rival.verdict]
+    p_value = format_p_value(rival.difference.corrected_p_value)
+    shown = f"p {p_value}" if p_value.startswith("<") else f"p = {p_value}"
+    return f"{significance} {rival.name} at width {rival.width} ({shown})"
 
 
-def _details(found: Comparison, label: str) -> Iterator[str]:
-    told = list(rivals(found, label))
-    n_widths = len({rival.width for rival in told})
-    for wanted, opening in (
-        (Verdict.BETTER, f"Better than {found.reference}"),
-        (Verdict.UNCLEAR, f"Not told apart from {found.reference}"),
+def _describe_rivals(rivals: Sequence[Rival], every: str = "") -> str:
+    names, widths = {rival.name for rival in rivals}, {rival.width for rival in rivals}
+    models = f"{every}{len(names)} other models" if len(names) > 1 else rivals[0].name
+    return f"{models} at {f'{every}{len(widths)} widths' if len(widths) > 1 else f'width {min(widths)}'}"
+
+
+def _list_exceptions(rivals: Sequence[Rival], reference: str) -> Iterator[str]:
+    """Yield the models that are better or not significantly different, with their widths."""
+    n_widths = len({rival.width for rival in rivals})
+    for verdict, opening in (
+        (Verdict.BETTER, f"Significantly better than {reference}"),
+        (Verdict.NOT_SIGNIFICANT, f"Not significantly different from {reference}"),
     ):
-        listed = _listed([rival for rival in told if standing(rival.gap) is wanted], n_widths)
-        if listed:
-            yield f"{opening}: {listed}."
+        by_name: dict[str, list[int]] = {}
+        for rival in rivals:
+            if rival.verdict is verdict and len(rivals) > 1:
+                by_name.setdefault(rival.name, []).append(rival.width)
+        if by_name:
+            models = (f"{name} at {_format_widths(widths, n_widths)}" for name, widths in by_name.items())
+            yield f"{opening}: {'; '.join(models)}."
 
 
-def _listed(told: Sequence[Rival], n_widths: int) -> str:
-    """Name models with their widths: `ease at widths 4, 8; ials at width 64`."""
-    by_name: dict[str, list[int]] = {}
-    for rival in told:
-        by_name.setdefault(rival.name, []).append(rival.width)
-    return "; ".join(f"{name} at {_widths(widths, n_widths)}" for name, widths in by_name.items())
-
-
-def _widths(widths: Sequence[int], n_widths: int) -> str:
+def _format_widths(widths: Sequence[int], n_widths: int) -> str:
     if len(widths) == n_widths > 1:
         return "every width"
-    return f"{'width' if len(widths) == 1 else 'widths'} {', '.join(map(str, widths))}"
+    return f"{_plural('width', len(widths))} {', '.join(map(str, widths))}"
 
 
-def _other_metrics(found: Comparison) -> Iterator[str]:
-    for label in labels_of(found)[1:]:
-        yield headline(found, label)
-
-
-def _time(found: Comparison) -> Iterator[str]:
-    """Yield training time beside that of the others."""
-    timed = [(model.training_seconds, model.name) for model in found.models if math.isfinite(model.training_seconds)]
-    own = next((seconds for seconds, name in timed if name == found.reference), None)
-    others = [entry for entry in timed if entry[1] != found.reference]
-    if own is None or not others:
+def _compare_times(view: ComparisonView) -> Iterator[str]:
+    """Yield the training time beside the range of the other models."""
+    models = view.comparison.models
+    times = {model.name: model.training_seconds for model in models if math.isfinite(model.training_seconds)}
+    own = times.pop(view.reference, None)
+    if own is None or not times:
         return
-    (least, quickest), (most, slowest) = min(others), max(others)
-    span = (
-        f"the others' from {readable_seconds(least)} ({quickest}) to {readable_seconds(most)} ({slowest})"
-        if len(others) > 1
-        else f"that of {quickest} {readable_seconds(least)}"
-    )
-    yield f"Training at every width took {found.reference} {readable_seconds(own)}, {span}."
+    quickest, slowest = min(times, key=lambda name: times[name]), max(times, key=lambda name: times[name])
+    others = f"{quickest} {readable_seconds(times[quickest])}"
+    if len(times) > 1:
+        low, high = readable_seconds(times[quickest]), readable_seconds(times[slowest])
+        others = f"the other models between {low} ({quickest}) and {high} ({slowest})"
+    yield f"Training time for all widths: {view.reference} {readable_seconds(own)}, {others}."
 
 
-def _rule(found: Comparison) -> str:
-    n_seeds = len(found.protocol.seeds)
+def _explain(view: ComparisonView) -> str:
+    seeds = format_count(len(view.comparison.protocol.seeds), "seed")
     return (
-        f"Figures are means over users and {n_seeds} {_plural('seed', n_seeds)}; better and worse: p below {ALPHA}, "
-        "paired over users and corrected for the number of comparisons."
+        f"Values are means over users and {seeds}. Significance: paired over users, "
+        f"Holm-corrected p below {SIGNIFICANCE_LEVEL}."
     )
 
 
-def _absent(found: Comparison) -> Iterator[str]:
-    for model in found.models:
+def _describe_absent(view: ComparisonView) -> Iterator[str]:
+    for model in view.comparison.models:
         failed = [cell for cell in model.cells if cell.error is not None]
         if failed:
             widths = [cell.width for cell in failed if cell.width is not None]
-            where = f" at {_widths(widths, len(found.protocol.widths))}" if widths else ""
+            where = f" at {_format_widths(widths, len(view.widths))}" if widths else ""
             yield f"{model.name} failed{where}: {failed[0].error}"
-    for reason in dict.fromkeys(found.skipped.values()):
-        names = [name for name, told in found.skipped.items() if told == reason]
-        yield f"Left out: {', '.join(names)}; {'it' if len(names) == 1 else 'each'} {reason}."
+    skipped = view.comparison.skipped
+    for reason in dict.fromkeys(skipped.values()):
+        names = [name for name, why in skipped.items() if why == reason]
+        yield f"Skipped: {', '.join(names)}; {'it' if len(names) == 1 else 'each'} {reason}."
 
 
-def measured(found: Comparison) -> tuple[str, ...]:
-    """Return how the figures came about, in paragraphs."""
-    return (_data(found), _tuning(found), _fits(found), _tests(found), _costs(found))
-
-
-def _data(found: Comparison) -> str:
-    data = found.data
+def describe_method(view: ComparisonView) -> tuple[str, ...]:
+    """Return how the results were obtained, in paragraphs."""
     return (
+        _describe_data(view),
+        _describe_tuning(view),
+        _describe_fits(view),
+        _describe_tests(),
+        _describe_costs(view),
+    )
+
+
+def _describe_data(view: ComparisonView) -> str:
+    data = view.comparison.data
+    sizes = (
         f"Data: {format_count(data.users, 'user')}, {format_count(data.items, 'item')}, "
-        f"{format_count(data.train_interactions, 'interaction')} to train on "
-        f"(fingerprint {data.train_fingerprint[:12]}), {data.test_interactions:,} held out (fingerprint "
-        f"{data.test_fingerprint[:12]}) of {format_count(data.test_users, 'user')}, over whom all means are taken."
-        f"{_unknown(data)}"
+        f"{format_count(data.train_interactions, 'training interaction')} (fingerprint {data.train_fingerprint[:12]}), "
+        f"{format_count(data.test_interactions, 'test interaction')} (fingerprint {data.test_fingerprint[:12]}) of "
+        f"{format_count(data.test_users, 'user')}, over whom means are taken."
     )
-
-
-def _unknown(data: DataSummary) -> str:
-    """Return what of the test part training does not know; empty where that is nothing, or not told."""
-    if data.known_test_users is None:
-        return ""
-    unknown = data.test_users - data.known_test_users
-    told = []
-    if unknown:
-        told.append(f" {unknown:,} of these users have no training interactions and count as 0.")
+    parts = [sizes]
+    cold = 0 if data.known_test_users is None else data.test_users - data.known_test_users
+    if cold:
+        parts.append(f"{cold:,} of these users have no training interactions and count as 0.")
     if data.cold_test_items:
-        told.append(f" {data.cold_test_items:,} held-out items have no training interactions and count as misses.")
+        parts.append(f"{data.cold_test_items:,} test items have no training interactions and count as misses.")
     if data.repeated_interactions:
-        told.append(f" {data.repeated_interactions:,} held-out interactions were trained on and count as misses.")
-    return "".join(told)
+        parts.append(f"{data.repeated_interactions:,} test interactions are in the training data and count as misses.")
+    return " ".join(parts)
 
 
-def _tuning(found: Comparison) -> str:
-    protocol = found.protocol
+def _describe_tuning(view: ComparisonView) -> str:
+    protocol = view.comparison.protocol
     if protocol.trials == 0:
-        return "Tuning: none; every model ran with its defaults."
-    limit = "" if protocol.seconds is None else f", and no further fit after {protocol.seconds:g} seconds a width"
-    own = "was tuned like the others" if protocol.tuned_reference else "was not tuned: it ran with its defaults"
+        return "Tuning: none; every model has its default options."
+    limit = "" if protocol.seconds is None else f", with no further fit after {protocol.seconds:g} seconds per width"
+    own = "was tuned like the others" if protocol.tuned_reference else "was not tuned and has its default options"
     return (
-        f"Tuning: {protocol.trials} {_plural('fit', protocol.trials)} a width for each model that has options, its "
-        f"defaults among them{limit}, for the best {protocol.metric} on {protocol.validation_fraction:.0%} of the "
-        f"training interactions, set aside at random. {found.reference} {own}. The held-out interactions took part "
-        "in no choice."
+        f"Tuning: {format_count(protocol.trials, 'fit')} per width for each model that has options, that of its "
+        f"defaults included{limit}, maximizing {protocol.metric} on a random "
+        f"{protocol.validation_fraction:.0%} of the training interactions. {view.reference} {own}. The test interactions were not used in tuning."
     )
 
 
-def _fits(found: Comparison) -> str:
+def _describe_fits(view: ComparisonView) -> str:
+    seeds = view.comparison.protocol.seeds
     return (
-        f"Fits: with the options chosen, each model was trained on all training interactions with "
-        f"{_seeds(found.protocol.seeds)}, and judged on the held-out interactions once. Every item that a user has not "
-        "met in training is ranked; nothing is sampled. A model without width is the same at every width."
+        f"Fits: with the selected options, each model was fitted on all training interactions with "
+        f"{_plural('seed', len(seeds))} {', '.join(map(str, seeds))} and evaluated on the test interactions "
+        "by full ranking of all items that a user has not seen in training. A model without widths has the same values "
+        "at every width."
     )
 
 
-def _tests(found: Comparison) -> str:
+def _describe_tests() -> str:
     return (
-        "Intervals: 95% bootstrap over users; a user's value is the mean over seeds. Differences are those of "
-        f"{found.reference} less the other model, paired user by user; their p-values are two-sided bootstrap tests, "
-        "corrected by Holm's procedure over all differences in one metric, which holds the chance of any false "
-        f"difference in it to {ALPHA:.0%}. They speak of other users of this data set, not of other data sets."
+        "Significance: intervals are 95% bootstrap intervals over users; a user's value is the mean over seeds. "
+        "Differences are paired over users; p-values are two-sided bootstrap tests with Holm's correction over all "
+        f"differences in one metric, for a family-wise error rate of {SIGNIFICANCE_LEVEL:.0%} per metric. They "
+        "generalize over users of this data set, not over data sets."
     )
 
 
-def _costs(found: Comparison) -> str:
+def _describe_costs(view: ComparisonView) -> str:
+    threads = view.comparison.protocol.threads
+    where = "on all processors" if threads is None else f"on {format_count(threads, 'thread')}"
     return (
-        "Seconds and memory: of the fit alone, in a process of its own, without loading libraries, reading files or "
-        f"tuning, {_threads(found.protocol.threads)}; means over seeds, and the most memory of any seed, beyond what "
-        "the process held before it read the data. A model that is trained anew for each width has the sum of its fits."
+        "Time and memory: of the fit alone, in a process of its own, without loading libraries, reading files or "
+        f"tuning, {where}. Seconds are means over seeds, and the sum over fits for models with one fit per width; "
+        "memory is the maximum over seeds, above that of the process before it read the data."
     )
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"{_plural('seed', len(seeds))} {', '.join(map(str, seeds))}"
-
-
-def _threads(threads: int | None) -> str:
-    return "on all processors" if threads is None else f"on {threads} {_plural('thread', threads)}"
 
 
 def _plural(noun: str, n: int) -> str:
     return noun if n == 1 else f"{noun}s"
-
-
-def _count(told: Sequence[Rival], wanted: Verdict) -> int:
-    return sum(standing(rival.gap) is wanted for rival in told)

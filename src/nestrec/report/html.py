@@ -1,20 +1,14 @@
-"""An HTML document in one file: no scripts, no links to elsewhere, light and dark; tables that screen readers can walk.
-
-The tones are told apart by people with any of the usual colour vision deficiencies, and never carry meaning alone.
-"""
+"""HTML documents in one file: no scripts, nothing fetched, light and dark, with accessible tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
 
+from nestrec.report import chart_style
 from nestrec.report.table import TextTable
 
 _STYLE = """
-:root { color-scheme: light dark; --ground: #fbfbf9; --card: #ffffff; --ink: #1c2126; --soft: #626b74;
-  --rule: #e3e6e8; --tone-0: #0b6bb0; --tone-1: #c2560c; --tone-2: #0a7a5c; --tone-3: #6b5b95; --mark: #eef5fb; }
-@media (prefers-color-scheme: dark) { :root { --ground: #14171a; --card: #1c2024; --ink: #e8ebed; --soft: #9aa4ad;
-  --rule: #31373d; --tone-0: #62b5f0; --tone-1: #f3a35c; --tone-2: #57cfa8; --tone-3: #b9a8e6; --mark: #1d2c38; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", sans-serif; }
 main { max-width: 1180px; margin: 0 auto; padding: 40px 24px 56px; }
@@ -31,37 +25,24 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: .4rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th.left, td.left { text-align: left; }
 tr:last-child > * { border-bottom: 0; }
-th { font-weight: 600; color: var(--soft); font-size: .88rem; }
-tbody th { color: inherit; font-size: inherit; font-weight: 400; }
+th { font-weight: 400; color: var(--soft); font-size: .88rem; }
+tbody th { color: inherit; font-size: inherit; }
 summary { cursor: pointer; margin: 1.2rem 0 .6rem; }
 pre { background: var(--mark); border-radius: 8px; padding: 14px 16px; margin: 0; overflow-x: auto;
   font: .88rem/1.7 ui-monospace, "SF Mono", Consolas, monospace; }
 footer { margin-top: 2.4rem; padding-top: 1rem; border-top: 1px solid var(--rule); font-size: .88rem; }
 svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--soft); font: 11.5px system-ui, "Segoe UI", sans-serif; text-anchor: middle; }
-svg .title { fill: var(--ink); font-size: 14px; font-weight: 600; text-anchor: start; }
-svg .value { fill: var(--ink); font-size: 11px; }
-svg .right { text-anchor: end; }
-svg .left { text-anchor: start; }
-svg .grid { stroke: var(--rule); }
-svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
-svg .level { stroke-dasharray: 6 4; stroke-width: 1.5; }
-svg .leader, svg .tail { fill: none; stroke-width: 1; opacity: .7; }
-svg .band { stroke: none; opacity: .17; }
-""" + "\n".join(
-    f"svg :is(.curve, .leader, .tail).line-{tone} {{ stroke: var(--tone-{tone}); }} "
-    f"svg :is(.band, .dot, .name).line-{tone} {{ fill: var(--tone-{tone}); }}"
-    for tone in range(4)
-)
+@media (max-width: 600px) { main { padding: 20px 12px 32px; } .card { padding: 6px 4px; } }
+"""
 
 
 def document(title: str, body: Iterable[str], style: str = "") -> str:
-    """Return the whole document; the body's parts are HTML already, and `style` follows the page's own."""
+    """Return a document with these HTML parts as its body; `style` is added to the common style sheet."""
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>\n<main>",
+            f"<title>{escape(title)}</title>\n<style>{chart_style.COLOURS}{chart_style.STYLE}{_STYLE}{style}</style>\n</head>\n<body>\n<main>",
             *body,
             "</main>\n</body>\n</html>\n",
         ]
@@ -69,7 +50,7 @@ def document(title: str, body: Iterable[str], style: str = "") -> str:
 
 
 def table_html(table: TextTable) -> str:
-    """Return a table under its title; the first cell of a row heads it."""
+    """Return a table with its title as a heading; the first cell of a row is its header."""
     title = "" if table.title is None else f"<h2>{escape(table.title)}</h2>\n"
     named = "" if table.title is None else f' aria-label="{escape(table.title)}"'
     head = "".join(f'<th scope="col"{_side(table, at)}>{escape(text)}</th>' for at, text in enumerate(table.headers))

@@ -1,8 +1,8 @@
-"""Where labels stand so that none covers another: in a column beside a chart, or around points.
+"""Placement of chart labels without overlap: in a column beside the plot, or around points.
 
-A column is a least squares problem: labels in the order of their lines, a gap apart, as near to them as can be. Less
-the gaps below it each label may stand no lower than the one before, which is isotonic regression (Barlow et al. 1972).
-Around points there is no such order; each point in turn takes the first place around it that is free.
+A column minimizes squared distances to the desired heights with a minimum gap, in the order of these heights; after
+subtracting the gaps this is isotonic regression (Barlow et al. 1972). Around points, each label takes the first free
+place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_CHARACTER = 7.0  # pixels, at the charts' font size
+_CHARACTER = 7.0  # pixels at the font size of charts
 _LINE = 14.0
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
 _DISTANCES = (9, 18, 28, 40, 54, 70)
@@ -26,62 +26,56 @@ class Box(NamedTuple):
     right: float
     bottom: float
 
-    def covers(self, other: Box) -> float:
-        """Return the area that both cover."""
+    def overlap(self, other: Box) -> float:
+        """Return the area of the overlap."""
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, across) * max(0.0, down)
 
-    @property
-    def middle(self) -> tuple[float, float]:
-        """The middle."""
-        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
+def place_in_column(heights: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
+    """Return heights near the desired ones, in their order, at least `gap` apart; closer if they do not all fit.
 
-def in_column(wanted: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
-    """Return places from top to bottom, at least `gap` apart and near those wanted, in the order given.
-
-    Where they do not all fit, they stand closer.
-
-    >>> in_column([50, 20, 50], 10, 0, 100)
+    >>> place_in_column([50, 20, 50], 10, 0, 100)
     [45.0, 20.0, 55.0]
     """
     from scipy.optimize import isotonic_regression
 
-    if not wanted:
+    if not heights:
         return []
-    order = np.argsort(np.asarray(wanted, dtype=np.float64), kind="stable")
-    gap = min(gap, (bottom - top) / max(1, len(wanted) - 1))
-    steps = gap * np.arange(len(wanted))
-    fitted = isotonic_regression(np.asarray(wanted, dtype=np.float64)[order] - steps).x
-    places = np.empty(len(wanted))
-    places[order] = np.clip(fitted, top, bottom - steps[-1]) + steps
-    return [float(place) for place in places]
+    order = np.argsort(np.asarray(heights, dtype=np.float64), kind="stable")
+    gap = min(gap, (bottom - top) / max(1, len(heights) - 1))
+    steps = gap * np.arange(len(heights))
+    fitted = isotonic_regression(np.asarray(heights, dtype=np.float64)[order] - steps).x
+    placed = np.empty(len(heights))
+    placed[order] = np.clip(fitted, top, bottom - steps[-1]) + steps
+    return placed.tolist()
 
 
-def around(points: Sequence[tuple[float, float]], texts: Sequence[str], taken: Sequence[Box], within: Box) -> list[Box]:
-    """Return a box for the text of each point, clear of the others and of what is taken where there is room.
+def place_around(
+    points: Sequence[tuple[float, float]], texts: Sequence[str], taken: Sequence[Box], within: Box
+) -> list[Box]:
+    """Return a box for the text of each point, clear of the other labels and of `taken` if there is room.
 
-    Points with neighbours nearby choose first, since they have the fewest places.
+    Points with close neighbours choose first, because they have the fewest free places.
     """
     marks = [Box(x - 6, y - 6, x + 6, y + 6) for x, y in points]
-    occupied, found = [*taken, *marks], dict[int, Box]()
-    for place in sorted(range(len(points)), key=lambda at: _crowding(points, at)):
-        box = _freest(list(_places(points[place], texts[place], within)), occupied)
-        occupied.append(box)
-        found[place] = box
-    return [found[place] for place in range(len(points))]
+    occupied, boxes = [*taken, *marks], dict[int, Box]()
+    for at in sorted(range(len(points)), key=lambda at: _distance_to_nearest(points, at)):
+        candidates = _candidates(points[at], texts[at], within)
+        boxes[at] = min(candidates, key=lambda box: sum(box.overlap(other) for other in occupied))
+        occupied.append(boxes[at])
+    return [boxes[at] for at in range(len(points))]
 
 
-def _crowding(points: Sequence[tuple[float, float]], at: int) -> float:
-    """Return the distance to the nearest other point."""
+def _distance_to_nearest(points: Sequence[tuple[float, float]], at: int) -> float:
     x, y = points[at]
     others = [(x - a) ** 2 + (y - b) ** 2 for place, (a, b) in enumerate(points) if place != at]
     return min(others, default=0.0)
 
 
-def _places(point: tuple[float, float], text: str, within: Box) -> Iterator[Box]:
-    """Yield the boxes around a point that lie inside, nearest first."""
+def _candidates(point: tuple[float, float], text: str, within: Box) -> Iterator[Box]:
+    """Yield the boxes around a point that are inside, nearest first."""
     (x, y), width = point, text_width(text)
     for distance in _DISTANCES:
         for across, down in _DIRECTIONS:
@@ -92,10 +86,6 @@ def _places(point: tuple[float, float], text: str, within: Box) -> Iterator[Box]
                 yield box
 
 
-def _freest(boxes: Sequence[Box], occupied: Sequence[Box]) -> Box:
-    return min(boxes, key=lambda box: sum(box.covers(other) for other in occupied))
-
-
 def text_width(text: str) -> float:
-    """Return about how many pixels a label takes across."""
-    return _CHARACTER * len(text)
+    """Return the approximate width of a label in pixels."""
+    return _CHARACTER * len(text) + 4
