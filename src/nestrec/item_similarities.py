@@ -18,7 +18,7 @@ from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError
 from nestrec.kernels.search.score_rows import rank_rows
 from nestrec.kernels.search.selection import NO_KEY, items_of
-from nestrec.parallel.threads import in_threads
+from nestrec.parallel.threads import map_in_threads
 from nestrec.retrieval.batched_scan import Exclusions
 from nestrec.widths import Widths
 
@@ -100,7 +100,7 @@ class ItemSimilarities:
             rows = user_index[start : start + size]
             rank_rows(_product(seen[rows], self.weights), *excluded.of(rows), best[start : start + size])
 
-        in_threads(rank, range(0, len(user_index), size), threads)
+        map_in_threads(rank, range(0, len(user_index), size), threads)
         return items_of(best)
 
     def __repr__(self) -> str:

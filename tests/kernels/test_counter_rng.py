@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nestrec.kernels.counter_rng import below, half_bits_of, random_bits, shuffled
+from nestrec.kernels.counter_rng import below, half_bits_of, permute, random_bits
 
 KEY: Any = np.uint64(0x1234_5678_9ABC_DEF0)
 
@@ -20,7 +20,7 @@ def bits_of(key: Any, position: int) -> Any:
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 17, 1000, 1024, 1025])
 def test_every_position_is_visited_once(n: int) -> None:
     half_bits = half_bits_of(n)
-    order = [shuffled(position, n, half_bits, KEY) for position in range(n)]
+    order = [permute(position, n, half_bits, KEY) for position in range(n)]
     assert sorted(order) == list(range(n))
 
 
@@ -29,7 +29,7 @@ def test_keys_give_different_orders_that_leave_no_trend() -> None:
     n = 20_000
     half_bits = half_bits_of(n)
     orders = [
-        np.array([shuffled(position, n, half_bits, bits_of(KEY, epoch)) for position in range(n)]) for epoch in range(2)
+        np.array([permute(position, n, half_bits, bits_of(KEY, epoch)) for position in range(n)]) for epoch in range(2)
     ]
     assert not np.array_equal(orders[0], orders[1])
     for other in (np.arange(n), orders[1]):

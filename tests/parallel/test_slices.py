@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nestrec.parallel.slices import counted_slices, position_slices, row_slices
-from nestrec.parallel.threads import in_threads
+from nestrec.parallel.threads import map_in_threads
 
 
 @pytest.mark.parametrize("most", [1, 2, 5, 1000])
@@ -34,7 +34,7 @@ def test_positions_are_cut() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_pieces_are_answered_in_their_order(threads: int) -> None:
-    assert in_threads(lambda piece: piece * piece, range(50), threads) == [piece * piece for piece in range(50)]
+    assert map_in_threads(lambda piece: piece * piece, range(50), threads) == [piece * piece for piece in range(50)]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -49,7 +49,7 @@ def test_ctrl_c_begins_no_other_piece(threads: int) -> None:
     timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        in_threads(work, range(400), threads, stopped)
+        map_in_threads(work, range(400), threads, stopped)
     timer.join()
     assert len(begun) < 40
     assert stopped.is_set() == (threads > 1)
@@ -62,4 +62,4 @@ def test_an_error_in_a_piece_is_raised_and_ends_the_others() -> None:
             raise ValueError(piece)
 
     with pytest.raises(ValueError, match="2"):
-        in_threads(work, range(1000), 2)
+        map_in_threads(work, range(1000), 2)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int32Array
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.full_scan import FullScan, Retriever
 from nestrec.retrieval.search_config import Measurements, SearchConfig
@@ -51,7 +51,7 @@ class Sample:
         queries = np.ascontiguousarray(model.user_embeddings[rows])
         excluded = Exclusions(*Exclusions(model.seen.indptr, model.seen.indices).of(rows))
         found = FullScan(model.item_embeddings, width).search(queries, k, excluded, threads=threads)
-        return cls(queries, excluded, found.items, k, checked_threads(threads))
+        return cls(queries, excluded, found.items, k, resolve_threads(threads))
 
     def tried(self, plan: SearchConfig, items: Float32Array, screen: CoarseIndex | None) -> SearchConfig:
         """Return the plan with what is measured of it."""

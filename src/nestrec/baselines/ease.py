@@ -21,7 +21,7 @@ from nestrec.baselines.memory import available_memory
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, TrainingError
 from nestrec.item_similarities import ItemSimilarities
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 
@@ -57,7 +57,7 @@ class Ease:
         _check_memory(interactions.n_items)
         matrix = _gram(interactions)
         matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization)
-        with blas_threads(checked_threads(run.threads)):
+        with blas_threads(resolve_threads(run.threads)):
             _invert(matrix, self.regularization)
         matrix /= -np.diag(matrix)  # a row of n_items: column j is divided by -P_jj
         np.fill_diagonal(matrix, 0)

@@ -17,7 +17,7 @@ from nestrec.baselines.fitting import embeddings, only_width, prepare_interactio
 from nestrec.baselines.implicit_library import implicit_module, told, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.svd_rotation import rotate_embeddings
 from nestrec.training.options import Run
 from nestrec.widths import Widths
@@ -69,7 +69,7 @@ class Ials:
                 alpha=self.alpha,
                 iterations=self.iterations,
                 use_gpu=False,
-                num_threads=checked_threads(run.threads),
+                num_threads=resolve_threads(run.threads),
                 random_state=run.seed,
             )
             model.fit(user_items(interactions), show_progress=False, callback=told(run, interactions, self.iterations))

@@ -15,7 +15,7 @@ from nestrec.baselines.implicit_library import implicit_module, told, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 
@@ -70,7 +70,7 @@ class ImplicitBpr:
                 regularization=self.regularization,
                 iterations=self.iterations,
                 use_gpu=False,
-                num_threads=1 if run.deterministic else checked_threads(run.threads),
+                num_threads=1 if run.deterministic else resolve_threads(run.threads),
                 random_state=run.seed,
             )
             model.fit(user_items(interactions), show_progress=False, callback=told(run, interactions, self.iterations))

@@ -19,7 +19,7 @@ from nestrec.baselines.fitting import prepare_interactions
 from nestrec.baselines.implicit_library import implicit_module, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.item_similarities import ItemSimilarities
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 
@@ -58,7 +58,7 @@ class CosineKnn:
             weighted = self._weighted(library, user_items(interactions).T).T.tocsr()
             # 0 / 0: an item whose users all weigh nothing, since each has interacted with nearly everything
             weighted.data[np.isnan(weighted.data)] = 0
-            threads = checked_threads(run.threads)
+            threads = resolve_threads(run.threads)
             found = library.all_pairs_knn(weighted, self.n_neighbours, show_progress=False, num_threads=threads)
         return ItemSimilarities(csr_array(found.tocsr().astype(np.float32)), interactions)
 

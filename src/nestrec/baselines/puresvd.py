@@ -19,7 +19,7 @@ from nestrec.baselines.blas import blas_threads
 from nestrec.baselines.fitting import embeddings, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.options import Run
 from nestrec.widths import Widths
 
@@ -69,7 +69,7 @@ class PureSvd:
         n_item = np.maximum(np.bincount(interactions.indices, minlength=interactions.n_items), 1.0)
         per_user, per_item = n_user**-self.user_power, n_item**-self.item_power
         matrix.data *= np.repeat(per_user, np.diff(interactions.indptr)) * per_item[interactions.indices]
-        with blas_threads(checked_threads(run.threads)):
+        with blas_threads(resolve_threads(run.threads)):
             users, items = _decomposed(matrix, widths.embedding_size, run.seed)
         items *= n_item[:, np.newaxis] ** self.popularity_power
         return embeddings(self, interactions, widths, users, items, run)

@@ -28,7 +28,7 @@ from nestrec.errors import MissingExtraError, OptionError
 from nestrec.evaluation.evaluate import check_cutoffs
 from nestrec.evaluation.held_out import match
 from nestrec.evaluation.metric_registry import MetricAtCutoff
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.check_interactions import check_learnable
 from nestrec.training.options import Run
 from nestrec.training.trainer import DEFAULT_WIDTHS
@@ -107,7 +107,7 @@ def compare(
         metric=metric,
         validation_fraction=VALIDATION.fraction,
         tuned_reference=tune_nestrec,
-        threads=checked_threads(threads),
+        threads=resolve_threads(threads),
     )
     _check_tuning(trials)
     train = drop_cold(train)

@@ -25,7 +25,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError, TrainingError
 from nestrec.evaluation.metric_registry import MetricAtCutoff
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.options import Run
 from nestrec.training.trainer import DEFAULT_WIDTHS
 from nestrec.widths import Widths
@@ -127,7 +127,7 @@ def tune(
     check_seconds(seconds)
     if not BASELINES[model].space:
         raise OptionError(f"{model} has no options to tune; choose another model")
-    tuner = Tuner(checked.values, metric, seed, checked_threads(threads), ComparisonCallbackList.of(callbacks))
+    tuner = Tuner(checked.values, metric, seed, resolve_threads(threads), ComparisonCallbackList.of(callbacks))
     tuner.callback.on_start(trials * len(tuner.units(model)))
     with (
         temporary_folder() as folder,

@@ -14,7 +14,7 @@ from nestrec.data.spill import SpilledColumns
 from nestrec.kernels.data import csr as kernel
 from nestrec.kernels.data import repeats as rated_kernel
 from nestrec.parallel.slices import ENTRIES, row_slices
-from nestrec.parallel.threads import in_threads
+from nestrec.parallel.threads import map_in_threads
 
 _NONE: Float64Array = np.empty(0, dtype=np.float64)
 _RULES = {"first": rated_kernel.FIRST, "last": rated_kernel.LAST, "sum": rated_kernel.SUM}
@@ -112,9 +112,11 @@ def _sort(
     """Sort each row, in shares of about equally many pairs."""
     shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
     if rated:
-        in_threads(lambda share: rated_kernel.sort_rated_rows(indptr, indices, times, ratings, *share), shares, threads)
+        map_in_threads(
+            lambda share: rated_kernel.sort_rated_rows(indptr, indices, times, ratings, *share), shares, threads
+        )
     else:
-        in_threads(lambda share: kernel.sort_rows(indptr, indices, times, *share), shares, threads)
+        map_in_threads(lambda share: kernel.sort_rows(indptr, indices, times, *share), shares, threads)
 
 
 def _shorten(array: npt.NDArray[Any], size: int) -> None:

@@ -12,7 +12,7 @@ from nestrec.data.vocabulary import LARGEST_SIZE, Vocabulary
 from nestrec.errors import OptionError
 from nestrec.kernels.data.generation import draw_items
 from nestrec.parallel.slices import row_slices
-from nestrec.parallel.threads import checked_threads, in_threads
+from nestrec.parallel.threads import map_in_threads, resolve_threads
 
 _N_CLUSTERS = 32
 _SPREAD = 1.0  # of the logarithm of how many interactions a user has
@@ -32,7 +32,7 @@ def generate_interactions(
     <Interactions: 100 users, 50 items, 1000 interactions>
     """
     _check(n_users, n_items, n_interactions, seed)
-    n_threads = checked_threads(threads)
+    n_threads = resolve_threads(threads)
     rng = np.random.default_rng(seed)
     sizes = _sizes(n_users, n_items, n_interactions, rng)
     indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
@@ -45,7 +45,7 @@ def generate_interactions(
     def draw(share: tuple[int, int]) -> None:
         draw_items(indptr, indices, by_popularity, min(_N_CLUSTERS, n_items), seed, *share, stopped)
 
-    in_threads(draw, shares, n_threads, stopped)
+    map_in_threads(draw, shares, n_threads, stopped)
     users, items = (Vocabulary(np.arange(n, dtype=np.int64)) for n in (n_users, n_items))
     return Interactions(users, items, indptr, indices)
 

@@ -20,7 +20,7 @@ from nestrec.evaluation.held_out import match
 from nestrec.evaluation.metric_registry import AccuracyMetric, Metric, format_labels, select_metrics
 from nestrec.evaluation.significance import bootstrap_intervals
 from nestrec.item_similarities import ItemSimilarities
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
@@ -86,7 +86,7 @@ def evaluate(
     widths = _check_widths(model, widths)
     if whole_number("seed", seed, 0) < 0:
         raise OptionError(f"seed must be 0 or more, got {seed}")
-    threads, samples = checked_threads(threads), _check_samples(bootstrap_samples)
+    threads, samples = resolve_threads(threads), _check_samples(bootstrap_samples)
     held, rows, unmatched = match(model, held_out)
     if (warning := unmatched.warning(held_out.n_interactions)) is not None:
         warnings.warn(warning, DataWarning, stacklevel=2)

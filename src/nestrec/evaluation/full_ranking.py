@@ -17,7 +17,7 @@ from nestrec.evaluation.metric_registry import AccuracyMetric, load_accuracy_met
 from nestrec.evaluation.metrics import Hits, user_values
 from nestrec.evaluation.rank_widths import rank_widths
 from nestrec.item_similarities import ItemSimilarities
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.batched_scan import StopCheck
 
 Progress = Callable[[int, int], None]  # users ranked, users to rank
@@ -98,7 +98,7 @@ class SimilarityLists(NamedTuple):
             block = slice(start, min(start + _USERS_AT_ONCE, len(held.known)))
             if check_stop is not None:
                 check_stop()
-            yield block, self.model.top_items(held.user_index[block], k, checked_threads(threads))[np.newaxis]
+            yield block, self.model.top_items(held.user_index[block], k, resolve_threads(threads))[np.newaxis]
 
 
 class Results(NamedTuple):

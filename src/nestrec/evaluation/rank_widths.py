@@ -8,7 +8,7 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.errors import DataError
 from nestrec.kernels.search.selection import LOWEST_SCORE, items_of
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.batched_scan import Asked, Exclusions, StopCheck, Visited, by_falling_length, sweep
 
 _ROWS = 4096  # whose lengths are taken at once
@@ -43,7 +43,7 @@ def rank_widths(
     def take(block: slice, keys: Int64Array) -> None:
         best[:, block, :kept] = items_of(keys).transpose(1, 0, 2)
 
-    sweep(asked, visited, widths, kept, take, threads=checked_threads(threads), check_stop=check_stop)
+    sweep(asked, visited, widths, kept, take, threads=resolve_threads(threads), check_stop=check_stop)
     return best
 
 

@@ -24,7 +24,7 @@ from nestrec.errors import ModelFileError, OptionError
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
 from nestrec.kernels.search.rerank import extend, write_all
 from nestrec.kernels.search.selection import keys_of
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.full_scan import scan
 from nestrec.retrieval.request import Request, Retrieved, Work, no_keys, request, retrieved
 from nestrec.retrieval.top_k import Exclusions
@@ -94,7 +94,7 @@ class FaissIndex:
         best = no_keys(len(asked), shown)
         if not len(asked):
             return retrieved(best, asked.k, Work(0, 0, 0))
-        proposed = self._proposed(asked, shown, checked_threads(threads))
+        proposed = self._proposed(asked, shown, resolve_threads(threads))
         keys, counts = _gathered(proposed)
         rescored = extend(keys, counts, asked.queries, self.vectors, 0, full_width, shown)
         write_all(keys, counts, best)

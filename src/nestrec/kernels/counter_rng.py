@@ -19,7 +19,7 @@ _ROUNDS = 4
 
 
 @compiled
-def mixed(number: Any) -> Any:
+def mix_bits(number: Any) -> Any:
     """Return 64 bits that look random, a bijection of the 64 bits given."""
     x = np.uint64(number)
     x ^= x >> np.uint64(30)
@@ -32,7 +32,7 @@ def mixed(number: Any) -> Any:
 @compiled
 def random_bits(key: Any, position: Any) -> Any:
     """Return the position-th 64 random bits of a key."""
-    return mixed(np.uint64(key) + (np.uint64(position) + np.uint64(1)) * _GOLDEN)
+    return mix_bits(np.uint64(key) + (np.uint64(position) + np.uint64(1)) * _GOLDEN)
 
 
 @compiled
@@ -51,7 +51,7 @@ def half_bits_of(n: int) -> Any:
 
 
 @compiled
-def shuffled(position: int, n: int, half_bits: int, key: Any) -> Any:
+def permute(position: int, n: int, half_bits: int, key: Any) -> Any:
     """Return where a position of [0, n) stands in the key's random order of [0, n)."""
     half = np.uint64(half_bits)
     mask = (np.uint64(1) << half) - np.uint64(1)

@@ -22,7 +22,7 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
-def checked_threads(threads: int | None) -> int:
+def resolve_threads(threads: int | None) -> int:
     """Return the number of threads asked for, all available ones for None; raise OptionError below 1."""
     if threads is None:
         return available_threads()
@@ -34,7 +34,7 @@ def checked_threads(threads: int | None) -> int:
     return threads
 
 
-def in_threads(
+def map_in_threads(
     work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int, stopped: Event | None = None
 ) -> list[Result]:
     """Return what `work` gives for each piece, in their order, with so many threads.

@@ -23,7 +23,7 @@ from nestrec.errors import DataError
 from nestrec.kernels.search.ranking_tile import TILE, visit
 from nestrec.kernels.search.top_k_buffers import GROUP, empty_buffers, finish, room
 from nestrec.parallel.slices import row_slices
-from nestrec.parallel.threads import in_threads
+from nestrec.parallel.threads import map_in_threads
 
 Take = Callable[[slice, Int64Array], None]
 StopCheck = Callable[[], None]  # called between pieces of work; raises to stop it
@@ -125,7 +125,7 @@ def sweep(
         take(block, finish(buffers, len(rows), len(widths), k))
 
     bytes_per_query = 8 * len(widths) * room(k)
-    in_threads(answer, _blocks(asked, threads, bytes_per_query), threads, stopped)
+    map_in_threads(answer, _blocks(asked, threads, bytes_per_query), threads, stopped)
 
 
 def _blocks(asked: Asked, threads: int, bytes_per_query: int) -> list[slice]:

@@ -14,7 +14,7 @@ from nestrec.kernels.search.code_blocks import SHELF, Barred, CodeBlocks
 from nestrec.kernels.search.selection import LOWEST_KEY
 from nestrec.kernels.search.top_k_buffers import GROUP, Buffers, empty_buffers, room
 from nestrec.parallel.slices import position_slices
-from nestrec.parallel.threads import in_threads
+from nestrec.parallel.threads import map_in_threads
 from nestrec.retrieval.bounds import LEAST_SCORE, relative_error
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.request import Request
@@ -72,7 +72,7 @@ def walked(screen: CoarseIndex, asked: Request, walk: Walk, finish: Finish, thre
         return _many(screen, asked, block, walk, allowed, finish, stopped)
 
     blocks = [slice(start, min(start + step, len(asked))) for start in range(0, len(asked), step)]
-    return sum(in_threads(answer, blocks, threads, stopped))
+    return sum(map_in_threads(answer, blocks, threads, stopped))
 
 
 def _step(n_queries: int, n_kept: int, threads: int) -> int:
@@ -156,7 +156,7 @@ def _one(
 
     def all_visited(begun: Buffers) -> tuple[int, Kept]:
         parts = [(cells, _copied(begun)) for cells in _visits(screen, some, walk, threads)]
-        n = sum(in_threads(lambda part: visited(walk.n_kept, part[1], part[0]), parts, threads))
+        n = sum(map_in_threads(lambda part: visited(walk.n_kept, part[1], part[0]), parts, threads))
         return n, _merged([buffers for _, buffers in parts])
 
     n_scored, begun = 0, empty_buffers(1, 1, walk.n_kept)

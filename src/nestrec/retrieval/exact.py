@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nestrec.arrays import BoolArray, Float32Array, Int64Array
 from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, settle
 from nestrec.parallel.slices import counted_slices
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import Kept, Walk, walked
 from nestrec.retrieval.full_scan import scan
@@ -62,7 +62,7 @@ class Exact:
         """See `Retriever`."""
         width = self.screen.full_width
         asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
-        return self._answer(asked, checked_threads(threads))
+        return self._answer(asked, resolve_threads(threads))
 
     def _answer(self, asked: Request, threads: int) -> Retrieved:
         shown = min(asked.k, self.n_items)

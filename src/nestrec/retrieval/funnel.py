@@ -18,7 +18,7 @@ from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
 from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, extend, trim, write_all
 from nestrec.parallel.slices import counted_slices
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import Kept, Walk, walked
 from nestrec.retrieval.quantization import Storage
@@ -101,7 +101,7 @@ class Funnel:
             rescored.append(self._extend(found, queries, begin, width, shown))
             write_all(found.keys, found.counts, best[some])
 
-        screened = walked(self.screen, asked, walk, finish, checked_threads(threads))
+        screened = walked(self.screen, asked, walk, finish, resolve_threads(threads))
         return retrieved(best, asked.k, Work(len(asked) * self.n_items, screened, sum(rescored)))
 
     def _extend(self, found: Kept, queries: Float32Array, begin: int, end: int, kept: int) -> int:

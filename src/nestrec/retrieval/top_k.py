@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.search.selection import items_of, scores_of
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.batched_scan import Asked, Exclusions, Visited, by_falling_length, sweep
 
 __all__ = ["Exclusions", "TopK", "top_k"]
@@ -42,7 +42,7 @@ def top_k(
     """Rank the candidates for every query by inner product of prefixes; NaN is never returned."""
     if rows is None:
         rows = np.arange(len(queries))
-    threads = checked_threads(threads)
+    threads = resolve_threads(threads)
     shape = (len(rows), len(widths), k)
     best = TopK(np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.float32))
 

@@ -16,7 +16,7 @@ from nestrec.kernels.counter_rng import random_bits
 from nestrec.kernels.simd.lanes import LANES
 from nestrec.kernels.training import nested_bpr, nested_softmax
 from nestrec.kernels.training.tile_sizes import BLOCK
-from nestrec.parallel.threads import in_threads
+from nestrec.parallel.threads import map_in_threads
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE
 
@@ -82,7 +82,7 @@ class CpuEngine:
         """
         key = np.uint64(random_bits(np.uint64(self.seed), epoch))
         bounds = _shares(start, stop, self.threads)
-        results = in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
+        results = map_in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
         return sum(loss for loss, _ in results), sum(n for _, n in results)
 
     def state(self) -> dict[str, Float32Array]:

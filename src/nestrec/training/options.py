@@ -11,7 +11,7 @@ from typing import cast
 from nestrec.arguments import check_fields, check_range, whole_number
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.callbacks import Callback, CallbackList
 from nestrec.training.checkpoint_folder import CheckpointFolder
 
@@ -48,7 +48,7 @@ class Run:
             raise OptionError(f"seed must be between 0 and 2^63 - 1, got {self.seed}", option="seed")
         if self.resume and self.checkpoint is None:
             raise OptionError("resume needs a checkpoint to resume from; give checkpoint=", option="resume")
-        checked_threads(self.threads)
+        resolve_threads(self.threads)
         check_range("checkpoint_seconds", self.checkpoint_seconds, 0, 1e9, 30)
         object.__setattr__(self, "callbacks", _callbacks(self.callbacks))
         if self.checkpoint is not None and not isinstance(self.checkpoint, CheckpointFolder):  # text, too

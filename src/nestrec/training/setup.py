@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nestrec.data.interactions import Interactions
-from nestrec.parallel.threads import checked_threads
+from nestrec.parallel.threads import resolve_threads
 from nestrec.training.backbones import Backbone
 from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.engines import RunningEngine, TorchEngine
@@ -46,7 +46,7 @@ class TrainingSetup:
 
     def start_engine(self, run: Run) -> RunningEngine:
         """Return an engine with initial parameters; raise MissingExtraError if torch is needed and missing."""
-        threads = 1 if run.deterministic else checked_threads(run.threads)
+        threads = 1 if run.deterministic else resolve_threads(run.threads)
         csr = self.interactions.indptr, self.interactions.indices, self.interactions.n_items
         if self.engine is None:
             return CpuEngine(*csr, objective=self.objective, seed=run.seed, threads=threads)

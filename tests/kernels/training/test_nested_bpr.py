@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nestrec.kernels.counter_rng import below, half_bits_of, shuffled
+from nestrec.kernels.counter_rng import below, half_bits_of, permute
 from nestrec.kernels.training import nested_bpr as kernel
 from nestrec.kernels.training.candidates import any_unseen
 from nestrec.kernels.training.tile_sizes import BLOCK
@@ -108,7 +108,7 @@ def choose(world: Case, users: Matrix, items: Matrix, tile: Matrix, position: in
     n_windows = size // window
     block = position // BLOCK
     pool = [below(bits_of(KEY, block * size + lane), world.n_items) for lane in range(size)]
-    row = shuffled(position, n, half_bits_of(n), KEY)
+    row = permute(position, n, half_bits_of(n), KEY)
     user = int(np.searchsorted(world.indptr, row, side="right")) - 1
     seen = set(world.indices[world.indptr[user] : world.indptr[user + 1]].tolist())
     bits = bits_of(~KEY, position)
@@ -137,7 +137,7 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
     for position in range(n):
         if position % BLOCK == 0:
             tile = items.copy()
-        row = shuffled(position, n, half_bits_of(n), KEY)
+        row = permute(position, n, half_bits_of(n), KEY)
         user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
         negatives = choose(world, users, items, tile, position)
         u, v = users[user].copy(), items[item].copy()

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nestrec.kernels.counter_rng import half_bits_of, shuffled
+from nestrec.kernels.counter_rng import half_bits_of, permute
 from nestrec.kernels.training import nested_softmax as kernel
 from nestrec.kernels.training.pool import draw_ascending
 from nestrec.kernels.training.tile_sizes import BLOCK
@@ -74,7 +74,7 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
         tile = items[pool].copy()
         pool_gradient, mass = np.zeros_like(tile), np.zeros_like(tile)
         for position in range(begin, min(n, begin + BLOCK)):
-            row = shuffled(position, n, half_bits_of(n), KEY)
+            row = permute(position, n, half_bits_of(n), KEY)
             user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
             unseen = ~np.isin(pool, world.indices[world.indptr[user] : world.indptr[user + 1]])
             u, v = users[user].copy(), items[item].copy()

@@ -11,7 +11,7 @@ from nestrec.kernels import counter_rng as shuffle
 
 torch = pytest.importorskip("torch")
 
-from nestrec.training.autograd.counter_rng import Draws, below, derived, random_bits  # noqa: E402
+from nestrec.training.autograd.counter_rng import Draws, below, derive_key, random_bits  # noqa: E402
 
 CPU = torch.device("cpu")
 KEYS = [0, 1, 7, 2**31, 2**62 + 5, 2**63 - 1, 2**63, 2**63 + 9, 2**64 - 1]
@@ -41,7 +41,7 @@ def test_numbers_below_a_bound_are_those_of_the_kernels(bound: int) -> None:
 
 
 def test_derived_keys_differ() -> None:
-    keys = {derived(key, number) for key in KEYS for number in range(5)}
+    keys = {derive_key(key, number) for key in KEYS for number in range(5)}
     assert len(keys) == 5 * len(KEYS)
     assert all(0 <= key < 2**64 for key in keys)
 

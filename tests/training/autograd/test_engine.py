@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 import nestrec.training.autograd.autograd_engine as engine_module  # noqa: E402
 from nestrec.training.autograd import levels  # noqa: E402
 from nestrec.training.autograd.autograd_engine import AutogradEngine, torch_threads  # noqa: E402
-from nestrec.training.autograd.counter_rng import derived  # noqa: E402
+from nestrec.training.autograd.counter_rng import derive_key  # noqa: E402
 from nestrec.training.autograd.nested_loss import Batch  # noqa: E402
 from nestrec.training.autograd.scoring import Compiled  # noqa: E402
 from tests.training.autograd.engines import CPU, NoSteps, batch_of, one_epoch, started, torch_trainer  # noqa: E402
@@ -84,9 +84,9 @@ def test_epochs_differ_in_order_and_are_the_same_again(monkeypatch: pytest.Monke
 def test_draws_share_no_key_with_candidates_and_order() -> None:
     """A choice among the hardest would depend on which items were drawn, edges left out on negatives."""
     key = started(torch_trainer())._key(0)
-    of_epoch = {derived(key, number) for number in (engine_module._CANDIDATES, engine_module._ORDER)}
+    of_epoch = {derive_key(key, number) for number in (engine_module._CANDIDATES, engine_module._ORDER)}
     assert len(of_epoch) == 2
-    assert of_epoch.isdisjoint(derived(key, call) for call in range(1000))
+    assert of_epoch.isdisjoint(derive_key(key, call) for call in range(1000))
 
 
 def test_whoever_has_seen_everything_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

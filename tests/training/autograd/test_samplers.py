@@ -31,7 +31,7 @@ from torch import Tensor  # noqa: E402
 
 import nestrec.training.autograd.autograd_engine as engine_module  # noqa: E402
 from nestrec.training.autograd.candidates import CandidateRequest  # noqa: E402
-from nestrec.training.autograd.counter_rng import Draws, derived  # noqa: E402
+from nestrec.training.autograd.counter_rng import Draws, derive_key  # noqa: E402
 from nestrec.training.autograd.gates import Gates  # noqa: E402
 from nestrec.training.autograd.pool import Pool  # noqa: E402
 from nestrec.training.autograd.scoring import Plain  # noqa: E402
@@ -252,7 +252,7 @@ def test_the_prefix_of_a_level_chooses_its_negative(shared: bool) -> None:
 
 def key_of_candidates(engine: Any) -> int:
     """Return the key of an epoch's candidates."""
-    return derived(engine._key(0), engine_module._CANDIDATES)
+    return derive_key(engine._key(0), engine_module._CANDIDATES)
 
 
 @pytest.mark.parametrize("backbone", ["mf", "graph"])

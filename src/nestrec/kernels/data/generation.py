@@ -17,7 +17,7 @@ import numpy as np
 
 from nestrec.arrays import Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.counter_rng import below, mixed, random_bits
+from nestrec.kernels.counter_rng import below, mix_bits, random_bits
 
 Bits = Any  # one np.uint64
 
@@ -63,7 +63,7 @@ def _draw(
     user, position, draw = at[0], at[1], at[2]
     until = position + most
     while user < last and position < until:
-        key: Bits = mixed(mixed(seed) + np.uint64(user))
+        key: Bits = mix_bits(mix_bits(seed) + np.uint64(user))
         cluster = below(random_bits(key, 0), n_clusters)
         while position < indptr[user + 1] and position < until:
             place, draw = _free_place(key, draw, cluster, n_clusters, user, last_user, onwards)

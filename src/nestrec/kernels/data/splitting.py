@@ -15,7 +15,7 @@ import numpy as np
 
 from nestrec.arrays import BoolArray, Float64Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.counter_rng import mixed, random_bits
+from nestrec.kernels.counter_rng import mix_bits, random_bits
 from nestrec.parallel.slices import position_slices, row_slices
 
 Bits = Any  # one np.uint64
@@ -27,7 +27,7 @@ _SORTED_AT_ONCE = 1 << 19  # positions
 
 def mark_random(indptr: Int64Array, seed: int, n: int, marks: BoolArray) -> None:
     """Mark n positions at random, never all of a row; n is from 1 to the positions less the rows that have any."""
-    key: Bits = np.uint64(mixed(np.uint64(seed)))
+    key: Bits = np.uint64(mix_bits(np.uint64(seed)))
     for first, last in row_slices(indptr):
         _mark_anchors(indptr, key, marks, first, last)
     largest = _nth_smallest(marks, key, n)

@@ -21,7 +21,7 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.counter_rng import below, half_bits_of, random_bits, shuffled
+from nestrec.kernels.counter_rng import below, half_bits_of, permute, random_bits
 from nestrec.kernels.simd.lanes import (
     LANES,
     load,
@@ -145,7 +145,7 @@ def train_slice(
     for block_start in range(start, stop, BLOCK):
         block_size = min(BLOCK, stop - block_start)
         for k in range(block_size):
-            order[k] = shuffled(block_start + k, n, half_bits, key)
+            order[k] = permute(block_start + k, n, half_bits, key)
             prefetch(user_of, order[k])
             prefetch(indices, order[k])
         draw_pool(pool, n_items, key, block_start // BLOCK)

@@ -26,7 +26,7 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.counter_rng import half_bits_of, shuffled
+from nestrec.kernels.counter_rng import half_bits_of, permute
 from nestrec.kernels.simd.lanes import (
     LANES,
     add,
@@ -87,12 +87,12 @@ def mix_shares(shares: Float32Array, n: int, n_levels: int, gradient_weights: Fl
     """Turn shares (n_levels, n) of each level's softmax into the slopes of each level's own block of coordinates."""
     for lane in range(0, n, LANES):
         for own in range(n_levels):
-            mixed = splat(np.float32(0))
+            summed = splat(np.float32(0))
             for level in range(own, n_levels):
-                mixed = multiply_add(
-                    splat(gradient_weights[own * n_levels + level]), load(shares, level * n + lane), mixed
+                summed = multiply_add(
+                    splat(gradient_weights[own * n_levels + level]), load(shares, level * n + lane), summed
                 )
-            store(shares, own * n + lane, mixed)
+            store(shares, own * n + lane, summed)
 
 
 @compiled
@@ -240,7 +240,7 @@ def train_slice(
     for block_start in range(start, stop, BLOCK):
         block_size = min(BLOCK, stop - block_start)
         for k in range(block_size):
-            order[k] = shuffled(block_start + k, n, half_bits, key)
+            order[k] = permute(block_start + k, n, half_bits, key)
         draw_ascending(pool, n_items, key, block_start // BLOCK)
         for lane in range(pool_size):
             prefetch_row(items, item_squares, pool[lane] * stride, stride)

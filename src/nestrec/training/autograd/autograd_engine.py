@@ -18,7 +18,7 @@ from torch import nn
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.config import EngineConfig
-from nestrec.training.autograd.counter_rng import Draws, derived, random_bits
+from nestrec.training.autograd.counter_rng import Draws, derive_key, random_bits
 from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, BatchGradients, Leaves, NestedLoss
 from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Steps, add_l2, steps_for
@@ -160,16 +160,16 @@ class AutogradEngine:
     def _ordered(self, epoch: int) -> torch.Tensor:
         if self._order is None or self._order[0] != epoch:
             places = torch.arange(self.n_positives, device=self._device)
-            bits = random_bits(derived(self._key(epoch), _ORDER), places)  # so that all devices have one order
+            bits = random_bits(derive_key(self._key(epoch), _ORDER), places)  # so that all devices have one order
             self._order = epoch, bits.argsort()
         return self._order[1]
 
     def _key(self, epoch: int) -> int:
-        return derived(self._seed, epoch)
+        return derive_key(self._seed, epoch)
 
     def _moment(self, epoch: int, first: int) -> Moment:
         key = self._key(epoch)
-        return Moment(epoch, derived(key, _CANDIDATES), first, Draws(key, first, self._device))
+        return Moment(epoch, derive_key(key, _CANDIDATES), first, Draws(key, first, self._device))
 
     def _step(self, users: torch.Tensor, items: torch.Tensor, epoch: int, first: int, rate: float) -> torch.Tensor:
         moment = self._moment(epoch, first)

@@ -14,30 +14,30 @@ import torch
 from nestrec.kernels import counter_rng as shuffle
 
 
-def signed(number: int) -> int:
+def to_signed(number: int) -> int:
     """Return the int64 number with the bits of a uint64 one."""
     return number - 2**64 if number >= 2**63 else number
 
 
-_GOLDEN = signed(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = signed(0xBF58476D1CE4E5B9), signed(0x94D049BB133111EB)
+_GOLDEN = to_signed(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = to_signed(0xBF58476D1CE4E5B9), to_signed(0x94D049BB133111EB)
 
 
-def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
+def _shift_right(bits: torch.Tensor, by: int) -> torch.Tensor:
     return (bits >> by) & ((1 << (64 - by)) - 1)
 
 
 def random_bits(key: int, positions: torch.Tensor) -> torch.Tensor:
     """Return 64 bits for each position, int64; the key is a uint64 number."""
-    x = (positions + 1) * _GOLDEN + signed(int(key))
-    x = (x ^ _shifted(x, 30)) * _FIRST
-    x = (x ^ _shifted(x, 27)) * _SECOND
-    return x ^ _shifted(x, 31)
+    x = (positions + 1) * _GOLDEN + to_signed(int(key))
+    x = (x ^ _shift_right(x, 30)) * _FIRST
+    x = (x ^ _shift_right(x, 27)) * _SECOND
+    return x ^ _shift_right(x, 31)
 
 
 def below(bits: torch.Tensor, bound: torch.Tensor | int) -> torch.Tensor:
     """Turn bits into whole numbers in [0, bound); bound < 2^31."""
-    return _shifted(_shifted(bits, 32) * bound, 32)
+    return _shift_right(_shift_right(bits, 32) * bound, 32)
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Draws:
 
     def uniform(self, *shape: int) -> torch.Tensor:
         """Return float32 numbers in [0, 1); shape[0] is the batch."""
-        return _shifted(self._bits(shape), 40).to(torch.float32) * 2.0**-24
+        return _shift_right(self._bits(shape), 40).to(torch.float32) * 2.0**-24
 
     def below(self, bound: int, *shape: int) -> torch.Tensor:
         """Return whole numbers in [0, bound), int64; shape[0] is the batch."""
@@ -66,9 +66,9 @@ class Draws:
         each = int(np.prod(shape[1:]))
         start = self.first_position * each
         positions = torch.arange(start, start + shape[0] * each, device=self.device)
-        return random_bits(derived(self.key, self._calls), positions).view(shape)
+        return random_bits(derive_key(self.key, self._calls), positions).view(shape)
 
 
-def derived(key: int, number: int) -> int:
+def derive_key(key: int, number: int) -> int:
     """Return another key, a uint64 number, of a key: the number-th of it."""
     return int(shuffle.random_bits(np.uint64(key), number))

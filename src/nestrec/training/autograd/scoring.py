@@ -18,7 +18,7 @@ from nestrec.arrays import Int32Array, Int64Array
 from nestrec.kernels.training.pool import mark_seen
 from nestrec.kernels.training.scored_candidates import score_candidates
 from nestrec.kernels.training.tile_sizes import BLOCK
-from nestrec.parallel.threads import in_threads
+from nestrec.parallel.threads import map_in_threads
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.counter_rng import random_bits
@@ -136,7 +136,7 @@ class Compiled:
         of_a_row = request.n_candidates * sum(request.widths)
         shares = max(threads, -(-len(rows) * of_a_row // _PRODUCTS_AT_ONCE))
         cuts = [len(rows) * share // shares for share in range(shares + 1)]
-        in_threads(lambda share: fill(*share), pairwise(cuts), threads)
+        map_in_threads(lambda share: fill(*share), pairwise(cuts), threads)
         return Candidates(drawn, scores)
 
     def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
-from nestrec.training.autograd.counter_rng import signed
+from nestrec.training.autograd.counter_rng import to_signed
 
 _TILE = 4096  # numbers that a program holds of each side
 _WARPS = 4
@@ -98,7 +98,7 @@ def draw_and_score(
         padded = triton.next_power_of_2(width)
         run = max(1, _TILE // padded)
         _draw_and_score[(triton.cdiv(n_drawn, run),)](
-            users, items, rows, indptr, indices, drawn, scores, signed(request.key), first, n_drawn, level, n_pools,
+            users, items, rows, indptr, indices, drawn, scores, to_signed(request.key), first, n_drawn, level, n_pools,
             len(items), items.shape[1],
             CANDIDATES=n_candidates, HALVINGS=n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
         )  # fmt: skip
