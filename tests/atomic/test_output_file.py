@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nestrec.atomic.output_file import atomic_file, check_output_file
-from nestrec.cli.output_paths import check_model_place
+from nestrec.cli.output_paths import check_model_path
 from nestrec.errors import OptionError
 
 
@@ -251,10 +251,10 @@ def test_the_folder_of_a_probe_that_could_not_be_removed_goes_with_the_next_run(
     """It stayed beside a model for good, since the next run probes the folder of the model itself."""
     with monkeypatch.context() as patched:
         patched.setattr(os, "rmdir", _fail)
-        check_model_place(tmp_path / "model", overwrite=False)
+        check_model_path(tmp_path / "model", overwrite=False)
     assert len(names(tmp_path)) == 1
     (tmp_path / "model").mkdir()
-    check_model_place(tmp_path / "model", overwrite=False)
+    check_model_path(tmp_path / "model", overwrite=False)
     assert names(tmp_path) == ["model"]
     assert names(tmp_path / "model") == []
 

@@ -93,7 +93,7 @@ def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypat
     ("words", "sentence"),
     [
         (["--models", "magic"], "got 'magic'"),
-        (["--widths", "4,x"], "--widths '4,x' is no list of whole numbers"),
+        (["--widths", "4,x"], "--widths must be integers separated by commas, such as 4,8,16; got '4,x'"),
         (["--seeds", "0,0"], "got 0,0"),
         (["--trials", "-1"], "--trials must be between 0"),
         (["--seconds", "0"], "--seconds must be above 0, got 0.0"),

@@ -116,7 +116,7 @@ def test_the_seed_makes_another_world(run: Run, tmp_path: Path, monkeypatch: pyt
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "_trained", stop)
+    monkeypatch.setattr(demo, "_train", stop)
     for seed in (1, 2):
         assert run("demo", "--out", tmp_path / str(seed), "--seed", seed).code == 130
     assert (tmp_path / "1" / "train.csv").read_text() != (tmp_path / "2" / "train.csv").read_text()
@@ -138,7 +138,7 @@ def test_the_demo_may_replace_what_it_wrote_until_that_is_changed(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "_trained", stop)
+    monkeypatch.setattr(demo, "_train", stop)
     for seed in (1, 2):
         assert run("demo", "--out", tmp_path, "--seed", seed).code == 130
     with (tmp_path / "test.csv").open("a") as file:
@@ -168,7 +168,7 @@ def test_a_folder_that_holds_something_else_as_model_is_refused(run: Run, tmp_pa
 @pytest.mark.parametrize(
     ("narrow", "sentence"),
     [
-        (0.19, "The first 4 of 8 numbers keep 95% of the full width's ndcg@20 in 50% of the memory: 16 MB instead of"),
+        (0.19, "The first 4 of 8 dimensions keep 95% of the full width's ndcg@20 in 50% of the memory: 16 MB instead of"),
         (0.1, "No narrower width keeps 90% of the full width's ndcg@20."),
     ],
 )

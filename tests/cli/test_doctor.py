@@ -23,7 +23,7 @@ def test_a_sound_installation_passes(run: Run) -> None:
 def test_what_torch_trains_on_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "on the CPU, for there is no CUDA device" in run("doctor").out
+    assert "on the CPU, because there is no CUDA device" in run("doctor").out
     monkeypatch.setattr(doctor, "_trained", lambda _trainer: "9 recommendations")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")

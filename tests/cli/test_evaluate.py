@@ -103,7 +103,7 @@ def test_a_wide_table_is_cut_into_parts_on_a_narrow_terminal(
     ("words", "sentence"),
     [
         (["--cutoffs", "0"], "cutoffs must be 1 or more"),
-        (["--cutoffs", "ten"], "--cutoffs 'ten' is no list of whole numbers"),
+        (["--cutoffs", "ten"], "--cutoffs must be integers separated by commas, such as 4,8,16; got 'ten'"),
         (["--widths", "3"], "width 3 was not trained; choose one of 2, 4, 8"),
         (["--per-user", "u.csv"], "--per-user u.csv is written as Parquet; end its name with .parquet"),
         (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),

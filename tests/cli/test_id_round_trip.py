@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nestrec.cli.id_files import ids_in
+from nestrec.cli.id_files import read_ids
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
@@ -101,7 +101,7 @@ def test_a_csv_of_answers_names_items_by_their_column(run: Run, odd_model: Path,
 
 def _read(path: Path, contents: str, known: list[str]) -> list[str]:
     path.write_bytes(contents.encode())
-    return list(ids_in(path, Vocabulary.from_ids(known), "user"))
+    return list(read_ids(path, Vocabulary.from_ids(known), "user"))
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_files_of_ids_of_every_form(tmp_path: Path, name: str, contents: str, id
     ("name", "contents", "sentence"),
     [
         ("x.csv", "user_id\n", "holds no user ids"),
-        ("x.jsonl", "{1}\n", "no JSON"),
+        ("x.jsonl", "{1}\n", "not JSON"),
         ("x.jsonl", '{"a": 1}\n', "no key of users among 'a'"),
-        ("x.jsonl", "[1]\n", "without an id"),
+        ("x.jsonl", "[1]\n", "without a user id"),
         ("x.txt", "x" * (2 << 20), "1 MiB"),
         ("x.csv", "SQLite format 3\0", "sqlite"),
     ],

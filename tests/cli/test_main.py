@@ -191,8 +191,8 @@ def test_streams_that_are_closed_from_the_start_are_not_taken_by_files(model: Pa
     [
         (MemoryError(), "memory ran out"),
         (RecursionError("deep"), "nested too deeply"),
-        (EOFError("short"), "a file ended before it was whole"),
-        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "in TMPDIR"),
+        (EOFError("short"), "a file ended early"),
+        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "set TMPDIR"),
         (PermissionError(13, "Permission denied", "/x"), "/x cannot be read or written (Permission denied)"),
         (
             OSError(28, "No space left on device"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nestrec.atomic.output_file import check_output_folder
-from nestrec.cli.output_paths import check_model_place
+from nestrec.cli.output_paths import check_model_path
 from nestrec.cli.train import checkpoint_of
 from nestrec.errors import ModelFileError
 from tests.cli.conftest import SMALL, Run
@@ -18,7 +18,7 @@ from tests.cli.conftest import SMALL, Run
 
 def test_checking_a_place_makes_nothing(tmp_path: Path) -> None:
     check_output_folder(tmp_path / "a" / "b")
-    check_model_place(tmp_path / "a" / "b" / "model", overwrite=False)
+    check_model_path(tmp_path / "a" / "b" / "model", overwrite=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -95,7 +95,7 @@ def test_figures_are_written_through_a_device_and_a_pipe(run: Run, unseen: Path,
 def test_a_file_is_no_place_for_a_model(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(ModelFileError, match="is a file; a model is a folder"):
-        check_model_place(tmp_path / "x", overwrite=True)
+        check_model_path(tmp_path / "x", overwrite=True)
 
 
 def test_the_checkpoint_lies_beside_the_model_also_in_the_working_folder(

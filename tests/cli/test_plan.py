@@ -47,7 +47,7 @@ def test_it_shows_the_frontier_and_keeps_the_plan_with_the_model(run: Run, own: 
         "p99 ms",
         "bytes per item",
         "chosen",
-        "80 items, the best 5",
+        "80 items, top 5",
         "Of other users: recall",
     ):
         assert told in result.out
@@ -118,7 +118,7 @@ def test_recommend_goes_by_the_plan_and_says_so_unless_exact(run: Run, model: Pa
     words = ("--all-users", "-k", 3)
     plain, planned, exact = run("recommend", model, *words), run("recommend", short, *words), None
     assert planned.out != plain.out
-    assert "0.5000 of the best 3" in planned.err
+    assert "measured at recall 0.5000 at 3" in planned.err
     exact = run("recommend", short, *words, "--exact")
     assert exact.out == plain.out
     assert "search config" not in exact.err
@@ -137,7 +137,7 @@ def test_a_question_beyond_the_plan_is_answered_by_all_items(run: Run, model: Pa
         (("--recall", 2), "recall=2"),
         (("-k", 0), "returns nothing"),
         (("--width", 3), "width 3 was not trained"),
-        (("--storages", "int4"), "--storages 'int4' is not one of float32, bf16, int8"),
+        (("--storages", "int4"), "--storages must be some of float32, bf16, int8, comma-separated; got 'int4'"),
         (("--sample", 1), "give 2 users or more"),
     ],
 )

@@ -41,7 +41,7 @@ def test_standard_input_is_for_one_thing(run: Run, model: Path, tmp_path: Path) 
     ):
         result = run(*words)
         assert result.code == 1
-        assert "once only" in result.err
+        assert "only once" in result.err
 
 
 def test_a_named_pipe_is_told_to_be_waited_for(run: Run, interactions: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_blocks_of_users_give_what_one_block_gives(
     run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("recommend", model, "--all-users", "-k", "4", "--out", tmp_path / "one.csv")
-    monkeypatch.setattr("nestrec.cli.recommend._ANSWERS_AT_ONCE", 40)
+    monkeypatch.setattr("nestrec.cli.recommend._ROWS_IN_MEMORY", 40)
     for suffix in ("csv", "parquet"):
         run("recommend", model, "--all-users", "-k", "4", "--out", tmp_path / f"many.{suffix}")
         assert [row[:3] for row in _read(tmp_path / f"many.{suffix}")] == [
@@ -156,7 +156,7 @@ def test_unknown_users_are_an_error_or_skipped_and_told(run: Run, model: Path) -
 
 
 def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nestrec.cli.recommend._ANSWERS_AT_ONCE", 40)
+    monkeypatch.setattr("nestrec.cli.recommend._ROWS_IN_MEMORY", 40)
     (tmp_path / "i.txt").write_text("jam\n")
     result = run("recommend", model, "--all-users", "--deny", tmp_path / "i.txt", "--skip-unknown")
     assert result.err == "Skipped 1 item unknown to the model: 'jam'\n"
@@ -165,11 +165,11 @@ def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "users are named by one of --user ID, --users FILE, --all-users; none is given"),
-        (["--user", "u001", "--all-users"], "--user and --all-users are given"),
+        ([], "one of --user ID, --users FILE and --all-users; got none"),
+        (["--user", "u001", "--all-users"], "got --user and --all-users"),
         (["--user", "u001", "--width", "3"], "width 3 was not trained; choose one of 2, 4, 8"),
         (["--user", "u001", "-k", "0"], "k=0 returns nothing"),
-        (["--user", "u001", "--out", "a.xlsx"], "--out a.xlsx names no format; end it with one of .csv, .tsv, .jsonl"),
+        (["--user", "u001", "--out", "a.xlsx"], "--out must end with one of .csv, .tsv, .jsonl, .parquet, got a.xlsx"),
         (["--user", "u001", "--out", "/proc/no/a.csv"], "nothing can be written into /proc/no"),
         (["--user", "u001", "--threads", "0"], "--threads must be at least 1, got 0"),
         (["--users", "nothere.txt"], "nothere.txt does not exist"),
@@ -187,7 +187,7 @@ def test_mistakes_are_told_in_one_sentence(run: Run, model: Path, words: list[st
     [
         (b"\n\n", "holds no user ids"),
         (b"PAR1....", "no Parquet file that can be read"),
-        (b"a\xff\xfeb\n", "is no UTF-8 text"),
+        (b"a\xff\xfeb\n", "must be UTF-8 text"),
     ],
 )
 def test_a_file_of_users_that_cannot_be_used_is_told(
@@ -221,7 +221,7 @@ def test_a_user_with_nothing_left_is_told(run: Run, model: Path, tmp_path: Path)
     (tmp_path / "none.txt").write_text("nothing-like-it\n")
     result = run("recommend", model, "--user", "u001", "--allow", tmp_path / "none.txt", "--skip-unknown")
     assert result.code == 0
-    assert "No item is left to recommend to 1 user; --include-seen allows those they met" in result.err
+    assert "No item is left to recommend to 1 user; --include-seen allows seen items" in result.err
 
 
 def test_a_file_of_json_lines_names_users(run: Run, model: Path, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_an_interrupted_file_of_all_users_goes_on(
         interrupted.setattr(progress, "counting_bar", _interrupting)
         stopped = run(*words)
     assert stopped.code == 130
-    assert f"are in {path}.parts; the same command with --resume goes on" in stopped.err
+    assert f"are in {path}.parts; to continue, give the same command with --resume" in stopped.err
     result = run(*words, "--resume")
     assert result.code == 0
     assert "150 users, 50 of them by an earlier run, 300 rows" in result.err
@@ -266,7 +266,7 @@ def test_only_a_parquet_file_of_all_users_goes_on(run: Run, model: Path, tmp_pat
     for words in (("--user", "u001"), ("--all-users", "--out", tmp_path / "a.csv"), ("--all-users",)):
         result = run("recommend", model, *words, "--resume")
         assert result.code == 1
-        assert "--resume goes on with a file of all users" in result.err
+        assert "--resume needs --all-users" in result.err
 
 
 @pytest.mark.parametrize("name", ["pipe", "pipe.jsonl"])

@@ -32,7 +32,7 @@ def test_it_writes_a_file_too(run: Run, model: Path, tmp_path: Path) -> None:
 def test_one_kind_must_be_named(run: Run, model: Path, words: list[str]) -> None:
     result = run("similar", model, *words)
     assert result.code == 1
-    assert "--item ID or by --user ID, one of the two" in result.err
+    assert "either --item ID or --user ID" in result.err
 
 
 def test_unknown_ids_are_an_error_or_skipped(run: Run, model: Path) -> None:

@@ -210,7 +210,7 @@ def test_nothing_is_replaced_unless_told_so(run: Run, file: Path, tmp_path: Path
     assert run("split", file, "--out", out, "--overwrite").code == 0
     result = run("split", file, "--out", out, "--overwrite", "--validation-fraction", "0")
     assert result.code == 1
-    assert "of another split" in result.err
+    assert "belongs to another split" in result.err
 
 
 @pytest.mark.parametrize(

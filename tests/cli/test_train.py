@@ -157,10 +157,10 @@ def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Pat
     ("words", "sentence"),
     [
         (["--widths", "8,4"], "widths must be positive, ascending and unique; got 8,4"),
-        (["--widths", "4,x"], "--widths '4,x' is no list of whole numbers; separate them by commas, as in 4,8,16"),
+        (["--widths", "4,x"], "--widths must be integers separated by commas, such as 4,8,16; got '4,x'"),
         (
             ["--level-weights", "1,a"],
-            "--level-weights '1,a' is no list of numbers; separate them by commas, as in 1,1,2",
+            "--level-weights must be numbers separated by commas, such as 1,1,2; got '1,a'",
         ),
         (["--level-weights", "1,1"], "2 level weights do not fit 5 widths; give one per width"),
         (["--sampler", "uniform", "--candidates", "4"], "--candidates 4 must go with --sampler pool"),
@@ -213,7 +213,7 @@ def test_a_trained_model_outlives_a_full_disk(
     result = run("train", interactions, "--out", tmp_path / "m", *SMALL)
     assert result.code == 1
     assert f"cannot be written to {tmp_path / 'm'} (No space left on device)" in result.err
-    assert "the model is kept in " in result.err
+    assert "the model is saved in " in result.err
     assert NestedEmbeddings.load(result.err.split()[-1]).widths.values == (2, 4, 8)
     assert not (tmp_path / "m").exists()
 
@@ -229,7 +229,7 @@ def test_where_nothing_can_be_saved_the_checkpoint_is_kept_and_resume_needs_no_t
         patch.setattr(NestedEmbeddings, "save", full)
         failed = run(*command)
     assert failed.code == 1
-    assert f"the state of training is in {checkpoint_of(interrupted)}" in failed.err
+    assert f"the checkpoint is in {checkpoint_of(interrupted)}" in failed.err
     assert (checkpoint_of(interrupted) / "state.json").exists()
     again = run(*command)
     assert again.code == 0
@@ -261,7 +261,7 @@ def test_a_model_that_came_meanwhile_is_not_replaced(
     assert result.code == 1
     assert "already holds a model" in result.err
     assert manifest(tmp_path / "m") == manifest(model)
-    kept = re.search(r"the model is kept in (\S+)", result.err)
+    kept = re.search(r"the model is saved in (\S+)", result.err)
     assert kept is not None
     assert manifest(Path(kept[1]))["training"]["options"]["seed"] == 9
 

@@ -40,7 +40,7 @@ def test_another_model_is_tuned_at_each_width(run: Run, interactions: Path) -> N
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--model", "ease", "--out", "x.toml"], "--out holds options for nestrec train, which does not train ease"),
+        (["--model", "ease", "--out", "x.toml"], "--out writes options for nestrec train, which does not train ease"),
         (["--model", "popularity"], "popularity has no options to tune"),
         (["--model", "magic"], "'magic' is no model"),
         (["--trials", "0"], "--trials must be between 1"),

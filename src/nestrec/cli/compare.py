@@ -1,4 +1,4 @@
-"""`nestrec compare`: nestrec beside other models, every width, one budget of tuning, several seeds."""
+"""`nestrec compare`: nestrec and other models at every width, with one tuning budget and several seeds."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import typer
 
 from nestrec.cli.console import say, show, warn
 from nestrec.cli.exit_codes import INTERRUPTED
-from nestrec.cli.lists import whole_numbers
-from nestrec.cli.output_paths import Overwrite, check_file_place, write_json
+from nestrec.cli.lists import parse_integers
+from nestrec.cli.output_paths import check_file_path, write_json
 from nestrec.cli.own_outputs import OwnOutputs
+from nestrec.cli.panels import OPTIONS, TUNING
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.shared_options import JsonPath, Overwrite, Threads
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison
@@ -24,61 +26,60 @@ Examples:
   nestrec compare train.csv test.csv --models popularity,ease,ials --trials 20 --out study
   nestrec compare train.csv test.csv --widths 8,64 --seeds 0 --trials 0 --json - | jq '.models[].name'
 
-Every model is tuned on a tenth of TRAIN with the same number of fits; TEST takes part in no choice. nestrec itself runs
-with its defaults. Interrupted, the same command goes on from the fits in OUT.
+Every model is tuned on a validation tenth of TRAIN with the same number of trials; TEST is used for the final
+evaluation alone. nestrec itself runs with its defaults. Interrupted, the same command continues from the fits in OUT.
 """
 
 _FIGURES, _PAGE = "comparison.json", "comparison.html"
 _SLOW = {"lightgcn": "passes over the whole graph for every batch"}
 
 
+PANELS = {OPTIONS: ("models", "widths", "cutoffs", "seeds"), TUNING: ("trials", "seconds", "metric", "tune_nestrec")}
+
+
 def compare(
     train: Annotated[
         Path, typer.Argument(metavar="TRAIN", help=f"Interactions to train on. {SOURCES}", show_default=False)
     ],
-    test: Annotated[Path, typer.Argument(metavar="TEST", help="Held-out interactions, likewise.", show_default=False)],
+    test: Annotated[
+        Path, typer.Argument(metavar="TEST", help="Held-out interactions to evaluate on.", show_default=False)
+    ],
     reading: Reading,
     models: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help="Models beside nestrec, by name.", show_default="all that are installed"),
+        typer.Option(metavar="LIST", help="Models to compare nestrec with.", show_default="all that are installed"),
     ] = None,
     widths: Annotated[str, typer.Option(metavar="LIST", help="Widths to compare at.")] = "4,8,16,32,64",
-    cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Lengths at which lists are judged.")] = "20",
-    seeds: Annotated[str, typer.Option(metavar="LIST", help="One fit on all of TRAIN for each.")] = "0,1,2",
+    cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Cutoffs k of the metrics.")] = "20",
+    seeds: Annotated[str, typer.Option(metavar="LIST", help="Random seeds; one fit per seed.")] = "0,1,2",
     trials: Annotated[
-        int, typer.Option(metavar="N", help="Fits per width to tune a model with, its defaults first; 0: no tuning.")
+        int, typer.Option(metavar="N", help="Trials per model and width, the defaults first; 0: no tuning.")
     ] = 10,
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Most seconds per width to tune a model for.", show_default="no limit"),
+        typer.Option(metavar="S", help="Tuning time limit per model and width.", show_default="no limit"),
     ] = None,
     metric: Annotated[
-        str, typer.Option(metavar="NAME@K", help="What tuning maximises, averaged over widths.")
+        str, typer.Option(metavar="NAME@K", help="Metric that tuning maximises, averaged over widths.")
     ] = "ndcg@20",
     tune_nestrec: Annotated[bool, typer.Option("--tune-nestrec", help="Tune nestrec like the others.")] = False,
     out: Annotated[
         Path,
-        typer.Option(
-            metavar="FOLDER", readable=False, help="Folder for the fits done so far, the figures and the page."
-        ),
+        typer.Option(metavar="FOLDER", readable=False, help="Folder for finished fits, results and the report page."),
     ] = Path("nestrec-comparison"),
-    json_to: Annotated[
-        str | None, typer.Option("--json", metavar="PATH|-", help="Write all figures as JSON; - is stdout.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
-    ] = None,
+    json_to: JsonPath = None,
+    threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Compare nestrec with other models, tuned alike, at every width."""
+    """Compare nestrec with other models at every width, with equal tuning."""
     outputs = OwnOutputs(out, overwrite=overwrite)
     outputs.check((_FIGURES, _PAGE))
     if json_to not in (None, "-"):
-        check_file_place(Path(str(json_to)), overwrite=overwrite)
+        check_file_path(Path(str(json_to)), overwrite=overwrite)
     refuse_reading_twice(train, test)
     names = None if models is None else tuple(name.strip() for name in models.split(","))
-    at, judged, run_with = (
-        whole_numbers(option, text)
+    at_widths, at_cutoffs, with_seeds = (
+        parse_integers(option, text)
         for option, text in (("--widths", widths), ("--cutoffs", cutoffs), ("--seeds", seeds))
     )
     from nestrec.cli.comparison_progress import ComparisonProgress
@@ -96,9 +97,9 @@ def compare(
                 trained_on,
                 held_out,
                 models=names,
-                widths=at,
-                cutoffs=judged,
-                seeds=run_with,
+                widths=at_widths,
+                cutoffs=at_cutoffs,
+                seeds=with_seeds,
                 trials=trials,
                 seconds=seconds,
                 metric=metric,
@@ -114,12 +115,12 @@ def compare(
 
 
 def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
-    for name, told in absent.items():
-        say(f"Left out: {name} {told}.")
+    for name, reason in absent.items():
+        say(f"Left out: {name} {reason}.")
     for name, why in _SLOW.items():
         if name in taking_part:
             others = ",".join(other for other in taking_part if other not in _SLOW)
-            say(f"{name} is slow: it {why}. To do without it: --models {others}")
+            say(f"{name} is slow: it {why}. To leave it out: --models {others}")
 
 
 def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | None, overwrite: bool) -> None:
@@ -143,4 +144,4 @@ def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | N
             typer.echo(sentence)
         if json_to is not None:
             write_json(Path(json_to), found.as_dict(), overwrite=overwrite)
-    say(f"All figures: {out / _FIGURES}; as a page: {out / _PAGE}.")
+    say(f"Results: {out / _FIGURES}; report page: {out / _PAGE}.")

@@ -1,4 +1,4 @@
-"""How far a comparison or a search for options is: a bar on a terminal, and a line for each model that is done."""
+"""Progress of a comparison or a hyperparameter search: a bar on a terminal, and a line per finished model."""
 
 from __future__ import annotations
 

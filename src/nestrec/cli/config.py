@@ -37,16 +37,16 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise OptionError(f"config {path} cannot be read ({error.strerror}); name a TOML file") from error
+        raise OptionError(f"--config {path} cannot be read ({error.strerror}); give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"config {path} is no TOML ({error}); write lines such as epochs = 20") from error
+        raise OptionError(f"--config must be TOML, got {path} ({error}); write lines such as epochs = 20") from error
 
 
 def _entry(path: Path, key: str, value: Any, known: dict[str, tuple[Any, bool]]) -> tuple[str, Any]:
     name = key.replace("_", "-")
     if name not in known:
         near = get_close_matches(name, known, n=1, cutoff=0.0)
-        raise OptionError(f"config {path}: {key!r} is no option of this command; the nearest is {near[0]!r}")
+        raise OptionError(f"config {path}: unknown option {key!r}; did you mean {near[0]!r}?")
     option, negative = known[name]
     checked = _checked(f"config {path}: {key}", value, option)
     return option.name, (not checked) if negative else checked
@@ -56,12 +56,12 @@ def _checked(place: str, value: Any, option: Any) -> Any:
     """Return the value as the command line would give it."""
     if option.is_flag:
         if not isinstance(value, bool):
-            raise OptionError(f"{place} = {value!r} is neither true nor false; write one of them")
+            raise OptionError(f"{place} must be true or false, got {value!r}")
         return value
     if isinstance(value, list) and value and all(_is_plain(part) for part in value):
         return ",".join(map(str, value))  # widths = [4, 8, 16]
     if not _is_plain(value):
-        raise OptionError(f"{place} = {value!r} is no number and no text; write it as on the command line")
+        raise OptionError(f"{place} must be a number, a text or a list of these, got {value!r}")
     return str(value)
 
 

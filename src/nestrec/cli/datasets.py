@@ -21,12 +21,12 @@ Examples:
   nestrec datasets download ml-100k
   nestrec datasets download ml-32m --folder data
 
-A download that was cut off goes on where it stopped. NESTREC_DATASETS_URL names a mirror.
+An interrupted download resumes where it stopped. NESTREC_DATASETS_URL names a mirror.
 """
 
 Folder = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Where data sets lie.", show_default="nestrec/datasets in the user's cache"),
+    typer.Option(metavar="FOLDER", help="Folder of data sets.", show_default="nestrec/datasets in the user cache"),
 ]
 
 
@@ -41,7 +41,7 @@ def download(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set.", show_default=False)],
     folder: Folder = None,
 ) -> None:
-    """Download a data set, check it, and say how to train on it."""
+    """Download and verify a data set, and print how to train on it."""
     from nestrec.cli.progress import byte_bar
     from nestrec.data.datasets import download as fetch
     from nestrec.data.datasets import get_dataset
@@ -62,15 +62,15 @@ def _list(folder: Path | None) -> None:
         (data.name, readable_bytes(data.n_bytes), data.title, "yes" if find_downloaded(data.name, folder) else "no")
         for data in PUBLIC_DATASETS.values()
     )
-    show(TextTable(("name", "download", "what", "here"), rows, n_left=4))
+    show(TextTable(("name", "download", "title", "downloaded"), rows, n_left=4))
     for licence in dict.fromkeys(data.licence for data in PUBLIC_DATASETS.values()):
         results().print(licence, soft_wrap=True)
     say(f"Folder: {folder or get_default_folder()}. Download one with: nestrec datasets download NAME")
 
 
 def _reading_options(options: ReadOptions) -> str:
-    """Return what `nestrec train` must be told to read the file, with a blank before it."""
-    told = [
+    """Return the reading options that `nestrec train` needs for the file, with a blank before them."""
+    words = [
         ""
         if options.delimiter is None
         else f"--delimiter {shlex.quote(options.delimiter.replace(chr(9), chr(92) + 't'))}",
@@ -86,4 +86,4 @@ def _reading_options(options: ReadOptions) -> str:
             if column is not None
         ),
     ]
-    return "".join(f" {part}" for part in told if part)
+    return "".join(f" {part}" for part in words if part)

@@ -1,4 +1,4 @@
-"""`nestrec demo`: the whole way on the built-in world, from interactions to a model and a page on every width."""
+"""`nestrec demo`: generate synthetic data, train, evaluate every width, and write a report page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import typer
 
 from nestrec.cli.console import results, say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import INTERRUPTED
-from nestrec.cli.output_paths import Overwrite, check_model_place
+from nestrec.cli.output_paths import check_model_path
 from nestrec.cli.own_outputs import OwnOutputs
+from nestrec.cli.shared_options import Overwrite
 from nestrec.data.read_report import format_count
 from nestrec.report.quality import WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
 from nestrec.report.table import TextTable
@@ -77,39 +78,39 @@ class Places:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="Folder for all that is written.")] = Path(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="Folder to write to.")] = Path(
         "nestrec-demo"
     ),
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the world, the split and the training.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the data, the split and training.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train, evaluate and report on a generated world."""
+    """Train, evaluate and report on synthetic data."""
     places = Places(out)
     outputs = OwnOutputs(out, overwrite=overwrite)
     outputs.check((*_FILES, f"{_MODEL}/{_MANIFEST}"))
-    check_model_place(places.model, overwrite=True)
+    check_model_path(places.model, overwrite=True)
     from nestrec import __version__
     from nestrec.data.splitting import RandomSplit
     from nestrec.data.synthetic import SyntheticData
 
-    world = SyntheticData().generate(seed)
-    trained_on, held_out = RandomSplit(_HELD_OUT, seed).split(world.interactions)
+    data = SyntheticData().generate(seed)
+    trained_on, held_out = RandomSplit(_HELD_OUT, seed).split(data.interactions)
     for place, rows in ((places.train, trained_on), (places.test, held_out)):
         with outputs.writing(place.name) as partial:
             _write_rows(partial, rows)
-    say(_about(world))
-    model = _trained(trained_on, seed)
+    say(_about(data))
+    model = _train(trained_on, seed)
     with outputs.writing_folder(_MODEL, _MANIFEST):
         model.save(places.model, overwrite=True)
-    qualities_by_width, figures = _measured(model, held_out)
+    qualities_by_width, figures = _evaluate(model, held_out)
     with outputs.writing(places.figures.name) as partial:
         partial.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    notes = (_about(world), _HOW.format(share=f"{_HELD_OUT:.0%}"), f"Seed {seed}; nestrec {__version__}.")
-    page = _page(places, model, qualities_by_width, _hierarchy(model, world), notes)
+    notes = (_about(data), _HOW.format(share=f"{_HELD_OUT:.0%}"), f"Seed {seed}; nestrec {__version__}.")
+    page = _page(places, model, qualities_by_width, _hierarchy(model, data), notes)
     _present(places, page, outputs)
 
 
-def _trained(interactions: Interactions, seed: int) -> NestedEmbeddings:
+def _train(interactions: Interactions, seed: int) -> NestedEmbeddings:
     from nestrec.cli.progress import TrainingProgress
     from nestrec.training.options import Run
     from nestrec.training.trainer import Trainer
@@ -119,21 +120,21 @@ def _trained(interactions: Interactions, seed: int) -> NestedEmbeddings:
         with TrainingProgress(trainer.metric) as progress:
             return trainer.fit(interactions, run=Run(seed=seed, callbacks=progress))
     except KeyboardInterrupt:
-        warn("Interrupted; nothing was kept of the training. Run the demo again.")
+        warn("Interrupted; the model was not saved. Run the demo again.")
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _measured(model: NestedEmbeddings, held_out: Interactions) -> tuple[tuple[WidthQuality, ...], dict[str, Any]]:
+def _evaluate(model: NestedEmbeddings, held_out: Interactions) -> tuple[tuple[WidthQuality, ...], dict[str, Any]]:
     from nestrec.evaluation import evaluate
 
     figures = evaluate(model, held_out, cutoffs=(10, 20, 50)).as_dict()
     return qualities(figures), figures
 
 
-def _hierarchy(model: NestedEmbeddings, world: GeneratedData) -> TextTable:
+def _hierarchy(model: NestedEmbeddings, data: GeneratedData) -> TextTable:
     from nestrec.report.topic_purity import hierarchy_table
 
-    return hierarchy_table(model, world)
+    return hierarchy_table(model, data)
 
 
 def _page(
@@ -172,21 +173,21 @@ def _present(places: Places, page: Page, outputs: OwnOutputs) -> None:
 
 
 _HOW = (
-    "MRL4Rec on matrix factorisation, all options at their defaults. {share} of the interactions are held out and take "
-    "part in no choice; every item that a user has not met in training is ranked. Bands and ± are 95% bootstrap "
-    "intervals over users."
+    "MRL4Rec with matrix factorisation and default options. {share} of the interactions are held out for testing; all "
+    "items are ranked, except those a user interacted with in training. Bands and ± are 95% bootstrap intervals over "
+    "users."
 )
 
 
 def headline(rows: tuple[WidthQuality, ...]) -> str:
-    """Return what the figures say in one sentence."""
+    """Return the result in one sentence."""
     label, full = _LABELS[-1], rows[-1]
     narrow = narrowest_that_keeps(rows, _WORTH_KEEPING, label)
     if narrow is full:
         return f"No narrower width keeps {_WORTH_KEEPING:.0%} of the full width's {label}."
     share, memory = kept(narrow, full, label), narrow.width / full.width
     return (
-        f"The first {narrow.width} of {full.width} numbers keep {share:.0%} of the full width's {label} "
+        f"The first {narrow.width} of {full.width} dimensions keep {share:.0%} of the full width's {label} "
         f"in {memory:.0%} of the memory: {narrow.memory} instead of {full.memory} per million items."
     )
 
@@ -203,17 +204,17 @@ def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:
     )
 
 
-def _about(world: GeneratedData) -> str:
-    interactions = world.interactions
+def _about(data: GeneratedData) -> str:
+    interactions = data.interactions
     users, items = format_count(interactions.n_users, "user"), format_count(interactions.n_items, "item")
-    topics = format_count(int(world.item_topic.max()) + 1, "topic")
-    subtopics = format_count(_subtopics_per_topic(world), "subtopic")
+    topics = format_count(int(data.item_topic.max()) + 1, "topic")
+    subtopics = format_count(_subtopics_per_topic(data), "subtopic")
     pairs = format_count(interactions.n_interactions, "interaction")
-    return f"The built-in world: {users}, {items} in {topics} of {subtopics}, {pairs}."
+    return f"Synthetic data: {users}, {items} in {topics} of {subtopics}, {pairs}."
 
 
-def _subtopics_per_topic(world: GeneratedData) -> int:
-    return (int(world.item_subtopic.max()) + 1) // (int(world.item_topic.max()) + 1)
+def _subtopics_per_topic(data: GeneratedData) -> int:
+    return (int(data.item_subtopic.max()) + 1) // (int(data.item_topic.max()) + 1)
 
 
 def _write_rows(path: Path, interactions: Interactions) -> None:

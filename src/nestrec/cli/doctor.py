@@ -1,4 +1,4 @@
-"""`nestrec doctor`: whether everything that nestrec needs works on this machine."""
+"""`nestrec doctor`: check that everything nestrec needs works on this machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Check that all that nestrec needs works here."""
+    """Check that nestrec works on this machine."""
     failed = False
     for finding in _findings():
         results().print(f"{finding.verdict}  {finding.text}", soft_wrap=True)
@@ -74,7 +74,7 @@ def _findings() -> Iterator[Finding]:
 
 
 def _checked(name: str, check: Callable[[], str]) -> Finding:
-    """Run a check; whatever it raises is what there is to report."""
+    """Run a check; an exception is a failure to report."""
     try:
         return Finding("PASS", f"{name}: {check()}")
     except Exception as error:
@@ -107,7 +107,7 @@ def _torch_engine() -> str:
 
     after = _trained(Trainer(widths=(2, 4), epochs=2, loss=BPR(), engine=TorchEngine()))
     if not torch.cuda.is_available():
-        return f"{after}, on the CPU, for there is no CUDA device"
+        return f"{after}, on the CPU, because there is no CUDA device"
     lack = fused.missing()
     by = f"by plain torch, for {lack}" if lack else "by fused kernels"
     return f"{after}, on {torch.cuda.get_device_name()}, {by}"
@@ -135,7 +135,7 @@ def _cache_folder() -> str:
     loaded = [module for name, module in sys.modules.items() if name.startswith("nestrec.kernels.")]
     kernels = (value for module in loaded for value in vars(module).values() if hasattr(value, "py_func"))
     folder = next(kernels).stats.cache_path
-    return f"kept in {folder}" if folder else "each time anew, since nothing can be kept; set NUMBA_CACHE_DIR"
+    return f"cached in {folder}" if folder else "not cached, since no cache folder can be written; set NUMBA_CACHE_DIR"
 
 
 def _small_model() -> str:

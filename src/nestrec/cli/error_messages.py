@@ -35,8 +35,8 @@ def format_error(error: NestrecError, options: Mapping[str, str]) -> str:
 def _replace(message: str, mention: str, spelling: str) -> str:
     """Write a mention otherwise, except in quotes and longer words; a name that is also a word only where it is first.
 
-    >>> _replace("seed -1 is no seed for 'seed'", "seed", "--seed")
-    "--seed -1 is no seed for 'seed'"
+    >>> _replace("seed must not be 'seed'", "seed", "--seed")
+    "--seed must not be 'seed'"
     """
     is_word = mention.isalpha()
     return re.sub(rf"(?<![\w'\"/.-]){re.escape(mention)}(?![\w'\"])", lambda _: spelling, message, count=int(is_word))

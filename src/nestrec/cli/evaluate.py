@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestrec.cli.console import results, say, show, warn
-from nestrec.cli.lists import whole_numbers
-from nestrec.cli.output_paths import Overwrite, check_file_place, write_json
+from nestrec.cli.lists import parse_integers
+from nestrec.cli.output_paths import check_file_path, write_json
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.shared_options import JsonPath, ModelFolder, Overwrite, Threads
 from nestrec.errors import DataWarning, OptionError
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ users; --json has intervals too.
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)],
+    model: ModelFolder,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help=f"Held-out interactions. {SOURCES}", show_default=False),
+        typer.Argument(metavar="FILE", help=f"Held-out interactions. {SOURCES}", show_default=False),
     ],
     reading: Reading,
     metrics: Annotated[
@@ -49,10 +50,7 @@ def evaluate(
     widths: Annotated[
         str | None, typer.Option(metavar="LIST", help="Widths to evaluate.", show_default="all that were trained")
     ] = None,
-    json_to: Annotated[
-        str | None,
-        typer.Option("--json", metavar="PATH|-", help="Write all results as JSON; - is stdout."),
-    ] = None,
+    json_to: JsonPath = None,
     per_user: Annotated[
         Path | None,
         typer.Option(metavar="FILE.parquet", readable=False, help="Write the metrics of every user as Parquet."),
@@ -60,14 +58,12 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option(metavar="N", help="Bootstrap samples for the 95% intervals over users; 0: no intervals.")
     ] = 1000,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
-    ] = None,
+    threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Evaluate a model on held-out interactions, at every width."""
-    at_widths = None if widths is None else whole_numbers("--widths", widths)
-    at_cutoffs = whole_numbers("--cutoffs", cutoffs)
+    at_widths = None if widths is None else parse_integers("--widths", widths)
+    at_cutoffs = parse_integers("--cutoffs", cutoffs)
     _check_places(json_to, per_user, overwrite)
     refuse_reading_twice(*files)
     from nestrec.cli.progress import counting_bar
@@ -125,8 +121,8 @@ def _print_csv(found: Evaluation) -> None:
 
 def _check_places(json_to: str | None, per_user: Path | None, overwrite: bool) -> None:
     if json_to not in (None, "-"):
-        check_file_place(Path(str(json_to)), overwrite=overwrite)
+        check_file_path(Path(str(json_to)), overwrite=overwrite)
     if per_user is not None:
         if per_user.suffix.lower() != ".parquet":
             raise OptionError(f"--per-user {per_user} is written as Parquet; end its name with .parquet")
-        check_file_place(per_user, overwrite=overwrite)
+        check_file_path(per_user, overwrite=overwrite)

@@ -23,11 +23,11 @@ Words = ParamSpec("Words")
 
 
 class FailedError(NestrecError):
-    """What the system refused, in a sentence."""
+    """An operation that the system refused."""
 
 
 def interruptible(command: Callable[Words, None]) -> Callable[Words, None]:
-    """Return the command with Ctrl-C as an exit code, and what the system refuses as a sentence.
+    """Return the command with Ctrl-C as an exit code, and errors of the system as FailedError.
 
     It must be done here: click takes an EOFError for Ctrl-C and a broken pipe for the end of the output.
     """
@@ -40,21 +40,21 @@ def interruptible(command: Callable[Words, None]) -> Callable[Words, None]:
             warn("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
         except (OSError, MemoryError, RecursionError, EOFError) as error:
-            raise FailedError(_told(error)) from error
+            raise FailedError(_describe(error)) from error
 
     return wrapper
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return "memory ran out; give it smaller data, fewer widths or threads, or a machine with more memory"
+        return "memory ran out; use less data, fewer widths or threads, or a machine with more memory"
     if isinstance(error, RecursionError):
         return "the input is nested too deeply to be read; give it flat rows"
     if not isinstance(error, OSError):
-        return f"a file ended before it was whole ({error}); copy or make it again"
+        return f"a file ended early ({error}); copy or make it again"
     reason = error.strerror or str(error) or type(error).__name__
     if "temporary directory" in reason:
-        return f"there is no folder for temporary files ({reason}); name one that can be written to in TMPDIR"
+        return f"there is no folder for temporary files ({reason}); set TMPDIR to one that can be written to"
     if error.filename is None:
         return f"the system refused to read or write a file ({reason})"
     return f"{error.filename} cannot be read or written ({reason})"

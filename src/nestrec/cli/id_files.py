@@ -1,4 +1,4 @@
-"""Ids named on the command line: one by one, or in a file: one a line, in a column, in JSON lines or Parquet."""
+"""Files of ids: one id per line, a column of CSV or TSV, JSON lines, or Parquet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_FIELD = 100  # lines that a field in quotes may go over
 _QUOTED = re.compile(r' *"((?:[^"]|"")*)" *')
 
 
-def ids_in(path: Path, known: Vocabulary, role: str) -> Iterator[str]:
+def read_ids(path: Path, known: Vocabulary, role: str) -> Iterator[str]:
     """Yield the ids of a file, or of standard input (`-`), in order; `role` is user or item.
 
     A .csv or .tsv gives the column with a usual name for users or items, or else its first one; Parquet and JSON lines
@@ -40,10 +40,10 @@ def ids_in(path: Path, known: Vocabulary, role: str) -> Iterator[str]:
         yield from _not_empty(_ids_of(source, known, role), source.path, role)
 
 
-def in_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+def split_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
     """Yield the ids in lists of at most `size`.
 
-    >>> list(in_blocks(["a", "b", "c"], 2))
+    >>> list(split_blocks(["a", "b", "c"], 2))
     [['a', 'b'], ['c']]
     """
     rest = iter(ids)
@@ -76,7 +76,9 @@ def _lines(source: ByteSource) -> Iterator[str]:
                 raise DataError(f"{source.path} has a line of more than 1 MiB; give ids, one a line")
             yield line
     except UnicodeDecodeError as error:
-        raise DataError(f"{source.path} is no UTF-8 text ({error.reason}); save it as UTF-8, one id a line") from error
+        raise DataError(
+            f"{source.path} must be UTF-8 text ({error.reason}); save it as UTF-8, one id per line"
+        ) from error
 
 
 def _rows(lines: Iterator[str], delimiter: str | None, known: Vocabulary) -> Iterator[list[str]]:
@@ -102,7 +104,7 @@ def _rows(lines: Iterator[str], delimiter: str | None, known: Vocabulary) -> Ite
 
 
 def _is_open(row: str, delimiter: str | None) -> bool:
-    """Tell whether the row ends inside a field that begins with a quote."""
+    """Return whether the row ends inside a quoted field."""
     if row.count('"') % 2 == 0:
         return False
     return any(field.lstrip(" ").startswith('"') for field in (row.split(delimiter) if delimiter else [row]))
@@ -152,11 +154,11 @@ def _json_ids(lines: Iterator[str], name: str, role: str) -> Iterator[str]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{name} has a line that is no JSON; write one id, or one object, a line") from error
+            raise DataError(f"{name} has a line that is not JSON; write one id, or one object, per line") from error
         if isinstance(value, dict):
             value = _value_of(value, name, role)
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise DataError(f"{name} has a line without an id of a {role}; write one id, or one object, a line")
+            raise DataError(f"{name} has a line without a {role} id; write one id, or one object, per line")
         if value != "":
             yield str(value)
 

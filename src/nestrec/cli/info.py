@@ -1,15 +1,15 @@
-"""`nestrec info`: what a model is, how it was trained, on what, and how large it is."""
+"""`nestrec info`: size, training options and data of a model, and its verification."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
 
 from nestrec.cli.console import results, show
+from nestrec.cli.shared_options import ModelFolder
 from nestrec.data.read_report import format_count
 from nestrec.report.sizes import bytes_per_million_items, readable_bytes
 from nestrec.report.table import TextTable
@@ -30,11 +30,11 @@ Examples:
 
 
 def info(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a model.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print all that is known as JSON.")] = False,
+    model: ModelFolder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Check all bytes of all files; otherwise files over 256 MiB are sampled."),
+        typer.Option("--verify", help="Verify all bytes of all files; by default files over 256 MiB are sampled."),
     ] = False,
 ) -> None:
     """Show the sizes, options and data of a model, and verify it."""
@@ -52,7 +52,7 @@ def info(
     show(_sizes(loaded))
     show(_widths(loaded))
     if loaded.search_config is not None:
-        results().print(f"SearchConfig: {loaded.search_config.name} ({_measured(loaded.search_config)})")
+        results().print(f"Search config: {loaded.search_config.name} ({_measured(loaded.search_config)})")
     _show_training(manifest.get("training"))
     data = manifest.get("data")
     for line in _data_lines(data.get("report") if isinstance(data, dict) else None):
@@ -70,7 +70,7 @@ def _measured(plan: SearchConfig) -> str:
     if found is None:
         return "not measured"
     cost = f"{found.p50_ms:.3g} ms, {found.bytes_per_item:.1f} bytes per item"
-    return f"recall {found.recall:.4f} of the best {plan.k}, {cost}"
+    return f"recall {found.recall:.4f} at {plan.k}, {cost}"
 
 
 def _sizes(model: NestedEmbeddings) -> TextTable:
@@ -132,8 +132,8 @@ def _show_training(section: Any) -> None:
         show(table)
     stopped = ", then interrupted" if training.interrupted else ""
     epochs = format_count(training.epochs, "epoch")
-    told = f"Trained {epochs} on {training.trained_on} in {training.seconds:.1f} s{stopped}"
-    results().print(f"{told}; validation: {training.validation.kind}")
+    text = f"Trained {epochs} on {training.trained_on} in {training.seconds:.1f} s{stopped}"
+    results().print(f"{text}; validation: {training.validation.kind}")
 
 
 def _validation_table(section: dict[str, Any]) -> TextTable | None:

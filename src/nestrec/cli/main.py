@@ -1,8 +1,8 @@
-"""The command `nestrec` and its exit codes: 0; 1 a failure, told in one sentence; 2 wrong usage; 130 interrupted.
+"""The command `nestrec` and its exit codes: 0 success, 1 an error, 2 wrong usage, 130 interrupted.
 
-SIGTERM ends it with 143, a lost terminal with 129, a reader of its output that goes away with 141.
+SIGTERM ends it with 143, a lost terminal with 129, a closed output pipe with 141.
 
-Commands import what they need when they run: numpy, numba, duckdb and scipy cost more time than `--help` may take.
+Commands import what they need when they run: numpy, numba, duckdb and scipy would make `--help` slow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from nestrec.cli.error_messages import format_error
 from nestrec.cli.exit_codes import MISTAKE, OUTPUT_CLOSED, ended_by_signals, interruptible
 from nestrec.cli.option_groups import expand_options
-from nestrec.cli.panels import BASICS, RUN, PanelCommand
+from nestrec.cli.panels import RUN, PanelCommand
 from nestrec.cli.sentences import in_command_words
 from nestrec.cli.streams import OutputClosedError, tolerant_streams
 from nestrec.errors import NestrecError
@@ -79,10 +79,9 @@ def _build_command(name: str) -> Any:
         built.command(name, epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(command))
     result: Any = typer.main.get_command(built)
     result.name = name
-    if hasattr(module, "BASICS"):
-        for parameter in result.params:
-            in_basics = parameter.name in module.BASICS
-            parameter.rich_help_panel = BASICS if in_basics else parameter.rich_help_panel or RUN
+    panels = {option: panel for panel, options in getattr(module, "PANELS", {}).items() for option in options}
+    for parameter in result.params if panels else ():
+        parameter.rich_help_panel = panels.get(parameter.name, parameter.rich_help_panel or RUN)
     return result
 
 
@@ -95,8 +94,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"nestrec {version('nestrec')}")
@@ -106,7 +105,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def nestrec(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Recommender embeddings that nest: train once, serve any width."""
@@ -132,11 +131,11 @@ def _run(argv: Sequence[str] | None) -> int:
     except OutputClosedError:
         return OUTPUT_CLOSED
     except UnicodeEncodeError as error:
-        told = (
+        message = (
             f"the output holds {error.object[error.start : error.end]!a}, which its encoding {error.encoding} lacks; "
             "set PYTHONIOENCODING=utf-8"
         )
-        sys.stderr.write(f"nestrec: {told}\n")
+        sys.stderr.write(f"nestrec: {message}\n")
         return MISTAKE
     except NestrecError as mistake:
         options = _options()

@@ -1,22 +1,18 @@
-"""Where a command writes: refused before the work begins, not after it; written whole or not at all."""
+"""Output files and folders of commands: checked before the work starts, written atomically."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from nestrec.atomic.output_file import atomic_file, check_output_file, check_output_folder
 from nestrec.atomic.workspace import PROBE, remove_leftovers
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
-
-def check_model_place(out: Path, *, overwrite: bool) -> None:
-    """Raise OptionError or ModelFileError where a model could not be written to `out` later.
+def check_model_path(out: Path, *, overwrite: bool) -> None:
+    """Raise OptionError or ModelFileError if a model could not be written to `out` later.
 
     A model that an interrupted run left counts as overwritable where `overwrite` says so.
     """
@@ -29,19 +25,19 @@ def check_model_place(out: Path, *, overwrite: bool) -> None:
     check_output_folder(place if place.exists() else place.parent)
 
 
-def check_file_place(path: Path, *, overwrite: bool) -> None:
-    """Raise OptionError where a file could not be written to `path` later, or exists and must not be replaced."""
+def check_file_path(path: Path, *, overwrite: bool) -> None:
+    """Raise OptionError if a file could not be written to `path` later, or exists and must not be replaced."""
     check_output_file(path, overwrite=overwrite)
 
 
 def write_json(path: Path, document: Any, *, overwrite: bool) -> None:
-    """Write plain values as JSON."""
+    """Write a JSON file."""
     with atomic_file(path, overwrite=overwrite) as partial:
         partial.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def was_interrupted(out: Path) -> bool:
-    """Tell whether the model there is what an interrupted run left."""
+    """Return whether the model there was left by an interrupted run."""
     training = _manifest(out).get("training")
     return isinstance(training, dict) and training.get("interrupted") is True
 

@@ -20,7 +20,7 @@ _BEING_WRITTEN = "being written"
 
 
 class OwnOutputs:
-    """Writes files into a folder; with `overwrite`, over whatever has their names."""
+    """Writes files into a folder; with `overwrite`, also over files of the user."""
 
     def __init__(self, folder: Path, *, overwrite: bool) -> None:
         self._folder, self._overwrite = folder, overwrite

@@ -7,8 +7,10 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+ARGUMENTS, OPTIONS = "Arguments", "Options"
 BASICS, DATA, MODEL, TRAINING, VALIDATION, RUN = "Basics", "Data", "Model", "Training", "Validation", "Run"
-PANELS = ("Arguments", BASICS, "Options", DATA, MODEL, TRAINING, VALIDATION, RUN)
+USERS, ITEMS, TUNING = "Users", "Items", "Tuning"
+PANELS = (ARGUMENTS, BASICS, USERS, ITEMS, OPTIONS, TUNING, DATA, MODEL, TRAINING, VALIDATION, RUN)
 
 
 class PanelCommand(TyperCommand):
@@ -29,10 +31,10 @@ class PanelCommand(TyperCommand):
 
 def _panel_of(parameter: Any, panels: dict[str, Any]) -> str:
     if parameter.param_type_name == "argument":
-        return "Arguments"
+        return ARGUMENTS
     if parameter.name == "help" and RUN in panels:
         return RUN
-    return getattr(parameter, "rich_help_panel", None) or "Options"
+    return getattr(parameter, "rich_help_panel", None) or OPTIONS
 
 
 def _simplify(names: str, text: str) -> tuple[str, str]:

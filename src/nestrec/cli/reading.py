@@ -1,4 +1,4 @@
-"""The options of every command that reads a file of interactions, and the reading itself with its progress."""
+"""Options of every command that reads a file of interactions, and reading it with a progress bar."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Reading:
         typer.Option(
             "--user-column",
             metavar="COLUMN",
-            help="Name of the column of users, or its position from 1.",
-            show_default="by its usual names",
+            help="User column, by name or by position from 1.",
+            show_default="found by name",
         ),
     ] = None
     item_column: Annotated[
@@ -46,8 +46,8 @@ class Reading:
         typer.Option(
             "--item-column",
             metavar="COLUMN",
-            help="Name of the column of items, or its position from 1.",
-            show_default="by its usual names",
+            help="Item column, by name or by position from 1.",
+            show_default="found by name",
         ),
     ] = None
     rating_column: Annotated[
@@ -55,8 +55,8 @@ class Reading:
         typer.Option(
             "--rating-column",
             metavar="COLUMN",
-            help="Name or position of the column of ratings; '' ignores ratings.",
-            show_default="by its usual names",
+            help="Rating column, by name or position; '' ignores ratings.",
+            show_default="found by name",
         ),
     ] = None
     timestamp_column: Annotated[
@@ -64,8 +64,8 @@ class Reading:
         typer.Option(
             "--timestamp-column",
             metavar="COLUMN",
-            help="Name or position of the column of times.",
-            show_default="by its usual names",
+            help="Timestamp column, by name or position.",
+            show_default="found by name",
         ),
     ] = None
     delimiter: Annotated[
@@ -73,8 +73,8 @@ class Reading:
         typer.Option(
             "--delimiter",
             metavar="TEXT",
-            help="What stands between fields, as in ';' or '::'; \\t is a tab.",
-            show_default="found in the file",
+            help="Field delimiter, such as ';' or '::'; \\t is a tab.",
+            show_default="detected",
         ),
     ] = None
     quote: Annotated[
@@ -82,8 +82,8 @@ class Reading:
         typer.Option(
             "--quote",
             metavar="CHARACTER",
-            help="What stands around fields that hold delimiters; '' for nothing.",
-            show_default="'\"' in CSV, nothing in tab-separated text",
+            help="Quote character; '' for none.",
+            show_default="'\"' in CSV, none in tab-separated text",
         ),
     ] = None
     encoding: Annotated[
@@ -91,8 +91,8 @@ class Reading:
         typer.Option(
             "--encoding",
             metavar="NAME",
-            help="Encoding of text, as in latin-1.",
-            show_default="UTF-8, or UTF-16 by mark",
+            help="Text encoding, such as latin-1.",
+            show_default="UTF-8, or UTF-16 with a byte order mark",
         ),
     ] = None
     na_values: Annotated[
@@ -100,7 +100,7 @@ class Reading:
         typer.Option(
             "--na-values",
             metavar="WORDS",
-            help="Words for a missing id, with commas between; '' if only empty fields are missing.",
+            help="Words that mean a missing id, comma-separated; '' for empty fields alone.",
             show_default="NULL,null,None,NaN,nan,NA,\\N",
         ),
     ] = None
@@ -108,29 +108,30 @@ class Reading:
         bool | None,
         typer.Option(
             "--header/--no-header",
-            help="Whether the first line names the columns.",
-            show_default="it does, unless columns are given by position",
+            help="The first line is a header.",
+            show_default="a header, unless columns are given by position",
         ),
     ] = None
     sequence: Annotated[
         bool,
-        typer.Option("--sequence", help="Read each element of an item cell as one interaction, as in 'a b c'."),
+        typer.Option("--sequence", help="Read item cells as sequences, such as 'a b c': an interaction per element."),
     ] = False
     sequence_separator: Annotated[
-        str, typer.Option("--sequence-separator", metavar="CHARACTER", help="What stands between elements of a cell.")
+        str,
+        typer.Option(
+            "--sequence-separator", metavar="CHARACTER", help="Separator of sequence elements.", show_default="a blank"
+        ),
     ] = " "
     min_rating: Annotated[
         float | None,
-        typer.Option(
-            "--min-rating", metavar="NUMBER", help="Leave out rows rated below this.", show_default="every row counts"
-        ),
+        typer.Option("--min-rating", metavar="NUMBER", help="Drop rows rated below this.", show_default="keep all"),
     ] = None
     repeats: Annotated[
         str | None,
         typer.Option(
             "--repeats",
             metavar="RULE",
-            help="Which rating of a repeated user and item --min-rating looks at: first, last, max or sum.",
+            help="Rating of a repeated user and item that counts for --min-rating: first, last, max or sum.",
             show_default="max",
         ),
     ] = None
@@ -139,16 +140,16 @@ class Reading:
         typer.Option(
             "--time-format",
             metavar="FORMAT",
-            help="How times are written, as in '%d/%m/%Y %H:%M' (strptime), or the unit of numbers: s, ms, us or ns.",
-            show_default="ISO 8601, or numbers as they are",
+            help="Format of timestamps, such as '%d/%m/%Y %H:%M' (strptime), or the unit of numbers: s, ms, us, ns.",
+            show_default="ISO 8601, or numbers",
         ),
     ] = None
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first row that cannot be used, instead of counting such rows.")
+        bool, typer.Option("--strict", help="Fail at the first invalid row, instead of counting such rows.")
     ] = False
 
     def options(self, **further: Any) -> ReadOptions:
-        """Return the library's options; `further` are fields that are no option of every command."""
+        """Return the options of the library; `further` fills fields that not every command has."""
         from nestrec.data.read_options import ReadOptions
 
         return ReadOptions(
@@ -173,19 +174,19 @@ class Reading:
 
 
 SOURCES = (  # the end of the help of every argument that names interactions
-    "Text, JSON lines, Parquet, Arrow, SQLite or DuckDB (FILE::TABLE); also packed (.gz, .zst, .bz2, .xz, .zip), "
-    "a folder of files of one format, or - for standard input."
+    "CSV, TSV, JSON lines, Parquet, Arrow, SQLite or DuckDB (FILE::TABLE), also compressed (.gz, .zst, .bz2, .xz, "
+    ".zip); a folder of files; - for stdin."
 )
 
 
 def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> Interactions:
-    """Read a file, or several as one, show how far it is, and print its report on stderr."""
+    """Read a file, or several as one, with a progress bar, and print the read report on stderr."""
     from nestrec.cli.console import say
     from nestrec.cli.progress import reading_bar
     from nestrec.data.reading import read_interactions
 
     paths = [source] if isinstance(source, Path) else list(source)
-    _tell_pipes(paths)
+    _announce_pipes(paths)
     with reading_bar(paths[0]) as advance:
         interactions = read_interactions(paths[0] if len(paths) == 1 else paths, options=options, progress=advance)
     for line in interactions.report.lines() if interactions.report else ():
@@ -194,17 +195,19 @@ def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> I
 
 
 def refuse_reading_twice(*sources: Path | None) -> None:
-    """Raise OptionError where standard input is named for two things, of which it can only be one."""
+    """Raise OptionError if standard input is given for two inputs."""
     named = [source for source in sources if source is not None and str(source) in ("-", "/dev/stdin")]
     if len(named) > 1:
-        raise OptionError("standard input (-) can be read once only, and two inputs are named so; write one to a file")
+        raise OptionError(
+            "standard input (-) can be read only once, got it for two inputs; write one of them to a file"
+        )
 
 
-def _tell_pipes(paths: Sequence[Path]) -> None:
-    """Say that a named pipe is waited for: opening one blocks until another program writes to it."""
+def _announce_pipes(paths: Sequence[Path]) -> None:
+    """Say that the command waits for a named pipe: opening one blocks until another program writes to it."""
     from nestrec.cli.console import say
 
     for path in paths:
-        with suppress(OSError):  # which reading tells
+        with suppress(OSError):  # reading raises it again
             if path.is_fifo() and not str(path).startswith("/dev/"):
                 say(f"{path} is a named pipe; waiting for a program that writes to it")

@@ -1,4 +1,4 @@
-"""`nestrec split`: a file of interactions divided into training, validation and test files."""
+"""`nestrec split`: split a file of interactions into training, validation and test files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 
 from nestrec.cli.console import say, show
 from nestrec.cli.reading import Reading
+from nestrec.cli.shared_options import Threads
 from nestrec.cli.training_options import FilterOptions
 from nestrec.errors import DataError, OptionError
 
@@ -32,7 +33,7 @@ training and in test. By time, a row that repeats an earlier part's pair is left
 
 
 class SplitBy(StrEnum):
-    """What decides on the part of an interaction."""
+    """Ways to split."""
 
     random = "random"
     time = "time"
@@ -47,7 +48,7 @@ class Format(StrEnum):
 
 
 def split(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Interactions, a file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of interactions.", show_default=False)],
     out: Annotated[
         Path,
         typer.Option(
@@ -58,28 +59,26 @@ def split(
     filters: FilterOptions,
     by: Annotated[
         SplitBy,
-        typer.Option(help="What the test part is: a random share, the latest interactions, or the last of each user."),
+        typer.Option(help="Test on a random share, the latest interactions, or the last one of each user."),
     ] = SplitBy.random,
     test_fraction: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Share of the interactions for testing.", show_default="0.2"),
+        typer.Option(metavar="SHARE", help="Share of the interactions to test on.", show_default="0.2"),
     ] = None,
     validation_fraction: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Share of the interactions for validation; 0: none.", show_default="0.1"),
+        typer.Option(metavar="SHARE", help="Share of the interactions to validate on; 0: none.", show_default="0.1"),
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Test on what is at this time or later: seconds, or an ISO 8601 date."),
+        typer.Option(metavar="TIME", help="With --by time: test from this time on, in seconds or ISO 8601."),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the random choice.")] = 0,
-    to: Annotated[Format | None, typer.Option(help="Format of the parts.", show_default="that of FILE")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of these names in FOLDER.")] = False,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads to read with.", show_default="one per processor")
-    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
+    to: Annotated[Format | None, typer.Option(help="Format of the files.", show_default="that of FILE")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    threads: Threads = None,
 ) -> None:
-    """Divide a file into training, validation and test files."""
+    """Split a file into training, validation and test files."""
     from nestrec.data.file_split import FileSplit, assign_parts
     from nestrec.data.part_files import write_parts
 
@@ -90,7 +89,7 @@ def split(
         min_item_interactions=filters.min_item_interactions,
     )
     if not file.is_file():
-        raise DataError(f"{file} is no file; `nestrec split` reads a file several times, so give a regular file")
+        raise DataError(f"{file} must be a regular file, since nestrec split reads it more than once")
     places = _places(file, out, chosen, options.format, to)
     _check_places(places, overwrite=overwrite)
     from nestrec.cli.progress import reading_bar
@@ -137,7 +136,7 @@ def _check_places(places: dict[int, Path], *, overwrite: bool) -> None:
     left = some.with_name(f"validation{some.suffix}")
     if left not in places.values() and left.exists():
         raise OptionError(
-            f"{left} is of another split, and this one has no validation part; remove it, or name another --out"
+            f"{left} belongs to another split, and this one has no validation part; remove it, or give another --out"
         )
 
 

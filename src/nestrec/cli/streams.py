@@ -1,7 +1,7 @@
 """Standard output and error whose reader may go away: messages are then dropped, answers end the command.
 
-The command line replaces both for as long as it runs. A lost reader is told by the system at a write; from then on the
-stream leads to the null device, so that nothing fails again, not even when Python ends.
+The command line replaces both while it runs. A write to a closed pipe fails; from then on the stream leads to the null
+device, so that no later write fails, not even when Python exits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`nestrec train`: from a file of interactions to a model."""
+"""`nestrec train`: train a model on a file of interactions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from nestrec.cli.config import apply_config
 from nestrec.cli.console import say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import exit_code_of
 from nestrec.cli.method_options import MethodOptions
-from nestrec.cli.output_paths import check_model_place, was_interrupted
+from nestrec.cli.output_paths import check_model_path, was_interrupted
+from nestrec.cli.panels import BASICS
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import format_count
@@ -39,21 +40,24 @@ Examples:
   zcat ratings.csv.gz | nestrec train - --out model
   nestrec train train.tsv --out model --config settings.toml --overwrite
 
-A --config file holds options by name, as in: widths = [8, 16, 32]. What the command line gives comes first.
+A --config file is TOML with options by name, such as widths = [8, 16, 32]. Options on the command line take precedence.
 """
 
 
-BASICS = (
-    "out", "config", "widths", "epochs", "backbone", "user_column", "item_column", "min_rating", "resume", "overwrite",
-)  # fmt: skip
+PANELS = {
+    BASICS: (
+        "out", "config", "widths", "epochs", "backbone",
+        "user_column", "item_column", "min_rating", "resume", "overwrite",
+    ),
+}  # fmt: skip
 
 
 def train(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
-            help=f"Interactions, of several files as one. {SOURCES}",
+            metavar="FILE",
+            help=f"Interactions; several files are read as one. {SOURCES}",
             show_default=False,
         ),
     ],
@@ -71,10 +75,10 @@ def train(
     reading: Reading,
     filters: FilterOptions,
     config: Annotated[
-        Path | None, typer.Option(metavar="TOML", help="A file of options.", callback=apply_config, is_eager=True)
+        Path | None, typer.Option(metavar="TOML", help="TOML file of options.", callback=apply_config, is_eager=True)
     ] = None,
 ) -> None:
-    """Train nested embeddings from a file of interactions."""
+    """Train nested embeddings on a file of interactions."""
     validation.check(optimization.tune_seconds)
     refuse_reading_twice(*files, validation.validation)
     trainer = method.trainer(model.given() | optimization.given() | validation.given())
@@ -83,9 +87,9 @@ def train(
             f"{out} holds the model of an interrupted run; continue it with --resume, or replace it with --overwrite"
         )
     replaces = run.overwrite or (run.resume and _is_unfinished(out))
-    check_model_place(out, overwrite=replaces)
+    check_model_path(out, overwrite=replaces)
     with CheckpointFolder(checkpoint_of(out)) as checkpoint:
-        _tell_earlier(checkpoint, run)
+        _announce_checkpoint(checkpoint, run)
         options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
         split = validation.split(run.seed)
         cored = replace(
@@ -110,7 +114,7 @@ def train(
 
 
 def checkpoint_of(out: Path) -> Path:
-    """Return where the state of training is kept while it goes on: beside the model, or in its folder.
+    """Return the folder of the checkpoint of a model: beside the model, or in its folder.
 
     In it where nothing can be put beside it, or where that would be on another file system: beside a mount point.
     """
@@ -125,12 +129,12 @@ def checkpoint_of(out: Path) -> Path:
 
 
 def _is_unfinished(out: Path) -> bool:
-    """Whether a run was stopped before its end: the model says so, or the checkpoint is still there."""
+    """Return whether a run was interrupted: the model says so, or its checkpoint is still there."""
     return was_interrupted(out) or CheckpointFolder(checkpoint_of(out)).has_state
 
 
 def _is_mount_point(place: Path) -> bool:
-    """Tell whether something is mounted there; a folder of the same file system may be, unlike for os.path.ismount."""
+    """Return whether something is mounted there; unlike os.path.ismount, also from the same file system."""
     if place.is_mount():
         return True
     try:
@@ -141,7 +145,7 @@ def _is_mount_point(place: Path) -> bool:
     return any(line.split(" ")[4] == escaped for line in lines)
 
 
-def _tell_earlier(checkpoint: CheckpointFolder, run: RunOptions) -> None:
+def _announce_checkpoint(checkpoint: CheckpointFolder, run: RunOptions) -> None:
     if checkpoint.has_state and not run.resume:
         say(f"{checkpoint.path} holds the checkpoint of an interrupted run: --resume would continue it. Starting anew")
 
@@ -197,17 +201,17 @@ def _epochs(training: dict[str, Any]) -> str:
 
 
 def _save(model: NestedEmbeddings, out: Path, overwrite: bool, checkpoint: CheckpointFolder) -> None:
-    """Write the model; where that fails, as on a full disk, keep it elsewhere and say where the work is."""
+    """Write the model; if that fails, as on a full disk, save it elsewhere and say where."""
     try:
         model.save(out, overwrite=overwrite)
     except NestrecError as error:
-        kept = [f"the model is kept in {place}" for place in _rescued(model)]
+        kept = [f"the model is saved in {path}" for path in _rescue(model)]
         if checkpoint.has_state:
-            kept.append(f"the state of training is in {checkpoint.path}, and the same command with --resume goes on")
-        raise ModelFileError(f"{error}; {'; '.join(kept) or 'it could not be kept elsewhere either'}") from error
+            kept.append(f"the checkpoint is in {checkpoint.path}; to continue, give the same command with --resume")
+        raise ModelFileError(f"{error}; {'; '.join(kept) or 'it could not be saved elsewhere either'}") from error
 
 
-def _rescued(model: NestedEmbeddings) -> list[Path]:
+def _rescue(model: NestedEmbeddings) -> list[Path]:
     """Save the model in a temporary folder and return where; nowhere, if that fails too."""
     try:
         place = Path(tempfile.mkdtemp(prefix="nestrec-")) / "model"

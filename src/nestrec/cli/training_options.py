@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from nestrec.cli.lists import numbers, whole_numbers
+from nestrec.cli.lists import parse_integers, parse_numbers
 from nestrec.cli.panels import DATA, MODEL, RUN, TRAINING, VALIDATION
+from nestrec.cli.shared_options import Threads
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _DEFAULT_FRACTION = 0.1
 
 
 class SplitName(StrEnum):
-    """Ways to carve out the validation part."""
+    """Ways to split off the validation part."""
 
     random = "random"
     time = "time"
@@ -46,8 +47,8 @@ class ModelOptions:
 
     def given(self) -> dict[str, Any]:
         """Return the arguments of Trainer that were given."""
-        widths = None if self.widths is None else whole_numbers("--widths", self.widths)
-        weights = None if self.level_weights is None else numbers("--level-weights", self.level_weights)
+        widths = None if self.widths is None else parse_integers("--widths", self.widths)
+        weights = None if self.level_weights is None else parse_numbers("--level-weights", self.level_weights)
         return _without_none({"widths": widths, "level_weights": weights})
 
 
@@ -150,11 +151,11 @@ class ValidationOptions:
 
     @property
     def needs_times(self) -> bool:
-        """Whether the split asks for the time of each interaction."""
+        """Whether the split needs timestamps."""
         return self.validation_split in (SplitName.time, SplitName.leave_last_out)
 
     def split(self, seed: int) -> Split | None:
-        """Return how to carve out the validation part, None where that is not wanted."""
+        """Return how to split off the validation part, None for none."""
         from nestrec.data.splitting import LeaveLastOut, RandomSplit, TimeSplit
 
         fraction = _DEFAULT_FRACTION if self.validation_fraction is None else self.validation_fraction
@@ -190,11 +191,9 @@ class RunOptions:
     panel: ClassVar[str] = RUN
 
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Random seed of initial values, order, negatives and the split.")
+        int, typer.Option(metavar="N", help="Random seed of initialization, order, negatives and the split.")
     ] = 0
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
-    ] = None
+    threads: Threads = None
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Bitwise reproducible for a seed; trains on one thread.")
     ] = False

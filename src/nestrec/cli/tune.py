@@ -1,4 +1,4 @@
-"""`nestrec tune`: the best options of a model on a validation part, beside its defaults."""
+"""`nestrec tune`: hyperparameter search on a validation split."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import typer
 
 from nestrec.atomic.output_file import atomic_file
 from nestrec.cli.console import say, show
-from nestrec.cli.lists import whole_numbers
-from nestrec.cli.output_paths import Overwrite, check_file_place
+from nestrec.cli.lists import parse_integers
+from nestrec.cli.output_paths import check_file_path
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.shared_options import Overwrite, Threads
 from nestrec.errors import OptionError
+from nestrec.training.registry import list_classes
 
 if TYPE_CHECKING:
     from nestrec.comparison.tuning import Tuning
@@ -24,57 +26,52 @@ Examples:
   nestrec train ratings.csv --out model --config settings.toml
   nestrec tune ratings.csv --model ials --widths 16,64
 
-A random tenth of the interactions is held out; every fit is trained on the rest and judged there. The first fit has the
-defaults.
+A random tenth of the interactions is held out: every trial trains on the rest and is evaluated there. The first trial
+has the defaults.
 """
 
 _TRAINED_BY_NESTREC = "nestrec"
-_OPTION_OF = {"n_candidates": "candidates"}  # where `nestrec train` has another name
 
 
 def tune(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="TRAIN...", help=f"Interactions. {SOURCES}", show_default=False)
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="TRAIN", help=f"Interactions. {SOURCES}", show_default=False)],
     reading: Reading,
-    model: Annotated[str, typer.Option(metavar="NAME", help="What to tune.")] = _TRAINED_BY_NESTREC,
-    widths: Annotated[str, typer.Option(metavar="LIST", help="Widths the model is wanted at.")] = "4,8,16,32,64",
+    model: Annotated[str, typer.Option(metavar="NAME", help="Model to tune.")] = _TRAINED_BY_NESTREC,
+    widths: Annotated[str, typer.Option(metavar="LIST", help="Embedding widths.")] = "4,8,16,32,64",
     trials: Annotated[
-        int, typer.Option(metavar="N", help="Fits; per width, where a model is trained for one width at a time.")
+        int, typer.Option(metavar="N", help="Number of trials; per width for models without nesting.")
     ] = 30,
     seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Begin no further fit after so long.", show_default="no limit")
+        float | None, typer.Option(metavar="S", help="Start no trial after so many seconds.", show_default="no limit")
     ] = None,
     metric: Annotated[
-        str, typer.Option(metavar="NAME@K", help="What to maximise, averaged over the widths of a fit.")
+        str, typer.Option(metavar="NAME@K", help="Metric to maximise, averaged over widths.")
     ] = "ndcg@20",
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the search and the fits.")] = 0,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads to work with.", show_default="one per processor")
-    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the search and of training.")] = 0,
+    threads: Threads = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="C.toml", readable=False, help="Write the best options for `nestrec train --config`."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Search the options of a model on a validation part."""
+    """Search the hyperparameters of a model on a validation split."""
     refuse_reading_twice(*files)
-    at = whole_numbers("--widths", widths)
+    at_widths = parse_integers("--widths", widths)
     if out is not None:
         if model != _TRAINED_BY_NESTREC:
-            raise OptionError(f"--out holds options for nestrec train, which does not train {model}; leave it out")
-        check_file_place(out, overwrite=overwrite)
+            raise OptionError(f"--out writes options for nestrec train, which does not train {model}; leave it out")
+        check_file_path(out, overwrite=overwrite)
     from nestrec.cli.comparison_progress import ComparisonProgress
     from nestrec.comparison import tune as search
     from nestrec.report.tuning import tuning_tables
 
     interactions = read_with_progress(files, reading.options(threads=threads))
     with ComparisonProgress() as progress:
-        found = search(
+        result = search(
             interactions,
             model,
-            widths=at,
+            widths=at_widths,
             trials=trials,
             seconds=seconds,
             metric=metric,
@@ -82,20 +79,29 @@ def tune(
             threads=threads,
             callbacks=progress,
         )
-    for table in tuning_tables(found):
+    for table in tuning_tables(result):
         show(table)
     if out is not None:
-        _write(out, found, overwrite)
+        _write(out, result, overwrite)
         say(f"Wrote {out}. Next: nestrec train {shlex.join(map(str, files))} --out MODEL --config {out}")
 
 
-def _write(path: Path, found: Tuning, overwrite: bool) -> None:
-    """Write what `--config` reads; options left to the data are left out."""
-    unit = found.units[0]
+def _write(path: Path, result: Tuning, overwrite: bool) -> None:
+    """Write a file for `--config`, without the options whose default is by the data."""
+    unit = result.units[0]
     values = {"widths": list(unit.widths), **unit.best.options}
-    lines = [f"{_OPTION_OF.get(name, name)} = {_toml(value)}\n" for name, value in values.items() if value is not None]
+    lines = [f"{_option_of(name)} = {_toml(value)}\n" for name, value in values.items() if value is not None]
     with atomic_file(path, overwrite=overwrite) as partial:
         partial.write_text("".join(lines), encoding="utf-8")
+
+
+def _option_of(field: str) -> str:
+    """Return the option of `nestrec train` that fills a field of Trainer or of a sampler."""
+    fields = (
+        own for cls in list_classes("sampler").values() for own in getattr(cls, "__dataclass_fields__", {}).values()
+    )
+    names = (own.metadata.get("option") for own in fields if own.name == field)
+    return next(filter(None, names), field)
 
 
 def _toml(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Ids that a model does not know, left out on request: counted, and told at the end."""
+"""Ids that a model does not know and --skip-unknown leaves out: counted, and printed at the end."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Skipped:
         self._first: dict[str, list[str]] = {}
 
     def add(self, noun: str, ids: Any) -> None:
-        """Enter ids that were left out."""
+        """Count skipped ids."""
         self._counts[noun] = self._counts.get(noun, 0) + len(ids)
         first = self._first.setdefault(noun, [])
         first += [repr(value) for value in ids[: _NAMED - len(first)].tolist()]
 
-    def once(self, noun: str, ids: Any) -> None:
-        """Enter ids that are the same for every block, unless they are entered already."""
+    def add_once(self, noun: str, ids: Any) -> None:
+        """Count ids that are the same for every block, unless they are counted already."""
         if noun not in self._counts:
             self.add(noun, ids)
 
-    def tell(self) -> None:
-        """Say on stderr what was left out."""
+    def report(self) -> None:
+        """Print on stderr what was skipped."""
         for noun, count in self._counts.items():
             if count:
                 more = ", …" if count > len(self._first[noun]) else ""
