@@ -168,7 +168,10 @@ def test_a_folder_that_holds_something_else_as_model_is_refused(run: Run, tmp_pa
 @pytest.mark.parametrize(
     ("narrow", "sentence"),
     [
-        (0.19, "The first 4 of 8 dimensions keep 95% of the full width's ndcg@20 in 50% of the memory: 16 MB instead of"),
+        (
+            0.19,
+            "The first 4 of 8 dimensions keep 95% of the full width's ndcg@20 in 50% of the memory: 16 MB instead of",
+        ),
         (0.1, "No narrower width keeps 90% of the full width's ndcg@20."),
     ],
 )

@@ -102,7 +102,7 @@ def test_resume_ends_where_an_uninterrupted_run_does(run: Run, interactions: Pat
 def test_an_interrupted_model_is_not_replaced_without_resume(run: Run, interactions: Path, interrupted: Path) -> None:
     result = run("train", interactions, "--out", interrupted, *SMALL)
     assert result.code == 1
-    assert "already holds a model" in result.err
+    assert "holds the model of an interrupted run; continue it with --resume" in result.err
 
 
 def test_resume_without_a_checkpoint_says_so_and_starts(run: Run, interactions: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Pat
             ["--level-weights", "1,a"],
             "--level-weights must be numbers separated by commas, such as 1,1,2; got '1,a'",
         ),
-        (["--level-weights", "1,1"], "2 level weights do not fit 5 widths; give one per width"),
+        (["--level-weights", "1,1"], "--level-weights must be numbers, one per width"),
         (["--sampler", "uniform", "--candidates", "4"], "--candidates 4 must go with --sampler pool"),
         (["--no-validation", "--patience", "2"], "--patience has no effect with --no-validation"),
         (["--no-validation", "--no-refit"], "--no-refit has no effect with --no-validation"),
@@ -233,7 +233,7 @@ def test_where_nothing_can_be_saved_the_checkpoint_is_kept_and_resume_needs_no_t
     assert (checkpoint_of(interrupted) / "state.json").exists()
     again = run(*command)
     assert again.code == 0
-    assert "  mean " not in again.err, "nothing is trained or ranked again"
+    assert "  ndcg@20 " not in again.err, "nothing is trained or ranked again"
     assert not checkpoint_of(interrupted).exists()
 
 
