@@ -165,10 +165,10 @@ class DynamicSampler(ChoosingSampler):
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Choose the hardest, or a random one of the hardest."""
         if self.n_hardest == 1:
-            return pool.kept(pool.scores.argmax(dim=-1))
+            return pool.choose(pool.scores.argmax(dim=-1))
         highest = pool.scores.topk(min(self.n_hardest, pool.scores.shape[-1]), dim=-1).indices
         picked = pool.draws.below(highest.shape[-1], *highest.shape[:-1])
-        return pool.kept(highest.gather(-1, picked[..., None])[..., 0])
+        return pool.choose(highest.gather(-1, picked[..., None])[..., 0])
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class UniformSampler(ChoosingSampler):
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Choose the only candidate."""
-        return pool.kept(pool.scores.new_zeros(pool.scores.shape[:-1]).long())
+        return pool.choose(pool.scores.new_zeros(pool.scores.shape[:-1]).long())
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class AdaptiveSampler(ChoosingSampler):
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Choose the candidate nearest to the target score."""
         target = self.beta * (pool.positive_scores + self.alpha).pow(self.power + 1)
-        return pool.kept((pool.scores - target[..., None]).abs().argmin(dim=-1))
+        return pool.choose((pool.scores - target[..., None]).abs().argmin(dim=-1))
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ class CurriculumSampler(ChoosingSampler):
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Choose the highest of this epoch's candidates."""
         n = max(1, (pool.epochs - pool.epoch) * pool.scores.shape[-1] // pool.epochs)
-        return pool.kept(pool.scores[..., :n].argmax(dim=-1))
+        return pool.choose(pool.scores[..., :n].argmax(dim=-1))
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class MixedSampler(ChoosingSampler):
         """Choose the highest of each layer, and draw the shares of the positive."""
         layer_scores = pool.layer_scores()  # (batch, n_pools, n_layers, n_candidates)
         share = pool.draws.uniform(*layer_scores.shape[:-1])
-        return pool.kept(layer_scores.argmax(dim=-1), share_of_positive=share)
+        return pool.choose(layer_scores.argmax(dim=-1), share_of_positive=share)
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ class DisentangledSampler(ChoosingSampler):
         assert isinstance(module, Gates)
         users, positives, items = pool.vectors()
         scores = module.scores(users, positives, items, pool.items[:, 0], 1 - self.alpha)
-        return pool.kept(scores.argmax(dim=-1).T[:, None, :])
+        return pool.choose(scores.argmax(dim=-1).T[:, None, :])
 
     def own_loss(
         self, module: nn.Module | None, users: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor

@@ -42,7 +42,7 @@ class MedianSampler(ChoosingSampler):
 
     def choose(self, pool: Pool, module: Any) -> Chosen:
         """Keep the middle one."""
-        return pool.kept(pool.scores.median(dim=-1).indices)
+        return pool.choose(pool.scores.median(dim=-1).indices)
 
 
 @dataclass(frozen=True)

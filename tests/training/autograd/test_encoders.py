@@ -112,7 +112,7 @@ def test_the_mean_of_the_layers_is_the_vectors() -> None:
 def thinned(graph: Graph, draws: Draws) -> npt.NDArray[np.float64]:
     """Return the matrix of a training step: what one step over the graph makes of each node's unit vector."""
     scales = graph._scales(draws)
-    matrix: npt.NDArray[np.float64] = graph._propagation.thinned(scales)._adjacency.to_dense().double().numpy()
+    matrix: npt.NDArray[np.float64] = graph._propagation.drop_edges(scales)._adjacency.to_dense().double().numpy()
     return matrix
 
 

@@ -166,7 +166,7 @@ def test_a_graph_is_held_back_by_its_numbers_not_its_vectors() -> None:
 
 def started_batch(engine: AutogradEngine, n: int) -> Any:
     """Return the nodes that the first n positives of epoch 0 touch, with repeats."""
-    rows = engine._ordered(0)[:n]
+    rows = engine._order_of(0)[:n]
     moment = engine._moment(0, 0)
     layers = engine._layers(moment.draws).detach()
     batch = engine._batches.batch(engine._positives[rows], engine._items[rows], layers, moment)

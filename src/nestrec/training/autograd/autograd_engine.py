@@ -1,9 +1,9 @@
-"""The torch engine: batches of positives, negatives chosen on the device, a nested loss under autograd, one step each.
+"""The torch engine: a step per batch, with negatives chosen on the device and a nested loss under autograd.
 
-A batch's vectors are gathered once and are the leaves of autograd; their gradients are added up by row afterwards, so
-nothing of the size of the table is made for a batch, unless a graph is propagated or the optimiser moves every row. On
-CUDA devices losses of scores alone have no leaves: kernels give the gradients of a batch's rows (`fused/pairs.py`).
-Everything random is a hash of (seed, epoch, position): a resumed run goes on as if it had not stopped.
+A batch's vectors are gathered once and are the leaves of autograd; their gradients are summed by row afterwards, so no
+batch allocates a tensor of the table's size, unless a graph is propagated or the optimizer updates every row. On CUDA
+devices, fused kernels compute the gradients of losses that use scores only (`fused/pairs.py`). All random numbers are
+hashes of (seed, epoch, position), so a resumed run continues as if it had not stopped.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from nestrec.training.losses import Negatives
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.samplers import ChoosingSampler
 
-_SLICE = 32_768  # positives between two looks at the clock on a GPU, about: each look waits for the device
-_CPU_SLICE = 8_192  # the same on a CPU, of as many products as `_USUAL`
+_SLICE = 32_768  # positives between two checks of the clock on a GPU, which wait for the device
+_CPU_SLICE = 8_192  # the same on a CPU, for `_USUAL` products per positive
 _USUAL = 5 * 16 * 64  # levels times candidates times dimensions
-_MANY_NUMBERS = 1 << 24  # in a table that every batch goes through as a whole: a batch is a slice
+_LARGE_TABLE = 1 << 24  # parameters; with more, every batch is a slice
 _CANDIDATES, _ORDER = 2**32, 2**32 + 1  # keys derived from an epoch's; those of its draws count from 1
 
 
 class AutogradEngine:
-    """A nested loss over one CSR matrix."""
+    """A nested loss over the CSR matrix of interactions."""
 
     def __init__(
         self,
@@ -73,16 +73,16 @@ class AutogradEngine:
 
     @property
     def n_positives(self) -> int:
-        """Positives in an epoch: interactions of users who have not seen every item, where negatives are needed."""
+        """Positives in an epoch; if negatives are needed, without those of users who have seen every item."""
         return len(self._positives)
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two looks at the clock: whole batches; on a CPU fewer of more work."""
+        """Positives to train between two checks of the clock: whole batches, on a CPU fewer if each is more work."""
         batch_size = self.config.batch_size
         if self._device.type != "cpu":
             return max(1, _SLICE // batch_size) * batch_size
-        if not self._encoder.is_local or self._table.numel() > _MANY_NUMBERS:
+        if not self._encoder.is_local or self._table.numel() > _LARGE_TABLE:
             return batch_size
         n_levels, size = len(self.objective.widths), self.objective.widths.embedding_size
         work = max(_USUAL, n_levels * self.objective.n_candidates * size)
@@ -90,13 +90,13 @@ class AutogradEngine:
 
     @property
     def user_embeddings(self) -> Float32Array:
-        """(n_users, embedding_size), encoded; holds until the next call or step."""
-        return self._encoded()[: self._n_users]
+        """(n_users, embedding_size), encoded; valid until the next call or step."""
+        return self._encode()[: self._n_users]
 
     @property
     def item_embeddings(self) -> Float32Array:
-        """(n_items, embedding_size), encoded; holds until the next call or step."""
-        return self._encoded()[self._n_users :]
+        """(n_items, embedding_size), encoded; valid until the next call or step."""
+        return self._encode()[self._n_users :]
 
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.
@@ -105,7 +105,7 @@ class AutogradEngine:
         """
         total = torch.zeros((), dtype=torch.float64, device=self._device)
         with torch_threads(1):  # of operations so small, more threads wait for each other longer than they work
-            order = self._ordered(epoch)
+            order = self._order_of(epoch)
             for first in range(start, stop, self.config.batch_size):
                 rows = order[first : min(stop, first + self.config.batch_size)]
                 total += len(rows) * self._step(self._positives[rows], self._items[rows], epoch, first, learning_rate)
@@ -116,34 +116,34 @@ class AutogradEngine:
         return self._loss(batch, self._leaves(self._rows(batch), self._layers(draws)))
 
     def state(self) -> Arrays:
-        """Return all that training changes, by name."""
+        """Return parameters and optimizer state by name."""
         parts = {"steps": self._steps, "module": self._module_steps}
-        kept = [(of, part.state()) for of, part in parts.items() if part is not None]
+        stored = [(of, part.state()) for of, part in parts.items() if part is not None]
         return {
             "table": self._table.cpu().numpy(),
-            **{f"{of}.{name}": array for of, arrays in kept for name, array in arrays.items()},
+            **{f"{of}.{name}": array for of, arrays in stored for name, array in arrays.items()},
         }
 
     def restore(self, state: Arrays) -> None:
-        """Take up what `state` gave."""
+        """Restore the result of `state`."""
         self._table.copy_(torch.tensor(state["table"]))
-        self._steps.restore(_of("steps.", state))
+        self._steps.restore(_select("steps.", state))
         if self._module_steps is not None:
-            self._module_steps.restore(_of("module.", state))
-        self._batches.all_moved()
+            self._module_steps.restore(_select("module.", state))
+        self._batches.update_all()
 
     def release(self, *, vectors: bool) -> None:
-        """Give back the memory of the steps, and of the vectors too where they are not wanted any more."""
+        """Free the optimizer state, and with `vectors` the embedding table."""
         if vectors:
             self._table = self._table.new_zeros((0, self._table.shape[1]))
         self._steps = steps_for(self.config.optimizer, self._table[:0].clone(), 1)
-        self._batches.all_moved()
+        self._batches.update_all()
 
     def _own_module(self, size: int) -> nn.Module | None:
         sampler = self.config.sampler
         if not isinstance(sampler, ChoosingSampler):
             return None
-        with torch.random.fork_rng(devices=[]):  # torch's layers start from its global generator alone
+        with torch.random.fork_rng(devices=[]):  # layers are initialised from torch's global generator
             torch.manual_seed(self._seed)
             module = sampler.module(size)
         return None if module is None else module.to(self._device)
@@ -151,16 +151,16 @@ class AutogradEngine:
     def _set_positives(self, indptr: Int64Array, indices: Int32Array, n_items: int) -> None:
         sizes = np.diff(indptr)
         users = np.repeat(np.arange(self._n_users, dtype=np.int64), sizes)
-        wanted = np.full(len(users), fill_value=True)
+        trained = np.full(len(users), fill_value=True)
         if self.config.loss.takes is not Negatives.NONE:
-            wanted = (sizes < n_items)[users]
-        self._positives = torch.from_numpy(users[wanted]).to(self._device)
-        self._items = torch.from_numpy(indices[wanted].astype(np.int64)).to(self._device)
+            trained = (sizes < n_items)[users]
+        self._positives = torch.from_numpy(users[trained]).to(self._device)
+        self._items = torch.from_numpy(indices[trained].astype(np.int64)).to(self._device)
 
-    def _ordered(self, epoch: int) -> torch.Tensor:
+    def _order_of(self, epoch: int) -> torch.Tensor:
         if self._order is None or self._order[0] != epoch:
-            places = torch.arange(self.n_positives, device=self._device)
-            bits = random_bits(derive_key(self._key(epoch), _ORDER), places)  # so that all devices have one order
+            positions = torch.arange(self.n_positives, device=self._device)
+            bits = random_bits(derive_key(self._key(epoch), _ORDER), positions)  # the same order on all devices
             self._order = epoch, bits.argsort()
         return self._order[1]
 
@@ -185,7 +185,7 @@ class AutogradEngine:
         if self._encoder.is_local:
             gradients = [gradient[0] for gradient in result.gradients]
             add_l2(gradients, [leaf.detach()[0] for leaf in leaves.all()], result.l2_weights, len(users))
-            self._step_rows(rows, _joined(gradients), rate)
+            self._step_rows(rows, _concatenate(gradients), rate)
         else:
             self._step_graph(layers, rows, result, rate)
         if self._module_steps is not None:
@@ -195,10 +195,10 @@ class AutogradEngine:
     def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: float) -> None:
         nodes = torch.cat([row.flatten() for row in rows])
         self._steps.step_rows(nodes, gradient, rate)
-        if isinstance(self._steps, AdamSteps):  # which moves every row
-            self._batches.all_moved()
+        if isinstance(self._steps, AdamSteps):  # which updates every row
+            self._batches.update_all()
         else:
-            self._batches.moved(self._table, nodes)
+            self._batches.update_rows(self._table, nodes)
 
     def _step_graph(self, layers: torch.Tensor, rows: list[torch.Tensor], result: BatchGradients, rate: float) -> None:
         of_layers = torch.zeros_like(layers)
@@ -212,9 +212,9 @@ class AutogradEngine:
         vectors = [self._table[row] for row in rows]
         l2 = [torch.zeros_like(own) for own in vectors]
         add_l2(l2, vectors, result.l2_weights, len(rows[0]))
-        of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _joined(l2))
+        of_table.index_add_(0, torch.cat([row.flatten() for row in rows]), _concatenate(l2))
         self._steps.step_all(of_table, rate)
-        self._batches.all_moved()
+        self._batches.update_all()
 
     def _layers(self, draws: Draws | None) -> torch.Tensor:
         """Return (n_layers, n_nodes, embedding_size), under autograd where there is a graph to propagate."""
@@ -241,31 +241,31 @@ class AutogradEngine:
             leaf.requires_grad_(True)
         return leaves
 
-    def _encoded(self) -> Float32Array:
+    def _encode(self) -> Float32Array:
         with torch_threads(self.threads), torch.no_grad():
             encoded: Float32Array = self._encoder(self._table.detach(), None).cpu().numpy()
         return encoded
 
 
-def _of(prefix: str, arrays: Arrays) -> Arrays:
+def _select(prefix: str, arrays: Arrays) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _of_layer(rows: torch.Tensor, layer: int) -> torch.Tensor:
-    """Return the rows of a layer: choosing samplers' negatives (batch, n_pools, n_layers) may have some for each."""
+    """Return the rows of a layer: negatives (batch, n_pools, n_layers) of a sampler may differ by layer."""
     return rows[..., min(layer, rows.shape[-1] - 1)] if rows.dim() == 3 else rows
 
 
-def _joined(gradients: list[torch.Tensor]) -> torch.Tensor:
+def _concatenate(gradients: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat([gradient.reshape(-1, gradient.shape[-1]) for gradient in gradients])
 
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Let torch use this many threads inside, and as many as before afterwards."""
-    former = torch.get_num_threads()
+    """Let torch use this many threads in the block."""
+    previous = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(former)
+        torch.set_num_threads(previous)

@@ -1,4 +1,4 @@
-"""Random numbers that need no state: a hash of a key and a position, alike on every device and in the kernels.
+"""Counter-based random numbers: a hash of a key and a position, the same on every device and in the kernels.
 
 The bits are those of `kernels/counter_rng.py` (splitmix64's finaliser, Steele, Lea & Flood 2014). Tensors hold them as
 int64; the arithmetic wraps around as that of uint64 does, and shifts to the right are made logical by a mask.
@@ -42,10 +42,9 @@ def below(bits: torch.Tensor, bound: torch.Tensor | int) -> torch.Tensor:
 
 @dataclass
 class Draws:
-    """Random numbers for one batch: every call gives new ones, the same again for the same epoch and positions.
+    """Random numbers for one batch: new ones at every call, reproducible for the same epoch and positions.
 
-    The first row of a call stands at the batch's first position, so that what a positive gets depends on where it
-    stands in the epoch's order alone.
+    A positive's numbers depend only on its position in the epoch's order.
     """
 
     key: int  # uint64: the epoch's
@@ -70,5 +69,5 @@ class Draws:
 
 
 def derive_key(key: int, number: int) -> int:
-    """Return another key, a uint64 number, of a key: the number-th of it."""
+    """Return the number-th key derived from a key, both uint64 numbers."""
     return int(shuffle.random_bits(np.uint64(key), number))

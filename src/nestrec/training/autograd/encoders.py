@@ -1,7 +1,7 @@
-"""Encoders: trained numbers (n_users + n_items, embedding_size), users first, to vectors of the same shape, by layers.
+"""Encoders: from the embedding table (n_users + n_items, embedding_size), users first, to embeddings by layers.
 
-The vector of a node is the mean of its layers. Matrix factorisation has one layer, the numbers themselves; LightGCN has
-those and what each step over the graph makes of them.
+The embedding of a node is the mean of its layers. Matrix factorization has one layer, the table itself; LightGCN has
+the table and its propagations over the graph.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from nestrec.training.autograd.propagation import Propagation, normalised_adjace
 
 
 class Encoder(Protocol):
-    """What a backbone gives the engine."""
+    """A differentiable function from the table to embeddings."""
 
     @property
     def is_local(self) -> bool:
-        """Whether a vector is the node's own trained numbers, so that a batch needs its own rows alone."""
+        """Whether an embedding depends on the node's own row alone, so that a batch needs only its rows."""
 
     def __call__(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
-        """Return the vectors, under autograd; with draws for a training step, without to use them.
+        """Return the embeddings, under autograd; with random numbers for a training step, without for inference.
 
-        What is returned may be overwritten by the next call.
+        The next call may overwrite the result.
         """
 
     def layers(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
-        """Return the layers (n_layers, n_nodes, embedding_size), whose mean the vectors are, under autograd."""
+        """Return the layers (n_layers, n_nodes, embedding_size), whose mean the embeddings are, under autograd."""
 
 
 class Table:
-    """The trained numbers themselves."""
+    """The table itself."""
 
     is_local = True
 
@@ -43,12 +43,12 @@ class Table:
         return table
 
     def layers(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
-        """Return the one layer."""
+        """Return the only layer."""
         return table[None]
 
 
 class Graph:
-    """LightGCN's propagation, with edges left out while training where that is wanted."""
+    """LightGCN's propagation, with edge dropout in training."""
 
     is_local = False
 
@@ -70,19 +70,19 @@ class Graph:
 
     def __call__(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
         """Return the mean of the layers."""
-        mean: torch.Tensor = _Mean.apply(table, self._propagation.thinned(self._scales(draws)))  # type: ignore[no-untyped-call]
+        mean: torch.Tensor = _Mean.apply(table, self._propagation.drop_edges(self._scales(draws)))  # type: ignore[no-untyped-call]
         return mean
 
     def layers(self, table: torch.Tensor, draws: Draws | None) -> torch.Tensor:
-        """Return the table and each step's result."""
-        propagation = self._propagation.thinned(self._scales(draws))
+        """Return the table and its propagations."""
+        propagation = self._propagation.drop_edges(self._scales(draws))
         layers = [table]
         for _ in range(propagation.n_layers):
             layers.append(_Step.apply(layers[-1], propagation))  # type: ignore[no-untyped-call]
         return torch.stack(layers)
 
     def _scales(self, draws: Draws | None) -> torch.Tensor | None:
-        """Return a factor for each entry of the matrix: 0 for edges left out, so much more for the others."""
+        """Return a factor for each entry of the matrix: 0 for dropped edges, 1 / (1 - dropout) for the others."""
         if draws is None or self._edges is None:
             return None
         kept = draws.uniform(self._n_edges) >= self._dropout
@@ -90,7 +90,7 @@ class Graph:
 
 
 class _Mean(torch.autograd.Function):
-    """The propagation is symmetric, so gradients go back by the same products."""
+    """The mean of the layers; the matrix is symmetric, so gradients are propagated by the same products."""
 
     @staticmethod
     def forward(
@@ -121,7 +121,7 @@ class _Step(torch.autograd.Function):
 
 
 def _edge_of(indices: Int32Array) -> Int64Array:
-    """Return which interaction each entry of the adjacency stands for: once in a user's row, once in an item's."""
+    """Return the interaction of each entry of the adjacency: once in a user's row, once in an item's."""
     by_user = np.arange(len(indices), dtype=np.int64)
     by_item = np.argsort(indices, kind="stable")  # an item's row has its users ascending, as the interactions do
     return np.concatenate([by_user, by_item])

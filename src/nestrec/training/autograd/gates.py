@@ -1,7 +1,7 @@
 """The gates of disentangled negative sampling (DENS: Lai et al. 2023, "Disentangled Negative Sampling for CF").
 
-A gate gives, for each number of an item's vector, the share that is relevant to the user; the rest is irrelevant. A
-positive's gate looks at the user, a negative's at the relevant part of the positive.
+A gate gives, for each dimension of an item's vector, the share that is relevant to the user; the rest is irrelevant. A
+positive's gate depends on the user, a negative's on the relevant part of the positive.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 _AT_ONCE = 128  # positives
-_AT_ONCE_ELSEWHERE = 8192  # on a GPU, where launching is what costs
+_AT_ONCE_ELSEWHERE = 8192  # on a GPU, where launches dominate
 
 
 class Gates(nn.Module):
@@ -39,9 +39,9 @@ class Gates(nn.Module):
         candidates: torch.Tensor,  # (batch, n_candidates) item indices
         share: float,
     ) -> torch.Tensor:
-        """Return (n_layers, batch, n_candidates): of `share` times a candidate's vector less its relevant part.
+        """Return (n_layers, batch, n_candidates): scores of `share` times a candidate's vector minus its relevant part.
 
-        Some positives at a time, so that what is gathered stays in a processor's cache.
+        It works on some positives at a time, so that gathered vectors stay in the processor's cache.
         """
         relevant = positives * self.of_positives(users, positives)
         found = []

@@ -1,4 +1,4 @@
-"""The negatives of a batch: candidates drawn and scored on the device, and what the sampler keeps of them."""
+"""The negatives of a batch: candidates drawn and scored on the device, and the sampler's choice among them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from nestrec.training.samplers import ChoosingSampler
 
 @dataclass(frozen=True)
 class Moment:
-    """Where training stands: all that a batch's random numbers depend on."""
+    """Position of a batch in training, on which its random numbers depend."""
 
     epoch: int  # from 0
-    key: int  # uint64: of the epoch's candidates
+    key: int  # uint64: random key of the epoch's candidates
     first: int  # position of the batch in the epoch's order
     draws: Draws  # all other random numbers
 
 
 @dataclass
 class BatchMaker:
-    """Adds negatives to positives."""
+    """Adds negatives to a batch of positives."""
 
     objective: Objective
     config: EngineConfig
@@ -40,14 +40,14 @@ class BatchMaker:
     drawing: Drawing
     n_users: int
     n_items: int
-    _shadow: torch.Tensor | None = field(default=None, init=False)  # the vectors in bfloat16
+    _shadow: torch.Tensor | None = field(default=None, init=False)  # embeddings in bfloat16
 
     def __post_init__(self) -> None:
-        """Bring what stays the same to the device."""
+        """Move the constants to the device."""
         self._level_mask = levels.level_mask(self.objective.widths.values, self.config.device)
 
     def batch(self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, moment: Moment) -> Batch:
-        """Return positives, users (batch,) and items (batch,), with negatives chosen by layers as they stand."""
+        """Return positives, users (batch,) and items (batch,), with negatives chosen by the current layers."""
         sampler = self.config.sampler
         if sampler.gives is Negatives.NONE:
             return Batch(users, items, None)
@@ -58,17 +58,17 @@ class BatchMaker:
             chosen: Chosen = sampler.choose(self._pool(sampler, users, items, layers, moment), self.module)
         return Batch(users, items, chosen.items, chosen.share_of_positive)
 
-    def moved(self, table: torch.Tensor, nodes: torch.Tensor) -> None:
-        """Take note that some rows of the vectors have changed, where the vectors are the table."""
+    def update_rows(self, table: torch.Tensor, nodes: torch.Tensor) -> None:
+        """Update the copy in bfloat16 of rows of the table that have changed."""
         if self._shadow is not None:
             self._shadow[nodes] = table[nodes].to(torch.bfloat16)
 
-    def all_moved(self) -> None:
-        """Take note that all vectors have changed."""
+    def update_all(self) -> None:
+        """Discard the copy in bfloat16, because all embeddings have changed."""
         self._shadow = None
 
     def _pools(self, n: int, moment: Moment) -> torch.Tensor:
-        """Return (n_blocks, n_candidates): an item of each equal stretch of the catalogue, as the CPU engine draws."""
+        """Return (n_blocks, n_candidates): one item of each equal range of the catalogue, as in the CPU engine."""
         n_lanes, n_items = self.objective.n_candidates, self.n_items
         lanes = torch.arange(n_lanes, device=self.config.device)
         blocks = moment.first // BLOCK + torch.arange(-(-n // BLOCK), device=self.config.device)[:, None]

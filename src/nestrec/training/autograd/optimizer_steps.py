@@ -1,8 +1,8 @@
-"""Steps of the table of trained numbers, and their state as arrays.
+"""Optimizer steps on the embedding table, L2 regularization, and optimizer state as arrays.
 
-A batch of a local backbone touches few rows. Adagrad and sparse Adam move these alone, so a step costs what it touches
-(torch's own sparse optimisers do the same, several times slower, by way of sparse tensors; the tests hold ours equal to
-them). Adam moves all rows, as it must, in one fused pass. A graph's gradient is dense whatever the batch.
+A batch of a local backbone has gradients in few rows. Adagrad and sparse Adam update these alone, at a cost in
+proportion (torch's own sparse optimizers do the same through sparse tensors, several times slower; tests compare the
+results). Adam updates all rows in one fused pass. The gradient of a graph is dense for any batch.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from nestrec.training.optimizers import FIRST_SQUARE, Adagrad, Adam, Optimizer
 
 Arrays = dict[str, Float32Array]
 
-_OF_MODULE = 1e-3  # learning rate of a sampler's own parameters, by Adam, as in the paper
+_MODULE_RATE = 1e-3  # learning rate of a sampler's parameters, by Adam, as in the paper
 _MEAN, _SQUARE, _TINY = 0.9, 0.999, 1e-8  # Adam's constants, torch's defaults
 
 
 class Steps(Protocol):
-    """Moves a table and keeps what that needs."""
+    """Updates a table and keeps the optimizer state."""
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
         """Step by gradients (n, embedding_size) of the rows at nodes (n,), which may repeat."""
@@ -33,14 +33,14 @@ class Steps(Protocol):
         """Step by the gradient of the whole table."""
 
     def state(self) -> Arrays:
-        """Return what is kept, by name."""
+        """Return the optimizer state by name."""
 
     def restore(self, arrays: Arrays) -> None:
-        """Take up what `state` gave."""
+        """Restore the result of `state`."""
 
 
 def steps_for(optimizer: Optimizer, table: torch.Tensor, batch_size: int) -> Steps:
-    """Return the steps of a table, which they move in place."""
+    """Return the optimizer of a table, which it updates in place."""
     is_fused = fused.serves(table.device)
     if isinstance(optimizer, Adagrad):
         return (FusedAdagradSteps if is_fused else AdagradSteps)(table, batch_size)
@@ -64,22 +64,22 @@ def add_l2(
 
 
 class AdagradSteps:
-    """Sums of squared gradients, of the rows that have any."""
+    """Adagrad."""
 
     def __init__(self, table: torch.Tensor, batch_size: int) -> None:
-        """Begin the sums near zero: gradients are means over a batch, those of the CPU engine are not."""
+        """Scale the initial sums: gradients are means over a batch here, sums in the CPU engine."""
         self._table = table
         self._squares = torch.full_like(table, FIRST_SQUARE / batch_size**2)
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
-        """Step the touched rows."""
-        rows, gradient = _added_up(nodes, gradients)
+        """Update the rows at nodes."""
+        rows, gradient = _sum_by_node(nodes, gradients)
         squares = self._squares[rows].addcmul_(gradient, gradient)
         self._squares[rows] = squares
         self._table[rows] = self._table[rows].addcdiv_(gradient, squares.sqrt_(), value=-rate)
 
     def step_all(self, gradient: torch.Tensor, rate: float) -> None:
-        """Step all rows."""
+        """Update all rows."""
         self._squares.addcmul_(gradient, gradient)
         self._table.addcdiv_(gradient, self._squares.sqrt(), value=-rate)
 
@@ -88,12 +88,12 @@ class AdagradSteps:
         return {"squares": self._squares.cpu().numpy()}
 
     def restore(self, arrays: Arrays) -> None:
-        """Take up the sums."""
+        """Restore the sums."""
         self._squares.copy_(torch.tensor(arrays["squares"]))
 
 
 class SparseAdamSteps:
-    """Running means, which decay in the rows that a batch touches alone."""
+    """Adam whose running means decay only in the rows of a batch."""
 
     def __init__(self, table: torch.Tensor) -> None:
         self._table = table
@@ -101,50 +101,50 @@ class SparseAdamSteps:
         self._n_steps = 0
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
-        """Step the touched rows."""
+        """Update the rows at nodes."""
         scale = self._next_scale(rate)
-        rows, gradient = _added_up(nodes, gradients)
+        rows, gradient = _sum_by_node(nodes, gradients)
         means = self._means[rows].lerp_(gradient, 1 - _MEAN)
         squares = self._squares[rows].mul_(_SQUARE).addcmul_(gradient, gradient, value=1 - _SQUARE)
         self._means[rows], self._squares[rows] = means, squares
         self._table[rows] = self._table[rows].addcdiv_(means, squares.sqrt().add_(_TINY), value=-scale)
 
     def step_all(self, gradient: torch.Tensor, rate: float) -> None:
-        """Step all rows."""
+        """Update all rows."""
         self.step_rows(torch.arange(len(gradient), device=gradient.device), gradient, rate)
 
     def state(self) -> Arrays:
-        """Return the means and how many steps were taken."""
+        """Return the means and the number of steps."""
         count = np.array(self._n_steps, dtype=np.float32)
         return {"means": self._means.cpu().numpy(), "squares": self._squares.cpu().numpy(), "steps": count}
 
     def restore(self, arrays: Arrays) -> None:
-        """Take them up."""
+        """Restore the state."""
         self._means.copy_(torch.tensor(arrays["means"]))
         self._squares.copy_(torch.tensor(arrays["squares"]))
         self._n_steps = int(arrays["steps"])
 
     def _next_scale(self, rate: float) -> float:
-        """Count a step; return its rate, with what the means lack at the beginning."""
+        """Count a step; return its learning rate with bias correction."""
         self._n_steps += 1
         return float(rate * (1 - _SQUARE**self._n_steps) ** 0.5 / (1 - _MEAN**self._n_steps))
 
 
 class FusedAdagradSteps(AdagradSteps):
-    """The same, in one pass over the touched rows of a CUDA device."""
+    """The same, fused into one pass over the rows on a CUDA device."""
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
-        """Step the touched rows."""
+        """Update the rows at nodes."""
         from nestrec.training.autograd.fused.rows import adagrad
 
         adagrad(self._table, self._squares, nodes, gradients, rate)
 
 
 class FusedSparseAdamSteps(SparseAdamSteps):
-    """The same, in one pass over the touched rows of a CUDA device."""
+    """The same, fused into one pass over the rows on a CUDA device."""
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
-        """Step the touched rows."""
+        """Update the rows at nodes."""
         from nestrec.training.autograd.fused.rows import sparse_adam
 
         scale, constants = self._next_scale(rate), (_MEAN, _SQUARE, _TINY)
@@ -160,60 +160,60 @@ class AdamSteps:
         self._gradient: torch.Tensor | None = None
 
     def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
-        """Step all rows by a gradient that is zero but in the touched ones."""
+        """Update all rows, with zero gradient in the others."""
         if self._gradient is None:
             self._gradient = torch.empty_like(self._table)
         self.step_all(self._gradient.zero_().index_add_(0, nodes, gradients), rate)
 
     def step_all(self, gradient: torch.Tensor, rate: float) -> None:
-        """Step all rows."""
+        """Update all rows."""
         self._table.grad = gradient
         self._adam.param_groups[0]["lr"] = rate
         self._adam.step()
         self._table.grad = None
 
     def state(self) -> Arrays:
-        """Return the means and how many steps were taken; nothing before the first."""
-        return _kept(self._adam)
+        """Return the means and the number of steps; nothing before the first."""
+        return _state_arrays(self._adam)
 
     def restore(self, arrays: Arrays) -> None:
-        """Take them up."""
-        _take_up(self._adam, arrays)
+        """Restore the state."""
+        _load_arrays(self._adam, arrays)
 
 
 class ModuleSteps:
-    """Adam for the parameters of a sampler's own."""
+    """Adam for the parameters of a sampler."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
-        self._adam = torch.optim.Adam(module.parameters(), lr=_OF_MODULE)
+        self._adam = torch.optim.Adam(module.parameters(), lr=_MODULE_RATE)
 
     def step(self) -> None:
-        """Step by the gradients that the parameters have."""
+        """Update the parameters by their gradients."""
         self._adam.step()
 
     def state(self) -> Arrays:
-        """Return the parameters and what Adam keeps."""
+        """Return the parameters and the optimizer state."""
         parameters = {f"parameter.{name}": p.cpu().numpy() for name, p in self._module.state_dict().items()}
-        return {**parameters, **_kept(self._adam)}
+        return {**parameters, **_state_arrays(self._adam)}
 
     def restore(self, arrays: Arrays) -> None:
-        """Take them up."""
+        """Restore the state."""
         prefix = "parameter."
         self._module.load_state_dict(
             {name.removeprefix(prefix): torch.tensor(a) for name, a in arrays.items() if name.startswith(prefix)}
         )
-        _take_up(self._adam, {name: a for name, a in arrays.items() if not name.startswith(prefix)})
+        _load_arrays(self._adam, {name: a for name, a in arrays.items() if not name.startswith(prefix)})
 
 
-def _added_up(nodes: torch.Tensor, gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each node once, and the sum of its gradients."""
-    rows, places = nodes.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+def _sum_by_node(nodes: torch.Tensor, gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the distinct nodes and the sums of their gradients."""
+    rows, positions = nodes.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     summed = torch.zeros((len(rows), gradients.shape[1]), device=gradients.device)
-    return rows, summed.index_add_(0, places, gradients)
+    return rows, summed.index_add_(0, positions, gradients)
 
 
-def _kept(optimizer: torch.optim.Optimizer) -> Arrays:
+def _state_arrays(optimizer: torch.optim.Optimizer) -> Arrays:
     return {
         f"adam.{number}.{name}": value.cpu().numpy()
         for number, values in optimizer.state_dict()["state"].items()
@@ -221,7 +221,7 @@ def _kept(optimizer: torch.optim.Optimizer) -> Arrays:
     }
 
 
-def _take_up(optimizer: torch.optim.Optimizer, arrays: Arrays) -> None:
+def _load_arrays(optimizer: torch.optim.Optimizer, arrays: Arrays) -> None:
     state: dict[int, dict[str, Any]] = {}
     for key, array in arrays.items():
         _, number, name = key.split(".")

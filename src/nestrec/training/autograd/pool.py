@@ -1,4 +1,4 @@
-"""What a sampler chooses from, and what it kept."""
+"""The candidates that a sampler chooses from, and its choice."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Chosen:
     """Negatives of a batch."""
 
     items: torch.Tensor  # (batch, n_pools, n_layers) item indices, int64; n_layers is 1 where layers share the choice
-    share_of_positive: torch.Tensor | None = None  # the same shape: how much of the positive is mixed in
+    share_of_positive: torch.Tensor | None = None  # the same shape, in [0, 1): mixed into the negative
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Candidates of a batch. A pool is one level's, or the only one where all levels share it (`n_pools` 1)."""
+    """Candidates of a batch: a pool per level, or one that all levels share (`n_pools` 1)."""
 
     items: torch.Tensor  # (batch, n_pools, n_candidates) item indices, int64
     scores: torch.Tensor  # the same shape: by the prefix of the pool's level
@@ -36,10 +36,10 @@ class Pool:
 
     @property
     def positive_scores(self) -> torch.Tensor:
-        """(batch, n_pools): scores of the positives; worked out when asked for."""
+        """(batch, n_pools): scores of the positives, computed on each access."""
         return self.of_positives()
 
-    def kept(self, lanes: torch.Tensor, share_of_positive: torch.Tensor | None = None) -> Chosen:
+    def choose(self, lanes: torch.Tensor, share_of_positive: torch.Tensor | None = None) -> Chosen:
         """Return the items at lanes (batch, n_pools), or (batch, n_pools, n_layers) with a choice for each layer."""
         lanes = lanes if lanes.dim() == 3 else lanes[..., None]
         return Chosen(self.items.gather(-1, lanes), share_of_positive)

@@ -1,7 +1,7 @@
-"""Drawing candidates and scoring them with the prefix of their level; nothing here is differentiated.
+"""Drawing candidates and scoring them with the prefix of their level, without autograd.
 
-Kernels read each prefix where it stands, a compiled one on a CPU in float32, a fused one on CUDA devices; elsewhere,
-and as their oracle, torch gathers and multiplies. All draw the same candidates.
+Kernels read each prefix in place: a compiled one on a CPU in float32, a fused one on CUDA devices. Elsewhere, and as the
+reference in tests, torch gathers and multiplies. All draw the same candidates.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.counter_rng import random_bits
 from nestrec.training.autograd.unseen import SeenItems
 
-_LEAST_SHARE = 256  # positives worth a thread of their own
-_PRODUCTS_AT_ONCE = 1 << 28  # of a call: about a tenth of a second
+_LEAST_SHARE = 256  # positives per thread, at least
+_PRODUCTS_AT_ONCE = 1 << 28  # in a kernel call: about a tenth of a second
 
 
 class Drawing(Protocol):
-    """Draws and scores candidates over one CSR matrix of seen items."""
+    """Draws and scores candidates, given the CSR matrix of seen items."""
 
     def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Draw, and score by users (n_users, embedding_size) and items (n_items, embedding_size)."""
 
     def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-        """Return (batch, n_candidates): which items of its block's pool (n_blocks, n_candidates) each user has seen."""
+        """Return (batch, n_candidates): which items of the block's pool (n_blocks, n_candidates) each user has seen."""
 
 
 def drawing_for(
@@ -47,7 +47,7 @@ def drawing_for(
     *,
     mixed: bool,
 ) -> Drawing:
-    """Return the fastest there is for a device, and for vectors in float32 or, `mixed`, in bfloat16."""
+    """Return the fastest implementation for a device and vectors in float32 or, with `mixed`, in bfloat16."""
     if fused.serves(device):
         return Fused(indptr, indices, n_items, device)
     if device.type == "cpu" and not mixed:
@@ -75,7 +75,7 @@ class Plain:
         return Candidates(drawn, torch.stack(scores, dim=1).float())
 
     def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-        """Look each pair up."""
+        """Look up each pair."""
         spread = pools.repeat_interleave(BLOCK, dim=0)[: len(users)]
         return self._seen.holds(users[:, None].expand_as(spread), spread)
 
@@ -85,7 +85,7 @@ class Plain:
 
 
 class Fused(Plain):
-    """The kernel for CUDA devices; plain torch looks up pools. Sums are float32's for vectors in bfloat16 too."""
+    """The kernel for CUDA devices; plain torch looks up pools. Sums are in float32 for vectors in bfloat16 too."""
 
     def __init__(self, indptr: Int64Array, indices: Int32Array, n_items: int, device: torch.device) -> None:
         super().__init__(indptr, indices, n_items, device)
@@ -94,7 +94,7 @@ class Fused(Plain):
         self._n_halvings = int(np.diff(indptr).max(initial=0)).bit_length()
 
     def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
-        """Read each prefix where it stands."""
+        """Read each prefix in place."""
         from nestrec.training.autograd.fused.candidates import draw_and_score
 
         return draw_and_score(users, items, self._indptr, self._indices, self._n_halvings, request)
@@ -102,7 +102,7 @@ class Fused(Plain):
 
 @dataclass(frozen=True)
 class Compiled:
-    """The compiled kernel, for vectors in float32 on the CPU; `threads` share a batch."""
+    """The compiled kernel for vectors in float32 on the CPU; threads share a batch."""
 
     indptr: Int64Array
     indices: Int32Array
@@ -110,7 +110,7 @@ class Compiled:
     threads: int
 
     def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
-        """Read each prefix where it stands."""
+        """Read each prefix in place."""
         drawn, scores = (torch.empty(request.shape, dtype=kind) for kind in (torch.int64, torch.float32))
         vectors, matrix = users.numpy(), items.numpy()
         rows, prefixes = request.users.numpy(), np.array(request.widths)

@@ -1,4 +1,4 @@
-"""Items that a user has not interacted with: drawn for many positives at once on any device, exactly, without a retry.
+"""Uniform draws of unseen items for many positives at once, on any device, exact and without rejection.
 
 A user who has seen s of n items has n - s unseen ones; a rank among them is drawn. The k-th seen item (from 0) has
 `item - k` unseen items below it, so the unseen item of rank r is r plus the number of seen ones with `item - k <= r`:
@@ -15,7 +15,7 @@ from nestrec.training.autograd.counter_rng import below
 
 
 class SeenItems:
-    """A CSR matrix of who has seen what, on a device."""
+    """The CSR matrix of seen items, on a device."""
 
     def __init__(self, indptr: Int64Array, indices: Int32Array, n_items: int, device: torch.device) -> None:
         sizes = np.diff(indptr)
@@ -28,14 +28,14 @@ class SeenItems:
         self._unseen_below = torch.from_numpy(users * n_items + indices - nth).to(device)  # ascending
 
     def draw(self, users: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-        """Return an unseen item for each of bits (batch, …), users (batch,): each unseen one equally likely."""
+        """Return an unseen item for each of bits (batch, …), users (batch,); all unseen items are equally likely."""
         users = users.view(-1, *[1] * (bits.dim() - 1))
         ranks = below(bits, self._n_unseen[users])
         passed = torch.searchsorted(self._unseen_below, users * self.n_items + ranks, right=True)
         return ranks + passed - self.indptr[users]
 
     def holds(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        """Say for users and items of one shape whether the user has seen the item."""
-        wanted = users * self.n_items + items
-        at = torch.searchsorted(self._pairs, wanted).clamp_(max=len(self._pairs) - 1)
-        return self._pairs[at] == wanted
+        """Return for users and items of one shape whether the user has seen the item."""
+        keys = users * self.n_items + items
+        at = torch.searchsorted(self._pairs, keys).clamp_(max=len(self._pairs) - 1)
+        return self._pairs[at] == keys
