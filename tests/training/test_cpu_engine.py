@@ -12,7 +12,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
 from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.kernels.training.tile_sizes import BLOCK
-from nestrec.training.cpu_engine import CpuEngine, _shares
+from nestrec.training.cpu_engine import CpuEngine, _thread_ranges
 from nestrec.training.objective import Objective
 from nestrec.training.options import Run
 from nestrec.training.samplers import UniformSampler
@@ -74,7 +74,7 @@ def one_epoch(trained: CpuEngine, epoch: int = 0, rate: float = 0.1) -> tuple[fl
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 def test_shares_part_the_positions_at_blocks(start: int, stop: int, threads: int) -> None:
     """Together they are the stretch, none is empty, and a tile's neighbours stay together."""
-    shares = _shares(start, stop, threads)
+    shares = _thread_ranges(start, stop, threads)
     assert shares[0][0] == start
     assert shares[-1][1] == stop
     assert all(one[1] == other[0] for one, other in pairwise(shares))

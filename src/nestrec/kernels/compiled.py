@@ -1,9 +1,8 @@
-"""How hot loops are compiled: one decorator, so that every kernel has the same rules.
+"""Decorators that compile kernels, so that all of them have the same settings.
 
-Sums may be reordered and multiply-adds fused (that is what lets a dot product use the vector units);
-NaN and infinity keep their meaning, so a diverging run can still be noticed. Threads are ordinary Python threads that
-call a kernel on their share of the work (the kernel releases the interpreter lock): no thread pool of numba's own,
-whose back ends differ from machine to machine in what they allow.
+Sums may be reordered and multiply-adds fused, as vectorized dot products need; NaN and infinity keep their meaning, so
+that divergence can be detected. Threads are Python threads that call a kernel on their share of the work, while it
+releases the interpreter lock; numba's own thread pool has restrictions that differ between machines.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from nestrec.kernels.kernel_cache import KernelCache, tell_once
+from nestrec.kernels.kernel_cache import KernelCache, warn_once
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -24,12 +23,12 @@ _SETTINGS: Any = numba.config  # its stub does not name them
 
 
 def compiled(function: Function) -> Function:
-    """Compile on first call, keep on disk where that can be, release the interpreter lock while running."""
+    """Compile on first call, cache on disk if possible, release the interpreter lock while running."""
     return _compiled(function, _FAST_SUMS)
 
 
 def compiled_in_order(function: Function) -> Function:
-    """Compile as `compiled` does, but let no sum be reordered: for results that must have the same bits elsewhere."""
+    """Compile as `compiled` does, without reordering sums: for results whose bits must be the same elsewhere."""
     return _compiled(function, set())
 
 
@@ -39,19 +38,19 @@ def _compiled(function: Function, fast_math: set[str]) -> Function:
         # numba has no public way to give a kernel another cache than its own.
         dispatcher._cache = KernelCache(dispatcher.py_func, (_all_kernels(), _SETTINGS.BOUNDSCHECK))  # noqa: SLF001
     except RuntimeError:  # no folder can be written to
-        tell_once(
-            "compiled kernels can be kept nowhere, so every run compiles them again; name a folder for them in "
-            "NUMBA_CACHE_DIR"
+        warn_once(
+            "compiled kernels cannot be cached anywhere, so every run compiles them again; set NUMBA_CACHE_DIR to a "
+            "folder for them"
         )
     return cast("Function", dispatcher)
 
 
 @cache
 def _all_kernels() -> tuple[tuple[str, float, int], ...]:
-    """Return name, time and size of every kernel file: what is kept on disk holds while none of them changes.
+    """Return name, time and size of every kernel file; the cache is valid while none of them changes.
 
-    numba looks at the file of the function alone, so a kernel would go on running with the old code of another file's
-    kernel that it calls: after an upgrade, wrong results or an endless loop. Nor does it look at NUMBA_BOUNDSCHECK.
+    numba checks the file of the function alone, so a kernel would keep the old code of a kernel that it calls from
+    another file: wrong results or an endless loop after an upgrade. Nor does numba check NUMBA_BOUNDSCHECK.
     """
     described = ((str(path), path.stat()) for path in sorted(Path(__file__).parent.rglob("*.py")))
     return tuple((name, status.st_mtime, status.st_size) for name, status in described)

@@ -1,7 +1,7 @@
-"""Random order and random numbers that need no memory: each is a hash of a key and a position.
+"""Counter-based random numbers and permutations: each is a hash of a key and a position, without stored state.
 
-The order of an epoch is a Feistel network over the smallest even-bit range that holds the positions, walked until it
-lands inside (Black & Rogaway 2002): no permutation of a hundred million numbers is stored, and any position can be
+The order of an epoch is a Feistel network over the smallest even-bit range that holds the positions, applied until the
+result is inside (Black & Rogaway 2002): no permutation of a hundred million numbers is stored, and any position can be
 found again after a restart. The hash is splitmix64's finaliser (Steele, Lea & Flood 2014). Keys and bits are uint64,
 in Python numpy's.
 """
@@ -37,7 +37,7 @@ def random_bits(key: Any, position: Any) -> Any:
 
 @compiled
 def below(bits: Any, bound: int) -> Any:
-    """Turn 64 random bits into a whole number in [0, bound); bound < 2^32."""
+    """Turn 64 random bits into an integer in [0, bound); bound < 2^32."""
     return np.int64(((np.uint64(bits) >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))
 
 
@@ -52,7 +52,7 @@ def half_bits_of(n: int) -> Any:
 
 @compiled
 def permute(position: int, n: int, half_bits: int, key: Any) -> Any:
-    """Return where a position of [0, n) stands in the key's random order of [0, n)."""
+    """Return the element at a position of the key's random permutation of [0, n)."""
     half = np.uint64(half_bits)
     mask = (np.uint64(1) << half) - np.uint64(1)
     x = np.uint64(position)

@@ -1,8 +1,8 @@
-"""Compiled kernels on disk. Whatever is wrong with them is a miss: the kernel is compiled anew, and that is told once.
+"""Cache of compiled kernels on disk. Any fault in it is a cache miss: the kernel is recompiled, with one warning.
 
-numba's own cache takes a file that was cut off or changed for code, and lets two processes that fill it at once
-exchange the code of two signatures, since its index and its data are written apart. Here a file holds one kernel for
-one signature: the SHA-256 of the rest, the version of numba, what the code was made from, the signature, the code.
+numba's own cache executes truncated or changed files, and two processes that fill it at the same time can exchange the
+code of two signatures, because its index and data are written separately. Here a file holds one kernel for one
+signature: the SHA-256 of the rest, the version of numba, a stamp of the source, the signature, the code.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ caching: Any = numba.core.caching  # numba has no types of its own
 dumps: Any = numba.core.serialize.dumps
 _DIGEST = hashlib.sha256().digest_size
 _ABANDONED = 3600.0  # seconds after which a temporary file is one that a killed process left
-_FIRST = iter([True])  # whatever is wrong with the cache is wrong with many kernels, and told once
+_FIRST = iter([True])  # a fault of the cache concerns many kernels, and is reported once
 
 
 class KernelCache(caching.FunctionCache):  # type: ignore[misc]
-    """The cache of one kernel. Raises RuntimeError where no folder can be written to."""
+    """The cache of one kernel; raises RuntimeError if no folder is writable."""
 
     def __init__(self, function: Any, stamp: Any) -> None:
         self._impl_class = _Kernels
@@ -41,47 +41,47 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
         self._cache_file = _KernelFiles(Path(self._cache_path), self._impl.filename_base, made_from)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the code for a signature, None where there is none that is whole."""
+        """Return the code for a signature, None if there is none that is intact."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception as error:  # whatever a damaged file makes of unpickling and linking
-            tell_once(f"compiled kernels in {self._cache_path} cannot be used ({error}); they are compiled anew")
+        except Exception as error:  # unpickling and linking a damaged file may raise anything
+            warn_once(f"compiled kernels in {self._cache_path} cannot be used ({error}); they are recompiled")
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the code for a signature, where that can be."""
+        """Store the code for a signature, if possible."""
         try:
             super().save_overload(sig, data)
         except (OSError, pickle.PickleError) as error:
             reason = getattr(error, "strerror", None) or error
-            tell_once(
-                f"compiled kernels cannot be kept in {self._cache_path} ({reason}), so the next run compiles them "
-                "again; make room, or name another folder in NUMBA_CACHE_DIR"
+            warn_once(
+                f"compiled kernels cannot be cached in {self._cache_path} ({reason}), so the next run compiles them "
+                "again; make room, or set NUMBA_CACHE_DIR to another folder"
             )
 
 
 class _KernelFiles:
-    """The files of one kernel, one a signature."""
+    """The files of one kernel, one per signature."""
 
     def __init__(self, folder: Path, name: str, made_from: Any) -> None:
         self._folder, self._name = folder, name
         self._made_from = (numba.__version__, made_from)
 
     def load(self, key: Any) -> Any:
-        """Return what was saved under the key; None where it is not there, is damaged, or was made from other code."""
+        """Return the data of a key, None if it is missing, damaged, or made from other code."""
         path = self._path(key)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
         if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
-            tell_once(f"compiled kernels in {self._folder} are damaged; they are compiled anew")
+            warn_once(f"compiled kernels in {self._folder} are damaged; they are recompiled")
             return None
         made_from, saved_under, data = pickle.loads(content[_DIGEST:])
         return data if (made_from, saved_under) == (self._made_from, key) else None
 
     def save(self, key: Any, data: Any) -> None:
-        """Write under the key, whole or not at all. Raises OSError."""
+        """Write the data of a key atomically; raise OSError."""
         path, content = self._path(key), dumps((self._made_from, key, data))
         temporary = path.with_name(f"{path.name}.tmp.{uuid.uuid4().hex[:16]}")
         try:
@@ -109,11 +109,11 @@ class _KernelFiles:
 
 
 class _HomeLocator(caching.UserWideCacheLocator):  # type: ignore[misc]
-    """The user's cache, where there is a home; without one, numba makes a folder named ~ in the working folder."""
+    """The user's cache, if there is a home; without one, numba creates a folder named ~ in the working folder."""
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
-        """Return the locator, None where it cannot be used."""
+        """Return the locator, None if it cannot be used."""
         own = os.environ.get("XDG_CACHE_HOME", "")
         home = Path(own if own else os.path.expanduser("~"))  # noqa: PTH111 - pathlib raises where there is none
         usable = home.is_absolute() and (bool(own) or (home.is_dir() and home != Path("/")))
@@ -121,7 +121,7 @@ class _HomeLocator(caching.UserWideCacheLocator):  # type: ignore[misc]
 
 
 class _TemporaryLocator(_HomeLocator):
-    """A folder of the user's own among temporary files, closed to others: who can write there can run code."""
+    """A folder for temporary files that other users cannot write, because its files are executed."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         self._py_file = py_file
@@ -130,7 +130,7 @@ class _TemporaryLocator(_HomeLocator):
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
-        """Return the locator, None where the folder cannot be made or is somebody else's."""
+        """Return the locator, None if the folder cannot be created or belongs to another user."""
         try:
             locator = cls(py_func, py_file)
             locator.ensure_cache_path()
@@ -150,7 +150,7 @@ def _temporary_folder() -> Path:
 
 
 class _Kernels(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    """How kernels are made bytes and back, and where they are kept."""
+    """Serialization of kernels, and the folders they may be cached in."""
 
     _locator_classes = (
         caching.UserProvidedCacheLocator,
@@ -160,11 +160,11 @@ class _Kernels(caching.CompileResultCacheImpl):  # type: ignore[misc]
     )
 
     def get_filename_base(self, fullname: str, abiflags: str) -> str:
-        """Return a name that no file of numba's own cache has."""
+        """Return a name that numba's own cache does not use."""
         return f"{super().get_filename_base(fullname, abiflags)}.checked"
 
 
-def tell_once(sentence: str) -> None:
-    """Log a warning, the first one of a process only; without handlers, Python writes it to standard error."""
+def warn_once(message: str) -> None:
+    """Log a warning, only the first of a process; without handlers, Python writes it to standard error."""
     if next(_FIRST, False):
-        logging.getLogger("nestrec").warning("nestrec: %s", sentence)
+        logging.getLogger("nestrec").warning("nestrec: %s", message)

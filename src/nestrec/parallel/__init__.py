@@ -1,1 +1,1 @@
-"""Threads, and work cut into slices between which Ctrl-C is handled."""
+"""Threads, and work in slices between which Ctrl-C is handled."""

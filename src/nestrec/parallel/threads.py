@@ -1,4 +1,4 @@
-"""How many threads a call may use when its caller does not say, and sharing out work among them."""
+"""The number of threads of a call, and mapping work over threads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def available_threads() -> int:
 
 
 def resolve_threads(threads: int | None) -> int:
-    """Return the number of threads asked for, all available ones for None; raise OptionError below 1."""
+    """Return the number of threads, all available ones for None; raise OptionError below 1."""
     if threads is None:
         return available_threads()
     threads = whole_number("threads", threads, 4)
@@ -37,10 +37,10 @@ def resolve_threads(threads: int | None) -> int:
 def map_in_threads(
     work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int, stopped: Event | None = None
 ) -> list[Result]:
-    """Return what `work` gives for each piece, in their order, with so many threads.
+    """Return the results of `work` for the pieces, in order, computed by so many threads.
 
-    Ctrl-C, or an error in a piece, begins no other piece and sets `stopped`, at which long pieces should look: so it is
-    heard as soon as the pieces that are being worked on end.
+    After Ctrl-C or an error in a piece, no other piece starts and `stopped` is set, which long pieces should check: the
+    exception is raised as soon as the running pieces end.
     """
     waiting = list(pieces)
     if threads < 2 or len(waiting) < 2:

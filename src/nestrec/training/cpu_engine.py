@@ -1,6 +1,6 @@
-"""The CPU engine: parameters, their accumulated squares, and the kernel that updates both in place.
+"""The CPU engine: parameters, their sums of squared gradients, and the kernel that updates both in place.
 
-Memory beside the interactions: vectors and accumulators, 2 x 4 x embedding_size x (n_users + n_items) bytes, and
+Memory beside the interactions: parameters and sums, 2 x 4 x embedding_size x (n_users + n_items) bytes, and
 4 bytes per interaction for its user.
 """
 
@@ -20,12 +20,12 @@ from nestrec.parallel.threads import map_in_threads
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE
 
-_SLICE = BLOCK * 1024  # positives between two looks at the clock: about a tenth of a second at the work of `_USUAL`
+_SLICE = BLOCK * 1024  # positives between two checks of the clock: about a tenth of a second with `_USUAL` work
 _USUAL = 64 * 64  # candidates times dimensions
 
 
 class CpuEngine:
-    """A nested loss over one CSR matrix."""
+    """A nested loss over the CSR matrix of interactions."""
 
     def __init__(
         self,
@@ -62,17 +62,17 @@ class CpuEngine:
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two looks at the clock: the fewer, the more work each is; a multiple of BLOCK."""
+        """Positives to train between two checks of the clock: fewer if each is more work, a multiple of BLOCK."""
         return max(1, _SLICE * _USUAL // _work(self.objective) // BLOCK) * BLOCK
 
     @property
     def user_embeddings(self) -> Float32Array:
-        """(n_users, embedding_size), a view of what is being trained."""
+        """(n_users, embedding_size), a view of the parameters."""
         return self.users[:, : self.objective.widths.embedding_size]
 
     @property
     def item_embeddings(self) -> Float32Array:
-        """(n_items, embedding_size), a view of what is being trained."""
+        """(n_items, embedding_size), a view of the parameters."""
         return self.items[:, : self.objective.widths.embedding_size]
 
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
@@ -81,12 +81,12 @@ class CpuEngine:
         Returns when all threads have finished: the state is that after `stop`.
         """
         key = np.uint64(random_bits(np.uint64(self.seed), epoch))
-        bounds = _shares(start, stop, self.threads)
+        bounds = _thread_ranges(start, stop, self.threads)
         results = map_in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
         return sum(loss for loss, _ in results), sum(n for _, n in results)
 
     def state(self) -> dict[str, Float32Array]:
-        """Return all that training changes, by name: the arrays themselves."""
+        """Return parameters and optimizer state by name, not copied."""
         return {
             "users": self.users,
             "items": self.items,
@@ -95,16 +95,16 @@ class CpuEngine:
         }
 
     def restore(self, state: dict[str, Float32Array]) -> None:
-        """Take up what `state` gave."""
+        """Restore the result of `state`."""
         for name, array in self.state().items():
             np.copyto(array, state[name])
 
     def release(self, *, vectors: bool) -> None:
-        """Give back the memory of the accumulators, and of the vectors too where they are not wanted any more."""
-        nothing = np.zeros((0, self._stride), dtype=np.float32)
-        self.user_squares = self.item_squares = nothing
+        """Free the sums of squared gradients, and with `vectors` the parameters."""
+        empty = np.zeros((0, self._stride), dtype=np.float32)
+        self.user_squares = self.item_squares = empty
         if vectors:
-            self.users = self.items = nothing
+            self.users = self.items = empty
 
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         objective = self.objective
@@ -112,7 +112,7 @@ class CpuEngine:
         by_level = (
             (self._gradient_weights, objective.inverse_temperatures()) if objective.softmax else (self._level_mask,)
         )
-        result: tuple[float, int] = kernel(  # its numbers are numpy's: the kernel is compiled for their types
+        result: tuple[float, int] = kernel(  # NumPy scalars: the kernel is compiled for their types
             self.users.reshape(-1),
             self.items.reshape(-1),
             self.user_squares.reshape(-1),
@@ -135,7 +135,7 @@ class CpuEngine:
 
 
 def _work(objective: Objective) -> int:
-    """Return about how many products a positive takes at most, whatever its user has seen."""
+    """Return about how many products a positive takes at most."""
     size, n_levels, n_candidates = objective.widths.embedding_size, len(objective.widths), objective.n_candidates
     scored = max(64, size) * max(64, n_candidates)
     if objective.softmax:  # every level's shares are mixed for every narrower one
@@ -143,8 +143,8 @@ def _work(objective: Objective) -> int:
     return scored + n_levels * n_candidates * max(0, n_candidates - 64) // 8  # of a user who has seen all candidates
 
 
-def _shares(start: int, stop: int, threads: int) -> list[tuple[int, int]]:
-    """Cut [start, stop) into one stretch a thread, at multiples of BLOCK from the start."""
+def _thread_ranges(start: int, stop: int, threads: int) -> list[tuple[int, int]]:
+    """Split [start, stop) into one range per thread, at multiples of BLOCK from the start."""
     blocks = -(-(stop - start) // BLOCK)
     cuts = [min(stop, start + BLOCK * (blocks * k // threads)) for k in range(threads + 1)]
     return [(low, high) for low, high in pairwise(cuts) if low < high]

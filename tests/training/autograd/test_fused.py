@@ -203,5 +203,5 @@ def test_what_half_precision_scores_by_is_the_table_as_it_is(
 def test_a_batch_that_32_bits_do_not_count_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: True)
     trainer = torch_trainer(engine=TorchEngine(DEVICE.type, None, 2**28), sampler=DynamicSampler(8))
-    with pytest.raises(OptionError, match="give at most 268435424"):
+    with pytest.raises(OptionError, match="batch_size must be at most 268435424"):
         trainer.resolve(tiny()).start_engine(Run())

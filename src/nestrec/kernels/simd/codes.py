@@ -1,4 +1,4 @@
-"""Numbers kept in fewer bits, multiplied without being unpacked in memory: one source of a kernel for three storages.
+"""Quantized vectors, multiplied without being unpacked in memory: one source of a kernel for three storages.
 
 | storage | array | a step of 8 items holds | query | sum |
 |---|---|---|---|---|
@@ -56,18 +56,18 @@ class _SumsModel(models.PrimitiveModel):
         super().__init__(manager, numba_type, _INTS)  # type: ignore[no-untyped-call]
 
 
-def _loaded(context: Any, builder: Any, signature: Any, arguments: Any, what: Any, align: int, n: int) -> Any:
+def _load(context: Any, builder: Any, signature: Any, arguments: Any, what: Any, align: int, n: int) -> Any:
     address = checked_address(context, builder, signature, arguments, n)
     return builder.load(builder.bitcast(address, what.as_pointer()), align=align)
 
 
-def _everywhere(builder: Any, one: Any, n: int) -> Any:
+def _broadcast(builder: Any, one: Any, n: int) -> Any:
     nothing = ir.Constant(ir.VectorType(one.type, n), ir.Undefined)
     first = builder.insert_element(nothing, one, _INT32(0))
     return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INT32, n), [0] * n))
 
 
-def _fused(builder: Any, name: str, of: Any, arguments: Any) -> Any:
+def _call_fused(builder: Any, name: str, of: Any, arguments: Any) -> Any:
     function = insert_function(builder.module, ir.FunctionType(of, [of] * 3), name)
     return builder.call(function, arguments)
 
@@ -78,27 +78,27 @@ def load_codes(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codeg
     if array.dtype == types.int8:
 
         def as_pairs(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            found = _loaded(context, builder, signature, arguments, ir.VectorType(_INT8, 2 * LANES), 1, 2 * LANES)
+            found = _load(context, builder, signature, arguments, ir.VectorType(_INT8, 2 * LANES), 1, 2 * LANES)
             return builder.sext(found, _PAIRS)
 
         return pairs(array, types.intp), as_pairs
     if array.dtype == types.int16:
 
         def of_query(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return _loaded(context, builder, signature, arguments, _PAIRS, 2, 2 * LANES)
+            return _load(context, builder, signature, arguments, _PAIRS, 2, 2 * LANES)
 
         return pairs(array, types.intp), of_query
     if array.dtype == types.uint16:
 
         def from_halves(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            found = _loaded(context, builder, signature, arguments, ir.VectorType(_INT16, LANES), 2, LANES)
+            found = _load(context, builder, signature, arguments, ir.VectorType(_INT16, LANES), 2, LANES)
             bits = builder.shl(builder.zext(found, _INTS), ir.Constant(_INTS, [_INT32(16)] * LANES))
             return builder.bitcast(bits, _FLOATS)
 
         return lanes(array, types.intp), from_halves
 
     def as_they_are(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _loaded(context, builder, signature, arguments, _FLOATS, 4, LANES)
+        return _load(context, builder, signature, arguments, _FLOATS, 4, LANES)
 
     return lanes(array, types.intp), as_they_are
 
@@ -109,13 +109,13 @@ def splat_codes(_context: Any, array: Any, offset: Any) -> tuple[Signature, Code
     if array.dtype == types.int16:
 
         def of_pair(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pair = _loaded(context, builder, signature, arguments, _INT32, 2, 2)
-            return builder.bitcast(_everywhere(builder, pair, LANES), _PAIRS)
+            pair = _load(context, builder, signature, arguments, _INT32, 2, 2)
+            return builder.bitcast(_broadcast(builder, pair, LANES), _PAIRS)
 
         return pairs(array, types.intp), of_pair
 
     def of_number(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _everywhere(builder, _loaded(context, builder, signature, arguments, _FLOAT, 4, 1), LANES)
+        return _broadcast(builder, _load(context, builder, signature, arguments, _FLOAT, 4, 1), LANES)
 
     return lanes(array, types.intp), of_number
 
@@ -149,7 +149,7 @@ def add_product(_context: Any, query: Any, codes: Any, so_far: Any) -> tuple[Sig
         return sums(pairs, pairs, sums), of_pairs
 
     def of_floats(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _fused(builder, f"llvm.fmuladd.v{LANES}f32", _FLOATS, arguments)
+        return _call_fused(builder, f"llvm.fmuladd.v{LANES}f32", _FLOATS, arguments)
 
     return lanes(lanes, lanes, lanes), of_floats
 
@@ -164,12 +164,12 @@ def least_sums(_context: Any, array: Any, least: Any) -> tuple[Signature, Codege
 
     def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         if not of_int:
-            return _everywhere(builder, builder.fptrunc(arguments[1], _FLOAT), LANES)
+            return _broadcast(builder, builder.fptrunc(arguments[1], _FLOAT), LANES)
         one = ir.FunctionType(_DOUBLE, [_DOUBLE])
         whole = builder.call(insert_function(builder.module, one, "llvm.floor.f64"), [arguments[1]])
         saturating = ir.FunctionType(_INT32, [_DOUBLE])
         clipped = insert_function(builder.module, saturating, "llvm.fptosi.sat.i32.f64")
-        return _everywhere(builder, builder.call(clipped, [whole]), LANES)
+        return _broadcast(builder, builder.call(clipped, [whole]), LANES)
 
     return (sums if of_int else lanes)(array, types.float64), generate
 
@@ -215,6 +215,6 @@ def chained(_context: Any, left: Any, right: Any, addend: Any) -> tuple[Signatur
     """Return left * right + addend of single float32 numbers, fused where the processor can."""
 
     def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _fused(builder, "llvm.fmuladd.f32", _FLOAT, arguments)
+        return _call_fused(builder, "llvm.fmuladd.f32", _FLOAT, arguments)
 
     return types.float32(types.float32, types.float32, types.float32), generate

@@ -1,9 +1,9 @@
 """Eight float32 numbers handled as one value inside compiled kernels.
 
-numba leaves it to LLVM to find vector code in scalar loops, and for loops as short as a narrow width it finds little.
-Here the vector is said, not found: LLVM lowers it to whatever the processor has (two registers of four, one of eight,
-half of one of sixteen). `load` and `store` take a flat array and an offset; bounds are checked only where numba checks
-those of indices, with NUMBA_BOUNDSCHECK=1, which the tests of kernels are run with.
+numba relies on LLVM to vectorize scalar loops, which rarely succeeds in loops as short as a narrow width. Here vectors
+are explicit: LLVM lowers them to the registers of the processor (two of four, one of eight, half of one of sixteen).
+`load` and `store` take a flat array and an offset; bounds are checked only with NUMBA_BOUNDSCHECK=1, as numba's own,
+under which the kernel tests run.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _LanesModel(models.PrimitiveModel):
 
 
 def array_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Return where an intrinsic's array (its first argument) has the element at the offset (its second)."""
+    """Return the address of the element at an offset (second argument) of an intrinsic's array (first argument)."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     return builder.gep(array.data, [arguments[1]])
 
@@ -213,7 +213,7 @@ def reaching(_context: Any, value: Any, threshold: Any) -> tuple[Signature, Code
 
 @intrinsic
 def lowest_bit(_context: Any, bits: Any) -> tuple[Signature, Codegen]:
-    """Return the place of the lowest bit of an int64 that is 1; bits is not 0."""
+    """Return the index of the lowest set bit of an int64; bits must not be 0."""
 
     def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.IntType(1)(1))
@@ -236,5 +236,5 @@ def _prefetching(for_write: int, doc: str) -> Any:
     return intrinsic(typing)
 
 
-prefetch = _prefetching(1, "Ask for the cache line of array[offset], which will be written soon.")
-prefetch_to_read = _prefetching(0, "Ask for the cache line of array[offset], which will be read soon.")
+prefetch = _prefetching(1, "Prefetch the cache line of array[offset] for writing.")
+prefetch_to_read = _prefetching(0, "Prefetch the cache line of array[offset] for reading.")

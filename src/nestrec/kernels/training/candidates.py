@@ -1,4 +1,4 @@
-"""Candidates for negatives: a tile of drawn items, scored at every level in one pass, and the best one not seen.
+"""Candidates for negatives: a tile of drawn items, scored at every level in one pass, and the hardest unseen one.
 
 A tile serves a block of positives. It is stored transposed, so that one pass over the coordinates scores all its items
 and leaves every narrower width's score on the way.

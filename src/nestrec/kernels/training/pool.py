@@ -1,8 +1,8 @@
-"""Negatives that a block of positives shares: one item drawn from each of as many equal stretches of the catalogue.
+"""Negatives that a block of positives shares: one item drawn from each of equally large ranges of the catalogue.
 
-Every item is as likely as any other, and the pool ascends by itself. Lanes whose item the user has seen are found from
+All items are equally likely, and the pool is sorted without sorting. Lanes whose item the user has seen are found from
 the shorter side: few seen items are looked up in the pool, and the lanes of a pool among many seen items. So the time
-of a positive is bounded by the pool, whatever its user has seen; a user with most items would make it quadratic.
+of a positive is bounded by the size of the pool; going through the seen items would be quadratic in a user's degree.
 
 Ranges: items are those of a CSR matrix that `Interactions` has checked (0 <= item < n_items, ascending in a row), so
 the lane that an item can first stand in is below the size of the pool.
@@ -20,14 +20,14 @@ from nestrec.kernels.counter_rng import below, random_bits
 from nestrec.kernels.data.sorted_lookup import holds
 
 MASKED_SCORE = np.float32(-1e30)  # its exponential is 0 beside any other
-_MANY = 10  # seen items per lane from which on looking lanes up takes less time than going through the items
+_MANY = 10  # seen items per lane from which looking up lanes is faster than going through the items
 
 
 @compiled
 def draw_ascending(pool: Int64Array, n_items: int, key: int, block: int) -> None:
-    """Fill pool (pool_size,): lane l is uniform over the stretch from l * n_items / pool_size to one lane on.
+    """Fill pool (pool_size,): lane l is uniform over items l * n_items / pool_size to (l + 1) * n_items / pool_size.
 
-    An item that two stretches share can stand twice, and in a catalogue smaller than the pool each must.
+    An item at the border of two ranges can occur twice; in a catalogue smaller than the pool, every item does.
     """
     n = len(pool)
     for lane in range(n):

@@ -1,7 +1,7 @@
 """Candidates for negatives, drawn for each positive and level from the items its user has not seen, and their scores.
 
-Nothing is gathered: a candidate's prefix is read where it stands and leaves one number. Drawing is exact and needs no
-second try (`any_unseen`); the bits are a hash of the positive's position, so any device that hashes alike draws alike.
+Nothing is gathered: a candidate's prefix is read in place. Drawing is exact and without rejection (`any_unseen`); the
+bits are a hash of the positive's position, so every device draws the same.
 """
 
 from __future__ import annotations

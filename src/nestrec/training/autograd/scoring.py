@@ -1,7 +1,7 @@
 """Drawing candidates and scoring them with the prefix of their level, without autograd.
 
-Kernels read each prefix in place: a compiled one on a CPU in float32, a fused one on CUDA devices. Elsewhere, and as the
-reference in tests, torch gathers and multiplies. All draw the same candidates.
+Kernels read each prefix in place: a compiled one on a CPU in float32, a fused one on CUDA devices. Elsewhere, and as
+the reference in tests, torch gathers and multiplies. All draw the same candidates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The torch engine's work on CUDA devices, fused into Triton kernels; plain torch does the same, and tests them.
+"""Fused Triton kernels of the torch engine for CUDA devices; plain torch computes the same, and tests them.
 
 Triton comes with torch's builds for CUDA and compiles for the device at hand, for which it needs a C compiler and
-Python's headers on the machine. Where something is missing, plain torch runs. Without a GPU the tests run the kernels
+Python's headers on the machine. If something is missing, plain torch runs. Without a GPU the tests run the kernels
 in Triton's interpreter.
 """
 
@@ -22,13 +22,13 @@ _LEAST_CAPABILITY = (7, 0)  # of a device, for Triton
 
 
 def serves(device: torch.device) -> bool:
-    """Say whether the kernels are for this device."""
+    """Return whether the kernels run on this device."""
     return device.type == "cuda" and not missing()
 
 
 @cache
 def missing() -> str:
-    """Say what keeps CUDA devices from running the kernels; "" for nothing."""
+    """Return why CUDA devices cannot run the kernels, "" if they can."""
     if find_spec("triton") is None:
         return "triton is not installed"
     if torch.version.cuda is None:
@@ -44,11 +44,12 @@ def missing() -> str:
 
 
 def check_batch(batch_size: int, each: int) -> None:
-    """Raise OptionError where what a batch has, `each` for a positive, is more than the kernels count."""
+    """Raise OptionError if a batch has too many numbers for the kernels, which have `each` per positive."""
     if batch_size * each >= 2**31:
         raise OptionError(
-            f"batch_size {batch_size} has {each} numbers (candidates of a level, or scores) for each positive, over "
-            f"2^31 in all, which is what a CUDA device counts; give at most {(2**31 - 1) // each // 32 * 32}"
+            f"batch_size must be at most {(2**31 - 1) // each // 32 * 32} on a CUDA device, got {batch_size}: with "
+            f"{each} candidates or scores for each positive, a batch would have 2^31 of them and more",
+            option="batch_size",
         )
 
 

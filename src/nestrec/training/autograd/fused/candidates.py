@@ -1,8 +1,8 @@
 """Candidates for negatives, drawn from unseen items and scored by a prefix, without gathering them first.
 
-A program takes a run of candidates, whichever positives they belong to: it hashes their positions, searches their
-users' seen items, reads the drawn items' prefixes and keeps a number of each. What moves is the prefixes and 12 bytes a
-candidate. The draws are those of `scoring.Plain` and of `kernels/training/scored_candidates.py`, bit for bit.
+A program takes a run of candidates: it hashes their positions, searches their users' seen items, reads the drawn items'
+prefixes and writes a score of each. It moves the prefixes and 12 bytes per candidate. The draws are those of
+`scoring.Plain` and of `kernels/training/scored_candidates.py`, bit for bit.
 """
 
 from __future__ import annotations

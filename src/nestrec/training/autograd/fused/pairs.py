@@ -1,9 +1,8 @@
 """Pairs of a positive and a negative per level: their scores, and the gradients of their rows, read from the table.
 
-A program takes some positives of a batch and goes through their levels. What moves is each row once for the scores,
-once more for the gradients, and the gradients. Between the two stands a loss of scores alone, under autograd, on two
-numbers a level and positive. The plain version is
-`nested_loss.NestedLoss` followed by `optimizer_steps.add_l2`.
+A program takes some positives of a batch and loops over their levels. It reads each row once for the scores and once
+more for the gradients. In between, autograd differentiates a loss of two scores per level and positive. The plain
+version is `nested_loss.NestedLoss` followed by `optimizer_steps.add_l2`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
-_TILE = 1024  # numbers that a program holds of each row of a pair
+_TILE = 1024  # coordinates of each row of a pair in a program
 _WARPS = 4
 
 
@@ -115,7 +114,7 @@ def _pair_gradients(
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows of a table, on one device, that stand in a batch of pairs."""
+    """The rows of a table that are in a batch of pairs, on one device."""
 
     table: torch.Tensor  # (n_nodes, embedding_size) float32
     users: torch.Tensor  # (batch,) int64

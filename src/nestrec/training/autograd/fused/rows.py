@@ -1,8 +1,8 @@
-"""Steps of the rows that a batch touches, each in one pass: gradients of a row added up, its state and itself moved.
+"""Optimizer steps on the rows of a batch in one pass: sum the gradients of a row, update its state and itself.
 
-Rows are sorted, so that those of one node stand together. The program at the first of them adds up their gradients, in
-the order of the batch, and steps: nothing is added atomically, and equal input gives equal bits. The plain versions are
-those of `steps.py`.
+Rows are sorted, so that those of one node are adjacent. The program at the first of them sums their gradients in the
+order of the batch and updates the row: there are no atomic additions, and equal input gives equal bits. The plain
+versions are in `optimizer_steps.py`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def adagrad(
     gradients: torch.Tensor,  # (n, embedding_size) float32
     rate: float,
 ) -> None:
-    """Step the touched rows as `steps.AdagradSteps` does; fewer than 2^31 gradients."""
+    """Update the rows as `optimizer_steps.AdagradSteps` does; fewer than 2^31 gradients."""
     _launch(_adagrad, (table, squares), nodes, gradients, rate)
 
 
@@ -113,10 +113,10 @@ def sparse_adam(
     squares: torch.Tensor,
     nodes: torch.Tensor,
     gradients: torch.Tensor,
-    scale: float,  # the rate, with what the means lack at the beginning
+    scale: float,  # the learning rate with bias correction
     constants: tuple[float, float, float],  # how means and squares decay, and what is added to the root
 ) -> None:
-    """Step the touched rows as `steps.SparseAdamSteps` does."""
+    """Update the rows as `optimizer_steps.SparseAdamSteps` does."""
     mean, square, tiny = constants
     _launch(_sparse_adam, (table, means, squares), nodes, gradients, scale, MEAN=mean, SQUARE=square, TINY=tiny)
 
