@@ -11,7 +11,7 @@ How to read it: medians over the rounds, and the ratio implicit / nestrec, lowes
 faster. `means only` does the job implicit does (full ranking, means at one cutoff), as early stopping calls it;
 `evaluate` is what a user calls: 6 metrics at 3 cutoffs up to 50, every user's values, 95% intervals, figures of the
 catalogue. `ranking alone` is the one pass in both, and `screens` the same lists found as retrieval finds them: a proven
-int8 screen of each width, one after another. `products` is the least any ranking costs: the largest width's scores,
+int8 index of each width, one after another. `products` is the least any ranking costs: the largest width's scores,
 computed and thrown away. The ndcg of both stand last: they agree where both rank alike, but for the users and items
 that the training part does not know, which nestrec counts as misses and implicit never sees.
 """
@@ -41,9 +41,9 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.evaluation import evaluate, evaluate_arrays
 from nestrec.evaluation.held_out import match
 from nestrec.evaluation.rank_widths import rank_widths
-from nestrec.retrieval.build_index import build_screen
+from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.top_k import Exclusions
+from nestrec.retrieval.exclusions import Exclusions
 from nestrec.widths import Widths
 
 WIDTHS = Widths((4, 8, 16, 32, 64))
@@ -144,13 +144,13 @@ def ladder(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
 
 
 def by_screens(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
-    """Rank by a screen of each width, built here as it would have to be for each epoch's vectors."""
+    """Rank by a coarse index of each width, built here as it would have to be for each epoch's vectors."""
     users = np.flatnonzero(np.diff(held.indptr))
-    seen = Exclusions(*Exclusions(model.seen.indptr, model.seen.indices).of(users))
+    seen = Exclusions(model.seen.indptr, model.seen.indices).select(users)
     found = []
     for width in WIDTHS:
-        exact = Exact(model.item_embeddings, build_screen(model.item_embeddings, width, width))
-        found.append(exact.search(model.user_embeddings[users], k, seen, threads=threads).items)
+        exact = Exact(model.item_embeddings, build_index(model.item_embeddings, width, width))
+        found.append(exact.search(model.user_embeddings[users], k, seen, threads=threads).ids)
     return np.stack(found)
 
 

@@ -14,8 +14,8 @@ How to read it: `batch` lines give queries per second and the ratio to implicit'
 matrix product (torch, nothing selected), `single` lines the median milliseconds of one query and how many times longer
 faiss.knn takes; medians over the rounds of what both sides took in the same round. The funnel is the fastest of some
 widths and shortlists whose recall of the full width's best 100 reaches .99 on half of the queries and holds on the
-other half; the recall shown is that of the other half. `rows`: what passes the screen is scored by int8 rows of the
-full width, and 150 go on. `bytes` is what a screen holds for an item, beside the vectors. `--curve` prints recall
+other half; the recall shown is that of the other half. `rows`: candidates are rescored by int8 refinement codes of the
+full width, and 150 go on. `bytes` is what an index holds for an item, beside the vectors. `--curve` prints recall
 against queries per second for graph indices of hnswlib and faiss with build time and memory, and nestrec's plans beside
 them.
 `--parts` prints what a query of a batch takes of a thread: screening and choosing, by width and shortlist, and scoring
@@ -43,14 +43,15 @@ from implicit.cpu.topk import topk
 from nestrec import Run, SyntheticData, Trainer
 from nestrec.arrays import Float32Array
 from nestrec.autotune.trial import recall
-from nestrec.kernels.search.rerank import extend
+from nestrec.kernels.search.rerank import rerank
+from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.coarse_scan import Kept, Walk, walked
+from nestrec.retrieval.coarse_scan import scan_coarsely
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import Retriever
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
-from nestrec.retrieval.request import Request, request
+from nestrec.retrieval.request import Request, validate_request
 from nestrec.retrieval.search_config import CoarseIndexOptions
 
 K = 100
@@ -120,7 +121,7 @@ def compare(vectors: Vectors, threads: int, rounds: int) -> None:
     _, items, queries, users = vectors
     held, held_queries = torch.from_numpy(items), torch.from_numpy(queries)
     exact = Exact(items, CoarseIndexOptions(items.shape[1]).build(users, items, items.shape[1]))
-    best = exact.search(queries, K, threads=threads).items
+    best = exact.search(queries, K, threads=threads).ids
     found = list(funnels(vectors, best, threads))
     batch: Ways = {
         "implicit": lambda: topk(items, queries, K, num_threads=threads),
@@ -140,27 +141,27 @@ def compare(vectors: Vectors, threads: int, rounds: int) -> None:
 
 
 def funnels(vectors: Vectors, best: npt.NDArray[np.int32], threads: int) -> Iterator[tuple[str, Retriever]]:
-    """Yield the shortest shortlist of each screen that reaches the recall, and the screen with a proof."""
+    """Yield the shortest shortlist of each index that reaches the recall, and the index with certified exact search."""
     _, items, queries, users = vectors
     size, half = items.shape[1], len(queries) // 2
-    for turned in (False, True) if vectors.name == "trained" else (False,):  # generated ones lie along their axes
+    for rotated in (False, True) if vectors.name == "trained" else (False,):  # generated ones lie along their axes
         for width in (width for width in (16, 32, 48, 64, 128) if width <= size):
             rows = size if 2 * width <= size else 0
-            screen = CoarseIndexOptions(width, Storage.INT8, turned, refinement_width=rows).build(users, items, size)
+            index = CoarseIndexOptions(width, Storage.INT8, rotated, refinement_width=rows).build(users, items, size)
             stages = (Stage(size, FROM_ROWS),) if rows else ()
-            name = f"int8 {width}{' turned' if turned else ''}{' rows' if rows else ''}"
+            name = f"int8 {width}{' rotated' if rotated else ''}{' rows' if rows else ''}"
             if width < size:
-                proven = Exact(items, screen)
-                work = proven.search(queries[:20], K, threads=threads).work
+                certified = Exact(items, index)
+                work = certified.search(queries[:20], K, threads=threads).work
                 if work.pruned > 0.9:
-                    yield f"{name} proven, {100 * work.pruned:.2f}% pruned", proven
+                    yield f"{name} certified, {100 * work.pruned:.2f}% pruned", certified
             for shortlist in SHORTLISTS:
-                funnel = Funnel(items, screen, shortlist, stages)
-                if recall(funnel.search(queries[:half], K).items, best[:half]) < TARGET:
+                funnel = Funnel(items, index, shortlist, stages)
+                if recall(funnel.search(queries[:half], K).ids, best[:half]) < TARGET:
                     continue
-                reached = recall(funnel.search(queries[half:], K).items, best[half:])
+                reached = recall(funnel.search(queries[half:], K).ids, best[half:])
                 if reached >= TARGET:
-                    held = screen.nbytes / len(items)
+                    held = index.nbytes / len(items)
                     yield f"{name} shortlist {shortlist}, recall {reached:.4f}, {held:.0f} bytes", funnel
                     break
 
@@ -201,7 +202,7 @@ def show_single(seconds: dict[str, list[float]]) -> None:
 def curve(vectors: Vectors, threads: int, rounds: int) -> None:
     _, items, queries, users = vectors
     exact = Exact(items, CoarseIndexOptions(items.shape[1]).build(users, items, items.shape[1]))
-    best = exact.search(queries, K).items
+    best = exact.search(queries, K).ids
     points: list[tuple[str, float, int, Callable[[], npt.NDArray[Any]]]] = []
     points.extend(graph_points(vectors, threads))
     size = items.shape[1]
@@ -212,13 +213,13 @@ def curve(vectors: Vectors, threads: int, rounds: int) -> None:
         CoarseIndexOptions(size),
     ):
         started = time.perf_counter()
-        screen = options.build(users, items, size)
+        index = options.build(users, items, size)
         took = time.perf_counter() - started
         stages = (Stage(size, FROM_ROWS),) if options.refinement_width else ()
         for shortlist in (125, 300, 1000, 2000) if options.width < size else (125,):
-            way = partial(items_of, Funnel(items, screen, shortlist, stages), queries, threads)
+            way = partial(items_of, Funnel(items, index, shortlist, stages), queries, threads)
             name = f"int8 {options.width}{' rows' if stages else ''}, shortlist {shortlist}"
-            points.append((name, took, screen.nbytes, way))
+            points.append((name, took, index.nbytes, way))
     points.append(("exact", 0.0, exact.nbytes, partial(items_of, exact, queries, threads)))
     seconds = in_turns({name: search for name, _, _, search in points}, rounds)
     for name, took, size, search in points:
@@ -231,13 +232,13 @@ def parts(vectors: Vectors, threads: int, rounds: int) -> None:
     """Print the parts of a query: a thread's milliseconds, medians of the rounds."""
     _, items, queries, users = vectors
     size = items.shape[1]
-    asked = request(queries, K, None, None, None, n_items=len(items), width=size)
+    asked = validate_request(queries, K, None, None, None, n_items=len(items), width=size)
     for width in (width for width in (16, 32, 48, 64) if width <= size):
-        screen = CoarseIndexOptions(width, refinement_width=size).build(users, items, size)
+        index = CoarseIndexOptions(width, refinement_width=size).build(users, items, size)
         for shortlist in (250, 1000, 2000):
             spent: dict[str, list[float]] = {"all": [], "rows": [], "vectors": []}
             for _ in range(rounds + 1):
-                for part, seconds in one_round(screen, asked, items, shortlist, threads).items():
+                for part, seconds in one_round(index, asked, items, shortlist, threads).items():
                     spent[part].append(1e3 * seconds / len(queries))
             took = {part: median(times[1:]) for part, times in spent.items()}
             took["screening and choosing"] = took.pop("all") - took["rows"] - took["vectors"]
@@ -246,26 +247,26 @@ def parts(vectors: Vectors, threads: int, rounds: int) -> None:
 
 
 def one_round(
-    screen: CoarseIndex, asked: Request, items: Float32Array, shortlist: int, threads: int
+    index: CoarseIndex, asked: Request, items: Float32Array, shortlist: int, threads: int
 ) -> dict[str, float]:
-    """Return the threads' seconds for the parts of a walk that scores its shortlist once by rows, once by vectors."""
+    """Return the threads' seconds for the parts of a scan that scores its shortlist once by rows, once by vectors."""
     spent: list[tuple[float, float]] = []
 
-    def finish(some: slice, found: Kept) -> None:
+    def rerank_both(some: slice, found: Candidates) -> None:
         started = time.perf_counter()
-        screen.refine(found.keys.copy(), found.counts, asked.queries[some], exact=False)
+        index.refine(found.keys.copy(), found.counts, asked.queries[some], exact=False)
         between = time.perf_counter()
-        extend(found.keys, found.counts, asked.queries[some], items, 0, items.shape[1], K)
+        rerank(found.keys, found.counts, asked.queries[some], items, 0, items.shape[1], K)
         spent.append((between - started, time.perf_counter() - between))
 
     started = time.perf_counter()
-    walked(screen, asked, Walk(shortlist, exact=False, least=K), finish, threads)
+    scan_coarsely(index, asked, ScanOptions(shortlist, exact=False, at_least=K), rerank_both, threads)
     took = threads * (time.perf_counter() - started)
     return {"all": took, "rows": sum(one for one, _ in spent), "vectors": sum(other for _, other in spent)}
 
 
 def items_of(retriever: Retriever, queries: npt.NDArray[np.float32], threads: int) -> npt.NDArray[Any]:
-    return retriever.search(queries, K, threads=threads).items
+    return retriever.search(queries, K, threads=threads).ids
 
 
 def graph_points(vectors: Vectors, threads: int) -> Iterator[tuple[str, float, int, Callable[[], npt.NDArray[Any]]]]:

@@ -102,7 +102,7 @@ def test_score_pairs_lists_or_one_with_many(model: NestedEmbeddings) -> None:
     assert model.score("ann", ITEMS).tolist() == [3.0, 2.0, 0.0, 2.0]
     assert model.score(USERS, "tea", width=1).tolist() == [2.0, 4.0, 0.0, 0.0]
     assert float(model.score("bob", "jam")) == 6.0
-    with pytest.raises(OptionError, match="2 users and 3 items"):
+    with pytest.raises(OptionError, match=r"same length.*got 2 and 3"):
         model.score(["ann", "bob"], ["jam", "oil", "tea"])
 
 
@@ -146,7 +146,7 @@ def test_a_k_that_is_no_positive_whole_number_is_refused(model: NestedEmbeddings
 def test_other_bad_options_are_refused(model: NestedEmbeddings) -> None:
     with pytest.raises(OptionError, match="width 3 was not trained; choose one of 1, 2"):
         model.at(3)
-    with pytest.raises(OptionError, match="unknown='drop'"):
+    with pytest.raises(OptionError, match="got 'drop'"):
         model.recommend("ann", unknown="drop")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="2 dimensions"):
         model.recommend([["ann"]])
@@ -165,7 +165,7 @@ def test_numbers_as_ids_find_their_text_and_are_filled_with_minus_one() -> None:
 def test_rows_given_in_any_order_keep_their_ids() -> None:
     model = NestedEmbeddings.from_arrays([[1.0]], [[5.0], [9.0]], [1], items=["zoe", "abe"])
     assert model.score(0, ["abe", "zoe"]).tolist() == [9.0, 5.0]
-    with pytest.raises(DataError, match="2 item ids, 1 of them different"):
+    with pytest.raises(DataError, match="got 2, 1 of them different"):
         NestedEmbeddings.from_arrays([[1.0]], [[5.0], [9.0]], [1], items=["abe", "abe"])
 
 
@@ -175,9 +175,9 @@ def test_parts_that_do_not_fit_are_refused(model: NestedEmbeddings) -> None:
     def build(place: int, part: Any) -> None:
         NestedEmbeddings(*[*good[:place], part, *good[place + 1 :]])
 
-    with pytest.raises(DataError, match=r"user_embeddings of float64 \(4, 2\) .* they are float32"):
+    with pytest.raises(DataError, match=r"user_embeddings must be float32 \(4, 2\).* got float64"):
         build(0, USER_VECTORS.astype(np.float64))
-    with pytest.raises(DataError, match=r"item_embeddings of float32 \(3, 2\) do not fit 4 items"):
+    with pytest.raises(DataError, match=r"item_embeddings must be float32.*4 items.*\(3, 2\)"):
         build(1, ITEM_VECTORS[:3])
     with pytest.raises(DataError, match="embedding size 4"):
         build(2, Widths((2, 4)))

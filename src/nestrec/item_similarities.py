@@ -19,7 +19,7 @@ from nestrec.errors import DataError
 from nestrec.kernels.search.score_rows import rank_rows
 from nestrec.kernels.search.selection import NO_KEY, items_of
 from nestrec.parallel.threads import map_in_threads
-from nestrec.retrieval.batched_scan import Exclusions
+from nestrec.retrieval.exclusions import Exclusions
 from nestrec.widths import Widths
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class ItemSimilarities:
 
         def rank(start: int) -> None:
             rows = user_index[start : start + size]
-            rank_rows(_product(seen[rows], self.weights), *excluded.of(rows), best[start : start + size])
+            rank_rows(_product(seen[rows], self.weights), *excluded.select(rows), best[start : start + size])
 
         map_in_threads(rank, range(0, len(user_index), size), threads)
         return items_of(best)

@@ -403,7 +403,7 @@ def test_a_foreign_or_missing_directory_is_refused(tmp_path: Path) -> None:
     ("name", "changes", "sentence"),
     [
         ("embeddings", {"user_embeddings": np.full((3, 4), np.nan, np.float32)}, "user_embeddings .* NaN"),
-        ("embeddings", {"user_embeddings": np.zeros((2, 4), np.float32)}, "do not fit 3 users"),
+        ("embeddings", {"user_embeddings": np.zeros((2, 4), np.float32)}, "for 3 users"),
         ("embeddings", {"user_embeddings": np.zeros((3, 4))}, "float64"),
         ("interactions", {"indptr": np.array([0, 2, 1, 2])}, "indptr must ascend"),
         ("interactions", {"indptr": np.array([0, 2])}, "do not fit"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nestrec
-from nestrec.autotune.autotune import AutotuneResult, _cheapest, plan
+from nestrec.autotune.autotune import AutotuneResult, _choose_cheapest, plan
 from nestrec.autotune.trial import Sample, recall
 from nestrec.errors import ModelFileError, OptionError
 from nestrec.retrieval.exact import Exact
@@ -43,8 +43,8 @@ def planning(model: nestrec.NestedEmbeddings) -> AutotuneResult:
 def by_shortlist(model: nestrec.NestedEmbeddings, shortlist: int) -> nestrec.NestedEmbeddings:
     """Return the model with a plan that was chosen by hand."""
     options = CoarseIndexOptions(4, Storage.INT8)
-    screen = options.build(model.user_embeddings, model.item_embeddings, SIZE)
-    return model.with_search_config(SearchConfig(SIZE, options, shortlist, k=K), screen)
+    index = options.build(model.user_embeddings, model.item_embeddings, SIZE)
+    return model.with_search_config(SearchConfig(SIZE, options, shortlist, k=K), index)
 
 
 def test_the_chosen_plan_is_about_as_fast_as_any_that_reaches_the_recall(planning: AutotuneResult) -> None:
@@ -58,8 +58,8 @@ def test_the_chosen_plan_is_about_as_fast_as_any_that_reaches_the_recall(plannin
 def test_of_plans_as_fast_a_proven_one_is_taken_then_the_smaller() -> None:
     quick, proven = measured(SearchConfig(8, shortlist=9), 1.0, 8.0), measured(SearchConfig(8), 1.2, 32.0)
     large, slow = measured(SearchConfig(8), 1.2, 64.0), measured(SearchConfig(8), 1.3, 1.0)
-    assert _cheapest([quick, large, proven, slow]) == proven
-    assert _cheapest([quick, slow]) == quick
+    assert _choose_cheapest([quick, large, proven, slow]) == proven
+    assert _choose_cheapest([quick, slow]) == quick
 
 
 def measured(plan: SearchConfig, p50_ms: float, size: float) -> SearchConfig:
@@ -71,20 +71,20 @@ def test_in_a_small_catalogue_the_noise_of_a_run_does_not_choose(seed: int) -> N
     """With 2,000 items all plans take about a tenth of a millisecond, and the chosen one was another in each run."""
     rng = np.random.default_rng(seed)
     options = [CoarseIndexOptions(width, storage) for width in (8, SIZE) for storage in (Storage.INT8, Storage.BF16)]
-    screened = [SearchConfig(SIZE, one, shortlist) for one in options for shortlist in (0, 20, 40)]
-    plans = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in screened]
+    scanned = [SearchConfig(SIZE, one, shortlist) for one in options for shortlist in (0, 20, 40)]
+    plans = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in scanned]
     scan = measured(SearchConfig(SIZE), rng.uniform(0.08, 0.16), 64.0)
-    assert _cheapest([*plans, scan]) == scan
-    again = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in screened]
-    assert _cheapest(plans).name == _cheapest(again).name
+    assert _choose_cheapest([*plans, scan]) == scan
+    again = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in scanned]
+    assert _choose_cheapest(plans).name == _choose_cheapest(again).name
 
 
 def test_of_plans_as_fast_the_one_of_fewest_stages_is_taken() -> None:
     bare = measured(SearchConfig(64, CoarseIndexOptions(8), 400), 2.2, 16.0)
     staged = measured(SearchConfig(64, CoarseIndexOptions(8), 400, (Stage(32, 100),)), 2.0, 8.0)
     rowed = measured(SearchConfig(64, CoarseIndexOptions(8, refinement_width=64), 400, (Stage(64, 150),)), 2.1, 8.0)
-    assert _cheapest([rowed, staged, bare]) == bare
-    assert _cheapest([measured(bare, 2.6, 16.0), staged]) == staged
+    assert _choose_cheapest([rowed, staged, bare]) == bare
+    assert _choose_cheapest([measured(bare, 2.6, 16.0), staged]) == staged
 
 
 def test_what_is_measured_is_what_a_full_scan_says(model: nestrec.NestedEmbeddings, planning: AutotuneResult) -> None:
@@ -171,7 +171,7 @@ def test_a_plan_and_its_screen_are_saved_and_mapped(model: nestrec.NestedEmbeddi
     again = nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True)
     assert again.search_config == planned.search_config
     assert again.coarse_index is not None
-    assert not again.coarse_index.shelves.codes.flags.writeable
+    assert not again.coarse_index.blocks.codes.flags.writeable
     np.testing.assert_array_equal(again.recommend(ids, k=K).ids, planned.recommend(ids, k=K).ids)
     again.with_search_config(None, None).save(tmp_path / "m", overwrite=True)
     assert not (tmp_path / "m" / "coarse_index.safetensors").exists()
@@ -190,7 +190,7 @@ def test_a_plan_of_before_its_rate_was_compared_and_rows_were_known_is_loaded(
     del (
         manifest["search_config"]["measurements"]["full_scan_users_per_second"],
         manifest["search_config"]["index"]["refinement_width"],
-        manifest["coarse_index"]["rows"],
+        manifest["coarse_index"]["refinement_width"],
     )
     rewrite_manifest(tmp_path / "m", **manifest)
     again = nestrec.NestedEmbeddings.load(tmp_path / "m")
@@ -217,11 +217,11 @@ def test_a_model_whose_screen_is_lost_can_be_planned_again(
 ) -> None:
     """A file that is made from the others in seconds was a reason to train again: the model could not be opened."""
     by_shortlist(model, 30).save(tmp_path / "m")
-    screen = tmp_path / "m" / "coarse_index.safetensors"
+    index = tmp_path / "m" / "coarse_index.safetensors"
     if cut is None:
-        screen.unlink()
+        index.unlink()
     else:
-        screen.write_bytes(screen.read_bytes()[:cut])
+        index.write_bytes(index.read_bytes()[:cut])
     with pytest.raises(ModelFileError, match=r"coarse_index.safetensors .* nestrec plan"):
         nestrec.NestedEmbeddings.load(tmp_path / "m")
     bare = nestrec.NestedEmbeddings.load(tmp_path / "m", search_config=False)
@@ -233,17 +233,17 @@ def test_a_model_whose_screen_is_lost_can_be_planned_again(
 def test_a_plan_needs_its_own_screen(model: nestrec.NestedEmbeddings) -> None:
     other = CoarseIndexOptions(8).build(model.user_embeddings, model.item_embeddings, SIZE)
     wanted = SearchConfig(SIZE, CoarseIndexOptions(4), k=K)
-    for screen in (None, other):
+    for index in (None, other):
         with pytest.raises(OptionError, match="needs the coarse index"):
-            wanted.retriever(model.item_embeddings, screen)
+            wanted.retriever(model.item_embeddings, index)
 
 
 def test_large_catalogues_are_tried_with_rows_and_such_a_plan_is_kept(
     model: nestrec.NestedEmbeddings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("nestrec.autotune.autotune._ROWS_FROM", 4_000)
+    monkeypatch.setattr("nestrec.autotune.autotune._REFINED_FROM", 4_000)
     monkeypatch.setattr(
-        "nestrec.autotune.autotune._by_time",
+        "nestrec.autotune.autotune._latency",
         lambda tried: 0.1 if tried.stages and tried.index.refinement_width else 1.0,
     )
     found = plan(model, recall=0.9, k=K, n_users=20, threads=1)
@@ -277,7 +277,7 @@ def test_recall_divides_by_what_there_is() -> None:
 
 
 def test_a_sample_has_users_once_with_their_exclusions(model: nestrec.NestedEmbeddings) -> None:
-    chosen_with, others = Sample.halves(model, SIZE, 1_000, K, seed=0, threads=1)
+    chosen_with, others = Sample.draw_halves(model, SIZE, 1_000, K, seed=0, threads=1)
     assert len(chosen_with.queries) == len(others.queries) == 150
     assert len(np.unique(np.concatenate([chosen_with.queries, others.queries]), axis=0)) == 300
     assert not (chosen_with.best == 7).any()
@@ -291,8 +291,8 @@ def test_a_single_user_chooses_and_checks() -> None:
 def test_the_recall_told_is_of_users_that_took_no_part_in_the_choice(model: nestrec.NestedEmbeddings) -> None:
     """It was that of the users the plan was chosen with, which flatters: the least that reaches the target is taken."""
     found = plan(model, recall=0.97, k=K, n_users=60, threads=1)
-    _, others = Sample.halves(model, SIZE, 60, K, seed=0, threads=None)
-    again = others.tried(found.best, model.item_embeddings, found.model.coarse_index)
+    _, others = Sample.draw_halves(model, SIZE, 60, K, seed=0, threads=None)
+    again = others.measure(found.best, model.item_embeddings, found.model.coarse_index)
     assert found.best.measurements is not None
     assert again.measurements is not None
     assert found.best.measurements.recall == again.measurements.recall >= 0.97
@@ -302,7 +302,7 @@ def test_a_plan_that_misses_the_target_for_other_users_is_given_up_for_a_safer_o
     model: nestrec.NestedEmbeddings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All shortlists find less for the other half: what is left is a plan that misses nothing."""
-    real, asked = Sample.tried, list[SearchConfig]()
+    real, asked = Sample.measure, list[SearchConfig]()
 
     def worse_for_others(sample: Sample, tried: SearchConfig, *rest: Any) -> SearchConfig:
         found = real(sample, tried, *rest)
@@ -312,8 +312,8 @@ def test_a_plan_that_misses_the_target_for_other_users_is_given_up_for_a_safer_o
         asked.append(tried)
         return found.with_measurements(found.k, replace(found.measurements, recall=0.5))
 
-    monkeypatch.setattr(Sample, "tried", worse_for_others)
-    monkeypatch.setattr("nestrec.autotune.autotune._by_time", lambda tried: 1.0 if tried.exact else 0.1)
+    monkeypatch.setattr(Sample, "measure", worse_for_others)
+    monkeypatch.setattr("nestrec.autotune.autotune._latency", lambda tried: 1.0 if tried.exact else 0.1)
     found = plan(model, recall=0.9, k=K, n_users=7, threads=1)
     assert asked
     assert found.best.exact
@@ -344,9 +344,9 @@ def test_both_rates_are_kept_with_a_plan_that_is_no_scan(planning: AutotuneResul
     [
         ({"recall": 0.0}, "recall=0.0"),
         ({"recall": 1.1}, "recall=1.1"),
-        ({"k": 0}, "k=0"),
-        ({"n_users": 1}, "1 users and 2 storages cannot be measured"),
-        ({"storages": ()}, "0 storages cannot be measured"),
+        ({"k": 0}, "k must be 1 or more"),
+        ({"n_users": 1}, "n_users must be 2 or more.* 1 users"),
+        ({"storages": ()}, "storages at least one.* 0 storages"),
         ({"width": 5}, "width 5 was not trained"),
     ],
 )

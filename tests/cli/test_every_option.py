@@ -153,6 +153,14 @@ TESTED_ELSEWHERE = {
         "--overwrite": "test_no_file_is_replaced_unless_told",
         "--out": "test_it_writes_a_file_too",
     },
+    "export": {
+        "--to": "test_it_writes_the_vectors_of_a_side_at_a_width",
+        "--out": "test_it_writes_the_vectors_of_a_side_at_a_width",
+        "--width": "test_it_writes_the_vectors_of_a_side_at_a_width",
+        "--side": "test_it_writes_the_vectors_of_a_side_at_a_width",
+        "--option": "test_options_of_the_format_are_taken",
+        "--overwrite": "test_a_file_is_replaced_only_if_told",
+    },
     "tune": {
         "--model": "test_another_model_is_tuned_at_each_width",
         "--widths": "test_the_best_options_are_shown_and_taken_by_train",

@@ -135,10 +135,10 @@ def test_a_question_beyond_the_plan_is_answered_by_all_items(run: Run, model: Pa
     ("words", "sentence"),
     [
         (("--recall", 2), "recall=2"),
-        (("-k", 0), "returns nothing"),
+        (("-k", 0), "k must be 1 or more"),
         (("--width", 3), "width 3 was not trained"),
         (("--storages", "int4"), "--storages must be some of float32, bf16, int8, comma-separated; got 'int4'"),
-        (("--sample", 1), "give 2 users or more"),
+        (("--sample", 1), "must be 2 or more"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(run: Run, own: Path, words: tuple[object, ...], sentence: str) -> None:

@@ -168,7 +168,7 @@ def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monk
         ([], "one of --user ID, --users FILE and --all-users; got none"),
         (["--user", "u001", "--all-users"], "got --user and --all-users"),
         (["--user", "u001", "--width", "3"], "width 3 was not trained; choose one of 2, 4, 8"),
-        (["--user", "u001", "-k", "0"], "k=0 returns nothing"),
+        (["--user", "u001", "-k", "0"], "must be 1 or more"),
         (["--user", "u001", "--out", "a.xlsx"], "--out must end with one of .csv, .tsv, .jsonl, .parquet, got a.xlsx"),
         (["--user", "u001", "--out", "/proc/no/a.csv"], "nothing can be written into /proc/no"),
         (["--user", "u001", "--threads", "0"], "--threads must be at least 1, got 0"),

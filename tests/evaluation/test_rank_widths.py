@@ -10,7 +10,7 @@ import pytest
 
 from nestrec.errors import DataError
 from nestrec.evaluation.rank_widths import rank_widths
-from nestrec.retrieval import batched_scan as sweep
+from nestrec.retrieval import width_scan
 
 FloatMatrix = npt.NDArray[np.float32]
 Seen = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]
@@ -96,7 +96,7 @@ def test_result_does_not_depend_on_threads_or_blocks(monkeypatch: pytest.MonkeyP
     rows = np.arange(101)
     whole = rank_widths(users, items, (3, 12), *seen, rows, 20, threads=1)
     assert np.array_equal(whole, plain_ranking(users, items, (3, 12), seen, rows, 20))
-    monkeypatch.setattr(sweep, "_BLOCK", 7)
+    monkeypatch.setattr(width_scan, "_BLOCK", 7)
     assert np.array_equal(whole, rank_widths(users, items, (3, 12), *seen, rows, 20, threads=3))
 
 

@@ -1,4 +1,4 @@
-"""All users' recommendations in one file: the same as asked together, whole or resumable, never of two questions."""
+"""All users' recommendations in one file: the same as asked together, complete or resumable, never of two requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.export.batch import COLUMNS, Question, _users_per_part, parts_folder, recommend_all
+from nestrec.export.batch import COLUMNS, BatchRequest, _users_per_part, parts_folder, recommend_all
 from nestrec.export.parts import Parts
 from tests.retrieval.worlds import falling_spectrum
 
@@ -48,23 +48,23 @@ def expected(model: NestedEmbeddings, k: int) -> list[tuple[Any, ...]]:
 
 def test_parts_join_to_what_is_found_at_once_in_order(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
-    done = recommend_all(model, path, Question(4), rows_per_part=40)
+    done = recommend_all(model, path, BatchRequest(4), rows_per_part=40)
     assert rows_of(path) == expected(model, 4)
-    assert (done.n_users, done.n_kept, done.n_rows) == (103, 0, 412)
+    assert (done.n_users, done.n_resumed, done.n_rows) == (103, 0, 412)
     assert done.users_per_second > 0
-    assert done.finding_seconds < done.seconds
+    assert done.search_seconds < done.seconds
     assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
 
 
 def test_an_interrupted_run_goes_on_with_what_it_has(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(4), rows_per_part=40, progress=stop_after(50))
+        recommend_all(model, path, BatchRequest(4), rows_per_part=40, progress=stop_after(50))
     assert not path.exists()
     parts = sorted(part.name for part in parts_folder(path).glob("*.parquet"))
     assert len(parts) == 5
-    done = recommend_all(model, path, Question(4), rows_per_part=40, resume=True)
-    assert done.n_kept == 50
+    done = recommend_all(model, path, BatchRequest(4), rows_per_part=40, resume=True)
+    assert done.n_resumed == 50
     assert rows_of(path) == expected(model, 4)
     assert not parts_folder(path).exists()
 
@@ -72,34 +72,33 @@ def test_an_interrupted_run_goes_on_with_what_it_has(model: NestedEmbeddings, tm
 def test_without_resume_it_begins_anew(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(7), rows_per_part=70, progress=stop_after(50))
-    done = recommend_all(model, path, Question(4), rows_per_part=40)
-    assert done.n_kept == 0
+        recommend_all(model, path, BatchRequest(7), rows_per_part=70, progress=stop_after(50))
+    done = recommend_all(model, path, BatchRequest(4), rows_per_part=40)
+    assert done.n_resumed == 0
     assert rows_of(path) == expected(model, 4)
 
 
 @pytest.mark.parametrize(
-    "question", [Question(5), Question(4, width=2), Question(4, deny=[3]), Question(4, exclude_seen=False)]
+    "request",
+    [BatchRequest(5), BatchRequest(4, width=2), BatchRequest(4, deny=[3]), BatchRequest(4, exclude_seen=False)],
 )
-def test_parts_of_another_question_are_not_gone_on_from(
-    model: NestedEmbeddings, tmp_path: Path, question: Question
-) -> None:
+def test_parts_of_another_request_are_not_resumed(model: NestedEmbeddings, tmp_path: Path, other: BatchRequest) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(4), rows_per_part=40, progress=stop_after(50))
-    with pytest.raises(OptionError, match="another question or of another model"):
-        recommend_all(model, path, question, rows_per_part=40, resume=True)
+        recommend_all(model, path, BatchRequest(4), rows_per_part=40, progress=stop_after(50))
+    with pytest.raises(OptionError, match="same request and model"):
+        recommend_all(model, path, other, rows_per_part=40, resume=True)
 
 
 def test_parts_of_another_model_are_not_gone_on_from(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
-        recommend_all(model, path, Question(4), rows_per_part=40, progress=stop_after(50))
+        recommend_all(model, path, BatchRequest(4), rows_per_part=40, progress=stop_after(50))
     other = NestedEmbeddings.from_arrays(
         -model.user_embeddings, model.item_embeddings, (2, 8), users=model.users.ids.tolist()
     )
-    with pytest.raises(OptionError, match="of another model"):
-        recommend_all(other, path, Question(4), rows_per_part=40, resume=True)
+    with pytest.raises(OptionError, match="same request and model"):
+        recommend_all(other, path, BatchRequest(4), rows_per_part=40, resume=True)
 
 
 def test_parts_of_another_width_of_a_saved_model_are_not_gone_on_from(model: NestedEmbeddings, tmp_path: Path) -> None:
@@ -108,19 +107,19 @@ def test_parts_of_another_width_of_a_saved_model_are_not_gone_on_from(model: Nes
     model.save(tmp_path / "model")
     loaded = NestedEmbeddings.load(tmp_path / "model")
     with pytest.raises(StopError):
-        recommend_all(loaded, path, Question(4), rows_per_part=40, progress=stop_after(50))
-    with pytest.raises(OptionError, match="of another model"):
-        recommend_all(loaded.at(2), path, Question(4), rows_per_part=40, resume=True)
+        recommend_all(loaded, path, BatchRequest(4), rows_per_part=40, progress=stop_after(50))
+    with pytest.raises(OptionError, match="same request and model"):
+        recommend_all(loaded.at(2), path, BatchRequest(4), rows_per_part=40, resume=True)
 
 
-def test_a_question_that_cannot_be_read_is_not_gone_on_from(model: NestedEmbeddings, tmp_path: Path) -> None:
+def test_a_request_that_cannot_be_read_is_not_resumed(model: NestedEmbeddings, tmp_path: Path) -> None:
     """One that was cut off while it was written raised a JSONDecodeError."""
     path = tmp_path / "answers.parquet"
     parts_folder(path).mkdir()
-    (parts_folder(path) / "question.json").write_text('{"quest')
-    with pytest.raises(OptionError, match="leave resume out"):
-        recommend_all(model, path, Question(4), resume=True)
-    recommend_all(model, path, Question(4))
+    (parts_folder(path) / "request.json").write_text('{"requ')
+    with pytest.raises(OptionError, match="without resume"):
+        recommend_all(model, path, BatchRequest(4), resume=True)
+    recommend_all(model, path, BatchRequest(4))
     assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
 
 
@@ -132,7 +131,7 @@ def test_a_block_in_which_nobody_has_an_item_left_joins_the_others(model: Nested
     vectors = model.user_embeddings, model.item_embeddings
     own = NestedEmbeddings(*vectors, model.widths, model.users, model.items, seen)
     path = tmp_path / "answers.parquet"
-    done = recommend_all(own, path, Question(4), rows_per_part=40)
+    done = recommend_all(own, path, BatchRequest(4), rows_per_part=40)
     assert (done.n_rows, done.n_unanswered) == (53 * 4, 50)
     assert rows_of(path) == expected(own, 4)
 
@@ -157,10 +156,10 @@ def test_killed_after_the_file_got_its_name_a_resumed_run_only_tidies_up(
     with monkeypatch.context() as patch:
         patch.setattr(Parts, "_remove", lambda self: None if not path.exists() else killed())
         with pytest.raises(StopError):
-            recommend_all(model, path, Question(4), rows_per_part=40)
+            recommend_all(model, path, BatchRequest(4), rows_per_part=40)
     assert parts_folder(path).exists()
-    done = recommend_all(model, path, Question(4), rows_per_part=40, resume=True)
-    assert (done.n_kept, done.n_rows) == (103, 412)
+    done = recommend_all(model, path, BatchRequest(4), rows_per_part=40, resume=True)
+    assert (done.n_resumed, done.n_rows) == (103, 412)
     assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
     assert rows_of(path) == expected(model, 4)
 
@@ -168,7 +167,7 @@ def test_killed_after_the_file_got_its_name_a_resumed_run_only_tidies_up(
 def test_two_runs_never_share_parts(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with Parts(path, {}, overwrite=False), pytest.raises(OptionError, match="another run is writing"):
-        recommend_all(model, path, Question(4))
+        recommend_all(model, path, BatchRequest(4))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,19 +175,19 @@ def test_a_foreign_folder_is_left_alone(model: NestedEmbeddings, tmp_path: Path)
     path = tmp_path / "answers.parquet"
     parts_folder(path).mkdir()
     (parts_folder(path) / "mine.txt").write_text("mine")
-    with pytest.raises(OptionError, match="something else than parts"):
-        recommend_all(model, path, Question(4))
+    with pytest.raises(OptionError, match="nothing but parts"):
+        recommend_all(model, path, BatchRequest(4))
     assert (parts_folder(path) / "mine.txt").exists()
 
 
 def test_items_bound_what_is_written_and_users_without_any_are_counted(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
-    done = recommend_all(model, path, Question(4, allow=[1, 2, 99], unknown_items="skip"), rows_per_part=100)
+    done = recommend_all(model, path, BatchRequest(4, allow=[1, 2, 99], unknown_items="skip"), rows_per_part=100)
     assert {row[1] for row in rows_of(path)} == {1, 2}
     assert done.skipped_items.tolist() == [99]
     with pytest.raises(OptionError, match="already exists; replace it with overwrite=True"):
-        recommend_all(model, path, Question(4, allow=[]), rows_per_part=100)
-    done = recommend_all(model, path, Question(4, allow=[]), rows_per_part=100, overwrite=True)
+        recommend_all(model, path, BatchRequest(4, allow=[]), rows_per_part=100)
+    done = recommend_all(model, path, BatchRequest(4, allow=[]), rows_per_part=100, overwrite=True)
     assert done.n_unanswered == 103
     assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
     assert rows_of(path) == []
@@ -205,5 +204,5 @@ def test_what_is_held_at_once_does_not_grow_with_the_users(tmp_path: Path, monke
         return real(self, ids, *arguments, **options)
 
     monkeypatch.setattr(NestedEmbeddings, "recommend", listening)
-    recommend_all(model, tmp_path / "answers.parquet", Question(10), rows_per_part=1_000)
+    recommend_all(model, tmp_path / "answers.parquet", BatchRequest(10), rows_per_part=1_000)
     assert asked == [100] * 9

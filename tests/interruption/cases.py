@@ -16,7 +16,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import LeaveLastOut, RandomSplit
 from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.retrieval.build_index import build_screen
+from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.exact import Exact
 from nestrec.training.losses import BPR
 from nestrec.training.samplers import DynamicSampler
@@ -80,7 +80,7 @@ def recommend_wide(n: int) -> Callable[[], object]:
 def search_screen(n: int) -> Callable[[], object]:
     rng = np.random.default_rng(2)
     items = rng.standard_normal((2 * n, 16), dtype=np.float32)
-    exact = Exact(items, build_screen(items, 16, 16))
+    exact = Exact(items, build_index(items, 16, 16))
     queries = rng.standard_normal((4_096, 16), dtype=np.float32)
     return lambda: [exact.search(queries, 10) for _ in range(9)]
 

@@ -12,13 +12,13 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import DataError, OptionError
 from nestrec.export.faiss_index import FaissIndex
 from nestrec.export.faiss_kinds import FaissKind, Flat, Hnsw, Ivf
-from nestrec.retrieval.build_index import build_screen
+from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.exact import Exact
+from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import FullScan, Retriever
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
-from nestrec.retrieval.top_k import Exclusions
 from nestrec.svd_rotation import svd_rotation
 
 from .worlds import Vectors, exclusions, falling_spectrum, full_sort, rows_of, whole_numbers
@@ -27,14 +27,16 @@ SIZE = 13
 N_ITEMS = 1_000
 
 
-def screened(
+def exact(
     storage: Storage, width: int, rotate: bool = False, clusters: int = 0, rows: int = 0
 ) -> Callable[[Vectors], Retriever]:
     def build(vectors: Vectors) -> Retriever:
-        axes = svd_rotation(vectors.queries, vectors.items, invertible=True) if rotate else None
+        rotation = svd_rotation(vectors.queries, vectors.items, invertible=True) if rotate else None
         groups = Clusters(clusters, width=3) if clusters else None
-        screen = build_screen(vectors.items, SIZE, width, storage, axes=axes, clusters=groups, rows=rows)
-        return Exact(vectors.items, screen)
+        index = build_index(
+            vectors.items, SIZE, width, storage, rotation=rotation, clusters=groups, refinement_width=rows
+        )
+        return Exact(vectors.items, index)
 
     return build
 
@@ -43,10 +45,10 @@ def funnel(storage: Storage, clusters: int = 0, rotate: bool = False, rows: int 
     """A funnel whose shortlists hold everything, so that its answer is exact."""
 
     def build(vectors: Vectors) -> Retriever:
-        axes = svd_rotation(vectors.queries, vectors.items, invertible=True) if rotate else None
+        rotation = svd_rotation(vectors.queries, vectors.items, invertible=True) if rotate else None
         groups = Clusters(clusters, width=3) if clusters else None
-        screen = build_screen(vectors.items, SIZE, 4, storage, axes=axes, clusters=groups, rows=rows)
-        return Funnel(vectors.items, screen, len(vectors.items), (Stage(rows or 8, len(vectors.items)),))
+        index = build_index(vectors.items, SIZE, 4, storage, rotation=rotation, clusters=groups, refinement_width=rows)
+        return Funnel(vectors.items, index, len(vectors.items), (Stage(rows or 8, len(vectors.items)),))
 
     return build
 
@@ -57,31 +59,31 @@ def by_faiss(kind: FaissKind, width: int) -> Callable[[Vectors], Retriever]:
     def build(vectors: Vectors) -> Retriever:
         nobody = np.zeros((1, SIZE), dtype=np.float32)
         model = NestedEmbeddings.from_arrays(nobody, vectors.items, (width, SIZE) if width < SIZE else (SIZE,))
-        return FaissIndex.of(model, kind, width=width, shortlist=len(vectors.items))
+        return FaissIndex.build(model, kind, width=width, shortlist=len(vectors.items))
 
     return build
 
 
 RETRIEVERS: dict[str, Callable[[Vectors], Retriever]] = {
     "full scan": lambda vectors: FullScan(vectors.items, SIZE),
-    "exact, int8": screened(Storage.INT8, SIZE),
-    "exact, bf16": screened(Storage.BF16, SIZE),
-    "exact, float32": screened(Storage.FLOAT32, SIZE),
-    "exact funnel, float32": screened(Storage.FLOAT32, 5),
-    "exact funnel, bf16": screened(Storage.BF16, 5),
-    "exact funnel, int8": screened(Storage.INT8, 5),
-    "exact funnel, int8, turned": screened(Storage.INT8, 7, rotate=True),
-    "exact, int8, clusters": screened(Storage.INT8, SIZE, clusters=9),
-    "exact funnel, float32, clusters, turned": screened(Storage.FLOAT32, 5, rotate=True, clusters=9),
-    "exact funnel, int8, rows": screened(Storage.INT8, 5, rows=SIZE),
-    "exact funnel, int8, rows of half, turned": screened(Storage.INT8, 3, rotate=True, rows=7),
-    "exact funnel, float32, clusters, rows": screened(Storage.FLOAT32, 5, clusters=9, rows=SIZE),
+    "exact, int8": exact(Storage.INT8, SIZE),
+    "exact, bf16": exact(Storage.BF16, SIZE),
+    "exact, float32": exact(Storage.FLOAT32, SIZE),
+    "exact funnel, float32": exact(Storage.FLOAT32, 5),
+    "exact funnel, bf16": exact(Storage.BF16, 5),
+    "exact funnel, int8": exact(Storage.INT8, 5),
+    "exact funnel, int8, rotated": exact(Storage.INT8, 7, rotate=True),
+    "exact, int8, clusters": exact(Storage.INT8, SIZE, clusters=9),
+    "exact funnel, float32, clusters, rotated": exact(Storage.FLOAT32, 5, rotate=True, clusters=9),
+    "exact funnel, int8, refinement": exact(Storage.INT8, 5, rows=SIZE),
+    "exact funnel, int8, refinement of half, rotated": exact(Storage.INT8, 3, rotate=True, rows=7),
+    "exact funnel, float32, clusters, refinement": exact(Storage.FLOAT32, 5, clusters=9, rows=SIZE),
     "funnel, float32": funnel(Storage.FLOAT32),
     "funnel, int8": funnel(Storage.INT8),
-    "funnel, bf16, turned": funnel(Storage.BF16, rotate=True),
+    "funnel, bf16, rotated": funnel(Storage.BF16, rotate=True),
     "funnel, int8, clusters": funnel(Storage.INT8, clusters=9),
-    "funnel, int8, rows": funnel(Storage.INT8, rows=SIZE),
-    "funnel, bf16, rows of half, turned": funnel(Storage.BF16, rotate=True, rows=7),
+    "funnel, int8, refinement": funnel(Storage.INT8, rows=SIZE),
+    "funnel, bf16, refinement of half, rotated": funnel(Storage.BF16, rotate=True, rows=7),
     "faiss, prefix and refine": by_faiss(Flat(), 5),
     "faiss, IVF": by_faiss(Ivf(n_lists=7, n_probes=7), SIZE),
     "faiss, HNSW": by_faiss(Hnsw(neighbours=48, build_effort=300), SIZE),
@@ -95,9 +97,9 @@ def build(request: pytest.FixtureRequest) -> Callable[[Vectors], Retriever]:
 
 
 def check(found: Any, expected: Any) -> None:
-    np.testing.assert_array_equal(found.items, expected.items)
+    np.testing.assert_array_equal(found.ids, expected.ids)
     np.testing.assert_array_equal(found.scores, expected.scores)
-    assert found.items.dtype == np.int32
+    assert found.ids.dtype == np.int32
     assert found.scores.dtype == np.float32
 
 
@@ -137,13 +139,13 @@ def test_a_k_larger_than_what_is_left_returns_what_is_left(build: Callable[[Vect
     rows = [np.arange(67, dtype=np.int32), np.arange(70, dtype=np.int32), np.zeros(0, dtype=np.int32)]
     found = build(vectors).search(vectors.queries, 100, exclusions(rows))
     check(found, full_sort(vectors, 100, rows))
-    assert (found.items >= 0).sum(axis=1).tolist() == [3, 0, 70]
+    assert (found.ids >= 0).sum(axis=1).tolist() == [3, 0, 70]
 
 
 def test_an_empty_allow_list_leaves_nothing(build: Callable[[Vectors], Retriever]) -> None:
     vectors = whole_numbers(2, 200, SIZE)
     found = build(vectors).search(vectors.queries, 3, allow=[])
-    assert found.items.tolist() == [[-1] * 3] * 2
+    assert found.ids.tolist() == [[-1] * 3] * 2
     assert (found.scores == -np.inf).all()
 
 
@@ -159,7 +161,7 @@ def test_equal_vectors_tie_in_the_order_of_their_indices(build: Callable[[Vector
     same = np.tile(rng.normal(size=(1, SIZE)).astype(np.float32), (500, 1))
     vectors = Vectors(rng.normal(size=(20, SIZE)).astype(np.float32), same)
     found = build(vectors).search(vectors.queries, 9)
-    assert found.items.tolist() == [list(range(9))] * 20
+    assert found.ids.tolist() == [list(range(9))] * 20
 
 
 def test_the_number_of_threads_does_not_change_the_answer(build: Callable[[Vectors], Retriever]) -> None:
@@ -182,26 +184,26 @@ def test_numbers_that_are_not_finite_are_refused(build: Callable[[Vectors], Retr
     for bad in (np.nan, np.inf):
         queries = vectors.queries.copy()
         queries[1, 2] = bad
-        with pytest.raises(DataError, match="query 1 holds a number that is not finite"):
+        with pytest.raises(DataError, match=r"must be finite.*query 1"):
             retriever.search(queries, 3)
 
 
 def test_what_does_not_fit_is_refused_with_the_rule(build: Callable[[Vectors], Retriever]) -> None:
     vectors = whole_numbers(3, 100, SIZE)
     retriever = build(vectors)
-    with pytest.raises(OptionError, match="k=0 returns nothing"):
+    with pytest.raises(OptionError, match=r"k must be 1 or more.*0"):
         retriever.search(vectors.queries, 0)
-    with pytest.raises(OptionError, match="rows of 13 numbers"):
+    with pytest.raises(OptionError, match="13 dimensions"):
         retriever.search(vectors.queries[:, :5], 3)
     with pytest.raises(OptionError, match="from 0 to 99"):
         retriever.search(vectors.queries, 3, deny=[100])
-    with pytest.raises(OptionError, match="do not fit 3 queries"):
+    with pytest.raises(OptionError, match="3 queries"):
         retriever.search(vectors.queries, 3, exclusions([np.zeros(1, dtype=np.int32)]))
 
 
 def test_no_queries_have_no_answers(build: Callable[[Vectors], Retriever]) -> None:
     vectors = whole_numbers(2, 100, SIZE)
-    assert build(vectors).search(vectors.queries[:0], 3).items.shape == (0, 3)
+    assert build(vectors).search(vectors.queries[:0], 3).ids.shape == (0, 3)
 
 
 def test_it_says_what_it_holds_and_what_it_did(build: Callable[[Vectors], Retriever]) -> None:

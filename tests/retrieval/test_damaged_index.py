@@ -1,4 +1,4 @@
-"""A screen whose file has a changed byte is refused or answers something: it never hangs or reads out of an array."""
+"""A coarse index whose file has a changed byte is refused or answers something; it never hangs or leaves an array."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import pytest
 
 import nestrec
 from nestrec.errors import ModelFileError, NestrecError
-from nestrec.retrieval.build_index import build_screen
+from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exact import Exact
+from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.search_config import CoarseIndexOptions, SearchConfig
-from nestrec.retrieval.top_k import Exclusions
 from nestrec.svd_rotation import svd_rotation
 
 from .worlds import Vectors, falling_spectrum
 
 SIZE, N_ITEMS, N_QUERIES = 12, 200, 9
 SECONDS = 120  # the whole of a test; a kernel that does not end takes the process with it
-INDEX_ARRAYS = ("names", "places", "cell_begins", "cell_ends")
+INDEX_ARRAYS = ("items", "positions", "cell_begins", "cell_ends")
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +37,17 @@ def _ends() -> Iterator[None]:
     faulthandler.cancel_dump_traceback_later()
 
 
-def screen_of(vectors: Vectors, storage: Storage, *, whole: bool) -> CoarseIndex:
-    """Return one with axes, clusters and rows (`whole`), or with none."""
+def index_of(vectors: Vectors, storage: Storage, *, whole: bool) -> CoarseIndex:
+    """Return one with rotation, clusters and refinement codes (`whole`), or with none."""
     axes = svd_rotation(vectors.queries, vectors.items, invertible=True) if whole else None
-    return build_screen(
-        vectors.items, SIZE, 6, storage, axes=axes, clusters=Clusters(4) if whole else None, rows=SIZE if whole else 0
+    return build_index(
+        vectors.items,
+        SIZE,
+        6,
+        storage,
+        rotation=axes,
+        clusters=Clusters(4) if whole else None,
+        refinement_width=SIZE if whole else 0,
     )
 
 
@@ -51,22 +57,22 @@ def changed(array: npt.NDArray[Any], byte: int, mask: int) -> npt.NDArray[Any]:
     return copy
 
 
-def ask(vectors: Vectors, screen: CoarseIndex) -> None:
-    """Search one by one and many at once, by proof and by shortlist; whatever comes must be items or none."""
+def ask(vectors: Vectors, index: CoarseIndex) -> None:
+    """Search one by one and many at once, certified and by shortlist; all results must be items or padding."""
     seen = Exclusions(np.arange(N_QUERIES + 1) * 3, np.arange(N_QUERIES * 3, dtype=np.int32))
-    stages = (Stage(SIZE, 20),) if screen.rows is not None else ()
-    for retriever in (Exact(vectors.items, screen), Funnel(vectors.items, screen, 40, stages)):
+    stages = (Stage(SIZE, 20),) if index.refinement is not None else ()
+    for retriever in (Exact(vectors.items, index), Funnel(vectors.items, index, 40, stages)):
         for n in (1, N_QUERIES):
             part = Exclusions(seen.indptr[: n + 1], seen.indices[: seen.indptr[n]])
-            items = retriever.search(vectors.queries[:n], 5, part, threads=1).items
+            items = retriever.search(vectors.queries[:n], 5, part, threads=1).ids
             assert items.min() >= -1
             assert items.max() < N_ITEMS
 
 
-def is_refused(vectors: Vectors, screen: CoarseIndex, arrays: dict[str, npt.NDArray[Any]]) -> bool:
-    """Ask the screen of these arrays; nothing but a typed error may come out."""
+def is_refused(vectors: Vectors, index: CoarseIndex, arrays: dict[str, npt.NDArray[Any]]) -> bool:
+    """Ask the index of these arrays; nothing but a typed error may come out."""
     try:
-        again = CoarseIndex.restored(arrays, screen.described())
+        again = CoarseIndex.from_arrays(arrays, index.describe())
     except ModelFileError:
         return True
     with np.errstate(all="ignore"):
@@ -82,47 +88,52 @@ def is_refused(vectors: Vectors, screen: CoarseIndex, arrays: dict[str, npt.NDAr
 def test_every_changed_byte_of_an_index_array_is_refused(name: str, whole: bool) -> None:
     """Four of 1,448 such changes hung: an item named twice made keys that are not unique."""
     vectors = falling_spectrum(N_QUERIES, N_ITEMS, SIZE)
-    screen = screen_of(vectors, Storage.INT8, whole=whole)
-    arrays = screen.arrays()
+    index = index_of(vectors, Storage.INT8, whole=whole)
+    arrays = index.arrays()
     rng = np.random.default_rng(5)
     for byte in range(arrays[name].nbytes):
         for mask in (1 << int(rng.integers(8)), 0xFF):
-            assert is_refused(vectors, screen, arrays | {name: changed(arrays[name], byte, mask)}), (name, byte, mask)
+            assert is_refused(vectors, index, arrays | {name: changed(arrays[name], byte, mask)}), (name, byte, mask)
 
 
 @pytest.mark.parametrize("storage", Storage)
 @pytest.mark.parametrize("whole", [False, True])
 def test_no_changed_byte_leads_out_of_an_array(storage: Storage, whole: bool) -> None:
     vectors = falling_spectrum(N_QUERIES, N_ITEMS, SIZE)
-    screen = screen_of(vectors, storage, whole=whole)
-    arrays, rng = screen.arrays(), np.random.default_rng(7)
+    index = index_of(vectors, storage, whole=whole)
+    arrays, rng = index.arrays(), np.random.default_rng(7)
     for name, array in arrays.items():
         for byte in rng.integers(0, array.nbytes, min(60, array.nbytes)).tolist():
             for mask in (1 << int(rng.integers(8)), 0xFF):
-                is_refused(vectors, screen, arrays | {name: changed(array, byte, mask)})
+                is_refused(vectors, index, arrays | {name: changed(array, byte, mask)})
 
 
-@pytest.mark.parametrize("name", ["scales", "errors", "reaches", "lengths", "cell_longest", "row_parts", "of_items"])
+@pytest.mark.parametrize(
+    "name",
+    ["scales", "quantization_errors", "decoded_norms", "max_norms", "cell_max_norms", "refinement_terms", "of_items"],
+)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_refused(name: str, value: float) -> None:
     vectors = falling_spectrum(N_QUERIES, N_ITEMS, SIZE)
-    screen = screen_of(vectors, Storage.INT8, whole=True)
-    damaged = screen.arrays()[name].copy()
+    index = index_of(vectors, Storage.INT8, whole=True)
+    damaged = index.arrays()[name].copy()
     damaged.flat[damaged.size // 2] = value
     with pytest.raises(ModelFileError, match=f"{name} must be finite"):
-        CoarseIndex.restored(screen.arrays() | {name: damaged}, screen.described())
+        CoarseIndex.from_arrays(index.arrays() | {name: damaged}, index.describe())
 
 
-@pytest.mark.parametrize("name", ["codes", *INDEX_ARRAYS, "scales", "tails", "cell_centres", "row_codes", "of_queries"])
+@pytest.mark.parametrize(
+    "name", ["codes", *INDEX_ARRAYS, "scales", "residual_norms", "cell_centroids", "refinement_codes", "of_queries"]
+)
 def test_arrays_of_another_shape_or_dtype_are_refused(name: str) -> None:
     vectors = falling_spectrum(N_QUERIES, N_ITEMS, SIZE)
-    screen = screen_of(vectors, Storage.INT8, whole=True)
-    arrays = screen.arrays()
+    index = index_of(vectors, Storage.INT8, whole=True)
+    arrays = index.arrays()
     for other in (arrays[name][:-1], arrays[name][np.newaxis], arrays[name].astype(np.float16)):
         with pytest.raises(ModelFileError, match="plan"):
-            CoarseIndex.restored(arrays | {name: other}, screen.described())
+            CoarseIndex.from_arrays(arrays | {name: other}, index.describe())
     with pytest.raises(ModelFileError, match="plan"):
-        CoarseIndex.restored({key: array for key, array in arrays.items() if key != name}, screen.described())
+        CoarseIndex.from_arrays({key: array for key, array in arrays.items() if key != name}, index.describe())
 
 
 def test_a_saved_model_with_a_changed_screen_answers_or_is_refused(tmp_path: Path) -> None:

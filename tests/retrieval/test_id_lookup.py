@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from nestrec import Vocabulary
-from nestrec.retrieval.id_lookup import allowed_rows, find
+from nestrec.retrieval.id_lookup import look_up, look_up_allowed
 
 
 @pytest.mark.parametrize(
@@ -29,27 +29,27 @@ from nestrec.retrieval.id_lookup import allowed_rows, find
     ids=lambda ids: type(ids).__module__ + "." + type(ids).__name__,
 )
 def test_a_list_of_any_kind_is_many(ids: Any) -> None:
-    found = find(Vocabulary.from_ids([10, 20]), ids, "item", "raise")
+    found = look_up(Vocabulary.from_ids([10, 20]), ids, "item", "raise")
     assert found.rows.tolist() == [1, 0]
     assert not found.single
 
 
 @pytest.mark.parametrize("one", [20, "20", np.int64(20), np.array(20)])
 def test_an_id_by_itself_is_one(one: Any) -> None:
-    found = find(Vocabulary.from_ids([10, 20]), one, "item", "raise")
+    found = look_up(Vocabulary.from_ids([10, 20]), one, "item", "raise")
     assert found.rows.tolist() == [1]
     assert found.single
 
 
 def test_found_ids_have_the_type_of_the_vocabulary_and_skipped_ones_stay_as_asked() -> None:
-    found = find(Vocabulary.from_ids([10, 20]), ["20", "x"], "item", "skip")
+    found = look_up(Vocabulary.from_ids([10, 20]), ["20", "x"], "item", "skip")
     assert found.ids.tolist() == [20]
     assert found.skipped.tolist() == ["x"]
 
 
 def test_allowed_rows_ascend_without_repeats() -> None:
     items = Vocabulary.from_ids([10, 20, 30])
-    allowed = allowed_rows(items, [30, 10, 30], [20, 10], "raise")
+    allowed = look_up_allowed(items, [30, 10, 30], [20, 10], "raise")
     assert allowed is not None
     assert allowed.rows.tolist() == [2]
-    assert allowed_rows(items, None, None, "raise") is None
+    assert look_up_allowed(items, None, None, "raise") is None

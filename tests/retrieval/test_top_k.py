@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestrec.errors import OptionError
-from nestrec.retrieval import batched_scan as sweep
-from nestrec.retrieval.top_k import Exclusions, TopK, top_k
+from nestrec.retrieval import width_scan
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.top_k import top_k
 
 Matrix = npt.NDArray[np.float32]
 
@@ -45,11 +46,17 @@ def full_sort(
     scores = queries[:, :width].astype(np.float64) @ vectors[:, :width].astype(np.float64).T
     items = np.full((len(queries), k), -1)
     kept = np.full((len(queries), k), -np.inf)
-    for row, barred in enumerate(sets):
-        allowed = np.setdiff1d(candidates, barred)
+    for row, excluded in enumerate(sets):
+        allowed = np.setdiff1d(candidates, excluded)
         order = allowed[np.lexsort((allowed, -scores[row, allowed]))][:k]
         items[row, : len(order)], kept[row, : len(order)] = order, scores[row, order]
     return items, kept
+
+
+def check(found: Any, expected: Any) -> None:
+    """Compare items and scores."""
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,24 +66,18 @@ def test_every_width_equals_a_full_sort_ties_included(seed: int, n_items: int, k
     queries, vectors = whole_numbers(rng, 5, 11), whole_numbers(rng, n_items, 11)
     sets = excluded_sets(rng, 5, n_items)
     candidates = np.flatnonzero(rng.random(n_items) < rng.random()).astype(np.int32)
-    best = top_k(
-        queries, vectors, (1, 4, 7, 11), k, candidates=candidates, excluded=as_exclusions(sets), threads=threads
-    )
-    for level, width in enumerate((1, 4, 7, 11)):
-        items, scores = full_sort(queries, vectors, width, k, sets, candidates)
-        np.testing.assert_array_equal(best.items[:, level], items)
-        np.testing.assert_array_equal(best.scores[:, level], scores)
+    for width in (1, 4, 7, 11):
+        found = top_k(queries, vectors, width, k, candidates=candidates, excluded=as_exclusions(sets), threads=threads)
+        check(found, full_sort(queries, vectors, width, k, sets, candidates))
 
 
 def test_many_tiles_and_chunks_equal_a_full_sort() -> None:
     rng = np.random.default_rng(1)
-    n_items = 2 * sweep._CHUNK + 77
+    n_items = 2 * width_scan._CHUNK + 77
     queries, vectors = whole_numbers(rng, 9, 6), whole_numbers(rng, n_items, 6)
     sets = excluded_sets(rng, 9, n_items)
-    best = top_k(queries, vectors, (6,), 500, excluded=as_exclusions(sets), threads=2)
-    items, scores = full_sort(queries, vectors, 6, 500, sets, np.arange(n_items, dtype=np.int32))
-    np.testing.assert_array_equal(best.items[:, 0], items)
-    np.testing.assert_array_equal(best.scores[:, 0], scores)
+    found = top_k(queries, vectors, 6, 500, excluded=as_exclusions(sets), threads=2)
+    check(found, full_sort(queries, vectors, 6, 500, sets, np.arange(n_items, dtype=np.int32)))
 
 
 def test_many_queries_visit_long_vectors_first_and_still_equal_a_full_sort() -> None:
@@ -85,21 +86,19 @@ def test_many_queries_visit_long_vectors_first_and_still_equal_a_full_sort() -> 
     queries, vectors = whole_numbers(rng, 300, 6), whole_numbers(rng, 500, 6)
     sets = excluded_sets(rng, 300, 500)
     candidates = np.flatnonzero(rng.random(500) < 0.6).astype(np.int32)
-    best = top_k(queries, vectors, (2, 6), 30, candidates=candidates, excluded=as_exclusions(sets), threads=2)
-    for level, width in enumerate((2, 6)):
-        items, scores = full_sort(queries, vectors, width, 30, sets, candidates)
-        np.testing.assert_array_equal(best.items[:, level], items)
-        np.testing.assert_array_equal(best.scores[:, level], scores)
+    for width in (2, 6):
+        found = top_k(queries, vectors, width, 30, candidates=candidates, excluded=as_exclusions(sets), threads=2)
+        check(found, full_sort(queries, vectors, width, 30, sets, candidates))
 
 
 def test_real_valued_scores_agree_with_float64_to_rounding() -> None:
     rng = np.random.default_rng(2)
     queries = rng.normal(size=(20, 64)).astype(np.float32)
     vectors = rng.normal(size=(1000, 64)).astype(np.float32)
-    best = top_k(queries, vectors, (64,), 15)
+    items, found = top_k(queries, vectors, 64, 15)
     scores = queries.astype(np.float64) @ vectors.astype(np.float64).T
-    np.testing.assert_allclose(best.scores[:, 0], -np.sort(-scores, axis=1)[:, :15], atol=1e-4)
-    np.testing.assert_allclose(best.scores[:, 0], np.take_along_axis(scores, best.items[:, 0], 1), atol=1e-4)
+    np.testing.assert_allclose(found, -np.sort(-scores, axis=1)[:, :15], atol=1e-4)
+    np.testing.assert_allclose(found, np.take_along_axis(scores, items, 1), atol=1e-4)
 
 
 def test_equal_vectors_tie_wherever_they_stand() -> None:
@@ -108,68 +107,66 @@ def test_equal_vectors_tie_wherever_they_stand() -> None:
     vectors = np.tile(rng.normal(size=(1, 37)).astype(np.float32), (1000, 1))
     queries = rng.normal(size=(3, 37)).astype(np.float32)
     for cosine in (False, True):
-        best = top_k(queries, vectors, (5, 37), 1000, cosine=cosine)
-        np.testing.assert_array_equal(best.items, np.broadcast_to(np.arange(1000), (3, 2, 1000)))
-        assert (best.scores == best.scores[..., :1]).all()
+        for width in (5, 37):
+            items, scores = top_k(queries, vectors, width, 1000, cosine=cosine)
+            np.testing.assert_array_equal(items, np.broadcast_to(np.arange(1000), (3, 1000)))
+            assert (scores == scores[:, :1]).all()
 
 
 def test_a_query_has_the_same_answer_alone_and_among_others() -> None:
     rng = np.random.default_rng(4)
     queries = rng.normal(size=(700, 16)).astype(np.float32)
     vectors = rng.normal(size=(400, 16)).astype(np.float32)
-    many = top_k(queries, vectors, (8, 16), 9, threads=2)
-    for row in (0, 511, 699):
-        alone = top_k(queries[row : row + 1], vectors, (8, 16), 9, threads=1)
-        np.testing.assert_array_equal(alone.items[0], many.items[row])
-        np.testing.assert_array_equal(alone.scores[0], many.scores[row])
+    for width in (8, 16):
+        items, scores = top_k(queries, vectors, width, 9, threads=2)
+        for row in (0, 511, 699):
+            check(top_k(queries[row : row + 1], vectors, width, 9, threads=1), (items[[row]], scores[[row]]))
 
 
 def test_chosen_rows_are_answered_in_their_order_each_with_its_own_exclusions() -> None:
     rng = np.random.default_rng(6)
     queries, vectors = whole_numbers(rng, 6, 5), whole_numbers(rng, 40, 5)
     excluded = as_exclusions(excluded_sets(rng, 6, 40))
-    every = top_k(queries, vectors, (5,), 7, excluded=excluded)
+    items, scores = top_k(queries, vectors, 5, 7, excluded=excluded)
     rows = np.array([4, 0, 4, 2], dtype=np.int32)
-    chosen = top_k(queries, vectors, (5,), 7, rows=rows, excluded=excluded)
-    np.testing.assert_array_equal(chosen.items, every.items[rows])
+    check(top_k(queries, vectors, 5, 7, rows=rows, excluded=excluded), (items[rows], scores[rows]))
 
 
 def test_cosine_scales_both_sides_and_gives_a_vector_of_zeros_zero() -> None:
     queries = np.array([[3.0, 4.0]], dtype=np.float32)
     vectors = np.array([[0.0, 0.0], [30.0, 40.0], [-1.0, 0.0]], dtype=np.float32)
-    best = top_k(queries, vectors, (2,), 3, cosine=True)
-    assert best.items[0, 0].tolist() == [1, 0, 2]
-    np.testing.assert_allclose(best.scores[0, 0], [1.0, 0.0, -0.6], rtol=1e-6)
+    items, scores = top_k(queries, vectors, 2, 3, cosine=True)
+    assert items.tolist() == [[1, 0, 2]]
+    np.testing.assert_allclose(scores[0], [1.0, 0.0, -0.6], rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_queries", [1, 300])
 def test_nan_is_never_returned(n_queries: int) -> None:
     vectors = np.array([[np.nan], [1.0], [2.0]], dtype=np.float32)
-    best = top_k(np.ones((n_queries, 1), dtype=np.float32), vectors, (1,), 3)
-    assert best.items[:, 0].tolist() == [[2, 1, -1]] * n_queries
-    assert best.scores[:, 0].tolist() == [[2.0, 1.0, -np.inf]] * n_queries
+    items, scores = top_k(np.ones((n_queries, 1), dtype=np.float32), vectors, 1, 3)
+    assert items.tolist() == [[2, 1, -1]] * n_queries
+    assert scores.tolist() == [[2.0, 1.0, -np.inf]] * n_queries
 
 
 def test_nothing_asked_for_gives_nothing() -> None:
     matrix = np.ones((2, 1), dtype=np.float32)
-    assert top_k(matrix, matrix, (1,), 0).items.shape == (2, 1, 0)
+    assert top_k(matrix, matrix, 1, 0)[0].shape == (2, 0)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_views_and_read_only_memory_are_taken_as_they_are(order: Any) -> None:
     vectors = np.asarray(np.random.default_rng(5).normal(size=(50, 8)), dtype=np.float32, order=order)
-    expected = top_k(vectors[:4, :3].copy(), vectors[:, :3].copy(), (3,), 5)
+    expected = top_k(vectors[:4, :3].copy(), vectors[:, :3].copy(), 3, 5)
     vectors.setflags(write=False)
-    seen: TopK = top_k(vectors[:4], vectors, (3,), 5)
-    np.testing.assert_array_equal(seen.items, expected.items)
+    check(top_k(vectors[:4], vectors, 3, 5), expected)
 
 
 def test_no_queries_give_no_rows() -> None:
     none = np.zeros((0, 4), dtype=np.float32)
-    assert top_k(none, np.ones((3, 4), dtype=np.float32), (2, 4), 7).items.shape == (0, 2, 7)
+    assert top_k(none, np.ones((3, 4), dtype=np.float32), 4, 7)[0].shape == (0, 7)
 
 
 def test_a_number_of_threads_below_one_is_refused() -> None:
     matrix = np.ones((1, 1), dtype=np.float32)
-    with pytest.raises(OptionError, match="0 threads"):
-        top_k(matrix, matrix, (1,), 1, threads=0)
+    with pytest.raises(OptionError, match="threads must be at least 1, got 0"):
+        top_k(matrix, matrix, 1, 1, threads=0)

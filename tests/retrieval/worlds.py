@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.retrieval.top_k import Exclusions
+from nestrec.retrieval.exclusions import Exclusions
 
 Matrix = npt.NDArray[np.float32]
 Rows = list[npt.NDArray[np.int32]]
@@ -51,17 +51,17 @@ def exclusions(rows: Rows) -> Exclusions:
 
 
 class Sorted(NamedTuple):
-    items: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float64]
 
 
-def full_sort(vectors: Vectors, k: int, barred: Rows | None = None, allowed: npt.ArrayLike | None = None) -> Sorted:
+def full_sort(vectors: Vectors, k: int, excluded: Rows | None = None, allowed: npt.ArrayLike | None = None) -> Sorted:
     """The plain version: every score in float64, sorted by score and then by item index."""
     scores = vectors.queries.astype(np.float64) @ vectors.items.astype(np.float64).T
     candidates = np.arange(len(vectors.items)) if allowed is None else np.unique(np.asarray(allowed))
     items, kept = np.full((len(scores), k), -1), np.full((len(scores), k), -np.inf)
     for row in range(len(scores)):
-        left = candidates if barred is None else np.setdiff1d(candidates, barred[row])
+        left = candidates if excluded is None else np.setdiff1d(candidates, excluded[row])
         order = left[np.lexsort((left, -scores[row, left]))][:k]
         items[row, : len(order)], kept[row, : len(order)] = order, scores[row, order]
     return Sorted(items, kept)

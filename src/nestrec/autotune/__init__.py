@@ -1,1 +1,1 @@
-"""AutotuneResult: measuring ways to answer a model's questions, and choosing the cheapest that is good enough."""
+"""Autotune: measure search configs of a model and choose the cheapest that reaches a target recall."""

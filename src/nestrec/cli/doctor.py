@@ -126,7 +126,7 @@ def _kernels() -> str:
     from nestrec.retrieval.top_k import top_k
 
     start = time.perf_counter()
-    top_k(np.ones((1, 2), np.float32), np.ones((2, 2), np.float32), (2,), 1, rows=np.zeros(1, np.int32))
+    top_k(np.ones((1, 2), np.float32), np.ones((2, 2), np.float32), 2, 1, rows=np.zeros(1, np.int32))
     return f"{time.perf_counter() - start:.1f} s, {_cache_folder()}"
 
 

@@ -27,9 +27,9 @@ from nestrec.errors import NestrecError
 _PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
 _COMMANDS = (  # each is a module of nestrec.cli with a function of this name
     "demo", "split", "train", "evaluate", "plan", "recommend",
-    "similar", "tune", "compare", "info", "doctor", "datasets",
+    "similar", "export", "tune", "compare", "info", "doctor", "datasets",
 )  # fmt: skip
-_WITHOUT_PROGRESS = ("similar", "info", "doctor")
+_WITHOUT_PROGRESS = ("similar", "export", "info", "doctor")
 
 
 class _Commands(Mapping[str, Any]):

@@ -128,16 +128,16 @@ def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_
 def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any], resume: bool, overwrite: bool) -> None:
     """Write the recommendations of all users part by part, and print the speed."""
     from nestrec.cli.progress import counting_bar
-    from nestrec.export.batch import Question, parts_folder, recommend_all
+    from nestrec.export.batch import BatchRequest, parts_folder, recommend_all
 
     given = {name: value for name, value in options.items() if name not in ("unknown", "threads")}
-    question = Question(**given, unknown_items=options["unknown"])
+    request = BatchRequest(**given, unknown_items=options["unknown"])
     if resume and not parts_folder(out).exists():
         say(f"There is no {parts_folder(out)} to resume from; starting with the first user")
     try:
         with counting_bar("users") as advance:
             done = recommend_all(
-                model, out, question, resume=resume, overwrite=overwrite, threads=options["threads"], progress=advance
+                model, out, request, resume=resume, overwrite=overwrite, threads=options["threads"], progress=advance
             )
     except KeyboardInterrupt:
         say(f"The results so far are in {parts_folder(out)}; to continue, give the same command with --resume.")
@@ -146,8 +146,8 @@ def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any],
     skipped.add_once("item", done.skipped_items)
     skipped.report()
     unanswered.report()
-    kept = f", {done.n_kept:,} of them by an earlier run" if done.n_kept else ""
-    rate = f"{done.users_per_second:,.0f} users/s, {done.finding_seconds:.1f} of {done.seconds:.1f} s to find items"
+    kept = f", {done.n_resumed:,} of them by an earlier run" if done.n_resumed else ""
+    rate = f"{done.users_per_second:,.0f} users/s, {done.search_seconds:.1f} of {done.seconds:.1f} s to find items"
     say(f"Wrote {out}: {format_count(done.n_users, 'user')}{kept}, {format_count(done.n_rows, 'row')}; {rate}.")
 
 

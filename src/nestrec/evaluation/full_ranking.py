@@ -18,7 +18,7 @@ from nestrec.evaluation.metrics import Hits, user_values
 from nestrec.evaluation.rank_widths import rank_widths
 from nestrec.item_similarities import ItemSimilarities
 from nestrec.parallel.threads import resolve_threads
-from nestrec.retrieval.batched_scan import StopCheck
+from nestrec.retrieval.width_scan import StopCheck
 
 Progress = Callable[[int, int], None]  # users ranked, users to rank
 

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.errors import DataError
 from nestrec.kernels.search.selection import LOWEST_SCORE, items_of
+from nestrec.norms import prefix_norms
 from nestrec.parallel.threads import resolve_threads
-from nestrec.retrieval.batched_scan import Asked, Exclusions, StopCheck, Visited, by_falling_length, sweep
-
-_ROWS = 4096  # whose lengths are taken at once
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.width_scan import ScanItems, ScanQueries, StopCheck, order_by_norm, scan_widths
 
 
 def rank_widths(
@@ -34,29 +34,20 @@ def rank_widths(
     best = np.full((len(widths), len(user_index), k), -1, dtype=np.int32)
     if best.size == 0:
         return best
-    lengths = _lengths(item_embeddings, np.arange(len(item_embeddings)), widths[-1])
-    _check_lengths(_lengths(user_embeddings, user_index, widths[-1]), lengths)
-    asked = Asked(user_embeddings, user_index, Exclusions(seen_indptr, seen_indices))
-    visited = Visited(item_embeddings, by_falling_length(lengths))
+    item_norms = prefix_norms(item_embeddings, widths[-1])
+    _check_norms(prefix_norms(user_embeddings, widths[-1], user_index), item_norms)
+    queries = ScanQueries(user_embeddings, user_index, Exclusions(seen_indptr, seen_indices))
+    items = ScanItems(item_embeddings, order_by_norm(item_norms))
     kept = min(k, len(item_embeddings))
 
-    def take(block: slice, keys: Int64Array) -> None:
+    def take_keys(block: slice, keys: Int64Array) -> None:
         best[:, block, :kept] = items_of(keys).transpose(1, 0, 2)
 
-    sweep(asked, visited, widths, kept, take, threads=resolve_threads(threads), check_stop=check_stop)
+    scan_widths(queries, items, widths, kept, take_keys, threads=resolve_threads(threads), check_stop=check_stop)
     return best
 
 
-def _lengths(vectors: Float32Array, rows: npt.NDArray[np.integer], widest: int) -> Float64Array:
-    """Return the lengths of these rows' prefixes, in float64, where the square of no finite float32 overflows."""
-    lengths = np.empty(len(rows), dtype=np.float64)
-    for start in range(0, len(rows), _ROWS):
-        some = vectors[rows[start : start + _ROWS], :widest].astype(np.float64)
-        lengths[start : start + _ROWS] = np.sqrt(np.vecdot(some, some))
-    return lengths
-
-
-def _check_lengths(users: Float64Array, items: Float64Array) -> None:
+def _check_norms(users: Float64Array, items: Float64Array) -> None:
     longest_user, longest_item = float(users.max()), float(items.max(initial=0.0))
     for side, longest in (("user", longest_user), ("item", longest_item)):
         if not np.isfinite(longest):

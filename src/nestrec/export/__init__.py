@@ -1,1 +1,1 @@
-"""Other libraries' indices made from a model: one adapter a file, its library imported inside (extras)."""
+"""Export: recommendations of all users, and vectors in formats of other tools, by exporters."""

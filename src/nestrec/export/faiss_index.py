@@ -1,8 +1,8 @@
-"""A FAISS index made from a model, as a retriever: faiss proposes items, the model's vectors decide their order.
+"""A FAISS index of a model, as a retriever: FAISS proposes candidates, which are reranked by the model's vectors.
 
-faiss knows lists of items allowed to all, but no item excluded for one user alone: for each query as many more are
-asked for as it excludes, and these are dropped. Scores are those of a full scan, bit for bit. Where faiss proposes
-less than what must be returned, all items are scored.
+FAISS filters items for all queries, but not for a single one: for a query that excludes items, so many more candidates
+are searched for, and its excluded ones are dropped. Scores are those of a full scan, bit for bit. Where FAISS proposes
+fewer candidates than must be returned, all items are scored.
 """
 
 from __future__ import annotations
@@ -12,64 +12,69 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from os.path import realpath
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int64Array
 from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, get_stored_name, write_folder
+from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError, OptionError
+from nestrec.export.exporter import Side
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
-from nestrec.kernels.search.rerank import extend, write_all
+from nestrec.kernels.search.rerank import rerank, write_ranking
 from nestrec.kernels.search.selection import keys_of
 from nestrec.parallel.threads import resolve_threads
-from nestrec.retrieval.full_scan import scan
-from nestrec.retrieval.request import Request, Retrieved, Work, no_keys, request, retrieved
-from nestrec.retrieval.top_k import Exclusions
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.full_scan import scan_all
+from nestrec.retrieval.ranking import Ranking, Work
+from nestrec.retrieval.request import Request, empty_keys, rank_keys, validate_request
 
 _FORMAT = "nestrec-faiss"
-_DESCRIPTION, _INDEX = "index.json", "index.faiss"
-_LAYOUT = FolderLayout(_DESCRIPTION, (_INDEX,))
+_DESCRIPTION, _INDEX, _IDS = "index.json", "index.faiss", "items.json"
+_LAYOUT = FolderLayout(_DESCRIPTION, (_INDEX, _IDS))
 _ATTEMPTS = 20  # an index that is replaced while it is read is read again
 
 
 @dataclass(frozen=True, eq=False)
 class FaissIndex:
-    """The best items among those that a faiss index of a prefix proposes.
+    """Finds the best items among the candidates of a FAISS index of a prefix.
 
     >>> import nestrec
     >>> from nestrec.export.faiss_index import FaissIndex
     >>> from nestrec.export.faiss_kinds import Flat
     >>> model = nestrec.NestedEmbeddings.from_arrays([[1.0, 0.0]], [[2.0, 1.0], [3.0, 1.0]], widths=[1, 2])
-    >>> index = FaissIndex.of(model, Flat(), width=1, shortlist=2)
-    >>> index.search(model.user_embeddings, k=1).items.tolist()
+    >>> index = FaissIndex.build(model, Flat(), width=1, shortlist=2)
+    >>> index.search(model.user_embeddings, k=1).ids.tolist()
     [[1]]
     """
 
     vectors: Float32Array  # (n_items, full width)
     kind: FaissKind
     width: int  # of the index
-    shortlist: int  # items proposed; as many as are asked for, if that is more
+    shortlist: int  # candidates; k, if that is more
     index: Any
+    items: Vocabulary  # ids of the rows
 
     @classmethod
-    def of(
+    def build(
         cls, model: NestedEmbeddings, kind: FaissKind, *, width: int | None = None, shortlist: int = 200
     ) -> FaissIndex:
         """Build an index of a trained width; None is the widest.
 
-        Raises MissingExtraError without faiss, OptionError for a width not trained or an empty shortlist.
+        Raises MissingExtraError without faiss, OptionError for a width that was not trained or an empty shortlist.
         """
         if shortlist < 1:
-            raise OptionError(f"shortlist={shortlist} proposes nothing; give 1 or more")
+            raise OptionError(f"shortlist must be 1 or more, got {shortlist}")
         prefixes = np.ascontiguousarray(model.at(width or model.embedding_size).item_embeddings)
-        return cls(model.item_embeddings, kind, prefixes.shape[1], shortlist, kind.build(prefixes))
+        return cls(model.item_embeddings, kind, prefixes.shape[1], shortlist, kind.build(prefixes), model.items)
 
     @property
     def n_items(self) -> int:
-        """How many items there are."""
+        """Number of items."""
         return len(self.vectors)
 
     @property
@@ -86,43 +91,44 @@ class FaissIndex:
         allow: npt.ArrayLike | None = None,
         deny: npt.ArrayLike | None = None,
         threads: int | None = None,
-    ) -> Retrieved:
-        """See `nestrec.retrieval.full_scan.Retriever`; items that faiss did not propose are missing."""
+    ) -> Ranking:
+        """See `nestrec.retrieval.full_scan.Retriever`; items that FAISS did not propose are missing."""
         full_width = self.vectors.shape[1]
-        asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=full_width)
-        shown = min(asked.k, self.n_items)
-        best = no_keys(len(asked), shown)
-        if not len(asked):
-            return retrieved(best, asked.k, Work(0, 0, 0))
-        proposed = self._proposed(asked, shown, resolve_threads(threads))
-        keys, counts = _gathered(proposed)
-        rescored = extend(keys, counts, asked.queries, self.vectors, 0, full_width, shown)
-        write_all(keys, counts, best)
-        result = retrieved(best, asked.k, Work(len(asked) * self.n_items, 0, rescored))
-        short = np.flatnonzero(counts < np.minimum(shown, _left(asked, self.n_items)))
+        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=full_width)
+        shown = min(request.k, self.n_items)
+        best = empty_keys(len(request), shown)
+        if not len(request):
+            return rank_keys(best, request.k, Work(0, 0, 0))
+        keys, counts = _to_keys(self._propose(request, shown, resolve_threads(threads)))
+        reranked = rerank(keys, counts, request.queries, self.vectors, 0, full_width, shown)
+        write_ranking(keys, counts, best)
+        ranking = rank_keys(best, request.k, Work(len(request) * self.n_items, 0, reranked))
+        short = np.flatnonzero(counts < np.minimum(shown, _count_allowed(request, self.n_items)))
         if len(short):
-            rest = scan(asked.of(short), self.vectors, full_width, threads)
-            result.items[short], result.scores[short] = rest.items, rest.scores
-        return result
+            rest = scan_all(request.select(short), self.vectors, full_width, threads)
+            ranking.ids[short], ranking.scores[short] = rest
+        return ranking
 
-    def _proposed(self, asked: Request, shown: int, threads: int) -> Int64Array:
-        """Return items that may be returned, (n_queries, n), -1 where there are fewer."""
+    def _propose(self, request: Request, shown: int, threads: int) -> Int64Array:
+        """Return candidates that may be returned, (n_queries, n), -1 where there are fewer."""
         faiss = faiss_library()
-        most = 0 if asked.excluded is None else int(np.diff(asked.excluded.indptr).max(initial=0))
+        most = 0 if request.excluded is None else int(np.diff(request.excluded.indptr).max(initial=0))
         n = min(self.n_items, max(self.shortlist, shown) + most)
-        allowed = None if asked.allowed is None else np.packbits(asked.allowed, bitorder="little")
+        allowed = None if request.allowed is None else np.packbits(request.allowed, bitorder="little")
         selector = None if allowed is None else faiss.IDSelectorBitmap(allowed)
-        queries = np.ascontiguousarray(asked.queries[:, : self.width])
+        queries = np.ascontiguousarray(request.queries[:, : self.width])
         before = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(threads)
         try:
-            _, items = self.index.search(queries, n, params=self.kind.effort(n, selector))
+            _, items = self.index.search(queries, n, params=self.kind.search_parameters(n, selector))
         finally:
             faiss.omp_set_num_threads(before)
-        return _without(np.asarray(items, dtype=np.int64), asked.excluded, self.n_items)
+        return _drop_excluded(np.asarray(items, dtype=np.int64), request.excluded, self.n_items)
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the index to a folder beside the model, whole or not at all; other files in it stay.
+        """Write the index and the ids of its rows to a folder atomically; other files in it stay.
+
+        `index.faiss` is for FAISS, `items.json` a list of ids in the order of the rows.
 
         Raises OptionError where the path holds an index and `overwrite` is False, ModelFileError where it holds
         something else or cannot be written.
@@ -139,29 +145,50 @@ class FaissIndex:
             write_folder(
                 Path(realpath(path)),
                 _LAYOUT,
-                lambda folder: faiss_library().write_index(self.index, str(folder / _INDEX)),
+                self._write_parts,
                 describe,
                 lambda: _check_place(Path(path), overwrite),
             )
         except (OSError, RuntimeError) as error:
             raise ModelFileError(f"the index cannot be written to {path} ({error}); name another path") from error
 
+    def _write_parts(self, folder: Path) -> None:
+        faiss_library().write_index(self.index, str(folder / _INDEX))
+        ids = json.dumps(self.items.ids.tolist(), ensure_ascii=False)
+        (folder / _IDS).write_text(ids, encoding="utf-8")
+
     @classmethod
     def load(cls, path: str | PathLike[str], model: NestedEmbeddings) -> FaissIndex:
-        """Open an index that was saved for this model; raise ModelFileError for what is none, or another model's."""
+        """Open an index that was saved for this model; raise ModelFileError if it is none, or of another model."""
         folder = Path(path)
         try:
             described, index = _read_one_save(folder)
             kind = KINDS[described["kind"]](**described["options"])
             width, shortlist = int(described["width"]), int(described["shortlist"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise ModelFileError(f"{folder} holds no whole index ({error}); build it again") from error
+            raise ModelFileError(f"{folder} holds no complete index ({error}); build it again") from error
         if index.ntotal != model.n_items or index.d != width:
             raise ModelFileError(
                 f"the index at {folder} has {index.ntotal} items of width {index.d}, the model {model.n_items} of "
                 f"width {width}; build it again"
             )
-        return cls(model.item_embeddings, kind, width, shortlist, index)
+        return cls(model.item_embeddings, kind, width, shortlist, index, model.items)
+
+
+@dataclass(frozen=True)
+class FaissExporter:
+    """A folder of a FAISS index by inner product and the ids of its rows, `items.json`."""
+
+    kind: Literal["flat", "hnsw", "ivf"] = "flat"
+    shortlist: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """Candidates that `FaissIndex` reranks once it is loaded."""
+
+    def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
+        """See `Exporter`; raises OptionError for users and MissingExtraError without faiss."""
+        if side != "items":
+            raise OptionError(f"side must be items for a FAISS index, got {side!r}", option="side")
+        _check_place(path, overwrite)
+        FaissIndex.build(model, KINDS[self.kind](), shortlist=self.shortlist).save(path, overwrite=overwrite)
 
 
 def _read_one_save(folder: Path) -> tuple[dict[str, Any], Any]:
@@ -178,7 +205,7 @@ def _read_one_save(folder: Path) -> tuple[dict[str, Any], Any]:
             continue
         if (folder / _DESCRIPTION).read_text(encoding="utf-8") == text:
             return described, index
-    raise ValueError("it is being replaced again and again")
+    raise ValueError("it is being replaced repeatedly")
 
 
 def _check_place(path: Path, overwrite: bool) -> None:
@@ -187,31 +214,32 @@ def _check_place(path: Path, overwrite: bool) -> None:
         if not overwrite:
             raise OptionError(f"{path} already holds an index; name another path, or replace it with overwrite=True")
     elif path.exists() and not (path.is_dir() and all(_LAYOUT.is_left_over(entry.name) for entry in path.iterdir())):
-        raise ModelFileError(f"{path} exists and is no index, so it is not replaced; name another path")
+        raise ModelFileError(f"{path} exists and is not an index, so it is not replaced; name another path")
 
 
-def _without(items: Int64Array, excluded: Exclusions | None, n_items: int) -> Int64Array:
-    """Strike out each query's excluded items."""
+def _drop_excluded(items: Int64Array, excluded: Exclusions | None, n_items: int) -> Int64Array:
+    """Replace each query's excluded items by -1."""
     if excluded is None:
         return items
     rows = np.repeat(np.arange(len(items)), np.diff(excluded.indptr))
-    barred = rows * n_items + excluded.indices
+    excluded_pairs = rows * n_items + excluded.indices
     pairs = np.arange(len(items))[:, np.newaxis] * n_items + items
-    return np.where((items >= 0) & ~np.isin(pairs, barred), items, -1)
+    return np.where((items >= 0) & ~np.isin(pairs, excluded_pairs), items, -1)
 
 
-def _gathered(items: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Return keys without scores, (n_queries, n), those there are first, and how many."""
+def _to_keys(items: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return keys without scores, (n_queries, n), -1 at the end, and the number of the others."""
     front = np.take_along_axis(items, np.argsort(items < 0, axis=1, kind="stable"), axis=1)
     return keys_of(np.zeros(front.shape, dtype=np.float32), front), (items >= 0).sum(axis=1)
 
 
-def _left(asked: Request, n_items: int) -> Int64Array:
+def _count_allowed(request: Request, n_items: int) -> Int64Array:
     """Return how many items may be returned to each query."""
-    allowed = np.ones(n_items, dtype=np.bool_) if asked.allowed is None else asked.allowed
-    left = np.full(len(asked), int(allowed.sum()), dtype=np.int64)
-    if asked.excluded is not None:
-        rows = np.repeat(np.arange(len(asked)), np.diff(asked.excluded.indptr))
-        pairs = np.unique(rows * n_items + asked.excluded.indices)
-        left -= np.bincount(pairs // n_items, weights=allowed[pairs % n_items], minlength=len(asked)).astype(np.int64)
-    return left
+    allowed = np.ones(n_items, dtype=np.bool_) if request.allowed is None else request.allowed
+    counts = np.full(len(request), int(allowed.sum()), dtype=np.int64)
+    if request.excluded is not None:
+        rows = np.repeat(np.arange(len(request)), np.diff(request.excluded.indptr))
+        pairs = np.unique(rows * n_items + request.excluded.indices)
+        excluded = np.bincount(pairs // n_items, weights=allowed[pairs % n_items], minlength=len(request))
+        counts -= excluded.astype(np.int64)
+    return counts

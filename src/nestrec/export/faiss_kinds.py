@@ -1,4 +1,4 @@
-"""The kinds of FAISS index that are made from a model's vectors. Douze et al., "The Faiss library", 2024."""
+"""Kinds of FAISS index that are built from a model's vectors (Douze et al., "The Faiss library", 2024)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from nestrec.extras import require
 
 
 class FaissKind(Protocol):
-    """Makes an index and says how hard it searches."""
+    """Builds an index and chooses its search parameters."""
 
     name: ClassVar[str]
 
     def build(self, vectors: Float32Array) -> Any:
-        """Return a faiss index of these vectors, by inner product."""
+        """Return a FAISS index of these vectors, by inner product."""
 
-    def effort(self, n: int, selector: Any) -> Any:
-        """Return faiss search parameters for n answers out of what the selector allows."""
+    def search_parameters(self, n: int, selector: Any) -> Any:
+        """Return FAISS search parameters for n candidates out of what the selector allows."""
 
 
 def faiss_library() -> Any:
@@ -29,7 +29,7 @@ def faiss_library() -> Any:
 
 @dataclass(frozen=True)
 class Flat:
-    """Every vector, scanned: with a narrow width, the prefix whose shortlist is then scored by all numbers."""
+    """Full scan of the prefixes; with a narrow width, the shortlist is then reranked in all dimensions."""
 
     name: ClassVar[str] = "flat"
 
@@ -39,22 +39,22 @@ class Flat:
         index.add(vectors)
         return index
 
-    def effort(self, n: int, selector: Any) -> Any:
+    def search_parameters(self, n: int, selector: Any) -> Any:
         """See `FaissKind`."""
         return faiss_library().SearchParameters(sel=selector)
 
 
 @dataclass(frozen=True)
 class Hnsw:
-    """A graph of neighbours (Malkov and Yashunin 2018). Raises OptionError for numbers below 1."""
+    """HNSW graph (Malkov and Yashunin 2018). Raises OptionError for numbers below 1."""
 
     name: ClassVar[str] = "hnsw"
-    neighbours: int = 16
-    build_effort: int = 100
-    search_effort: int = 200  # candidates kept while searching, or as many as are asked for
+    neighbours: int = 16  # M
+    build_effort: int = 100  # efConstruction
+    search_effort: int = 200  # efSearch: candidates kept while searching; n, if that is more
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Validate the numbers."""
         _check_positive(self, "neighbours", "build_effort", "search_effort")
 
     def build(self, vectors: Float32Array) -> Any:
@@ -65,21 +65,21 @@ class Hnsw:
         index.add(vectors)
         return index
 
-    def effort(self, n: int, selector: Any) -> Any:
+    def search_parameters(self, n: int, selector: Any) -> Any:
         """See `FaissKind`."""
         return faiss_library().SearchParametersHNSW(efSearch=max(self.search_effort, n), sel=selector)
 
 
 @dataclass(frozen=True)
 class Ivf:
-    """Lists of vectors around centres, the nearest of which are scanned. Raises OptionError for numbers below 1."""
+    """Inverted lists around centroids, of which the nearest are scanned. Raises OptionError for numbers below 1."""
 
     name: ClassVar[str] = "ivf"
     n_lists: int = 256  # or as many as there are vectors
     n_probes: int = 32
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Validate the numbers."""
         _check_positive(self, "n_lists", "n_probes")
 
     def build(self, vectors: Float32Array) -> Any:
@@ -93,7 +93,7 @@ class Ivf:
         index.add(vectors)
         return index
 
-    def effort(self, n: int, selector: Any) -> Any:
+    def search_parameters(self, n: int, selector: Any) -> Any:
         """See `FaissKind`."""
         return faiss_library().SearchParametersIVF(nprobe=self.n_probes, sel=selector)
 
@@ -104,4 +104,4 @@ KINDS: dict[str, type[Flat] | type[Hnsw] | type[Ivf]] = {kind.name: kind for kin
 def _check_positive(kind: Any, *names: str) -> None:
     for name in names:
         if getattr(kind, name) < 1:
-            raise OptionError(f"{name}={getattr(kind, name)} of {kind.name} finds nothing; give 1 or more")
+            raise OptionError(f"{name} of {kind.name} must be 1 or more, got {getattr(kind, name)}")

@@ -1,4 +1,4 @@
-"""The parts of a Parquet file that is written piece by piece, in a folder beside it, until they are joined."""
+"""Parts of a Parquet file that is written piece by piece, in a folder beside it, until they are joined."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from nestrec.atomic.workspace import remove_leftovers
 from nestrec.errors import OptionError
 
 _DATABASE_MEMORY = "256MB"
-_QUESTION, _JOINED, _LOCK = "question.json", "joined.json", "lock"
+_REQUEST, _JOINED, _LOCK = "request.json", "joined.json", "lock"
 
 
 class Parts:
-    """The folder of parts and the file they become; locked in a `with` block."""
+    """The folder of parts and the file they are joined to; locked in a `with` block."""
 
     def __init__(self, path: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
         self._path, self._identity, self._overwrite = path, identity, overwrite
@@ -41,21 +41,21 @@ class Parts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Free the folder; without a part it is removed."""
+        """Unlock the folder; remove it if it has no part."""
         if not any(self._folder.glob("part-*")):
             shutil.rmtree(self._folder, ignore_errors=True)
         with suppress(OSError):
             self._lock.release(delete=True)
 
     def begin(self, resume: bool) -> int | None:
-        """Throw away what must not be gone on from; return the number of rows where the file is whole already."""
-        described = self._folder / _QUESTION
+        """Delete parts of an earlier run unless resumed; return the number of rows if the file is complete already."""
+        described = self._folder / _REQUEST
         remove_leftovers(self._path.parent, self._path.name)
         if resume and described.exists():
             if _read(described) != self._identity:
                 raise OptionError(
-                    f"{self._folder} holds answers to another question or of another model; ask the same, or leave "
-                    "resume out to begin anew"
+                    f"{self._folder} must hold parts of the same request and model to be resumed; repeat that "
+                    "request, or start again without resume"
                 )
             whole = self._joined()
             if whole is not None:
@@ -73,7 +73,7 @@ class Parts:
         return self._part(number).is_file()
 
     def write(self, number: int, columns: dict[str, npt.NDArray[Any]]) -> None:
-        """Write a part, whole or not at all."""
+        """Write a part atomically."""
         with atomic_file(self._part(number), overwrite=True) as partial:
             self._copy(partial, lambda database: database.from_query(block_of(database, columns)))
 
@@ -82,10 +82,10 @@ class Parts:
         files = [str(part) for part in sorted(self._folder.glob("part-*.parquet"))]
         with atomic_file(self._path, overwrite=self._overwrite) as partial:
             n_rows = self._copy(partial, lambda database: database.read_parquet(files))
-            # Before the file gets its name: a run that is killed after that must know it again.
-            told = {"rows": n_rows, **_identity_of(partial)}
+            # Before the file gets its name, so that a run that resumes after a kill recognises it.
+            joined = {"rows": n_rows, **_identify(partial)}
             with atomic_file(self._folder / _JOINED, overwrite=True) as described:
-                described.write_text(json.dumps(told), encoding="utf-8")
+                described.write_text(json.dumps(joined), encoding="utf-8")
         self._remove()
         return n_rows
 
@@ -97,21 +97,21 @@ class Parts:
             return
         known = self._folder.is_dir() and all(_is_own(entry.name) for entry in self._folder.iterdir())
         if not known:
-            raise OptionError(f"{self._folder} holds something else than parts; move it or name another file")
+            raise OptionError(f"{self._folder} must hold nothing but parts; move it or name another file")
 
     def _joined(self) -> int | None:
-        """Return the rows of the file, where an earlier run joined it from these parts and was killed thereafter."""
-        told = _read(self._folder / _JOINED)
-        if not isinstance(told, dict) or not self._path.exists():
+        """Return the number of rows of a file that an earlier run joined from these parts before it was killed."""
+        joined = _read(self._folder / _JOINED)
+        if not isinstance(joined, dict) or not self._path.exists():
             return None
-        rows = told.pop("rows", None)
-        return rows if told == _identity_of(self._path) else None
+        rows = joined.pop("rows", None)
+        return rows if joined == _identify(self._path) else None
 
     def _remove(self) -> None:
-        """Delete the parts, the question last: a folder without it is begun anew."""
+        """Delete the parts, the request last: a folder without it is not resumed."""
         for path in sorted(self._folder.glob("part-*")):
             path.unlink(missing_ok=True)
-        for name in (_JOINED, _QUESTION):
+        for name in (_JOINED, _REQUEST):
             (self._folder / name).unlink(missing_ok=True)
 
     def _copy(self, partial: Path, query: Callable[[Any], Any]) -> int:
@@ -120,7 +120,7 @@ class Parts:
         settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _DATABASE_MEMORY, "threads": "1"}
         try:
             with duckdb.connect(config=settings) as database:
-                database.execute("SET enable_progress_bar = false")  # standard output is for answers
+                database.execute("SET enable_progress_bar = false")  # standard output is for results
                 table = query(database)
                 n_rows = int(table.count("*").fetchall()[0][0])
                 table.write_parquet(str(partial))
@@ -130,22 +130,22 @@ class Parts:
 
 
 def parts_folder(path: Path) -> Path:
-    """Return where the parts of a file lie until it is whole."""
+    """Return the folder of the parts of a file."""
     return path.with_name(f"{path.name}.parts")
 
 
 def _is_own(name: str) -> bool:
-    return name in (_QUESTION, _JOINED, _LOCK) or name.startswith((".part-", "part-", f".{_QUESTION}", f".{_JOINED}"))
+    return name in (_REQUEST, _JOINED, _LOCK) or name.startswith((".part-", "part-", f".{_REQUEST}", f".{_JOINED}"))
 
 
-def _identity_of(path: Path) -> dict[str, int]:
-    """Return what tells a file from any other, also after it was renamed."""
+def _identify(path: Path) -> dict[str, int]:
+    """Return what identifies a file, also after it is renamed."""
     found = path.stat()
     return {"inode": found.st_ino, "size": found.st_size, "modified": found.st_mtime_ns}
 
 
 def _read(document: Path) -> Any:
-    """Return what a file of JSON holds; None where it cannot be read."""
+    """Return the content of a JSON file; None if it cannot be read."""
     try:
         return json.loads(document.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -155,8 +155,8 @@ def _read(document: Path) -> Any:
 def block_of(database: Any, columns: dict[str, npt.NDArray[Any]]) -> str:
     """Register columns with duckdb and return the query that reads them.
 
-    Text goes as Python strings, since duckdb knows nothing of numpy's StringDType, and is named as text: a block in
-    which nobody has an item left would have no type otherwise.
+    Text is passed as Python strings, since duckdb does not support NumPy's StringDType, and cast: a block without rows
+    would have no type otherwise.
     """
     is_text = {name: column.dtype.kind == "T" for name, column in columns.items()}
     plain = {name: column.astype(object) if is_text[name] else column for name, column in columns.items()}

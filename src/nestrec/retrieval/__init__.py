@@ -1,1 +1,1 @@
-"""Retrieval: which ids a question names, and the best answers to it, exact or through a funnel."""
+"""Retrieval: maximum inner product search, exact or through a funnel of shortlists."""

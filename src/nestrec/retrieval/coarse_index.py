@@ -1,7 +1,7 @@
-"""A screen: a compact copy of the first numbers of every item, walked to find what few items need exact scores.
+"""Coarse index: quantized prefixes of all items, scanned to find the few candidates that need full-width scores.
 
-It holds a prefix of the vectors, of a trained width or after a rotation, in one of three storages, in the order of
-falling length or cell by cell. All its arrays may be views of a file.
+It holds a prefix of the vectors, of a trained width or after an SVD rotation, in one of three storages, by descending
+norm or cell by cell; optionally refinement codes, a wider second stage. All its arrays may be views of a file.
 """
 
 from __future__ import annotations
@@ -16,44 +16,45 @@ import numpy.typing as npt
 
 from nestrec.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.errors import ModelFileError
-from nestrec.kernels.search.code_blocks import SHELF, CodeBlocks, Weights
-from nestrec.retrieval.bounds import check_range, vector_lengths, weights
+from nestrec.kernels.search.code_blocks import BLOCK, BoundTerms, CodeBlocks
+from nestrec.norms import norms
+from nestrec.retrieval.bounds import check_range, compute_bound_terms
 from nestrec.retrieval.cells import Cells
-from nestrec.retrieval.quantization import Storage, coded_queries
+from nestrec.retrieval.quantization import Storage, quantize_queries
 from nestrec.retrieval.refinement_codes import RefinementCodes
-from nestrec.retrieval.validate_index import validate_screen
+from nestrec.retrieval.validate_index import validate_index
 from nestrec.svd_rotation import Rotation
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """Queries as a screen takes them."""
+class EncodedQueries:
+    """Queries as a scan takes them."""
 
     codes: npt.NDArray[Any]
-    weights: Weights
+    bound_terms: BoundTerms
 
 
 @dataclass(frozen=True, eq=False)
 class CoarseIndex:
-    """The shelves, how their numbers are kept, and what else a query must become."""
+    """Code blocks, their storage, and how queries are rotated and quantized for them."""
 
-    shelves: CodeBlocks
+    blocks: CodeBlocks
     storage: Storage
-    width: int  # numbers of an item on the shelves
-    full_width: int  # numbers of the vectors that it stands for
+    width: int  # dimensions with codes
+    full_width: int  # dimensions of the vectors
     cells: Cells
-    axes: Rotation | None
-    places: Int32Array  # (n_items,) where each item stands
-    rows: RefinementCodes | None = None  # more numbers of each item, for what passes the shelves
+    rotation: Rotation | None
+    positions: Int32Array  # (n_items,) position of each item in the blocks
+    refinement: RefinementCodes | None = None
 
     @property
     def n_items(self) -> int:
-        """How many items there are."""
-        return len(self.places)
+        """Number of items."""
+        return len(self.positions)
 
     @property
     def n_steps(self) -> int:
-        """Steps that the numbers of an item take."""
+        """Steps of an item's codes."""
         return self.storage.steps(self.width)
 
     @property
@@ -62,73 +63,80 @@ class CoarseIndex:
         return sum(array.nbytes for array in self.arrays().values())
 
     @cached_property
-    def standing(self) -> Int64Array:
-        """A bit for each place, (n_shelves,), 1 where an item stands."""
-        return _packed(self.shelves.names >= 0)
+    def used_bits(self) -> Int64Array:
+        """One bit for each position, (n_blocks,), 1 where there is an item."""
+        return _pack_bits(self.blocks.items >= 0)
 
-    def words(self, allowed: BoolArray) -> Int64Array:
-        """Return a bit for each place, (n_shelves,), 1 where an item stands that may be returned."""
-        names = self.shelves.names
-        return _packed((names >= 0) & allowed[names])
+    def allowed_bits(self, allowed: BoolArray) -> Int64Array:
+        """Return a bit for each position, (n_blocks,), 1 where there is an item that may be returned."""
+        items = self.blocks.items
+        return _pack_bits((items >= 0) & allowed[items])
 
     def rotate(self, queries: Float32Array) -> Float64Array:
         """Return queries, float64, in the rotation of the index."""
         doubles = queries[:, : self.full_width].astype(np.float64)
-        return doubles if self.axes is None else doubles @ self.axes.of_queries
+        return doubles if self.rotation is None else doubles @ self.rotation.of_queries
 
-    def asked(self, queries: Float32Array, *, exact: bool, side_by_side: int) -> Asked:
-        """Return queries with the weights of upper bounds (`exact`) or of plain estimates.
+    def encode(self, queries: Float32Array, *, exact: bool, group_size: int) -> EncodedQueries:
+        """Return quantized queries with the terms of upper bounds (`exact`) or of estimates.
 
-        Raises DataError where a product may be beyond the range of float32.
+        Raises DataError where an inner product may exceed the range of float32.
         """
-        turned = self.rotate(queries)
-        found = coded_queries(self.storage, turned[:, : self.width], side_by_side)
-        lengths = vector_lengths(queries[:, : self.full_width])
-        check_range(lengths, self.cells.longest)
-        n = -(-len(queries) // side_by_side) * side_by_side
-        return Asked(found.codes, weights(turned, found, self.width, lengths, exact=exact, n=n))
+        rotated = self.rotate(queries)
+        quantized = quantize_queries(self.storage, rotated[:, : self.width], group_size)
+        query_norms = norms(queries[:, : self.full_width])
+        check_range(query_norms, self.cells.max_norms)
+        n = -(-len(queries) // group_size) * group_size
+        terms = compute_bound_terms(rotated, quantized, self.width, query_norms, exact=exact, n=n)
+        return EncodedQueries(quantized.codes, terms)
 
     def refine(self, keys: Int64Array, counts: Int64Array, queries: Float32Array, *, exact: bool) -> None:
-        """Put bounds (`exact`) or estimates by the rows into keys of items; without rows, leave them."""
-        if self.rows is not None:
-            lengths = vector_lengths(queries[:, : self.full_width])
-            self.rows.refine(keys, counts, self.rows.asked(self.rotate(queries), lengths, exact=exact))
+        """Replace the scores in keys by bounds (`exact`) or estimates of the refinement codes, if there are any."""
+        if self.refinement is not None:
+            query_norms = norms(queries[:, : self.full_width])
+            self.refinement.refine(keys, counts, self.rotate(queries), query_norms, exact=exact)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return all arrays by name, as they are saved."""
-        axes = {} if self.axes is None else self.axes._asdict()
-        rows = {} if self.rows is None else self.rows.arrays()
-        return {**self.shelves._asdict(), **self.cells.arrays(), **axes, **rows, "places": self.places}
+        rotation = {} if self.rotation is None else self.rotation._asdict()
+        refinement = {} if self.refinement is None else self.refinement.arrays()
+        return {**self.blocks._asdict(), **self.cells.arrays(), **rotation, **refinement, "positions": self.positions}
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return what the arrays do not say, as plain values."""
-        widths = {"width": self.width, "full_width": self.full_width, "rows": self.rows.width if self.rows else 0}
-        return {"storage": self.storage.value, **widths}
+        return {
+            "storage": self.storage.value,
+            "width": self.width,
+            "full_width": self.full_width,
+            "refinement_width": self.refinement.width if self.refinement else 0,
+        }
 
     @classmethod
-    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> CoarseIndex:
-        """Return the screen that these came from; raise ModelFileError for what is none.
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> CoarseIndex:
+        """Return the index of saved arrays and their description; raise ModelFileError if they do not form one.
 
         Everything that kernels rely on is validated here, so that no changed byte of a file leads one out of an array.
         """
         try:
-            return cls._restored(arrays, described)
+            return cls._from_arrays(arrays, description)
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             raise ModelFileError(
-                f"the model's screen is damaged or does not fit its manifest ({error}); plan it again: nestrec plan "
-                "MODEL"
+                f"the model's coarse index is damaged or does not fit its manifest ({error}); build it again: "
+                "nestrec plan MODEL"
             ) from error
 
     @classmethod
-    def _restored(cls, arrays: Mapping[str, npt.NDArray[Any]], described: Mapping[str, Any]) -> CoarseIndex:
-        storage, rows_width = Storage(described["storage"]), int(described.get("rows", 0))
-        width, full_width = int(described["width"]), int(described["full_width"])
-        validate_screen(arrays, storage, width, full_width, rows_width)
-        shelves = CodeBlocks(*(arrays[name] for name in CodeBlocks._fields))
-        axes = Rotation(arrays["of_queries"], arrays["of_items"]) if "of_queries" in arrays else None
-        rows = RefinementCodes.restored(arrays, rows_width) if rows_width else None
-        return cls(shelves, storage, width, full_width, Cells.restored(arrays), axes, arrays["places"], rows)
+    def _from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> CoarseIndex:
+        storage, refinement_width = Storage(description["storage"]), int(description.get("refinement_width", 0))
+        width, full_width = int(description["width"]), int(description["full_width"])
+        validate_index(arrays, storage, width, full_width, refinement_width)
+        blocks = CodeBlocks(*(arrays[name] for name in CodeBlocks._fields))
+        rotation = Rotation(arrays["of_queries"], arrays["of_items"]) if "of_queries" in arrays else None
+        refinement = RefinementCodes.from_arrays(arrays, refinement_width) if refinement_width else None
+        cells = Cells.from_arrays(arrays)
+        return cls(blocks, storage, width, full_width, cells, rotation, arrays["positions"], refinement)
 
 
-def _packed(places: BoolArray) -> Int64Array:
-    return np.packbits(places.reshape(-1, SHELF), axis=1, bitorder="little").view(np.int64).ravel()
+def _pack_bits(flags: BoolArray) -> Int64Array:
+    """Return a word of 64 bits for each block of flags."""
+    return np.packbits(flags.reshape(-1, BLOCK), axis=1, bitorder="little").view(np.int64).ravel()

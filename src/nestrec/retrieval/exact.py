@@ -1,9 +1,9 @@
-"""Exact retrieval by a screen: upper bounds from few bytes an item, exact scores for the few that could be best.
+"""Certified exact search: upper bounds from a few bytes an item, full-width scores of the few that could be best.
 
-A screen keeps the items of greatest upper bound; one with rows brings their bounds nearer, by more numbers of each.
-They are scored exactly, greatest bound first, until the k-th best score is above the next bound and above everything
-that the screen refused: then the answer is provably that of a full scan, bit for bit. Where the kept items do not
-suffice, more are kept; where that would be a large part of the catalogue, all are scored.
+The coarse scan keeps the items of greatest upper bound; refinement codes, if any, tighten these bounds. Candidates are
+reranked by descending bound until the k-th best score is above the next bound and above everything that the scan
+refused: that certifies the answer to be the full scan's, bit for bit. Where the candidates do not suffice, more are
+kept; where that would be a large part of the catalogue, all items are scored.
 """
 
 from __future__ import annotations
@@ -14,40 +14,42 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import BoolArray, Float32Array, Int64Array
-from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, settle
+from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, rerank_certified
 from nestrec.parallel.slices import counted_slices
 from nestrec.parallel.threads import resolve_threads
+from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.coarse_scan import Kept, Walk, walked
-from nestrec.retrieval.full_scan import scan
-from nestrec.retrieval.request import Request, Retrieved, Work, check_vectors, no_keys, request, retrieved
-from nestrec.retrieval.top_k import Exclusions
+from nestrec.retrieval.coarse_scan import scan_coarsely
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.full_scan import scan_all
+from nestrec.retrieval.ranking import Ranking, Work
+from nestrec.retrieval.request import Request, check_vectors, empty_keys, rank_keys, validate_request
 
-_MORE = 8  # times as many are kept where they did not suffice
+_GROWTH = 8  # times as many candidates where they did not suffice
 _LARGE_PART = 8  # an eighth of the items
 
 
 @dataclass(frozen=True, eq=False)
 class Exact:
-    """The best items of the full width, found by a screen of it or of a prefix, and proven."""
+    """Finds the best items of the full width by a coarse index, and certifies that none is missing."""
 
-    vectors: Float32Array  # (n_items, >= full width) float32: what the screen was built from
-    screen: CoarseIndex
-    n_kept: int | None = None  # items kept of each query at first; None: twice k and some, eight times that with rows
+    vectors: Float32Array  # (n_items, >= full width) float32: what the index was built from
+    index: CoarseIndex
+    n_candidates: int | None = None  # per query at first; None: 2 k + 64, eight times that with refinement codes
 
     def __post_init__(self) -> None:
-        """Check that the screen stands for these vectors."""
-        check_vectors(self.vectors, self.screen.n_items, self.screen.full_width)
+        """Validate that the index is one of these vectors."""
+        check_vectors(self.vectors, self.index.n_items, self.index.full_width)
 
     @property
     def n_items(self) -> int:
-        """How many items there are."""
+        """Number of items."""
         return len(self.vectors)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the screen."""
-        return self.screen.nbytes
+        """Bytes of the index."""
+        return self.index.nbytes
 
     def search(
         self,
@@ -58,52 +60,56 @@ class Exact:
         allow: npt.ArrayLike | None = None,
         deny: npt.ArrayLike | None = None,
         threads: int | None = None,
-    ) -> Retrieved:
+    ) -> Ranking:
         """See `Retriever`."""
-        width = self.screen.full_width
-        asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
-        return self._answer(asked, resolve_threads(threads))
+        width = self.index.full_width
+        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
+        return self._search(request, resolve_threads(threads))
 
-    def _answer(self, asked: Request, threads: int) -> Retrieved:
-        shown = min(asked.k, self.n_items)
-        best = no_keys(len(asked), shown)
-        open_rows, kept = np.arange(len(asked)), self._first_kept(shown)
-        screened = rescored = 0
-        while len(open_rows) and kept * _LARGE_PART <= self.n_items:
-            certain, n_screened, n_rescored = self._settled(asked.of(open_rows), kept, best, open_rows, threads)
-            screened, rescored = screened + n_screened, rescored + n_rescored
-            open_rows, kept = open_rows[~certain], kept * _MORE
-        result = retrieved(best, asked.k, Work(len(asked) * self.n_items, screened, rescored))
+    def _search(self, request: Request, threads: int) -> Ranking:
+        shown = min(request.k, self.n_items)
+        best = empty_keys(len(request), shown)
+        open_rows, n_candidates = np.arange(len(request)), self._first_candidates(shown)
+        scanned = reranked = 0
+        while len(open_rows) and n_candidates * _LARGE_PART <= self.n_items:
+            certified, n_scanned, n_reranked = self._certify(
+                request.select(open_rows), n_candidates, best, open_rows, threads
+            )
+            scanned, reranked = scanned + n_scanned, reranked + n_reranked
+            open_rows, n_candidates = open_rows[~certified], n_candidates * _GROWTH
+        reranked += len(open_rows) * self._n_allowed(request)
+        ranking = rank_keys(best, request.k, Work(len(request) * self.n_items, scanned, reranked))
         if len(open_rows):
-            rest = scan(asked.of(open_rows), self.vectors, self.screen.full_width, threads)
-            result.items[open_rows], result.scores[open_rows] = rest.items, rest.scores
-            work = result.work._replace(rescored=rescored + rest.work.rescored)
-            return result._replace(work=work)
-        return result
+            rest = scan_all(request.select(open_rows), self.vectors, self.index.full_width, threads)
+            ranking.ids[open_rows], ranking.scores[open_rows] = rest
+        return ranking
 
-    def _first_kept(self, k: int) -> int:
-        by_shelves = 2 * k + 64  # by rows it costs little to look at more, and another walk much
-        usual = by_shelves if self.screen.rows is None else _MORE * by_shelves
-        fitting = usual if usual * _LARGE_PART <= self.n_items else by_shelves
-        return max(fitting if self.n_kept is None else self.n_kept, k)
+    def _n_allowed(self, request: Request) -> int:
+        return self.n_items if request.allowed is None else int(request.allowed.sum())
 
-    def _settled(
-        self, asked: Request, kept: int, best: Int64Array, rows: Int64Array, threads: int
+    def _first_candidates(self, k: int) -> int:
+        by_blocks = 2 * k + 64  # refinement codes make more candidates cheap, and another scan costs much
+        usual = by_blocks if self.index.refinement is None else _GROWTH * by_blocks
+        fitting = usual if usual * _LARGE_PART <= self.n_items else by_blocks
+        return max(fitting if self.n_candidates is None else self.n_candidates, k)
+
+    def _certify(
+        self, request: Request, n_candidates: int, best: Int64Array, rows: Int64Array, threads: int
     ) -> tuple[BoolArray, int, int]:
-        """Answer the rows that so many kept items suffice for; return which, and how many pairs were scored."""
-        certain = np.zeros(len(asked), dtype=np.bool_)
-        rescored: list[int] = []
+        """Answer the rows that so many candidates suffice for; return which, and how many pairs were scored."""
+        certified = np.zeros(len(request), dtype=np.bool_)
+        k, reranked = best.shape[1], list[int]()
 
-        def finish(some: slice, found: Kept) -> None:
-            own, sure = no_keys(len(found.counts), best.shape[1]), certain[some]
-            self.screen.refine(found.keys, found.counts, asked.queries[some], exact=True)
-            queries, k = asked.queries[some], best.shape[1]
+        def rerank_candidates(some: slice, found: Candidates) -> None:
+            queries, own, sure = request.queries[some], empty_keys(len(found.counts), k), certified[some]
+            self.index.refine(found.keys, found.counts, queries, exact=True)
             for first, last in counted_slices(found.counts, PRODUCTS_AT_ONCE // queries.shape[1]):
                 part = slice(first, last)
-                kept, counts, floors = found.keys[part], found.counts[part], found.floors[part]
-                scored = settle(kept, counts, floors, queries[part], self.vectors, k, own[part], sure[part])
-                rescored.append(scored)
+                keys, counts, floors = (array[part] for array in found)
+                n = rerank_certified(keys, counts, floors, queries[part], self.vectors, k, own[part], sure[part])
+                reranked.append(n)
             best[rows[some]] = own
 
-        screened = walked(self.screen, asked, Walk(kept, exact=True, least=best.shape[1]), finish, threads)
-        return certain, screened, sum(rescored)
+        options = ScanOptions(n_candidates, exact=True, at_least=k)
+        scanned = scan_coarsely(self.index, request, options, rerank_candidates, threads)
+        return certified, scanned, sum(reranked)

@@ -1,4 +1,4 @@
-"""The one interface of everything that finds the best items of a query, and its plain version: score them all."""
+"""The interface of all retrievers, and the full scan, which scores every item."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Float32Array
-from nestrec.retrieval.request import Request, Retrieved, Work, check_vectors, request
-from nestrec.retrieval.top_k import Exclusions, top_k
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.ranking import Ranking, Work
+from nestrec.retrieval.request import Request, check_vectors, validate_request
+from nestrec.retrieval.top_k import top_k
 
 _NO_SCORE = np.float32(-np.inf)
 
 
 class Retriever(Protocol):
-    """Finds the k items of greatest inner product with each query."""
+    """Maximum inner product search: finds the k items of greatest inner product with each query."""
 
     @property
     def n_items(self) -> int:
-        """How many items there are."""
+        """Number of items."""
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it holds beside the vectors themselves."""
+        """Bytes it holds in addition to the vectors."""
 
     def search(
         self,
@@ -35,20 +37,21 @@ class Retriever(Protocol):
         allow: npt.ArrayLike | None = None,  # item indices that may be returned; None: all
         deny: npt.ArrayLike | None = None,  # item indices that must not be returned
         threads: int | None = None,  # None uses all processors
-    ) -> Retrieved:
+    ) -> Ranking:
         """Return the best k items of each query, best first, equal scores by item index.
 
-        Raises DataError for queries that are not finite, OptionError for what does not fit.
+        Ids of the ranking are item indices, int32. Raises DataError for queries that are not finite, OptionError for
+        arguments that do not fit.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class FullScan:
-    """Scores every item by all its numbers. Holds nothing; every other retriever is measured against it.
+    """Scores every item in all dimensions. Holds nothing; the baseline of every other retriever.
 
     >>> import numpy as np
-    >>> found = FullScan(np.eye(3, dtype=np.float32), 3).search([[0.0, 2.0, 1.0]], k=2)
-    >>> found.items.tolist(), found.scores.tolist()
+    >>> items, scores = FullScan(np.eye(3, dtype=np.float32), 3).search([[0.0, 2.0, 1.0]], k=2)
+    >>> items.tolist(), scores.tolist()
     ([[1, 2]], [[2.0, 1.0]])
     """
 
@@ -56,17 +59,17 @@ class FullScan:
     width: int
 
     def __post_init__(self) -> None:
-        """Check that the vectors have as many numbers."""
+        """Validate the shape of the vectors."""
         check_vectors(self.vectors, len(self.vectors), self.width)
 
     @property
     def n_items(self) -> int:
-        """How many items there are."""
+        """Number of items."""
         return len(self.vectors)
 
     @property
     def nbytes(self) -> int:
-        """Bytes beside the vectors: none."""
+        """Bytes in addition to the vectors: none."""
         return 0
 
     def search(
@@ -78,24 +81,24 @@ class FullScan:
         allow: npt.ArrayLike | None = None,
         deny: npt.ArrayLike | None = None,
         threads: int | None = None,
-    ) -> Retrieved:
+    ) -> Ranking:
         """See `Retriever`."""
-        asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=self.width)
-        return scan(asked, self.vectors, self.width, threads)
+        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=self.width)
+        return scan_all(request, self.vectors, self.width, threads)
 
 
-def scan(asked: Request, vectors: Float32Array, width: int, threads: int | None) -> Retrieved:
+def scan_all(request: Request, vectors: Float32Array, width: int, threads: int | None) -> Ranking:
     """Answer by scoring every item that may be returned."""
-    candidates = asked.candidates
+    candidates = request.candidates
     n = len(vectors) if candidates is None else len(candidates)
-    shown = min(asked.k, n)
-    found = top_k(
-        asked.queries, vectors, (width,), shown, candidates=candidates, excluded=asked.excluded, threads=threads
+    shown = min(request.k, n)
+    items, scores = top_k(
+        request.queries, vectors, width, shown, candidates=candidates, excluded=request.excluded, threads=threads
     )
-    work = Work(len(asked) * len(vectors), 0, len(asked) * n)
-    missing = ((0, 0), (0, asked.k - shown))
-    return Retrieved(
-        np.pad(found.items[:, 0], missing, constant_values=-1),
-        np.pad(found.scores[:, 0], missing, constant_values=_NO_SCORE),
-        work,
+    padding = ((0, 0), (0, request.k - shown))
+    return Ranking(
+        np.pad(items, padding, constant_values=-1),
+        np.pad(scores, padding, constant_values=_NO_SCORE),
+        np.arange(len(request)),
+        work=Work(len(request) * len(vectors), 0, len(request) * n),
     )

@@ -1,9 +1,9 @@
-"""A funnel of given sizes: a shortlist by few numbers, narrowed width by width, each adding only its new numbers.
+"""Funnel search: a shortlist by few dimensions, narrowed width by width, each stage adding only its new dimensions.
 
-Inner products add up: the score at width 32 is the score at width 16 plus the products of 16 more numbers. Where the
-screen holds float32 numbers of the model itself, they are not read again; where it holds coded ones, the first stage
-after it starts from nothing. A stage of the width of the screen's rows is scored by them. The last stage is the full
-width, so scores are exact; what the shortlist missed is not found. `Exact` finds everything.
+Inner products add up: the score at width 32 is the score at width 16 plus the products of 16 more dimensions. Where the
+coarse index holds the model's own float32 values, they are not read again; after quantized ones, the first stage starts
+from nothing. A stage of the width of the refinement codes is scored by these. The last stage is the full width, so
+scores are exact; items that a shortlist misses are not found. `Exact` finds all.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
-from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, extend, trim, write_all
+from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, cut_to_best, rerank, write_ranking
 from nestrec.parallel.slices import counted_slices
 from nestrec.parallel.threads import resolve_threads
+from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.coarse_scan import Kept, Walk, walked
+from nestrec.retrieval.coarse_scan import scan_coarsely
+from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.quantization import Storage
-from nestrec.retrieval.request import Retrieved, Work, check_vectors, no_keys, request, retrieved
-from nestrec.retrieval.top_k import Exclusions
+from nestrec.retrieval.ranking import Ranking, Work
+from nestrec.retrieval.request import check_vectors, empty_keys, rank_keys, validate_request
 
 
 class Stage(NamedTuple):
-    """Scores at a width, and how many of the best go on; fewer than k never do."""
+    """Scores at a width, and the size of the shortlist they leave; never fewer than k."""
 
     width: int
     shortlist: int
@@ -35,39 +37,40 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Funnel:
-    """The best items that shortlists of these sizes let through.
+    """Finds the best items among those that pass shortlists of given sizes.
 
-    Raises OptionError for widths that do not ascend to less than the full one (rows may have all of it), or an empty
-    shortlist.
+    Raises OptionError for stage widths that do not ascend to less than the full one (refinement codes may have all of
+    it), and for an empty shortlist.
     """
 
-    vectors: Float32Array  # (n_items, >= full width) float32: what the screen was built from
-    screen: CoarseIndex
-    shortlist: int  # items that the screen lets through; in a large catalogue, about so many
-    stages: tuple[Stage, ...] = ()  # between the screen and the full width
-    share: float = 1.0  # of the shelves that a screen with clusters visits at most, best cells first
+    vectors: Float32Array  # (n_items, >= full width) float32: what the index was built from
+    index: CoarseIndex
+    shortlist: int  # items that pass the coarse scan; in a large catalogue, about so many
+    stages: tuple[Stage, ...] = ()  # between the coarse scan and the full width
+    share: float = 1.0  # of the code blocks that an index with clusters visits at most, best cells first
 
     def __post_init__(self) -> None:
-        """Check the sizes, and that the screen stands for these vectors."""
-        check_vectors(self.vectors, self.screen.n_items, self.screen.full_width)
-        own = [stage.width for stage in self.stages if not self._by_rows(stage)]
-        widths = [0, *own, self.screen.full_width]
+        """Validate the sizes, and that the index is one of these vectors."""
+        check_vectors(self.vectors, self.index.n_items, self.index.full_width)
+        own = [stage.width for stage in self.stages if not self._is_refinement(stage)]
+        widths = [0, *own, self.index.full_width]
         if any(low >= high for low, high in pairwise(widths)):
-            raise OptionError(f"widths of stages ascend and end below {widths[-1]}; got {widths[1:-1]}")
-        if min([self.shortlist, *(stage.shortlist for stage in self.stages)]) < 1:
-            raise OptionError("an empty shortlist lets nothing through; give 1 or more")
+            raise OptionError(f"widths of stages must ascend and be below {widths[-1]}, got {widths[1:-1]}")
+        shortlists = [self.shortlist, *(stage.shortlist for stage in self.stages)]
+        if min(shortlists) < 1:
+            raise OptionError(f"shortlists must be 1 or more, got {', '.join(map(str, shortlists))}")
         if not 0.0 < self.share <= 1.0:
-            raise OptionError(f"share={self.share} of the shelves; give more than 0, at most 1")
+            raise OptionError(f"share must be above 0 and at most 1, got {self.share}")
 
     @property
     def n_items(self) -> int:
-        """How many items there are."""
+        """Number of items."""
         return len(self.vectors)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the screen."""
-        return self.screen.nbytes
+        """Bytes of the index."""
+        return self.index.nbytes
 
     def search(
         self,
@@ -78,45 +81,46 @@ class Funnel:
         allow: npt.ArrayLike | None = None,
         deny: npt.ArrayLike | None = None,
         threads: int | None = None,
-    ) -> Retrieved:
+    ) -> Ranking:
         """See `Retriever`; items that a shortlist left out are missing."""
-        width = self.screen.full_width
-        asked = request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
-        shown = min(asked.k, self.n_items)
-        best, rescored = no_keys(len(asked), shown), [0]
-        walk = Walk(min(self.n_items, max(self.shortlist, shown)), exact=False, least=shown, share=self.share)
+        width = self.index.full_width
+        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
+        shown = min(request.k, self.n_items)
+        best, reranked = empty_keys(len(request), shown), list[int]()
+        shortlist = min(self.n_items, max(self.shortlist, shown))
 
-        def finish(some: slice, found: Kept) -> None:
-            trim(found.keys, found.counts, walk.n_kept)
-            begin, queries = self._held, asked.queries[some]
+        def narrow(some: slice, found: Candidates) -> None:
+            cut_to_best(found.keys, found.counts, shortlist)
+            begin, queries = self._n_scored, request.queries[some]
             for stage in self.stages:
                 kept = max(stage.shortlist, shown)
-                if self._by_rows(stage):
-                    self.screen.refine(found.keys, found.counts, queries, exact=False)
-                    trim(found.keys, found.counts, kept)
+                if self._is_refinement(stage):
+                    self.index.refine(found.keys, found.counts, queries, exact=False)
+                    cut_to_best(found.keys, found.counts, kept)
                     begin = 0
                 else:
-                    self._extend(found, queries, begin, stage.width, kept)
+                    self._rerank(found, queries, begin, stage.width, kept)
                     begin = stage.width
-            rescored.append(self._extend(found, queries, begin, width, shown))
-            write_all(found.keys, found.counts, best[some])
+            reranked.append(self._rerank(found, queries, begin, width, shown))
+            write_ranking(found.keys, found.counts, best[some])
 
-        screened = walked(self.screen, asked, walk, finish, resolve_threads(threads))
-        return retrieved(best, asked.k, Work(len(asked) * self.n_items, screened, sum(rescored)))
+        options = ScanOptions(shortlist, exact=False, at_least=shown, share=self.share)
+        scanned = scan_coarsely(self.index, request, options, narrow, resolve_threads(threads))
+        return rank_keys(best, request.k, Work(len(request) * self.n_items, scanned, sum(reranked)))
 
-    def _extend(self, found: Kept, queries: Float32Array, begin: int, end: int, kept: int) -> int:
-        """Add the numbers from begin to end to the scores and keep the best; return how many scores were extended."""
+    def _rerank(self, found: Candidates, queries: Float32Array, begin: int, end: int, kept: int) -> int:
+        """Add dimensions begin to end to the scores and keep the best; return the number of items scored."""
         n_scored = 0
         for first, last in counted_slices(found.counts, PRODUCTS_AT_ONCE // end):
             part = slice(first, last)
-            n_scored += extend(found.keys[part], found.counts[part], queries[part], self.vectors, begin, end, kept)
+            n_scored += rerank(found.keys[part], found.counts[part], queries[part], self.vectors, begin, end, kept)
         return n_scored
 
-    def _by_rows(self, stage: Stage) -> bool:
-        return self.screen.rows is not None and stage.width == self.screen.rows.width
+    def _is_refinement(self, stage: Stage) -> bool:
+        return self.index.refinement is not None and stage.width == self.index.refinement.width
 
     @property
-    def _held(self) -> int:
-        """How many of the model's own numbers are in the screen's estimates."""
-        as_they_are = self.screen.storage is Storage.FLOAT32 and self.screen.axes is None
-        return self.screen.width if as_they_are else 0
+    def _n_scored(self) -> int:
+        """Dimensions whose exact products are in the estimates of the coarse scan."""
+        unchanged = self.index.storage is Storage.FLOAT32 and self.index.rotation is None
+        return self.index.width if unchanged else 0

@@ -1,4 +1,4 @@
-"""From the ids a caller names to rows of the model: unknown ones raise, or are left out and reported."""
+"""Look up ids in a model's vocabularies: unknown ones raise, or are left out and reported."""
 
 from __future__ import annotations
 
@@ -16,78 +16,74 @@ from nestrec.errors import OptionError, UnknownIdError
 Unknown = Literal["raise", "skip"]
 Ids = npt.ArrayLike | Iterable[Any]  # one id, or many: list, array, Series, set, iterator
 
-_NAMED = 5  # unknown ids that an error names
+_MOST_SHOWN = 5  # unknown ids in an error
 
 
-class Found(NamedTuple):
-    """The rows of the ids asked for."""
+class LookedUp(NamedTuple):
+    """Rows of the given ids."""
 
-    rows: Int32Array  # (n_known,) in the order asked
+    rows: Int32Array  # (n_known,) in the given order
     ids: IdArray  # (n_known,) the vocabulary's ids of these rows
-    skipped: IdArray  # (n_unknown,) as they were asked for
-    single: bool  # one id was given by itself, not in a list
+    skipped: IdArray  # (n_unknown,) as they were given
+    single: bool  # one id by itself, not in a list
 
 
-def find(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Found:
-    """Return the rows of one id or of a list of ids; `noun` (user, item) is for the error's sentence.
+def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> LookedUp:
+    """Return the rows of one id or of a list of ids; `noun` (user, item) is used in errors.
 
     Raises UnknownIdError for ids that the vocabulary does not hold, unless `unknown` is "skip".
     """
     if unknown not in ("raise", "skip"):
-        raise OptionError(f'unknown={unknown!r} is no choice; give "raise" or "skip"')
+        raise OptionError(f'unknown must be "raise" or "skip", got {unknown!r}')
     if ids is None or isinstance(ids, (Mapping, type)):
-        raise OptionError(f"{noun} ids must be one id or a list of them, got {_shown(ids)}")
-    asked = canonicalize_ids(_listed(ids))
-    if asked.ndim > 1:
-        raise OptionError(f"{noun} ids are one id or a list of them, not {asked.ndim} dimensions; flatten them first")
-    flat = asked.reshape(-1)
+        raise OptionError(f"{noun} ids must be one id or a list of them, got {_describe(ids)}")
+    given = canonicalize_ids(_as_list(ids))
+    if given.ndim > 1:
+        raise OptionError(f"{noun} ids must be one id or a list of them, got {given.ndim} dimensions; flatten them")
+    flat = given.reshape(-1)
     rows = vocabulary.index_of(flat)
     known = rows >= 0
     if unknown == "raise" and not known.all():
-        raise UnknownIdError(_sentence(vocabulary, flat[~known], noun))
-    return Found(rows[known], vocabulary.ids_at(rows[known]), flat[~known], asked.ndim == 0)
+        raise UnknownIdError(_describe_unknown(vocabulary, flat[~known], noun))
+    return LookedUp(rows[known], vocabulary.ids_at(rows[known]), flat[~known], given.ndim == 0)
 
 
-def allowed_rows(vocabulary: Vocabulary, allow: Ids | None, deny: Ids | None, unknown: Unknown) -> Found | None:
-    """Return the items left by an allow-list and a deny-list, ascending; None where neither is given."""
+def look_up_allowed(vocabulary: Vocabulary, allow: Ids | None, deny: Ids | None, unknown: Unknown) -> LookedUp | None:
+    """Return the items that an allow-list and a deny-list leave, ascending; None where neither is given."""
     if allow is None and deny is None:
         return None
-    kept = np.ones(len(vocabulary), dtype=np.bool_)
+    kept = np.full(len(vocabulary), allow is None)
     skipped: list[IdArray] = []
-    if allow is not None:
-        allowed = find(vocabulary, allow, "item", unknown)
-        kept[:] = False
-        kept[allowed.rows] = True
-        skipped.append(allowed.skipped)
-    if deny is not None:
-        denied = find(vocabulary, deny, "item", unknown)
-        kept[denied.rows] = False
-        skipped.append(denied.skipped)
+    for ids, keep in ((allow, True), (deny, False)):
+        if ids is not None:
+            found = look_up(vocabulary, ids, "item", unknown)
+            kept[found.rows] = keep
+            skipped.append(found.skipped)
     rows = np.flatnonzero(kept).astype(np.int32)
-    return Found(rows, vocabulary.ids_at(rows), _joined(skipped), single=False)
+    return LookedUp(rows, vocabulary.ids_at(rows), _join(skipped), single=False)
 
 
-def _listed(ids: Ids) -> Any:
+def _as_list(ids: Ids) -> Any:
     return list(ids) if isinstance(ids, (Set, Iterator, KeysView, ValuesView)) else ids
 
 
-def _shown(ids: object) -> str:
+def _describe(ids: object) -> str:
     return "None" if ids is None else f"a {type(ids).__name__}"
 
 
-def _joined(parts: list[IdArray]) -> IdArray:
+def _join(parts: list[IdArray]) -> IdArray:
     filled = [part for part in parts if len(part)]
     if not filled:
         return parts[0]
     return filled[0] if len(filled) == 1 else canonicalize_ids([value for part in filled for value in part.tolist()])
 
 
-def _sentence(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> str:
-    named = ", ".join(map(repr, unknown[:_NAMED].tolist()))
-    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-    verb = f"{noun} id {named} is" if len(unknown) == 1 else f"{noun} ids {named}{more} are"
+def _describe_unknown(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> str:
+    shown = ", ".join(map(repr, unknown[:_MOST_SHOWN].tolist()))
+    more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
+    subject = f"{noun} id {shown} is" if len(unknown) == 1 else f"{noun} ids {shown}{more} are"
     example = vocabulary.ids[:1].tolist()
     return (
-        f"{verb} unknown to the model, which knows {len(vocabulary)} {noun}s, such as {example[0]!r}; "
+        f"{subject} unknown to the model, which knows {len(vocabulary)} {noun}s, such as {example[0]!r}; "
         'correct the ids, or pass unknown="skip" to leave unknown ones out'
     )

@@ -1,10 +1,10 @@
-"""What a retrieval returns: ids and scores, best first, and which queries they answer."""
+"""The result of a search: ids and scores, best first, and the queries that they answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,37 @@ from nestrec.arrays import Float32Array, Int64Array
 from nestrec.data.ids import IdArray
 
 
+def _no_ids() -> IdArray:
+    return np.zeros(0, dtype=np.int64)
+
+
+class Work(NamedTuple):
+    """What a search computed, summed over its queries."""
+
+    possible: int  # pairs of a query and an item
+    scanned: int  # of them, scored by the codes of a coarse index
+    reranked: int  # of them, scored in all dimensions
+
+    @property
+    def pruned(self) -> float:
+        """Share of the possible pairs that were never scored in all dimensions.
+
+        Not below 0, though a certified search in several rounds scores some pairs more than once.
+        """
+        return max(0.0, 1.0 - self.reranked / self.possible) if self.possible else 0.0
+
+
+_NO_WORK = Work(0, 0, 0)
+
+
 @dataclass(frozen=True, eq=False)
 class Ranking:
     """The best ids of each query with their scores; unpacks as `ids, scores = ranking`.
 
     For one query the arrays are as long as what is left to return, at most k. For many they are (n_queries, k), and a
-    row with less than k to return is filled up: score minus infinity and id -1 (the smallest 64-bit number where -1 is
-    an id itself), or empty text. `rows` and `columns` leave the filling out.
+    row with fewer than k to return is padded: score minus infinity and id -1 (the smallest 64-bit number where -1 is an
+    id itself), or empty text. `rows` and `columns` leave the padding out. Retrievers return it with item indices as ids
+    and row numbers as queries.
 
     >>> import nestrec
     >>> model = nestrec.NestedEmbeddings.from_arrays([[1.0, 0.0]], [[2.0, 1.0], [3.0, 1.0]], widths=[1, 2])
@@ -28,28 +52,35 @@ class Ranking:
     ([[1, 0, -1]], [[3.0, 2.0, -inf]])
     """
 
-    ids: IdArray  # (n_queries, k), or (at most k,) for a single query
-    scores: Float32Array  # the same shape
-    queries: IdArray  # (n_queries,) the ids asked for, unknown ones left out
-    skipped: IdArray  # (n_skipped,) ids asked for that the model does not know; empty unless unknown="skip"
-    skipped_items: IdArray  # (n_skipped_items,) such ids among those allowed and denied
+    ids: IdArray
+    """(n_queries, k), or (at most k,) for a single query."""
+    scores: Float32Array
+    """Of the same shape."""
+    queries: IdArray
+    """(n_queries,) the ids of the queries, unknown ones left out."""
+    skipped: IdArray = field(default_factory=_no_ids)
+    """(n_skipped,) query ids that the model does not know; empty unless unknown="skip"."""
+    skipped_items: IdArray = field(default_factory=_no_ids)
+    """(n_skipped_items,) such ids in allow- and deny-lists."""
+    work: Work = _NO_WORK
+    """What the search computed; 0 where it was not counted."""
 
     def rows(self) -> Iterator[tuple[Any, IdArray, Float32Array]]:
-        """Yield each query's id with its ids and scores, filling left out."""
+        """Yield each query's id with its ids and scores, without padding."""
         for query, ids, scores in zip(self.queries.tolist(), self._by_query(self.ids), self._scores(), strict=True):
             left = scores > -np.inf
             yield query, ids[left], scores[left]
 
     def columns(self) -> tuple[IdArray, IdArray, Int64Array, Float32Array]:
-        """Return the query, the id, its rank from 1 and its score of every answer, as four columns of one table."""
+        """Return query, id, rank from 1 and score of every answer, as four columns of one table."""
         scores = self._scores()
         left = scores > -np.inf
-        query, place = np.nonzero(left)
-        return self.queries[query], self._by_query(self.ids)[left], place + 1, scores[left]
+        query, position = np.nonzero(left)
+        return self.queries[query], self._by_query(self.ids)[left], position + 1, scores[left]
 
     @property
     def n_unanswered(self) -> int:
-        """How many queries nothing is left to return for, as for a user who has met every item."""
+        """Number of queries for which nothing is left to return, as for a user who has seen every item."""
         return int((self._scores() == -np.inf).all(axis=1).sum())
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:

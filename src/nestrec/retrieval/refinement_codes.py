@@ -1,75 +1,67 @@
-"""Rows of items: a second, wider stage of a screen, for what passes the first; int8, with a scale for each item.
+"""Refinement codes: a second, wider stage of a coarse index for the candidates of its scan; int8, a scale per item.
 
-Of the full width, an estimate by a row is off by little and a bound by a row is near, so that hardly more than the best
-k have to be scored by all numbers of the vectors, which are four times as long and lie anywhere in memory.
+In the full width their estimates are nearly the scores and their bounds close, so that hardly more than the best k have
+to be reranked by the vectors, which are four times as long and lie anywhere in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Float64Array, Int32Array, Int64Array
-from nestrec.kernels.search.code_blocks import Weights
-from nestrec.kernels.search.refinement import PER_STEP, Rows, refine
-from nestrec.retrieval.bounds import ROUNDING, relative_error, vector_lengths, weights
-from nestrec.retrieval.quantization import Storage, coded_queries, coded_rows
+from nestrec.kernels.search.refinement import PER_STEP, ItemCodes, refine
+from nestrec.norms import norms
+from nestrec.retrieval.bounds import ROUNDING, compute_bound_terms, relative_error
+from nestrec.retrieval.quantization import Storage, quantize_queries, quantize_vectors
 
-_UPWARDS = 1.0 + 8 * ROUNDING  # what is rounded to float32 must not become less
-
-
-class RefinementQueries(NamedTuple):
-    """Queries as rows take them."""
-
-    codes: npt.NDArray[np.int16]  # flat
-    weights: Weights
+_UPWARDS = 1.0 + 8 * ROUNDING  # values rounded to float32 must not become smaller
 
 
 @dataclass(frozen=True, eq=False)
 class RefinementCodes:
-    """The first numbers of every item, along the axes of its screen."""
+    """Codes of a prefix of every item, in the rotation of its coarse index."""
 
-    width: int  # numbers of an item
-    rows: Rows
+    width: int
+    items: ItemCodes
 
     @classmethod
-    def empty(cls, n_items: int, width: int) -> RefinementCodes:
-        """Return rows that are to be filled."""
+    def allocate(cls, n_items: int, width: int) -> RefinementCodes:
+        """Return codes to be filled."""
         codes = np.zeros(n_items * _n_steps(width) * PER_STEP, dtype=np.int8)
-        return cls(width, Rows(codes, np.zeros((n_items, 4), dtype=np.float32)))
+        return cls(width, ItemCodes(codes, np.zeros((n_items, 4), dtype=np.float32)))
 
-    def fill(self, items: Int32Array, turned: Float64Array) -> None:
-        """Fill the rows of these items, whose vectors are (n, full width)."""
-        prefixes = turned[:, : self.width]
-        found = coded_rows(prefixes)
-        self.rows.codes.reshape(-1, _n_steps(self.width) * PER_STEP)[items, : self.width] = found.codes
-        reaches, errors = vector_lengths(found.decoded), vector_lengths(prefixes - found.decoded)
-        lengths = np.maximum(vector_lengths(turned), reaches)
-        bounded = [errors + relative_error(self.width) * reaches, vector_lengths(turned[:, self.width :]), lengths]
-        self.rows.parts[items, 0] = found.scales
-        self.rows.parts[items, 1:] = _UPWARDS * np.stack(bounded, axis=1)
+    def fill(self, items: Int32Array, rotated: Float64Array) -> None:
+        """Quantize these items, whose vectors are (n, full width)."""
+        prefixes = rotated[:, : self.width]
+        quantized = quantize_vectors(prefixes)
+        self.items.codes.reshape(-1, _n_steps(self.width) * PER_STEP)[items, : self.width] = quantized.codes
+        decoded_norms, errors = norms(quantized.decoded), norms(prefixes - quantized.decoded)
+        errors += relative_error(self.width) * decoded_norms
+        terms = [errors, norms(rotated[:, self.width :]), np.maximum(norms(rotated), decoded_norms)]
+        self.items.terms[items, 0] = quantized.scales
+        self.items.terms[items, 1:] = _UPWARDS * np.stack(terms, axis=1)
 
-    def asked(self, turned: Float64Array, lengths: Float64Array, *, exact: bool) -> RefinementQueries:
-        """Return queries, (n, full width), with the weights of upper bounds (`exact`) or of plain estimates."""
-        found = coded_queries(Storage.INT8, turned[:, : self.width], 1, PER_STEP)
-        return RefinementQueries(found.codes, weights(turned, found, self.width, lengths, exact=exact, n=len(turned)))
-
-    def refine(self, keys: Int64Array, counts: Int64Array, asked: RefinementQueries) -> None:
-        """Put bounds or estimates by the rows into keys of items, in the place of what they hold."""
-        refine(keys, counts, asked.codes, asked.weights, self.rows, _n_steps(self.width))
+    def refine(
+        self, keys: Int64Array, counts: Int64Array, rotated: Float64Array, query_norms: Float64Array, *, exact: bool
+    ) -> None:
+        """Replace the scores in keys of items by upper bounds (`exact`) or estimates of queries, (n, full width)."""
+        quantized = quantize_queries(Storage.INT8, rotated[:, : self.width], 1, PER_STEP)
+        terms = compute_bound_terms(rotated, quantized, self.width, query_norms, exact=exact, n=len(rotated))
+        refine(keys, counts, quantized.codes, terms, self.items, _n_steps(self.width))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return all arrays by name, as they are saved."""
-        return {f"row_{name}": array for name, array in self.rows._asdict().items()}
+        return {f"refinement_{name}": array for name, array in self.items._asdict().items()}
 
     @classmethod
-    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]], width: int) -> RefinementCodes:
-        """Return the rows that these came from; the arrays have been validated with those of the screen."""
-        return cls(width, Rows(*(arrays[f"row_{name}"] for name in Rows._fields)))
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], width: int) -> RefinementCodes:
+        """Return the codes of saved arrays, which were validated with those of the coarse index."""
+        return cls(width, ItemCodes(*(arrays[f"refinement_{name}"] for name in ItemCodes._fields)))
 
 
 def _n_steps(width: int) -> int:

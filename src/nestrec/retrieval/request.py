@@ -1,9 +1,9 @@
-"""What a retriever is asked, checked once at the door, and what it gives back."""
+"""Arguments of a search, validated once, and the ranking of its best keys."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,60 +12,37 @@ from nestrec.arguments import whole_number
 from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels.search.selection import NO_KEY, items_of, scores_of
-from nestrec.retrieval.top_k import Exclusions
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.ranking import Ranking, Work
 
 _SHORT_LIST = 1000
 _MOST_ANSWERS = 500_000_000  # 6 GB of ids and scores
 
 
-class Work(NamedTuple):
-    """What a search had to do, summed over its queries."""
-
-    possible: int  # pairs of a query and an item
-    screened: int  # of them, scored by few numbers
-    rescored: int  # of them, scored by all numbers
-
-    @property
-    def pruned(self) -> float:
-        """Share of the pairs that never needed all numbers of the item; divides by all pairs.
-
-        Never below 0, though a proof that took several attempts has scored some pairs more than once.
-        """
-        return max(0.0, 1.0 - self.rescored / self.possible) if self.possible else 0.0
-
-
-class Retrieved(NamedTuple):
-    """The best items of each query, best first; equal scores by item index."""
-
-    items: Int32Array  # (n_queries, k) item_index; -1 where fewer than k items are left
-    scores: Float32Array  # (n_queries, k) float32; minus infinity there
-    work: Work
-
-
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Queries that can be answered."""
+    """Validated queries with their filters."""
 
     queries: Float32Array  # (n_queries, width) float32, C-contiguous, finite
     k: int
     excluded: Exclusions | None
-    allowed: BoolArray | None  # (n_items,) what may be returned to anyone; None: everything
+    allowed: BoolArray | None  # (n_items,) what may be returned to any query; None: everything
 
     def __len__(self) -> int:
         return len(self.queries)
 
     @property
     def candidates(self) -> Int32Array | None:
-        """Item indices of what may be returned to anyone, ascending; None: everything."""
+        """Indices of the items that may be returned to any query, ascending; None: everything."""
         return None if self.allowed is None else np.flatnonzero(self.allowed).astype(np.int32)
 
-    def of(self, rows: npt.NDArray[np.integer]) -> Request:
+    def select(self, rows: npt.NDArray[np.integer]) -> Request:
         """Return the request of some of the queries, in this order."""
-        excluded = None if self.excluded is None else Exclusions(*self.excluded.of(rows))
+        excluded = None if self.excluded is None else self.excluded.select(rows)
         return Request(self.queries[rows], self.k, excluded, self.allowed)
 
-    def part(self, rows: slice) -> Request:
-        """Return the request of queries that follow each other; nothing is copied."""
+    def slice(self, rows: slice) -> Request:
+        """Return the request of consecutive queries, as views."""
         if len(self) == rows.stop - rows.start:
             return self
         excluded = self.excluded
@@ -75,7 +52,7 @@ class Request:
         return Request(self.queries[rows], self.k, excluded, self.allowed)
 
 
-def request(
+def validate_request(
     queries: npt.ArrayLike,
     k: int,
     exclude: Exclusions | None,
@@ -85,33 +62,33 @@ def request(
     n_items: int,
     width: int,
 ) -> Request:
-    """Check what a retriever of so many items and this width is asked.
+    """Validate the arguments of a search over so many items of this width.
 
     Raises DataError for numbers that are not finite, OptionError for shapes, a k or item indices that do not fit.
     """
-    vectors = np.ascontiguousarray(as_matrix("queries", queries))
+    vectors = as_matrix("queries", queries)
     if vectors.ndim != 2 or vectors.shape[1] < width:
-        raise OptionError(f"queries of shape {vectors.shape} do not fit; give rows of {width} numbers or more")
+        raise OptionError(f"queries must be rows of {width} dimensions or more, got shape {vectors.shape}")
     vectors = np.ascontiguousarray(vectors[:, :width])
     if not np.isfinite(vectors).all():
         bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-        raise DataError(f"query {bad} holds a number that is not finite; nothing can be ranked by it")
+        raise DataError(f"queries must be finite numbers, got NaN or infinity in query {bad}")
     if exclude is not None:
-        exclude = _checked_exclusions(exclude, len(vectors), n_items)
-    return Request(vectors, checked_k(k), exclude, _allowed(allow, deny, n_items))
+        exclude = _validate_exclusions(exclude, len(vectors), n_items)
+    return Request(vectors, checked_k(k), exclude, _combine_filters(allow, deny, n_items))
 
 
 def check_vectors(vectors: Float32Array, n_items: int, width: int) -> None:
-    """Raise OptionError where item vectors are not the (n_items, width or more) float32 numbers of a screen."""
+    """Raise OptionError unless item vectors are float32 (n_items, width or more)."""
     if vectors.ndim != 2 or len(vectors) != n_items or vectors.shape[1] < width or vectors.dtype != np.float32:
         raise OptionError(
             f"item vectors must be float32 ({n_items}, {width} or more), got {vectors.dtype} {vectors.shape}; give the "
-            "vectors that the screen was built from"
+            "model's item vectors, for a coarse index those it was built from"
         )
 
 
 def as_matrix(name: str, vectors: npt.ArrayLike) -> Float32Array:
-    """Return rows of numbers as float32; raise DataError for ragged rows, truth values, complex numbers and text."""
+    """Return rows of numbers as float32; raise DataError for ragged rows, booleans, complex numbers and text."""
     try:
         array = np.asarray(vectors)
     except ValueError as error:
@@ -120,7 +97,7 @@ def as_matrix(name: str, vectors: npt.ArrayLike) -> Float32Array:
         array = _from_objects(name, array)
     if array.dtype.kind not in "iuf":
         raise DataError(f"{name} must be real numbers, as float32, got {array.dtype}")
-    with np.errstate(over="ignore"):  # infinite numbers are found where the vectors are checked
+    with np.errstate(over="ignore"):  # infinite numbers are found where the vectors are validated
         return array.astype(np.float32, copy=False)
 
 
@@ -137,17 +114,17 @@ def _shorten(value: object) -> str:
 
 
 def checked_k(k: int) -> int:
-    """Return the number of items to return; raise OptionError for what is no whole number from 1 on."""
-    wanted = whole_number("k", k, 10)
-    if wanted < 1:
-        raise OptionError(f"k={wanted} returns nothing; give the number of ids to return, 1 or more")
-    return wanted
+    """Return the number of items to return; raise OptionError unless it is a whole number from 1 on."""
+    number = whole_number("k", k, 10)
+    if number < 1:
+        raise OptionError(f"k must be 1 or more, the number of ids to return; got {number}")
+    return number
 
 
-def check_answer_size(k: int, n_queries: int, n_items: int) -> None:
-    """Raise OptionError for a k beyond the catalogue, or answers that no memory holds at once.
+def check_result_size(k: int, n_queries: int, n_items: int) -> None:
+    """Raise OptionError for a k beyond the catalogue, or results too large for memory.
 
-    In a small catalogue a list may have up to a thousand places, the last ones empty.
+    In a small catalogue up to a thousand may be returned, padded at the end.
     """
     if k > max(n_items, _SHORT_LIST):
         raise OptionError(f"k must be at most {n_items}, the number of items to choose from; got {k}")
@@ -158,43 +135,41 @@ def check_answer_size(k: int, n_queries: int, n_items: int) -> None:
         )
 
 
-def no_keys(n_queries: int, k: int) -> Int64Array:
-    """Return room for the best k of each query."""
+def empty_keys(n_queries: int, k: int) -> Int64Array:
+    """Return space for the best k keys of each query."""
     return np.full((n_queries, k), NO_KEY, dtype=np.int64)
 
 
-def retrieved(best: Int64Array, k: int, work: Work) -> Retrieved:
-    """Return keys, greatest first, as items and scores; filled up to k."""
+def rank_keys(best: Int64Array, k: int, work: Work) -> Ranking:
+    """Return the ranking of keys in descending order, padded to k; ids are item indices."""
     if best.shape[1] < k:
         best = np.pad(best, ((0, 0), (0, k - best.shape[1])), constant_values=NO_KEY)
-    return Retrieved(items_of(best), scores_of(best), work)
+    return Ranking(items_of(best), scores_of(best), np.arange(len(best)), work=work)
 
 
-def _checked_exclusions(exclude: Exclusions, n_queries: int, n_items: int) -> Exclusions:
+def _validate_exclusions(exclude: Exclusions, n_queries: int, n_items: int) -> Exclusions:
     indptr, indices = np.asarray(exclude.indptr, dtype=np.int64), np.asarray(exclude.indices)
     if len(indptr) != n_queries + 1 or indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
         raise OptionError(
-            f"exclusions of {len(indptr) - 1} rows and {len(indices)} items do not fit {n_queries} queries; give a row "
-            "for each, as in a CSR matrix"
+            f"exclusions must be a CSR matrix with a row for each of {n_queries} queries, got {len(indptr) - 1} rows "
+            f"and {len(indices)} items"
         )
-    return Exclusions(indptr, checked_items(indices, n_items))
+    return Exclusions(indptr, _validate_items(indices, n_items))
 
 
-def checked_items(indices: npt.ArrayLike, n_items: int) -> Int32Array:
-    """Return item indices as int32; raise OptionError for one that is no item."""
+def _validate_items(indices: npt.ArrayLike, n_items: int) -> Int32Array:
     items = np.asarray(indices).reshape(-1)
     if len(items) and not (items.dtype.kind in "iu" and items.min() >= 0 and items.max() < n_items):
-        raise OptionError(f"item indices are whole numbers from 0 to {n_items - 1}; got {items.min()} to {items.max()}")
+        raise OptionError(f"item indices must be from 0 to {n_items - 1}, got {items.min()} to {items.max()}")
     return items.astype(np.int32)
 
 
-def _allowed(allow: npt.ArrayLike | None, deny: npt.ArrayLike | None, n_items: int) -> BoolArray | None:
+def _combine_filters(allow: npt.ArrayLike | None, deny: npt.ArrayLike | None, n_items: int) -> BoolArray | None:
     if allow is None and deny is None:
         return None
-    allowed = np.ones(n_items, dtype=np.bool_)
+    allowed = np.full(n_items, allow is None)
     if allow is not None:
-        allowed[:] = False
-        allowed[checked_items(allow, n_items)] = True
+        allowed[_validate_items(allow, n_items)] = True
     if deny is not None:
-        allowed[checked_items(deny, n_items)] = False
+        allowed[_validate_items(deny, n_items)] = False
     return allowed

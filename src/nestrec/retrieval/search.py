@@ -1,83 +1,68 @@
-"""The best k of one width, named: rows of the model in, a `Ranking` of ids out."""
+"""Searches by id: rows of the model in, a `Ranking` of ids out."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array
-from nestrec.data.ids import IdArray
 from nestrec.data.vocabulary import Vocabulary
+from nestrec.retrieval.exclusions import Exclusions, exclude_itself
 from nestrec.retrieval.full_scan import Retriever
-from nestrec.retrieval.id_lookup import Found
+from nestrec.retrieval.id_lookup import LookedUp
 from nestrec.retrieval.ranking import Ranking
-from nestrec.retrieval.request import checked_k
-from nestrec.retrieval.top_k import Exclusions, top_k
+from nestrec.retrieval.top_k import top_k
 
 _PAIRS_AT_ONCE = 65_536  # bounds the copies of their vectors
-_NO_IDS = np.zeros(0, dtype=np.int64)
 
 
 class Side(NamedTuple):
-    """Users or items: their vectors and their names."""
+    """Users or items: their vectors and their ids."""
 
     vectors: Float32Array  # (n, >= width)
     vocabulary: Vocabulary
 
 
-def best(
-    asked: Found,
-    queries: Float32Array,  # (n_rows, >= width); asked.rows are rows of it
-    answers: Side,
-    width: int,
-    k: int,
-    *,
-    excluded: Exclusions | None = None,  # rows of the answers, by row of the queries
-    allowed: Found | None = None,
-    cosine: bool = False,
-    threads: int | None = None,
-) -> Ranking:
-    """Rank all the answers for the rows asked for; raise OptionError for a k below 1."""
-    wanted = checked_k(k)
-    candidates = None if allowed is None else allowed.rows
-    n_candidates = len(answers.vectors) if candidates is None else len(candidates)
-    found = top_k(
-        queries,
-        answers.vectors,
-        (width,),
-        min(wanted, n_candidates),
-        rows=asked.rows,
-        candidates=candidates,
-        excluded=excluded,
-        cosine=cosine,
+def search_neighbours(queries: LookedUp, side: Side, width: int, k: int, threads: int | None) -> Ranking:
+    """Return the k rows of greatest cosine with each of the given rows of the same side, itself left out."""
+    n = len(side.vectors)
+    items, scores = top_k(
+        side.vectors,
+        side.vectors,
+        width,
+        min(k, n),
+        rows=queries.rows,
+        excluded=exclude_itself(n),
+        cosine=True,
         threads=threads,
     )
-    ids, scores = _named(found.items[:, 0], found.scores[:, 0], answers.vocabulary, None if asked.single else wanted)
-    return Ranking(ids, scores, asked.ids, asked.skipped, _NO_IDS if allowed is None else allowed.skipped)
+    return _with_ids(Ranking(items, scores, queries.ids, queries.skipped), queries.single, side.vocabulary, k)
 
 
-def found_by(
+def search_items(
     retriever: Retriever,
-    asked: Found,
-    queries: Float32Array,  # (n_rows, >= width); asked.rows are rows of it
-    vocabulary: Vocabulary,  # of the answers
+    queries: LookedUp,
+    query_vectors: Float32Array,  # (n_rows, >= width)
+    vocabulary: Vocabulary,  # of the items
     k: int,
     *,
-    excluded: Exclusions | None = None,  # rows of the answers, by row of the queries
-    allowed: Found | None = None,
+    excluded: Exclusions | None = None,  # item indices, by row of the query vectors
+    allowed: LookedUp | None = None,
     threads: int | None = None,
 ) -> Ranking:
-    """Let a retriever find the answers for the rows asked for."""
+    """Return the k best items of the given rows, found by a retriever."""
     shown = min(k, retriever.n_items)
-    barred = None if excluded is None else Exclusions(*excluded.of(asked.rows))
+    own = None if excluded is None else excluded.select(queries.rows)
     allow = None if allowed is None else allowed.rows
-    found = retriever.search(queries[asked.rows], shown, barred, allow=allow, threads=threads)
-    ids, scores = _named(found.items, found.scores, vocabulary, None if asked.single else k)
-    return Ranking(ids, scores, asked.ids, asked.skipped, _NO_IDS if allowed is None else allowed.skipped)
+    found = retriever.search(query_vectors[queries.rows], shown, own, allow=allow, threads=threads)
+    skipped = {} if allowed is None else {"skipped_items": allowed.skipped}
+    ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, work=found.work, **skipped)
+    return _with_ids(ranking, queries.single, vocabulary, k)
 
 
-def pair_scores(
+def score_pairs(
     users: Float32Array,  # (n_users, >= width)
     items: Float32Array,  # (n_items, >= width)
     user_rows: Int32Array,  # (n,)
@@ -92,29 +77,21 @@ def pair_scores(
     return scores
 
 
-def each_itself(n_rows: int) -> Exclusions:
-    """Exclude from every row that row: nothing is its own neighbour."""
-    return Exclusions(np.arange(n_rows + 1, dtype=np.int64), np.arange(n_rows, dtype=np.int32))
-
-
-def _named(
-    rows: Int32Array,  # (n_queries, n) -1 where nothing is left
-    scores: Float32Array,
-    vocabulary: Vocabulary,
-    k: int | None,  # columns to fill up to; None: a single query, nothing is filled up
-) -> tuple[IdArray, Float32Array]:
-    if k is None:
+def _with_ids(ranking: Ranking, single: bool, vocabulary: Vocabulary, k: int) -> Ranking:
+    """Replace indices by ids; pad the lists of several queries to k, and cut padding from that of a single one."""
+    rows, scores = ranking.ids, ranking.scores
+    if single:
         left = rows.ravel() >= 0
-        return vocabulary.ids_at(rows.ravel()[left]), scores.ravel()[left]
+        return replace(ranking, ids=vocabulary.ids_at(rows.ravel()[left]), scores=scores.ravel()[left])
     if rows.shape[1] < k:
-        missing = ((0, 0), (0, k - rows.shape[1]))
-        rows, scores = np.pad(rows, missing, constant_values=-1), np.pad(scores, missing, constant_values=-np.inf)
+        padding = ((0, 0), (0, k - rows.shape[1]))
+        rows, scores = np.pad(rows, padding, constant_values=-1), np.pad(scores, padding, constant_values=-np.inf)
     ids = vocabulary.ids_at(np.maximum(rows, 0))
-    ids[rows < 0] = _filling(vocabulary)
-    return ids, scores
+    ids[rows < 0] = _padding(vocabulary)
+    return replace(ranking, ids=ids, scores=scores)
 
 
-def _filling(vocabulary: Vocabulary) -> int | str:
+def _padding(vocabulary: Vocabulary) -> int | str:
     if vocabulary.ids.dtype.kind == "T":
         return ""
     return -1 if vocabulary.index_of(-1) < 0 else int(np.iinfo(np.int64).min)

@@ -1,6 +1,6 @@
-"""A plan: by which screen and through which shortlists a model's questions are answered, and what was measured of it.
+"""Search config: the coarse index and the shortlists by which a model answers, and what was measured of them.
 
-A plan is plain values, kept in a model's manifest; the screen it names is kept beside, as arrays.
+It is plain values, kept in a model's manifest; the coarse index is kept beside it, as arrays.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from nestrec.arrays import Float32Array
 from nestrec.errors import ModelFileError, OptionError
-from nestrec.retrieval.build_index import build_screen
+from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exact import Exact
@@ -29,108 +29,131 @@ _Figure = Annotated[float, msgspec.Meta(ge=0)]
 
 @dataclass(frozen=True)
 class CoarseIndexOptions:
-    """What a screen is to hold."""
+    """Options of a coarse index."""
 
-    width: _Width  # numbers of an item
+    width: _Width
+    """Dimensions of an item that have codes."""
     storage: Storage = Storage.INT8
-    rotate: bool = False  # by the SVD of the scores
-    n_clusters: _Count = 0  # 0: none
-    refinement_width: _Count = 0  # of int8 refinement codes, which rescore what passes the coarse scan; 0: none
+    """Type of the codes."""
+    rotate: bool = False
+    """Rotate by the SVD of the scores first."""
+    n_clusters: _Count = 0
+    """Inverted lists; 0: none."""
+    refinement_width: _Count = 0
+    """Dimensions with int8 refinement codes, which rescore the candidates of the coarse scan; 0: none."""
 
     def build(self, users: Float32Array, items: Float32Array, full_width: int) -> CoarseIndex:
-        """Build it for these vectors; users are asked for only to find axes."""
-        axes = svd_rotation(users[:, :full_width], items[:, :full_width], invertible=True) if self.rotate else None
-        clusters = Clusters(self.n_clusters) if self.n_clusters else None
-        return build_screen(
-            items, full_width, self.width, self.storage, axes=axes, clusters=clusters, rows=self.refinement_width
+        """Build the index of these item vectors; the user vectors are only used for a rotation."""
+        rotation = None
+        if self.rotate:
+            rotation = svd_rotation(users[:, :full_width], items[:, :full_width], invertible=True)
+        return build_index(
+            items,
+            full_width,
+            self.width,
+            self.storage,
+            rotation=rotation,
+            clusters=Clusters(self.n_clusters) if self.n_clusters else None,
+            refinement_width=self.refinement_width,
         )
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured of a plan: single questions one after another, and all of them at once."""
+    """Measurements of a search config: single queries one after another, and a batch of queries."""
 
-    recall: Annotated[float, msgspec.Meta(ge=0, le=1)]  # mean share of the full width's best k that are returned
+    recall: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """Mean share of the full scan's best k that is returned."""
     p50_ms: _Figure
+    """Median latency of a single query."""
     p99_ms: _Figure
-    users_per_second: _Figure  # users answered, many at once
-    bytes_per_item: _Figure  # of the screen; of the vectors, where they are scanned
-    pruned: _Figure  # share of the pairs that never needed all numbers of the item
+    """99th percentile of it."""
+    users_per_second: _Figure
+    """Throughput of a batch."""
+    bytes_per_item: _Figure
+    """Size of the coarse index; of the vectors, for the full scan."""
+    pruned: _Figure
+    """Share of the pairs of user and item that were never scored in all dimensions."""
     threads: _Count
-    full_scan_users_per_second: _Figure = 0.0  # users that the full scan answers, many at once; 0: not compared
+    full_scan_users_per_second: _Figure = 0.0
+    """Throughput of the full scan for the same batch; 0: not compared."""
 
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """How to answer questions at one width.
+    """How to search at one width: full scan, certified exact search, or a funnel of shortlists.
 
-    >>> plan = SearchConfig(width=64, index=CoarseIndexOptions(16), shortlist=800)
-    >>> plan.name
+    >>> config = SearchConfig(width=64, index=CoarseIndexOptions(16), shortlist=800)
+    >>> config.name
     'int8 16, shortlist 800, 64'
-    >>> SearchConfig.from_manifest(plan.as_manifest()) == plan
+    >>> SearchConfig.from_manifest(config.as_manifest()) == config
     True
     """
 
-    width: _Width  # of the scores and of the order
-    index: CoarseIndexOptions | None = None  # None: score every item
-    shortlist: _Count = 0  # items that the screen lets through; 0: as many as a proof takes
+    width: _Width
+    """Width of the returned scores."""
+    index: CoarseIndexOptions | None = None
+    """Coarse index; None: score every item."""
+    shortlist: _Count = 0
+    """Items that pass the coarse scan; 0: as many as a certified exact answer takes."""
     stages: tuple[Stage, ...] = ()
-    k: _Count = 0  # what it was measured for; 0: not measured
+    """Narrower shortlists between the coarse scan and the full width."""
+    k: _Count = 0
+    """Number of results it was measured for; 0: not measured."""
     measurements: Measurements | None = None
 
     @property
     def exact(self) -> bool:
-        """Whether the answer is provably that of a full scan."""
+        """Whether the answer is certified to be the full scan's."""
         return self.shortlist == 0
 
     @property
     def slower_in_batches(self) -> bool:
-        """Whether the full scan was measured to answer many questions at once faster than this does."""
-        return (
-            self.measurements is not None
-            and self.measurements.full_scan_users_per_second > self.measurements.users_per_second
-        )
+        """Whether the full scan was measured to answer a batch faster."""
+        found = self.measurements
+        return found is not None and found.full_scan_users_per_second > found.users_per_second
 
     @property
     def name(self) -> str:
-        """The sequence in words."""
+        """Short description of the stages."""
         if self.index is None:
             return f"full scan, {self.width}"
-        turned = " rotated" if self.index.rotate else ""
-        cells = f", {self.index.n_clusters} clusters" if self.index.n_clusters else ""
-        first = f"{self.index.storage} {self.index.width}{turned}{cells}"
+        rotated = " rotated" if self.index.rotate else ""
+        clusters = f", {self.index.n_clusters} clusters" if self.index.n_clusters else ""
+        first = f"{self.index.storage} {self.index.width}{rotated}{clusters}"
+        refinement_width = self.index.refinement_width
         if self.exact:
-            refined = f", refine {self.index.refinement_width}" if self.index.refinement_width else ""
+            refined = f", refine {refinement_width}" if refinement_width else ""
             return f"{first}{refined}, certified, {self.width}"
-        narrowings = "".join(
-            f", {'refine ' if width == self.index.refinement_width else ''}{width} shortlist {shortlist}"
+        stages = "".join(
+            f", {'refine ' if width == refinement_width else ''}{width} shortlist {shortlist}"
             for width, shortlist in self.stages
         )
-        return f"{first}, shortlist {self.shortlist}{narrowings}, {self.width}"
+        return f"{first}, shortlist {self.shortlist}{stages}, {self.width}"
 
-    def retriever(self, items: Float32Array, screen: CoarseIndex | None) -> Retriever:
-        """Return what answers by this plan; raise OptionError where the screen is not the one it names."""
+    def retriever(self, items: Float32Array, index: CoarseIndex | None) -> Retriever:
+        """Return the retriever of this config; raise OptionError where the index is not the one it describes."""
         if self.index is None:
             return FullScan(items, self.width)
-        if screen is None or not self._names(screen, len(items)):
+        if index is None or not self._describes(index, len(items)):
             raise OptionError(
                 f"the search config '{self.name}' needs the coarse index it was built with; build it again: "
                 "nestrec plan MODEL"
             )
         if self.exact:
-            return Exact(items, screen)
-        return Funnel(items, screen, self.shortlist, self.stages)
+            return Exact(items, index)
+        return Funnel(items, index, self.shortlist, self.stages)
 
-    def _names(self, screen: CoarseIndex, n_items: int) -> bool:
-        wanted, rows = self.index, screen.rows.width if screen.rows is not None else 0
-        found = (screen.width, screen.full_width, screen.storage, screen.axes is not None, rows, screen.n_items)
-        return wanted is not None and found == (
-            wanted.width, self.width, wanted.storage, wanted.rotate, wanted.refinement_width, n_items,
+    def _describes(self, index: CoarseIndex, n_items: int) -> bool:
+        options, refinement_width = self.index, index.refinement.width if index.refinement is not None else 0
+        found = (index.width, index.full_width, index.storage, index.rotation is not None, refinement_width)
+        return options is not None and (*found, index.n_items) == (
+            options.width, self.width, options.storage, options.rotate, options.refinement_width, n_items,
         )  # fmt: skip
 
-    def with_measurements(self, k: int, measured: Measurements) -> SearchConfig:
-        """Return the plan with what was measured of it."""
-        return replace(self, k=k, measurements=measured)
+    def with_measurements(self, k: int, measurements: Measurements) -> SearchConfig:
+        """Return the config with its measurements for k results."""
+        return replace(self, k=k, measurements=measurements)
 
     def as_manifest(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -139,11 +162,10 @@ class SearchConfig:
 
     @classmethod
     def from_manifest(cls, values: object) -> SearchConfig:
-        """Return the plan of these values; raise ModelFileError for what is none."""
+        """Return the config of plain values; raise ModelFileError where they do not form one."""
         try:
-            plan = msgspec.convert(values, cls)
+            return msgspec.convert(values, cls)
         except ValueError as error:  # msgspec.ValidationError is one
             raise ModelFileError(
                 f"the manifest's search_config is damaged ({error}); build it again: nestrec plan MODEL"
             ) from error
-        return plan

@@ -1,11 +1,9 @@
-"""Exact top-k at every width of a ladder, with scores: for recommendations and neighbours.
+"""Exact top-k of inner products or cosines: for the full scan, for neighbours and for k-means.
 
-Many queries visit the items in the order of falling length; for few, finding that order would cost more than it saves.
+Many queries scan the items in the order of descending norm; for few, finding that order would cost more than it saves.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,53 +11,46 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.search.selection import items_of, scores_of
 from nestrec.parallel.threads import resolve_threads
-from nestrec.retrieval.batched_scan import Asked, Exclusions, Visited, by_falling_length, sweep
-
-__all__ = ["Exclusions", "TopK", "top_k"]
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.width_scan import ScanItems, ScanQueries, order_by_norm, scan_widths
 
 _MANY = 256  # queries
 
 
-class TopK(NamedTuple):
-    """The best items of each query at each width, best first; equal scores by item index."""
-
-    items: Int32Array  # (n_queries, n_widths, k) item_index; -1 where fewer than k items are left
-    scores: Float32Array  # (n_queries, n_widths, k); -inf there
-
-
 def top_k(
-    queries: Float32Array,  # (n_rows, >= widest)
-    vectors: Float32Array,  # (n_items, >= widest)
-    widths: tuple[int, ...],  # ascending
+    queries: Float32Array,  # (n_rows, >= width)
+    vectors: Float32Array,  # (n_items, >= width)
+    width: int,
     k: int,
     *,
     rows: npt.NDArray[np.integer] | None = None,  # (n_queries,) rows of queries to answer, in this order; None: all
     candidates: Int32Array | None = None,  # item_index, ascending; None: all items
     excluded: Exclusions | None = None,
-    cosine: bool = False,  # scale both sides to length 1 at the widest width
+    cosine: bool = False,  # scale the prefixes of both sides to norm 1
     threads: int | None = None,
-) -> TopK:
-    """Rank the candidates for every query by inner product of prefixes; NaN is never returned."""
+) -> tuple[Int32Array, Float32Array]:
+    """Return the best candidates of each query and their scores, (n_queries, k); equal scores by item index.
+
+    Where fewer than k are left, items are -1 and scores minus infinity. A score of NaN is never returned.
+    """
     if rows is None:
         rows = np.arange(len(queries))
     threads = resolve_threads(threads)
-    shape = (len(rows), len(widths), k)
-    best = TopK(np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.float32))
+    items, scores = np.empty((len(rows), k), dtype=np.int32), np.empty((len(rows), k), dtype=np.float32)
 
-    def take(block: slice, keys: Int64Array) -> None:
-        best.items[block] = items_of(keys)
-        best.scores[block] = scores_of(keys)
+    def take_keys(block: slice, keys: Int64Array) -> None:
+        items[block], scores[block] = items_of(keys[:, 0]), scores_of(keys[:, 0])
 
-    if best.items.size == 0:
-        return best
-    by_length = len(rows) >= _MANY and not cosine
-    visited = Visited(vectors, _longest_first(vectors[:, : widths[-1]], candidates) if by_length else candidates)
-    sweep(Asked(queries, rows, excluded), visited, widths, k, take, cosine=cosine, threads=threads)
-    return best
+    if items.size:
+        by_norm = len(rows) >= _MANY and not cosine
+        scanned = ScanItems(vectors, _order_candidates(vectors[:, :width], candidates) if by_norm else candidates)
+        asking = ScanQueries(queries, rows, excluded)
+        scan_widths(asking, scanned, (width,), k, take_keys, cosine=cosine, threads=threads)
+    return items, scores
 
 
-def _longest_first(vectors: Float32Array, candidates: Int32Array | None) -> Int32Array:
-    squares = np.vecdot(vectors, vectors)  # of all, since one pass over what lies together is quick
+def _order_candidates(vectors: Float32Array, candidates: Int32Array | None) -> Int32Array:
+    squares = np.vecdot(vectors, vectors)  # of all items: one pass over contiguous memory is quick
     if candidates is None:
-        return by_falling_length(squares)
-    return candidates[by_falling_length(squares[candidates])]
+        return order_by_norm(squares)
+    return candidates[order_by_norm(squares[candidates])]

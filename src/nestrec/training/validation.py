@@ -11,7 +11,7 @@ from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import Split
 from nestrec.evaluation import evaluate_arrays
-from nestrec.retrieval.batched_scan import StopCheck
+from nestrec.retrieval.width_scan import StopCheck
 from nestrec.training.options import Run
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.validation_part import Coverage, carve, report_coverage

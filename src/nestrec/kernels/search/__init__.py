@@ -1,1 +1,1 @@
-"""Kernels of evaluation and retrieval."""
+"""Kernels of search: full scan, coarse scan, rerank, top-k selection."""

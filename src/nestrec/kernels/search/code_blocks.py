@@ -1,11 +1,13 @@
-"""What a screen walks: the first numbers of every item's vector, coded, 64 items side by side on a shelf.
+"""Layout of a coarse index: quantized prefixes of all items, 64 items side by side in a code block.
 
-A screen gives each item and query an estimate and, with the `Weights` of an exact search, an upper bound of the score:
+A scan computes an estimate of each score or, with the `BoundTerms` of an exact search, an upper bound:
 
-    score <= scale * codes.codes + prefix * error + rest * reach + rounding * length + tail * tail of the item + least
+    score <= scale * (query codes . item codes)
+             + prefix norm * quantization error + query quantization error * decoded norm
+             + rounding error * max norm + query residual norm * item residual norm + underflow
 
-The first term is the product of what is stored; the others bound, by Cauchy-Schwarz, what coding the item left out,
-what coding the query left out, what float32 sums may be off by, and the numbers that the screen does not hold.
+The other terms bound, by Cauchy-Schwarz, what quantizing the items and the query changes, what float32 sums may be off
+by, and the dimensions that the codes leave out.
 """
 
 from __future__ import annotations
@@ -16,36 +18,36 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 
-SHELF = 64  # items; a word of 64 bits says which of them may be returned
+BLOCK = 64  # items; the bits of one word say which of them may be returned
 
 
 class CodeBlocks(NamedTuple):
-    """A place is a position on the shelves; the last shelf may have empty ones."""
+    """Items by position: 64 to a block, of similar norm; the last block of a cell may have unused positions."""
 
-    codes: npt.NDArray[Any]  # flat (n_shelves, n_steps, SHELF, per_step); float32, uint16 (bf16) or int8
-    names: Int32Array  # (n_places,) item_index, -1 where empty
-    tails: Float32Array  # (n_places,) length of the item's numbers that are not on the shelf; (0,) where all are
-    scales: Float32Array  # (n_shelves,) what a code of 1 stands for
-    errors: Float32Array  # (n_shelves,) the longest difference between an item and its codes
-    reaches: Float32Array  # (n_shelves,) the longest item as coded
-    lengths: Float32Array  # (n_shelves,) the longest item, all its numbers
-
-
-class Weights(NamedTuple):
-    """What multiplies the parts of the bound, for each query of a block and zero for those that fill up its groups."""
-
-    scales: Float32Array  # what a code of 1 of the query stands for
-    tails: Float32Array  # length of the numbers that the shelves do not hold
-    prefixes: Float32Array  # length of those that they do
-    rests: Float32Array  # length of the difference between the query and its codes
-    roundings: Float32Array  # the query's length times the relative error of float32 sums
-    lengths: Float32Array  # the query's length: no score is above it times an item's, and the least
-    leasts: Float32Array  # what is lost where products are too small for float32, at most
+    codes: npt.NDArray[Any]  # flat (n_blocks, n_steps, BLOCK, per_step); float32, uint16 (bf16) or int8
+    items: Int32Array  # (n_positions,) item_index, -1 where unused
+    residual_norms: Float32Array  # (n_positions,) norm of the dimensions without codes; (0,) where all have codes
+    scales: Float32Array  # (n_blocks,) value of a code of 1
+    quantization_errors: Float32Array  # (n_blocks,) largest norm of the difference between an item and its codes
+    decoded_norms: Float32Array  # (n_blocks,) largest norm of an item's decoded prefix
+    max_norms: Float32Array  # (n_blocks,) largest norm of an item, all dimensions
 
 
-class Barred(NamedTuple):
-    """Places that must not be returned."""
+class BoundTerms(NamedTuple):
+    """Coefficients of the score bound, one of each per query of a block; 0 for those that fill up its groups."""
 
-    allowed: Int64Array  # (n_shelves,) bit i is 1 where the i-th item may be returned to anyone
+    scales: Float32Array  # value of a query code of 1
+    residual_norms: Float32Array  # norm of the dimensions without codes
+    prefix_norms: Float32Array  # norm of those with codes
+    quantization_errors: Float32Array  # norm of the difference between the query and its codes
+    rounding_errors: Float32Array  # norm times the relative error of float32 sums
+    norms: Float32Array  # times an item's norm, plus underflow: no score is above it
+    underflows: Float32Array  # what products too small for float32 may lose
+
+
+class ItemFilter(NamedTuple):
+    """Positions that may be returned."""
+
+    allowed: Int64Array  # (n_blocks,) bit i is 1 where the i-th item may be returned to any query
     indptr: Int64Array  # (n_queries + 1,)
-    places: Int32Array  # ascending within a query
+    excluded: Int32Array  # positions excluded for one query, ascending within a query

@@ -1,7 +1,7 @@
-"""Finding held-out items in ranked lists and seen items in held-out ones: lookups in CSR rows whose indices ascend.
+"""Hits of held-out items in ranked lists, and seen items among held-out ones: lookups in sorted CSR rows.
 
-Ranges: rows are those of checked `Interactions`; an item of a list that stands in no row, -1 too, is not found. A list
-holds an item once, so there is room for all hits.
+Ranges: rows are those of checked `Interactions`; an item of a list that is in no row (-1 too) is not found. A list
+holds an item once, so the arrays have space for all hits.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def find_hits(
 def count_common(
     indptr: Int64Array,  # (n + 1,)
     indices: Int32Array,
-    rows: Int64Array,  # (n,) row of the other matrix that stands against each row of this one; -1 for none
+    rows: Int64Array,  # (n,) row of the other matrix that each row of this one is compared with; -1 for none
     other_indptr: Int64Array,
     other_indices: Int32Array,  # ascending within a row
 ) -> int:
-    """Return how many entries of the first matrix stand in the other one too."""
+    """Return how many entries of the first matrix are in the other one too."""
     return sum(
         _count_common(indptr, indices, rows, other_indptr, other_indices, first, last)
         for first, last in row_slices(indptr)

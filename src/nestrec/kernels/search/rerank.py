@@ -1,6 +1,6 @@
-"""Exact scores for the few items that a screen kept: until none of the others can be among the best, or of all.
+"""Rerank: full-width scores of the candidates of a coarse scan, until no other item can be among the best, or of all.
 
-Scores are summed number after number, each product fused to the sum, as in the full scan: the same bits, so equal
+Scores are summed dimension after dimension, each product fused to the sum, as in the full scan: the same bits, so equal
 vectors tie as they do there. Eight items are summed side by side, since each sum waits for itself.
 """
 
@@ -15,23 +15,23 @@ from nestrec.kernels.compiled import compiled, compiled_in_order
 from nestrec.kernels.search.selection import LOWEST_KEY, item_of, keep_best, key_of, score_bits_of, write_best
 from nestrec.kernels.simd.codes import chained
 
-PRODUCTS_AT_ONCE = 1 << 26  # of a call: a tenth of a second where vectors lie anywhere in memory
+PRODUCTS_AT_ONCE = 1 << 26  # of a call: a tenth of a second for vectors at random places in memory
 
 _EIGHT = 8
 
 
 @compiled
-def settle(
-    keys: Int64Array,  # (n_queries, room) what a screen kept: bounds and items
+def rerank_certified(
+    keys: Int64Array,  # (n_queries, room) candidates of the coarse scan: upper bounds with items
     counts: Any,  # (n_queries,) int64: how many of them
-    floors: Int64Array,  # (n_queries,) no other item has a key as great
+    floors: Int64Array,  # (n_queries,) no other item has an upper bound as great
     queries: Float32Array,  # (n_queries, width)
     vectors: Float32Array,  # (n_items, >= width)
     k: int,
     best: Int64Array,  # (n_queries, k), of NO_KEY; overwritten, greatest first
-    certain: Any,  # (n_queries,) bool; overwritten: whether no other item can be among the best
+    certified: Any,  # (n_queries,) bool; overwritten: whether no other item can be among the best
 ) -> int:
-    """Score the kept items by falling bound until the rest cannot be among the best k; return how many were scored."""
+    """Score candidates by descending bound until the rest cannot be among the best k; return how many were scored."""
     room = k + max(k, 64) + _EIGHT
     found, exact = np.empty(room, dtype=np.int64), np.empty(_EIGHT, dtype=np.float32)
     n_scored = 0
@@ -42,14 +42,14 @@ def settle(
         while at < len(bounds) and (bounds[at] >> 32) >= (worst >> 32):
             n = min(_EIGHT, len(bounds) - at)
             _score_eight(queries[row], vectors, bounds, at, n, 0, exact)
-            count = _take(bounds, at, n, exact, found, count)
+            count = _add_keys(bounds, at, n, exact, found, count)
             at += n
             if count > room - _EIGHT or (count >= k and (worst == LOWEST_KEY or at % 64 == 0)):
                 count, worst = _best_and_worst(found, count, k)
         n_scored += at
         if count >= k:
             count, worst = _best_and_worst(found, count, k)
-        certain[row] = floors[row] == LOWEST_KEY or (count >= k and (floors[row] >> 32) < (worst >> 32))
+        certified[row] = floors[row] == LOWEST_KEY or (count >= k and (floors[row] >> 32) < (worst >> 32))
         write_best(found[:count], best[row])
     return n_scored
 
@@ -63,16 +63,16 @@ def _best_and_worst(found: Int64Array, count: int, k: int) -> Any:
 
 
 @compiled
-def extend(
-    keys: Int64Array,  # (n_queries, room) scores so far and items; overwritten
+def rerank(
+    keys: Int64Array,  # (n_queries, room) scores of the dimensions before `begin` with items; overwritten
     counts: Any,  # (n_queries,) int64; overwritten
     queries: Float32Array,  # (n_queries, >= end)
     vectors: Float32Array,  # (n_items, >= end)
-    begin: int,  # the scores so far hold the numbers before this one
+    begin: int,  # 0: the scores in the keys are not used
     end: int,
     kept: int,
 ) -> int:
-    """Add the numbers from begin to end to the scores and keep the best; return how many scores were extended."""
+    """Add dimensions begin to end to the scores and keep the best; return the number of items scored."""
     exact = np.empty(_EIGHT, dtype=np.float32)
     n_scored = 0
     for row in range(len(queries)):
@@ -80,7 +80,7 @@ def extend(
         for at in range(0, count, _EIGHT):
             n = min(_EIGHT, count - at)
             _score_eight(queries[row, :end], vectors, own, at, n, begin, exact)
-            _take(own, at, n, exact, own, at)
+            _add_keys(own, at, n, exact, own, at)
         n_scored += count
         if count > kept:
             counts[row], _ = keep_best(own, count, kept, 0)
@@ -88,26 +88,26 @@ def extend(
 
 
 @compiled
-def trim(keys: Int64Array, counts: Any, kept: int) -> None:
-    """Keep the best of each query."""
+def cut_to_best(keys: Int64Array, counts: Any, kept: int) -> None:
+    """Keep the best candidates of each query."""
     for row in range(len(counts)):
         if counts[row] > kept:
             counts[row], _ = keep_best(keys[row], counts[row], kept, 0)
 
 
 @compiled
-def write_all(keys: Int64Array, counts: Any, best: Int64Array) -> None:
-    """Write the keys of each query, greatest first; places without one keep their value."""
+def write_ranking(keys: Int64Array, counts: Any, best: Int64Array) -> None:
+    """Write the keys of each query, greatest first; entries without one keep their value."""
     for row in range(len(counts)):
         write_best(keys[row, : counts[row]], best[row])
 
 
 @compiled
-def _take(names: Int64Array, at: int, n: int, exact: Any, found: Int64Array, count: int) -> int:
+def _add_keys(candidates: Int64Array, at: int, n: int, exact: Any, found: Int64Array, count: int) -> int:
     """Put the keys of n scores into `found` from `count` on; return the count."""
     bits = exact.view(np.int32)
     for i in range(n):
-        found[count + i] = key_of(bits[i], np.int32(item_of(names[at + i])))
+        found[count + i] = key_of(bits[i], np.int32(item_of(candidates[at + i])))
     return count + n
 
 
@@ -118,7 +118,7 @@ def _score_eight(
     keys: Int64Array,  # the n items from `at` on
     at: int,
     n: int,
-    begin: int,  # 0: the scores in the keys are no part of the sums
+    begin: int,  # 0: the scores in the keys are not used
     exact: Any,  # (8,) float32
 ) -> None:
     last = at + n - 1
@@ -133,11 +133,11 @@ def _score_eight(
             bits[i] = score_bits_of(keys[at + i])
     sa, sb, sc, sd = exact[0], exact[1], exact[2], exact[3]
     se, sf, sg, sh = exact[4], exact[5], exact[6], exact[7]
-    for place in range(begin, len(query)):
-        number = query[place]
-        sa, sb = chained(number, a[place], sa), chained(number, b[place], sb)
-        sc, sd = chained(number, c[place], sc), chained(number, d[place], sd)
-        se, sf = chained(number, e[place], se), chained(number, f[place], sf)
-        sg, sh = chained(number, g[place], sg), chained(number, h[place], sh)
+    for j in range(begin, len(query)):
+        number = query[j]
+        sa, sb = chained(number, a[j], sa), chained(number, b[j], sb)
+        sc, sd = chained(number, c[j], sc), chained(number, d[j], sd)
+        se, sf = chained(number, e[j], se), chained(number, f[j], sf)
+        sg, sh = chained(number, g[j], sg), chained(number, h[j], sh)
     exact[0], exact[1], exact[2], exact[3] = sa, sb, sc, sd
     exact[4], exact[5], exact[6], exact[7] = se, sf, sg, sh

@@ -1,4 +1,4 @@
-"""Ranking rows of finished scores: for models whose scores are no product of two small matrices."""
+"""Top-k of given rows of scores, for models whose scores are not inner products of vectors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def rank_rows(
     scores: Float32Array,  # (n, n_items); overwritten where excluded
     indptr: Int64Array,  # (n + 1,)
     excluded: Int32Array,  # item_index that are not ranked for the row
-    best: Int64Array,  # (n, k) out: keys, greatest first; places without an item keep their value
+    best: Int64Array,  # (n, k) out: keys, greatest first; entries without an item keep their value
 ) -> None:
-    """Find the best k of each row, equal scores by item index; a score that is NaN or minus infinity is never one."""
+    """Find the best k of each row, equal scores by item index; NaN and minus infinity are never among them."""
     n, n_items = scores.shape
     k = best.shape[1]
     bits = scores.view(np.int32)

@@ -1,7 +1,7 @@
-"""Choosing the best k of a stream of scored items, without a heap: a buffer of keys, cut back when it is full.
+"""Top-k selection from a stream of scored items, without a heap: a buffer of keys, cut back when it is full.
 
 A key is one int64 that orders as the ranking does: the score's bits, rearranged so that whole numbers order as the
-floats do, above the item index turned round, so that of equal scores the lower index has the greater key. Keys are
+floats do, above the complement of the item index, so that of equal scores the lower index has the greater key. Keys are
 unique. A full buffer is cut to its best by halving an interval of key values and counting the keys above the middle:
 passes over contiguous memory that use the vector units, where a heap waits for one hard-to-guess branch after another.
 """
@@ -71,8 +71,8 @@ def score_bits_of(key: np.int64) -> np.int32:
 def keep_best(keys: Int64Array, count: int, k: int, slack: int) -> tuple[int, np.int64]:
     """Move the best k to k + slack of the first `count` > k keys to the front; return how many, and a floor below them.
 
-    At least k keys are at or above the floor, so a key below it can be refused from now on. Never are more than
-    k + slack kept, even of keys that are not unique, so that callers always have room again.
+    At least k keys are at or above the floor, so a key below it can be refused from now on. No more than k + slack are
+    kept, even of keys that are not unique, so that the buffer always has space again.
     """
     floor = _floor(keys[:count], k, slack)
     kept = 0
@@ -111,7 +111,7 @@ def _count_reaching(keys: Int64Array, floor: np.int64) -> int:
 
 @compiled
 def write_best(keys: Int64Array, best: Int64Array) -> None:
-    """Write the greatest keys to `best`, greatest first; places without a key keep their value."""
+    """Write the greatest keys to `best`, greatest first; entries without a key keep their value."""
     if len(keys) > _RANKED_BY_COUNTING:
         ordered = np.sort(keys)
         for place in range(min(len(keys), len(best))):

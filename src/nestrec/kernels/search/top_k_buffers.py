@@ -1,4 +1,4 @@
-"""Where a block of users keeps its best items while they are visited: one buffer of keys per user and width.
+"""Top-k buffers of a block of users during a scan: one buffer of keys for each user and width.
 
 Most scores are refused by comparing a panel of them with the slot's threshold; the few others become keys.
 """
@@ -27,22 +27,22 @@ PANEL = 3 * LANES  # items whose scores with a group are held in registers: 12 v
 
 
 class Buffers(NamedTuple):
-    """What the users of a block keep at each width: one slot per group, width and user of the group, in this order."""
+    """Best keys so far: one slot for each group, width and user of the group, in this order."""
 
-    keys: Int64Array  # (n_slots, room)
+    keys: Int64Array  # (n_slots, capacity)
     counts: Int64Array  # (n_slots,) how many of them are filled
     floors: Int64Array  # (n_slots,) keys below are refused
     thresholds: Float32Array  # (n_slots,) so are scores below
-    cursors: Int64Array  # (n_users,) how many excluded places each user has passed
+    cursors: Int64Array  # (n_users,) excluded positions of each user that are passed
 
 
 def empty_buffers(n_users: int, n_widths: int, k: int) -> Buffers:
     """Return buffers for the best k of each user and width."""
     n_groups = -(-n_users // GROUP)
     thresholds = np.full((n_groups, n_widths, GROUP), LOWEST_SCORE, dtype=np.float32)
-    thresholds[-1, :, n_users - (n_groups - 1) * GROUP :] = np.inf  # nobody
+    thresholds[-1, :, n_users - (n_groups - 1) * GROUP :] = np.inf  # padding
     return Buffers(
-        np.empty((thresholds.size, room(k)), dtype=np.int64),
+        np.empty((thresholds.size, capacity(k)), dtype=np.int64),
         np.zeros(thresholds.size, dtype=np.int64),
         np.full(thresholds.size, LOWEST_KEY, dtype=np.int64),
         thresholds.ravel(),
@@ -50,16 +50,16 @@ def empty_buffers(n_users: int, n_widths: int, k: int) -> Buffers:
     )
 
 
-def room(k: int) -> int:
+def capacity(k: int) -> int:
     """Return how many keys a slot holds: the best k, nearly as many again before it is cut, and one panel more."""
     return k + max(k, 2 * PANEL) + PANEL
 
 
 @compiled
-def offer(
+def add_panel(
     scores: Float32Array,
     at: int,  # offset of a panel
-    names: Int32Array,  # item_index
+    items: Int32Array,  # item_index
     panel: int,  # offset of the same panel
     reached: int,  # bit i is 1 where the i-th score of the panel reaches the slot's threshold
     k: int,
@@ -69,13 +69,13 @@ def offer(
     thresholds: Float32Array,
     slot: int,
 ) -> None:
-    """Put the items whose keys reach the floor into a slot, and cut it where it gets full."""
+    """Add the items whose keys reach the floor to a slot; cut it when it is full."""
     bits = scores.view(np.int32)
     own, count, floor = keys[slot], counts[slot], floors[slot]
     while reached != 0:
         j = lowest_bit(reached)
         reached &= reached - 1
-        key = key_of(bits[at + j], names[panel + j])
+        key = key_of(bits[at + j], items[panel + j])
         own[count] = key  # written always, counted if good enough: no branch to guess
         count += int(key >= floor)
     if count + PANEL > len(own):
@@ -85,7 +85,7 @@ def offer(
 
 
 @compiled
-def finish(buffers: Buffers, n_users: int, n_widths: int, k: int) -> Int64Array:
+def collect_best(buffers: Buffers, n_users: int, n_widths: int, k: int) -> Int64Array:
     """Return (n_users, n_widths, k) keys, greatest first, NO_KEY where no more are left."""
     best = np.full((n_users, n_widths, k), NO_KEY, dtype=np.int64)
     for user in range(n_users):

@@ -1,0 +1,88 @@
+"""Vectors and ids in one file: NumPy, Parquet, or the text format of word2vec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.arrays import Float32Array
+from nestrec.atomic.output_file import atomic_file
+from nestrec.data.ids import IdArray
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import OptionError
+from nestrec.export.exporter import Side, select_side
+from nestrec.export.parts import block_of
+
+_ROWS = 65_536  # written at once
+_DATABASE_MEMORY = "256MB"
+
+
+@dataclass(frozen=True)
+class NpzExporter:
+    """A NumPy archive of two arrays, `ids` and `vectors`, which `numpy.load` reads without pickle."""
+
+    def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
+        """See `Exporter`; raises OptionError for ids that end with a NUL, which NumPy text drops."""
+        ids, vectors = select_side(model, side)
+        if ids.dtype.kind == "T":
+            texts = ids.tolist()
+            if any(text.endswith("\0") for text in texts):
+                raise OptionError("ids must not end with a NUL character in an .npz file; export to parquet")
+            ids = np.array(texts, dtype=np.str_)
+        with atomic_file(path, overwrite=overwrite) as partial, partial.open("wb") as file:
+            np.savez(file, ids=ids, vectors=vectors)
+
+
+@dataclass(frozen=True)
+class ParquetExporter:
+    """A Parquet file of two columns, `id` and `vector`, a list of 32-bit floats."""
+
+    def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
+        """See `Exporter`."""
+        import duckdb
+
+        ids, vectors = select_side(model, side)
+        dimensions = [f"d{number}" for number in range(vectors.shape[1])]
+        settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _DATABASE_MEMORY, "threads": "1"}
+        with atomic_file(path, overwrite=overwrite) as partial:
+            try:
+                with duckdb.connect(config=settings) as database:
+                    columns = {"id": ids, **dict(zip(dimensions, np.ascontiguousarray(vectors.T), strict=True))}
+                    block = block_of(database, columns)
+                    query = f"SELECT id, [{', '.join(dimensions)}] AS vector FROM ({block})"
+                    database.from_query(query).write_parquet(str(partial))
+            except duckdb.Error as error:
+                raise OptionError(f"{path} cannot be written ({error}); make room or name another path") from error
+
+
+@dataclass(frozen=True)
+class Word2VecExporter:
+    """The text format of word2vec: a line with the two sizes, then an id and its numbers a line."""
+
+    def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
+        """See `Exporter`; raises OptionError for ids that are empty or hold white space, which separates the fields."""
+        ids, vectors = select_side(model, side)
+        with (
+            atomic_file(path, overwrite=overwrite) as partial,
+            partial.open("w", encoding="utf-8", newline="\n") as file,
+        ):
+            file.write(f"{vectors.shape[0]} {vectors.shape[1]}\n")
+            file.writelines(_format_rows(ids, vectors))
+
+
+def _format_rows(ids: IdArray, vectors: Float32Array) -> Iterator[str]:
+    """Yield lines; a number is the shortest text that reads back as the same float32."""
+    for start in range(0, len(ids), _ROWS):
+        some: npt.NDArray[Any] = vectors[start : start + _ROWS].astype(str)
+        for value, numbers in zip(ids[start : start + _ROWS].tolist(), some.tolist(), strict=True):
+            text = str(value)
+            if len(text.split()) != 1 or text != text.strip():
+                raise OptionError(
+                    f"ids must not be empty or hold white space in a word2vec file, got {text!r}; export to parquet"
+                )
+            yield f"{text} {' '.join(numbers)}\n"

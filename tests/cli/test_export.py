@@ -1,0 +1,76 @@
+"""`nestrec export`: vectors and ids in formats of other tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestrec.embeddings import NestedEmbeddings
+from tests.cli.conftest import Run
+from tests.export.test_exporters import PLUGIN
+from tests.plugin_packages import installed_package
+
+
+@pytest.mark.parametrize("side", ["items", "users"])
+def test_it_writes_the_vectors_of_a_side_at_a_width(run: Run, model: Path, tmp_path: Path, side: str) -> None:
+    out = tmp_path / "vectors.npz"
+    result = run("export", model, "--to", "npz", "--side", side, "--width", 4, "--out", out)
+    assert (result.code, result.out) == (0, "")
+    loaded = NestedEmbeddings.load(model)
+    ids, vectors = (
+        (loaded.items.ids, loaded.item_embeddings) if side == "items" else (loaded.users.ids, loaded.user_embeddings)
+    )
+    with np.load(out) as arrays:
+        assert arrays["ids"].tolist() == ids.tolist()
+        np.testing.assert_array_equal(arrays["vectors"], vectors[:, :4])
+    assert f"{len(ids)} {side}, width 4" in result.err
+
+
+def test_options_of_the_format_are_taken(run: Run, model: Path, tmp_path: Path) -> None:
+    words = ("--option", "kind=ivf", "--option", "shortlist=7")
+    assert run("export", model, "--to", "faiss", *words, "--out", tmp_path / "f").code == 0
+    described = json.loads((tmp_path / "f" / "index.json").read_text())
+    assert (described["kind"], described["shortlist"]) == ("ivf", 7)
+
+
+def test_a_file_is_replaced_only_if_told(run: Run, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "items.parquet"
+    words = ("export", model, "--to", "parquet", "--out", out)
+    assert run(*words).code == 0
+    before = out.read_bytes()
+    refused = run(*words)
+    assert (refused.code, out.read_bytes()) == (1, before)
+    assert "--overwrite" in refused.err
+    assert run(*words, "--overwrite", "--width", 2).code == 0
+    assert out.read_bytes() != before
+
+
+def test_a_plugin_s_format_is_offered(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {"nestrec.exporters:counting": "Counting"}
+    with installed_package(tmp_path, monkeypatch, "counting_exporter", PLUGIN, entries):
+        words = ("--to", "counting", "--option", "greeting=hi", "--out", tmp_path / "out")
+        assert run("export", model, *words).code == 0
+        assert "counting" in run("export", model, "--to", "nothing", "--out", tmp_path / "x").err
+    assert (tmp_path / "out").read_text() == "hi 80"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--to", "csv"), "must be one of npz, parquet, word2vec, faiss"),
+        (("--to", "npz", "--width", "3"), "width 3 was not trained"),
+        (("--to", "npz", "--option", "x"), "--option must be NAME=VALUE"),
+        (("--to", "npz", "--option", "x=1"), "got 'x'"),
+        (("--to", "faiss", "--side", "users"), "side must be items"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(
+    run: Run, model: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    result = run("export", model, *words, "--out", tmp_path / "out")
+    assert result.code == 1
+    assert sentence in result.err
+    assert list(tmp_path.iterdir()) == []
