@@ -1,22 +1,22 @@
-# Everything runs in .venv, made on first use; PYTHON chooses the interpreter that makes it.
+# Everything runs in .venv, created on first use by PYTHON.
 PYTHON ?= python3
 BIN := .venv/bin
-# Run once more with indices checked and buffers poisoned (tests/poison.py).
+# Run a second time with bounds checks and poisoned buffers (tests/poison.py).
 CHECKED := tests/kernels tests/retrieval/test_damaged_index.py tests/training/test_one_user.py
 
 .PHONY: help demo test docs torture format clean
 
 help:
-	@echo "make demo    train on a generated world, evaluate every width; model, picture and page go to demo/"
-	@echo "make test    linters, strict type check, import directions, all tests"
+	@echo "make demo    train on synthetic data, evaluate every width; model, picture and page go to demo/"
+	@echo "make test    linters, strict type check, import layers, all tests"
 	@echo "make docs    build the documentation as a site in site/; make docs SERVE=1 shows it at http://127.0.0.1:8000"
 	@echo "make torture faults at every file operation, kills, bit flips, fuzzing, bombs: hours; N=10000000 inputs, SEED=1"
-	@echo "make format  let ruff correct and format what it can"
-	@echo "make clean   remove .venv and everything that was made"
+	@echo "make format  fix and format with ruff"
+	@echo "make clean   remove .venv and all build outputs"
 
 demo: .venv/.installed
 	$(BIN)/nestrec demo --out demo
-	@echo "(source $(BIN)/activate puts the command nestrec on the path.)"
+	@echo "Run \`source $(BIN)/activate\` to put nestrec on your PATH."
 
 test: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
     python experiments/paper_picture.py FOLDER PICTURE
 
 PICTURE ends in .png, .svg or .pdf. Lines are means over the seeds, bars reach from the lowest seed to the highest.
-Marks at the right are models trained at 64 alone.
+Marks at the right are models trained at 64 alone. The shared, pooled variant is far below the others and sets the
+lowest value of the axis.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from paper import BACKBONES, WIDTHS, Runs
 from paper_tables import finals_of
 
 LABEL = "recall@20"
-NAMES = {"mf": "matrix factorisation", "lightgcn": "LightGCN"}
+NAMES = {"mf": "matrix factorization", "lightgcn": "LightGCN"}
 NESTS = {  # variant -> colour, line, mark
     "nested, MNS": ("#0072b2", "-", "o"),
     "nested, LHANS": ("#d55e00", "-", "s"),
@@ -65,7 +66,7 @@ def panel(axes: Any, found: dict[str, list[dict[str, Any]]]) -> None:
             )
     axes.set_xscale("log", base=2)
     axes.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
-    axes.set_ylim(bottom=0)
+    axes.tick_params(labelsize=11)
     axes.grid(visible=True, alpha=0.25)
 
 
@@ -79,21 +80,22 @@ def main() -> None:
     data = list(dict.fromkeys(name for name, _, _ in finals))
     backbones = [name for name in BACKBONES if any(backbone == name for _, backbone, _ in finals)]
     figure, grid = plt.subplots(
-        len(backbones), len(data), figsize=(3.6 * len(data), 3.1 * len(backbones)), squeeze=False, layout="constrained"
+        len(data), len(backbones), figsize=(4.2 * len(backbones), 3.2 * len(data)), squeeze=False, layout="constrained"
     )
-    for row, backbone in zip(grid, backbones, strict=True):
-        for axes, name in zip(row, data, strict=True):
+    for row, name in zip(grid, data, strict=True):
+        for axes, backbone in zip(row, backbones, strict=True):
             panel(axes, {variant: lines for (of, by, variant), lines in finals.items() if (of, by) == (name, backbone)})
-            axes.set_title(f"{name}, {NAMES[backbone]}", fontsize=10)
-            axes.set_xlabel("width")
-        row[0].set_ylabel(LABEL)
+            axes.set_title(f"{name}, {NAMES[backbone]}", fontsize=12)
+        row[0].set_ylabel(LABEL, fontsize=12)
+    for axes in grid[-1]:
+        axes.set_xlabel("width", fontsize=12)
     named: dict[str, Any] = {}
     for axes in grid.flat:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
     names = [name for name in (*NESTS, *(f"{variant}, 64 alone" for variant in ALONE)) if name in named]
     figure.legend(
-        [named[name] for name in names], names, loc="outside lower center", ncols=5, fontsize=8, frameon=False
+        [named[name] for name in names], names, loc="outside lower center", ncols=3, fontsize=11, frameon=False
     )
     figure.savefig(options.picture, dpi=130)
 

@@ -86,7 +86,7 @@ def every_command(command: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the files the documents name, of the built-in world under ids that are numbers."""
+    """Return a folder with the files the documents name, of synthetic data with numbers as ids."""
     place = tmp_path_factory.mktemp("reader")
     world = SyntheticData(n_users=120, n_items=64, interactions_per_user=8).generate(seed=0).interactions
     pairs = [(user, item) for user in range(world.n_users) for item in items_of(world, user)]

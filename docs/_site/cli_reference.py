@@ -62,8 +62,13 @@ def _table(heading: str, parameters: Iterable[Any], context: Any) -> Iterator[st
     yield f"| {heading} | |\n|---|---|"
     for parameter in parameters:
         names, description = parameter.get_help_record(context)
-        yield f"| {_code(_TYPE.sub('', names))} | {_described(description)} |"
+        yield f"| {_code(_spaced(_TYPE.sub('', names)))} | {_described(description)} |"
     yield ""
+
+
+def _spaced(names: str) -> str:
+    """Let a list of choices break at its bars."""
+    return re.sub(r"<(.+)>", lambda choices: choices[1].replace("|", " | "), names)
 
 
 def _described(text: str) -> str:
