@@ -76,6 +76,15 @@ def test_the_table_has_width_memory_both_metrics_and_the_share_kept(shown: tuple
     assert "100.0%" in lines[6]
 
 
+def test_no_width_is_worse_than_a_narrower_one(shown: tuple[Path, Result]) -> None:
+    """Width 64 was below 32 on data with structure for 32 dimensions alone."""
+    folder, _ = shown
+    rows = json.loads((folder / "quality.json").read_text())["widths"]
+    for label in ("recall@20", "ndcg@20"):
+        means = [row[label] for row in rows]
+        assert means == sorted(means)
+
+
 def test_narrow_widths_know_the_topics_and_wide_ones_the_subtopics(shown: tuple[Path, Result]) -> None:
     """The planted hierarchy shows in the second table."""
     folder, result = shown
@@ -110,7 +119,7 @@ def test_every_command_it_suggests_works(run: Run, shown: tuple[Path, Result]) -
         assert done.code == 0, f"{command}: {done.err}"
 
 
-def test_the_seed_makes_another_world(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_seed_makes_other_data(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped after the data are written: what follows is shown by the other tests."""
 
     def stop(*_: object) -> None:

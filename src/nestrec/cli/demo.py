@@ -1,4 +1,4 @@
-"""`nestrec demo`: generate synthetic data, train, evaluate every width, and write a report page."""
+"""`nestrec demo`: from synthetic interactions to a model and a page on quality against width."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,10 +27,13 @@ if TYPE_CHECKING:
     from nestrec.report.page import Page
 
 _MODEL, _MANIFEST = "model", "manifest.json"
-_FILES = ("train.csv", "test.csv", "quality.json", "quality.html", "quality.svg")
+_TRAIN, _TEST, _FIGURES, _PAGE, _PICTURE = "train.csv", "test.csv", "quality.json", "quality.html", "quality.svg"
 _LABELS = ("recall@20", "ndcg@20")
 _HELD_OUT = 0.2
 _WORTH_KEEPING = 0.9  # of the full width's quality, in the headline
+_N_USERS, _SUBTOPICS_PER_TOPIC, _INTERACTIONS_PER_USER = 4000, 16, 15.0
+"""64 subtopics in all, as many as the widest default width has dimensions, so that every width has structure to learn:
+with the 32 of `SyntheticData()` dimensions beyond 32 only fit noise, and width 64 ranks slightly worse than 32."""
 
 EXAMPLES = """\b
 Examples:
@@ -40,74 +42,35 @@ Examples:
 """
 
 
-@dataclass(frozen=True)
-class Places:
-    """The files of a demo."""
-
-    folder: Path
-
-    @property
-    def model(self) -> Path:
-        """Folder of the model."""
-        return self.folder / "model"
-
-    @property
-    def train(self) -> Path:
-        """Interactions trained on."""
-        return self.folder / "train.csv"
-
-    @property
-    def test(self) -> Path:
-        """Interactions held out."""
-        return self.folder / "test.csv"
-
-    @property
-    def figures(self) -> Path:
-        """All figures of the evaluation."""
-        return self.folder / "quality.json"
-
-    @property
-    def page(self) -> Path:
-        """The page."""
-        return self.folder / "quality.html"
-
-    @property
-    def picture(self) -> Path:
-        """The picture."""
-        return self.folder / "quality.svg"
-
-
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="Folder to write to.")] = Path(
-        "nestrec-demo"
-    ),
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the data, the split and training.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="Output folder.")] = Path("nestrec-demo"),
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the data, the split and the training.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Train, evaluate and report on synthetic data."""
-    places = Places(out)
     outputs = OwnOutputs(out, overwrite=overwrite)
-    outputs.check((*_FILES, f"{_MODEL}/{_MANIFEST}"))
-    check_model_path(places.model, overwrite=True)
+    outputs.check((_TRAIN, _TEST, _FIGURES, _PAGE, _PICTURE, f"{_MODEL}/{_MANIFEST}"))
+    check_model_path(out / _MODEL, overwrite=True)
     from nestrec import __version__
     from nestrec.data.splitting import RandomSplit
     from nestrec.data.synthetic import SyntheticData
 
-    data = SyntheticData().generate(seed)
-    trained_on, held_out = RandomSplit(_HELD_OUT, seed).split(data.interactions)
-    for place, rows in ((places.train, trained_on), (places.test, held_out)):
-        with outputs.writing(place.name) as partial:
-            _write_rows(partial, rows)
-    say(_about(data))
-    model = _train(trained_on, seed)
+    data = SyntheticData(
+        n_users=_N_USERS, n_subtopics_per_topic=_SUBTOPICS_PER_TOPIC, interactions_per_user=_INTERACTIONS_PER_USER
+    ).generate(seed)
+    train, test = RandomSplit(_HELD_OUT, seed).split(data.interactions)
+    for name, interactions in ((_TRAIN, train), (_TEST, test)):
+        with outputs.writing(name) as partial:
+            _write_rows(partial, interactions)
+    say(_describe(data))
+    model = _train(train, seed)
     with outputs.writing_folder(_MODEL, _MANIFEST):
-        model.save(places.model, overwrite=True)
-    qualities_by_width, figures = _evaluate(model, held_out)
-    with outputs.writing(places.figures.name) as partial:
+        model.save(out / _MODEL, overwrite=True)
+    rows, figures = _evaluate(model, test)
+    with outputs.writing(_FIGURES) as partial:
         partial.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    notes = (_about(data), _HOW.format(share=f"{_HELD_OUT:.0%}"), f"Seed {seed}; nestrec {__version__}.")
-    page = _page(places, model, qualities_by_width, _hierarchy(model, data), notes)
-    _present(places, page, outputs)
+    notes = (_describe(data), _HOW.format(share=f"{_HELD_OUT:.0%}"), f"Seed {seed}; nestrec {__version__}.")
+    _present(out, _build_page(out, model, rows, data, notes), outputs)
 
 
 def _train(interactions: Interactions, seed: int) -> NestedEmbeddings:
@@ -120,67 +83,58 @@ def _train(interactions: Interactions, seed: int) -> NestedEmbeddings:
         with TrainingProgress(trainer.metric) as progress:
             return trainer.fit(interactions, run=Run(seed=seed, callbacks=progress))
     except KeyboardInterrupt:
-        warn("Interrupted; the model was not saved. Run the demo again.")
+        warn("Interrupted; no model was saved. Run the demo again.")
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _evaluate(model: NestedEmbeddings, held_out: Interactions) -> tuple[tuple[WidthQuality, ...], dict[str, Any]]:
+def _evaluate(model: NestedEmbeddings, test: Interactions) -> tuple[tuple[WidthQuality, ...], dict[str, Any]]:
     from nestrec.evaluation import evaluate
 
-    figures = evaluate(model, held_out, cutoffs=(10, 20, 50)).as_dict()
+    figures = evaluate(model, test, cutoffs=(10, 20, 50)).as_dict()
     return qualities(figures), figures
 
 
-def _hierarchy(model: NestedEmbeddings, data: GeneratedData) -> TextTable:
-    from nestrec.report.topic_purity import hierarchy_table
-
-    return hierarchy_table(model, data)
-
-
-def _page(
-    places: Places,
-    model: NestedEmbeddings,
-    rows: tuple[WidthQuality, ...],
-    hierarchy: TextTable,
-    notes: tuple[str, ...],
+def _build_page(
+    folder: Path, model: NestedEmbeddings, rows: tuple[WidthQuality, ...], data: GeneratedData, notes: tuple[str, ...]
 ) -> Page:
     from nestrec.report.page import Page
+    from nestrec.report.topic_purity import hierarchy_table
 
     table = quality_table(rows, _LABELS)
-    table = TextTable(table.headers, table.rows, "On the held-out interactions (± half of the 95% interval)")
-    commands = _next_steps(places, str(model.users.ids[0]), str(model.items.ids[0]))
-    return Page("Quality against width", headline(rows), rows, _LABELS, (table, hierarchy), commands, notes)
+    table = TextTable(table.headers, table.rows, "Quality on held-out interactions (± half of the 95% interval)")
+    commands = _next_steps(folder, str(model.users.ids[0]), str(model.items.ids[0]))
+    tables = (table, hierarchy_table(model, data))
+    return Page("Quality against width", headline(rows), rows, _LABELS, tables, commands, notes)
 
 
-def _present(places: Places, page: Page, outputs: OwnOutputs) -> None:
-    """Write page and picture, print the tables, say what to try next."""
+def _present(folder: Path, page: Page, outputs: OwnOutputs) -> None:
+    """Write page and picture, print the tables and suggest commands."""
     from nestrec.report.chart import write_picture
     from nestrec.report.page import quality_charts
 
-    with outputs.writing(places.page.name) as partial:
+    with outputs.writing(_PAGE) as partial:
         partial.write_text(page.html(), encoding="utf-8")
-    with outputs.writing(places.picture.name) as partial:
+    with outputs.writing(_PICTURE) as partial:
         write_picture(partial, quality_charts(page.rows, page.labels))
     with unread_output_dropped():
         for table in page.tables:
             show(table)
         results().print(page.headline, soft_wrap=True)
-    written = (places.model, places.page, places.picture, places.figures)
-    say(f"Wrote {', '.join(map(str, written))}.")
+    say(f"Wrote {', '.join(str(folder / name) for name in (_MODEL, _PAGE, _PICTURE, _FIGURES))}.")
     say("Next:")
     for command in page.commands:
         say(f"  {command}")
 
 
 _HOW = (
-    "MRL4Rec with matrix factorisation and default options. {share} of the interactions are held out for testing; all "
-    "items are ranked, except those a user interacted with in training. Bands and ± are 95% bootstrap intervals over "
-    "users."
+    "MRL4Rec with matrix factorization and default options. {share} of the interactions are held out and take part in "
+    "no choice; every item that a user has not seen in training is ranked. Bands and ± are 95% bootstrap intervals "
+    "over users."
 )
 
 
 def headline(rows: tuple[WidthQuality, ...]) -> str:
-    """Return the result in one sentence."""
+    """Return the main result in one sentence."""
     label, full = _LABELS[-1], rows[-1]
     narrow = narrowest_that_keeps(rows, _WORTH_KEEPING, label)
     if narrow is full:
@@ -192,9 +146,8 @@ def headline(rows: tuple[WidthQuality, ...]) -> str:
     )
 
 
-def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:
-    model, test, train = (shlex.quote(str(path)) for path in (places.model, places.test, places.train))
-    narrow = shlex.quote(str(places.folder / "narrow"))
+def _next_steps(folder: Path, user: str, item: str) -> tuple[str, ...]:
+    model, test, train, narrow = (shlex.quote(str(folder / name)) for name in (_MODEL, _TEST, _TRAIN, "narrow"))
     return (
         f"nestrec recommend {model} --user {shlex.quote(user)} -k 5 --width 8",
         f"nestrec similar {model} --item {shlex.quote(item)} --width 32",
@@ -204,17 +157,14 @@ def _next_steps(places: Places, user: str, item: str) -> tuple[str, ...]:
     )
 
 
-def _about(data: GeneratedData) -> str:
+def _describe(data: GeneratedData) -> str:
     interactions = data.interactions
     users, items = format_count(interactions.n_users, "user"), format_count(interactions.n_items, "item")
-    topics = format_count(int(data.item_topic.max()) + 1, "topic")
-    subtopics = format_count(_subtopics_per_topic(data), "subtopic")
+    n_topics = int(data.item_topic.max()) + 1
+    n_subtopics = (int(data.item_subtopic.max()) + 1) // n_topics
+    topics, subtopics = format_count(n_topics, "topic"), format_count(n_subtopics, "subtopic")
     pairs = format_count(interactions.n_interactions, "interaction")
     return f"Synthetic data: {users}, {items} in {topics} of {subtopics}, {pairs}."
-
-
-def _subtopics_per_topic(data: GeneratedData) -> int:
-    return (int(data.item_subtopic.max()) + 1) // (int(data.item_topic.max()) + 1)
 
 
 def _write_rows(path: Path, interactions: Interactions) -> None:
