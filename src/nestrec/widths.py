@@ -57,7 +57,9 @@ def _checked(values: Iterable[int] | int) -> tuple[int, ...]:
     if not ladder:
         raise OptionError("no width was given; name at least one, as in 4,8,16,32,64")
     if ladder[0] < 1 or any(a >= b for a, b in pairwise(ladder)):
-        raise OptionError(f"widths must be positive, ascending and unique; got {','.join(map(str, ladder))}")
+        raise OptionError(
+            f"widths must be positive, ascending and unique; got {','.join(map(str, ladder))}", option="widths"
+        )
     if ladder[-1] > LARGEST_EMBEDDING_SIZE:
         raise OptionError(f"width {ladder[-1]} is too large; the widest is {LARGEST_EMBEDDING_SIZE}")
     return ladder

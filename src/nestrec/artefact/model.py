@@ -90,7 +90,9 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, coar
     """
     place = _model_path(path)
     if verify not in (True, False, None):
-        raise OptionError(f"verify must be True, False or None, got {verify!r}; see NestedEmbeddings.load")
+        raise OptionError(
+            f"verify must be True, False or None, got {verify!r}; see NestedEmbeddings.load", option="verify"
+        )
     for attempt in range(_ATTEMPTS):
         before = None
         try:

@@ -35,7 +35,10 @@ def check_model_folder(path: str | os.PathLike[str], *, overwrite: bool) -> None
     elif not is_manifest(target / MANIFEST):
         raise ModelFileError(f"{path} exists and is no nestrec model, so it is not replaced; name another path")
     elif not overwrite:
-        raise OptionError(f"{path} already holds a model; name another path, or replace it with overwrite=True")
+        raise OptionError(
+            f"{path} already holds a model; name another path, or replace it with overwrite=True",
+            mentions=("overwrite=True",),
+        )
 
 
 def _check_free(target: Path, path: str | os.PathLike[str]) -> None:

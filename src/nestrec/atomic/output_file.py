@@ -68,7 +68,10 @@ def check_output_file(path: str | PathLike[str], *, overwrite: bool, probe: bool
     if target is None:
         return
     if target.exists() and not overwrite:
-        raise OptionError(f"{given} already exists; replace it with overwrite=True, or name another file")
+        raise OptionError(
+            f"{given} already exists; replace it with overwrite=True, or name another file",
+            mentions=("overwrite=True",),
+        )
     if probe and not _only_in_place(target):
         check_output_folder(target.parent)
 

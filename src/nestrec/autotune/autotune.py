@@ -99,11 +99,12 @@ def plan(
 
     """
     if not 0.0 < recall <= 1.0:
-        raise OptionError(f"recall must be above 0 and at most 1, got recall={recall}")
+        raise OptionError(f"recall must be above 0 and at most 1, got recall={recall}", option="recall")
     if n_users < 2 or not storages:
         raise OptionError(
             f"n_users must be 2 or more, half to choose with and half to check, and storages at least one; got "
-            f"{n_users} users and {len(storages)} storages"
+            f"{n_users} users and {len(storages)} storages",
+            option="n_users",
         )
     size = model.embedding_size if width is None else model.widths.values[model.widths.level_of(width)]
     halves = Sample.draw_halves(model, size, n_users, checked_k(k), seed, threads)

@@ -85,7 +85,7 @@ def evaluate(
     cutoffs, selected = check_cutoffs(cutoffs, model.n_items), select_metrics(metrics)
     widths = _check_widths(model, widths)
     if whole_number("seed", seed, 0) < 0:
-        raise OptionError(f"seed must be 0 or more, got {seed}")
+        raise OptionError(f"seed must be 0 or more, got {seed}", option="seed")
     threads, samples = resolve_threads(threads), _check_samples(bootstrap_samples)
     held, rows, unmatched = match(model, held_out)
     if (warning := unmatched.warning(held_out.n_interactions)) is not None:
@@ -122,16 +122,22 @@ def check_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) -> t
     values = whole_numbers("cutoffs", cutoffs, "10, 20, 50")
     ascending = tuple(sorted(set(values)))
     if not ascending or ascending[0] < 1:
-        raise OptionError(f"cutoffs must be 1 or more, as in 10,20,50; got {','.join(map(str, values)) or 'none'}")
+        raise OptionError(
+            f"cutoffs must be 1 or more, as in 10,20,50; got {','.join(map(str, values)) or 'none'}", option="cutoffs"
+        )
     if n_items is not None and ascending[-1] > max(n_items, _SHORT_LIST):
-        raise OptionError(f"cutoffs must be at most {n_items}, the number of items; got {ascending[-1]}")
+        raise OptionError(
+            f"cutoffs must be at most {n_items}, the number of items; got {ascending[-1]}", option="cutoffs"
+        )
     return ascending
 
 
 def _check_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable[int] | int | None) -> tuple[int, ...]:
     chosen = tuple(model.widths if widths is None else sorted(set(whole_numbers("widths", widths, "8, 16"))))
     if not chosen:
-        raise OptionError("widths must name at least one width, got none; leave the option out for all widths")
+        raise OptionError(
+            "widths must name at least one width, got none; leave the option out for all widths", option="widths"
+        )
     for width in chosen:
         model.widths.level_of(width)
     return chosen
@@ -152,7 +158,10 @@ def _as_model(model: Any) -> NestedEmbeddings | ItemSimilarities:
 
 def _check_samples(samples: int) -> int:
     if whole_number("bootstrap_samples", samples, 1000) < 0:
-        raise OptionError(f"bootstrap_samples must be 0 (no intervals) or more, got {samples}; 1000 is usual")
+        raise OptionError(
+            f"bootstrap_samples must be 0 (no intervals) or more, got {samples}; 1000 is usual",
+            option="bootstrap_samples",
+        )
     return samples
 
 

@@ -105,7 +105,7 @@ def select_metrics(names: Iterable[str] | str | None) -> tuple[Metric, ...]:
     unknown = [name for name in given if name not in known]
     if unknown or not given:
         found = repr(unknown[0]) if unknown else "none"
-        raise OptionError(f"metrics must be some of {', '.join(known)}; got {found}")
+        raise OptionError(f"metrics must be some of {', '.join(known)}; got {found}", option="metrics")
     return tuple(metric for name, metric in known.items() if name in given)
 
 
@@ -137,7 +137,8 @@ class MetricAtCutoff:
         if name not in known or not cutoff.isdecimal() or not 1 <= int(cutoff[:9]) <= _LARGEST_CUTOFF:
             raise OptionError(
                 f"metric must be one of {', '.join(known)} at a cutoff from 1 to {_LARGEST_CUTOFF}, such as ndcg@20; "
-                f"got {label!r}"
+                f"got {label!r}",
+                option="metric",
             )
         return cls(name, int(cutoff))
 

@@ -212,7 +212,10 @@ def _check_place(path: Path, overwrite: bool) -> None:
     """Raise where an index must not be written."""
     if (path / _DESCRIPTION).is_file():
         if not overwrite:
-            raise OptionError(f"{path} already holds an index; name another path, or replace it with overwrite=True")
+            raise OptionError(
+                f"{path} already holds an index; name another path, or replace it with overwrite=True",
+                mentions=("overwrite=True",),
+            )
     elif path.exists() and not (path.is_dir() and all(_LAYOUT.is_left_over(entry.name) for entry in path.iterdir())):
         raise ModelFileError(f"{path} exists and is not an index, so it is not replaced; name another path")
 

@@ -55,7 +55,8 @@ class Parts:
             if _read(described) != self._identity:
                 raise OptionError(
                     f"{self._folder} must hold parts of the same request and model to be resumed; repeat that "
-                    "request, or start again without resume"
+                    "request, or start again without resume",
+                    mentions=("resume",),
                 )
             whole = self._joined()
             if whole is not None:

@@ -34,7 +34,7 @@ def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Lo
     Raises UnknownIdError for ids that the vocabulary does not hold, unless `unknown` is "skip".
     """
     if unknown not in ("raise", "skip"):
-        raise OptionError(f'unknown must be "raise" or "skip", got {unknown!r}')
+        raise OptionError(f'unknown must be "raise" or "skip", got {unknown!r}', option="unknown")
     if ids is None or isinstance(ids, (Mapping, type)):
         raise OptionError(f"{noun} ids must be one id or a list of them, got {_describe(ids)}")
     given = canonicalize_ids(_as_list(ids))

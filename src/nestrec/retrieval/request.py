@@ -117,7 +117,7 @@ def checked_k(k: int) -> int:
     """Return the number of items to return; raise OptionError unless it is a whole number from 1 on."""
     number = whole_number("k", k, 10)
     if number < 1:
-        raise OptionError(f"k must be 1 or more, the number of ids to return; got {number}")
+        raise OptionError(f"k must be 1 or more, the number of ids to return; got {number}", option="k")
     return number
 
 
@@ -127,7 +127,7 @@ def check_result_size(k: int, n_queries: int, n_items: int) -> None:
     In a small catalogue up to a thousand may be returned, padded at the end.
     """
     if k > max(n_items, _SHORT_LIST):
-        raise OptionError(f"k must be at most {n_items}, the number of items to choose from; got {k}")
+        raise OptionError(f"k must be at most {n_items}, the number of items to choose from; got {k}", option="k")
     if k * n_queries > _MOST_ANSWERS:
         raise OptionError(
             f"k={k} for {n_queries} ids at once is more than {_MOST_ANSWERS} answers; give fewer ids at a time, a "

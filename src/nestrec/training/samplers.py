@@ -216,7 +216,9 @@ class AdaptiveSampler(ChoosingSampler):
         super().__post_init__()
         for name, example in (("alpha", 1.0), ("beta", 0.1)):
             if not isfinite(real_number(name, getattr(self, name), example)):
-                raise OptionError(f"{name} must be finite, got {getattr(self, name)} (for example {example})")
+                raise OptionError(
+                    f"{name} must be finite, got {getattr(self, name)} (for example {example})", option=name
+                )
         whole_number("power", self.power, -2)
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
