@@ -1,8 +1,7 @@
-"""The vocabulary rule: what is learned knows only users and items with at least one training interaction.
+"""Cold users and cold items: those without training interactions, which get no vectors.
 
-A user or an item without training interactions is *cold*: nothing was learned about it, so it has no vector and counts
-as unknown. Splits keep the ids of both parts, so that one index means the same in each; `drop_cold` takes the cold ids
-out before anything is learned, and `restrict_to` brings held-out interactions into the rows and columns that are left.
+Splits keep the ids of both parts, so that an index means the same in each. `drop_cold` removes cold users and items
+before training, and `restrict_to` maps held-out interactions to the rows and columns that are left.
 """
 
 from __future__ import annotations
@@ -10,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from nestrec.arrays import BoolArray, Int32Array
+from nestrec.data.filters import select_users_and_items
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 
 
 def drop_cold(interactions: Interactions) -> Interactions:
-    """Return the interactions without the ids of users and items that have none; the same object where all have some.
+    """Return the interactions without cold users and items; the same object where there are none.
 
     >>> from scipy.sparse import csr_array
     >>> from nestrec import RandomSplit, read_interactions
@@ -29,14 +29,7 @@ def drop_cold(interactions: Interactions) -> Interactions:
     warm_items = has_interactions(interactions)
     if warm_users.all() and warm_items.all():
         return interactions
-    columns = (np.cumsum(warm_items) - 1).astype(np.int32)
-    return Interactions(
-        _subset(interactions.users, warm_users),
-        _subset(interactions.items, warm_items),
-        interactions.indptr[np.append(True, warm_users)],
-        columns[interactions.indices],
-        interactions.timestamps,
-    )
+    return select_users_and_items(interactions, np.diff(interactions.indptr), warm_users, warm_items)
 
 
 def has_interactions(interactions: Interactions) -> BoolArray:
@@ -47,7 +40,7 @@ def has_interactions(interactions: Interactions) -> BoolArray:
 
 
 def restrict_to(interactions: Interactions, users: Vocabulary, items: Vocabulary) -> Interactions:
-    """Return the interactions between these users and items, in their rows and columns; all others are left out."""
+    """Return the interactions between these users and items, with their indices; drop all others."""
     if interactions.users is users and interactions.items is items:
         return interactions
     row_of, column_of = users.index_of(interactions.users.ids), items.index_of(interactions.items.ids)
@@ -62,10 +55,6 @@ def restrict_to(interactions: Interactions, users: Vocabulary, items: Vocabulary
     indptr = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows, minlength=len(users)), out=indptr[1:])
     return Interactions(users, items, indptr, columns, times)
-
-
-def _subset(vocabulary: Vocabulary, kept: BoolArray) -> Vocabulary:
-    return vocabulary if kept.all() else Vocabulary(vocabulary.ids[kept])
 
 
 def _ascends(rows: Int32Array) -> bool:

@@ -1,4 +1,4 @@
-"""Leaving out users and items with few interactions: the k-core of the bipartite graph (Seidman 1983, two minima).
+"""Filter users and items with few interactions: the k-core of the bipartite graph (Seidman 1983, two minima).
 
 Removing an item can push a user below its minimum, which can push another item, and so on; the core is what remains at
 the end of that, the same in whatever order it is done. A work queue touches each interaction once from either side, so
@@ -44,12 +44,12 @@ def k_core(interactions: Interactions, min_user_interactions: int, min_item_inte
         )
     if in_core.all() and items_in_core.all():
         return interactions
-    return _restricted(interactions, user_counts, in_core, items_in_core)
+    return select_users_and_items(interactions, user_counts, in_core, items_in_core)
 
 
 def _check(name: str, minimum: int) -> None:
     if minimum < 0:
-        raise OptionError(f"{name} {minimum} is negative; give the least number of interactions to have, such as 5")
+        raise OptionError(f"{name} must be at least 0, got {minimum} (for example 5)", option=name)
 
 
 def _core_counts(interactions: Interactions, min_user: int, min_item: int) -> tuple[Int64Array, Int64Array]:
@@ -64,26 +64,27 @@ def _core_counts(interactions: Interactions, min_user: int, min_item: int) -> tu
     return user_counts, item_counts
 
 
-def _restricted(
+def select_users_and_items(
     interactions: Interactions,
-    user_counts: Int64Array,
-    in_core: BoolArray,  # (n_users,)
-    items_in_core: BoolArray,  # (n_items,)
+    user_counts: Int64Array,  # (n_users,) of the interactions that stay; of users that do not, anything
+    users: BoolArray,  # (n_users,) those that stay
+    items: BoolArray,  # (n_items,) those that stay
 ) -> Interactions:
-    """Return the core with vocabularies and indices of its own."""
-    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(user_counts[in_core])])
-    item_ranks = np.where(items_in_core, np.cumsum(items_in_core) - 1, -1).astype(np.int32)
+    """Return the interactions between some users and items, with vocabularies and indices of their own."""
+    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(user_counts[users])])
+    item_ranks = np.where(items, np.cumsum(items) - 1, -1).astype(np.int32)
     indices = np.empty(indptr[-1], dtype=np.int32)
-    times = interactions.timestamps
-    core_times = _NO_TIMES if times is None else np.empty(len(indices), dtype=np.float64)
-    kernel.keep_core(
-        interactions.indptr, interactions.indices, _NO_TIMES if times is None else times, in_core, item_ranks, indices,
-        core_times,
-    )  # fmt: skip
+    times = _NO_TIMES if interactions.timestamps is None else interactions.timestamps
+    kept_times = np.empty(0 if interactions.timestamps is None else len(indices), dtype=np.float64)
+    kernel.keep_core(interactions.indptr, interactions.indices, times, users, item_ranks, indices, kept_times)
     return Interactions(
-        Vocabulary(interactions.users.ids[in_core]),
-        Vocabulary(interactions.items.ids[items_in_core]),
+        _select(interactions.users, users),
+        _select(interactions.items, items),
         indptr,
         indices,
-        None if times is None else core_times,
+        None if interactions.timestamps is None else kept_times,
     )
+
+
+def _select(vocabulary: Vocabulary, kept: BoolArray) -> Vocabulary:
+    return vocabulary if kept.all() else Vocabulary(vocabulary.ids[kept])

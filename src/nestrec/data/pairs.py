@@ -44,7 +44,7 @@ class PairStore:
         self._with_ratings = rule is not None and rule.uses_ratings
         floats = (np.float64,) * (with_times + self._with_ratings)
         self._columns = SpilledColumns((np.int32, np.int32, *floats), memory_bytes)
-        self.n_distinct = 0  # pairs met, those below the minimum included; once `rows` was called
+        self.n_distinct = 0  # pairs read, those below the minimum included; set by `rows`
 
     def __enter__(self) -> PairStore:
         """Return itself."""
@@ -66,8 +66,8 @@ class PairStore:
     ) -> None:
         """Append pairs; (n,) each."""
         values = ((times, self._with_times), (ratings, self._with_ratings))
-        # Copies: the reader may overwrite or free its arrays when it goes on.
-        kept = [_NONE if column is None else column.copy() for column, wanted in values if wanted]
+        # Copies of views: a view would keep the reader's whole batch in memory.
+        kept = [_own(_NONE if column is None else column) for column, is_kept in values if is_kept]
         self._columns.append(users, items, *kept)
 
     def rows(
@@ -117,6 +117,10 @@ def _sort(
         )
     else:
         map_in_threads(lambda share: kernel.sort_rows(indptr, indices, times, *share), shares, threads)
+
+
+def _own(column: Float64Array) -> Float64Array:
+    return column if column.base is None else column.copy()
 
 
 def _shorten(array: npt.NDArray[Any], size: int) -> None:

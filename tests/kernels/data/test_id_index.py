@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nestrec.data.id_index import IdIndex, TextIds
 from nestrec.data.ids import whole_number as plain_whole_number
-from nestrec.kernels.data.id_index import whole_number
+from nestrec.kernels.data.id_index import parse_whole_number as whole_number
 
 _TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=25)
 _DIGITS = st.integers(-(2**70), 2**70).map(str)

@@ -32,13 +32,16 @@ class TimeNotations:
     def see_numbers(self, values: Float64Array, place: Place) -> None:
         """Remember the finite ones among the values as numbers."""
         finite = np.isfinite(values)
+        all_finite = bool(finite.all())
         self._see("number", finite, lambda row: f"{format_number(values[row])} ({place(row)})")
         self._refuse_pair("number", "date", "numbers and dates")
         if not finite.any():
             return
-        sizes = np.abs(values, where=finite, out=np.zeros(len(values)))
+        sizes = np.abs(values) if all_finite else np.abs(values, where=finite, out=np.zeros(len(values)))
         self._largest = max(self._largest, float(sizes.max()))
-        self._all_days = self._all_days and _are_days(values[finite])
+        if self._all_days:
+            numbers = values if all_finite else values[finite]
+            self._all_days = _are_days(numbers[:1]) and _are_days(numbers)
         for name, (least, below) in (("s", _SECONDS), ("between", _BETWEEN), ("ms", _MILLISECONDS)):
             if name not in self._examples and self._largest >= least:
                 mask = (sizes >= least) & (sizes < below)

@@ -22,7 +22,7 @@ def count_rows(users: Int32Array, ranks: Int32Array, counts: Int64Array) -> None
 
 @compiled
 def place_pairs(
-    users: Int32Array,  # (n,) entries as first met
+    users: Int32Array,  # (n,) entries in order of first appearance
     items: Int32Array,  # (n,)
     times: Float64Array,  # (n,) or (0,)
     user_ranks: Int32Array,  # entry -> user_index

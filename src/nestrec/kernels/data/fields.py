@@ -1,4 +1,4 @@
-"""Blank-separated tokens, fields that stand for nothing, and decimal numbers, in the bytes of text."""
+"""Blank-separated tokens, missing fields and decimal numbers, in the bytes of text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from nestrec.arrays import Float64Array, Int64Array, UInt8Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.data.plain_rows import cuts_line_end, past_line_end
+from nestrec.kernels.data.plain_rows import cuts_line_end, skip_line_end
 
 _LF, _CR, _TAB, _SPACE = 10, 13, 9, 32
 
@@ -32,7 +32,7 @@ def split_tokens(
         if byte in (_LF, _CR):
             if cuts_line_end(buffer, place, end, is_last):
                 break
-            place = past_line_end(buffer, place, end)
+            place = skip_line_end(buffer, place, end)
             line, head, consumed = line + 1, -1, place
             continue
         if byte in (_SPACE, _TAB):
@@ -57,8 +57,8 @@ def split_tokens(
 
 
 @compiled
-def _same(buffer: UInt8Array, start: int, text: UInt8Array, first: int, size: int) -> bool:
-    """Tell whether `size` bytes of the buffer are those of the text from `first` on."""
+def _equals(buffer: UInt8Array, start: int, text: UInt8Array, first: int, size: int) -> bool:
+    """Return whether `size` bytes of the buffer are those of the text from `first` on."""
     place = 0
     while place < size and buffer[start + place] == text[first + place]:
         place += 1
@@ -75,7 +75,7 @@ def find_missing(
     word_ends: Int64Array,  # (n_words,)
     missing: UInt8Array,  # (n,) out: 1 where a field is empty or, unquoted, one of the words
 ) -> None:
-    """Find the fields that stand for nothing."""
+    """Find missing fields."""
     longest, begin = 0, 0
     for word in range(len(word_ends)):
         longest, begin = max(longest, word_ends[word] - begin), word_ends[word]
@@ -86,7 +86,7 @@ def find_missing(
             continue
         begin = 0
         for word in range(len(word_ends)):
-            if word_ends[word] - begin == size and _same(buffer, starts[row], words, begin, size):
+            if word_ends[word] - begin == size and _equals(buffer, starts[row], words, begin, size):
                 missing[row] = 1
             begin = word_ends[word]
 
@@ -101,7 +101,9 @@ def keep_equal(
 ) -> None:
     """Clear `equal` where a field differs from the text."""
     for row in range(len(starts)):
-        if equal[row] and (ends[row] - starts[row] != len(text) or not _same(buffer, starts[row], text, 0, len(text))):
+        if equal[row] and (
+            ends[row] - starts[row] != len(text) or not _equals(buffer, starts[row], text, 0, len(text))
+        ):
             equal[row] = 0
 
 

@@ -66,7 +66,7 @@ def _draw(
         key: Bits = mix_bits(mix_bits(seed) + np.uint64(user))
         cluster = below(random_bits(key, 0), n_clusters)
         while position < indptr[user + 1] and position < until:
-            place, draw = _free_place(key, draw, cluster, n_clusters, user, last_user, onwards)
+            place, draw = _find_free_place(key, draw, cluster, n_clusters, user, last_user, onwards)
             last_user[place], onwards[place] = user, (place + 1) % len(last_user)
             indices[position] = by_popularity[place]
             position += 1
@@ -78,13 +78,13 @@ def _draw(
 
 
 @compiled
-def _free_place(
+def _find_free_place(
     key: Bits, draw: int, cluster: int, n_clusters: int, user: int, last_user: Int32Array, onwards: Int32Array
 ) -> tuple[int, int]:  # the place, the next draw
     """Return a place that the user has not drawn yet."""
     place = 0
     for _ in range(_TRIES):
-        place = _place(random_bits(key, draw), len(last_user), cluster, n_clusters)
+        place = _draw_place(random_bits(key, draw), len(last_user), cluster, n_clusters)
         draw += 1
         if last_user[place] != user:
             return place, draw
@@ -99,7 +99,7 @@ def _free_place(
 
 
 @compiled
-def _place(bits: Bits, n_items: int, cluster: int, n_clusters: int) -> int:
+def _draw_place(bits: Bits, n_items: int, cluster: int, n_clusters: int) -> int:
     """Turn random bits into a place; the cube makes place p about p^(-2/3) as likely as the first."""
     unit = np.float64(bits >> np.uint64(12)) * _TO_UNIT
     skewed = unit * unit * unit

@@ -1,4 +1,4 @@
-"""A hash table from ids to the order in which they were first met: whole numbers and text in one table.
+"""A hash table from ids to the order of their first appearance: whole numbers and text in one table.
 
 Text that is the canonical form of a 64-bit number is stored as that number, so a column of digits costs 8 bytes an id
 and a late `"abc"` changes nothing that was stored before. Open addressing, linear probing, at most half full.
@@ -20,7 +20,7 @@ _ZERO = np.int64(0)
 
 
 @compiled
-def _mixed(key: np.int64) -> np.int64:
+def _mix_bits(key: np.int64) -> np.int64:
     """Spread a key over 64 bits (the finaliser of splitmix64, Steele et al. 2014)."""
     bits = np.uint64(key)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -29,7 +29,7 @@ def _mixed(key: np.int64) -> np.int64:
 
 
 @compiled
-def _hashed(buffer: UInt8Array, start: int, end: int) -> np.int64:
+def _hash_text(buffer: UInt8Array, start: int, end: int) -> np.int64:
     """Return FNV-1a of the bytes."""
     bits = np.uint64(0xCBF29CE484222325)
     for place in range(start, end):
@@ -38,7 +38,7 @@ def _hashed(buffer: UInt8Array, start: int, end: int) -> np.int64:
 
 
 @compiled
-def whole_number(buffer: UInt8Array, start: int, end: int) -> tuple[np.int64, bool]:
+def parse_whole_number(buffer: UInt8Array, start: int, end: int) -> tuple[np.int64, bool]:
     """Return the 64-bit number these bytes are the canonical text of and True, or 0 and False."""
     negative = end > start and buffer[start] == 45
     first = start + 1 if negative else start
@@ -59,7 +59,7 @@ def whole_number(buffer: UInt8Array, start: int, end: int) -> tuple[np.int64, bo
 
 
 @compiled
-def _same_bytes(buffer: UInt8Array, start: int, arena: UInt8Array, offset: int, length: np.int32) -> bool:
+def _equals(buffer: UInt8Array, start: int, arena: UInt8Array, offset: int, length: np.int32) -> bool:
     place = 0
     while place < length and buffer[start + place] == arena[offset + place]:
         place += 1
@@ -79,7 +79,7 @@ def index_numbers(
     mask = len(slots) - 1
     for row in range(len(numbers)):
         key = numbers[row]
-        slot = _mixed(key) & mask
+        slot = _mix_bits(key) & mask
         while True:
             entry = slots[slot]
             if entry == _EMPTY:
@@ -110,11 +110,11 @@ def index_text(
     mask = len(slots) - 1
     for row in range(len(starts)):
         start, end = starts[row], ends[row]
-        key, is_number = whole_number(buffer, start, end)
+        key, is_number = parse_whole_number(buffer, start, end)
         length = _NUMBER
         if not is_number:
-            key, length = _hashed(buffer, start, end), np.int32(end - start)
-        slot = _mixed(key) & mask
+            key, length = _hash_text(buffer, start, end), np.int32(end - start)
+        slot = _mix_bits(key) & mask
         while True:
             entry = slots[slot]
             if entry == _EMPTY:
@@ -126,7 +126,7 @@ def index_text(
                 used[0] += 1
                 break
             same = keys[entry] == key and lengths[entry] == length
-            if same and (is_number or _same_bytes(buffer, start, arena, offsets[entry], length)):
+            if same and (is_number or _equals(buffer, start, arena, offsets[entry], length)):
                 break
             slot = (slot + 1) & mask
         out[row] = entry
@@ -138,7 +138,7 @@ def refill_slots(keys: Int64Array, n_entries: int, slots: Int32Array) -> None:
     slots[:] = _EMPTY
     mask = len(slots) - 1
     for entry in range(n_entries):
-        slot = _mixed(keys[entry]) & mask
+        slot = _mix_bits(keys[entry]) & mask
         while slots[slot] != _EMPTY:
             slot = (slot + 1) & mask
         slots[slot] = entry

@@ -1,4 +1,4 @@
-"""The k-core by a work queue: whoever falls below its minimum leaves once and takes one from each neighbour.
+"""The k-core by a work queue: a user or an item below its minimum is removed once, and each neighbour loses one.
 
 Ranges: the pairs are those of `Interactions`, which has checked them; counts are those of the same pairs, so each user
 and item passes its minimum once and the queue has room for all. All passes are in slices.
@@ -53,10 +53,10 @@ def peel(
     users: Int32Array,
     min_user: int,
     min_item: int,
-    user_counts: Int64Array,  # (n_users,) in: sizes; out: sizes in the core, below min_user for who is not in it
+    user_counts: Int64Array,  # (n_users,) in: sizes; out: sizes in the core, below min_user outside of it
     item_counts: Int64Array,  # (n_items,) likewise
 ) -> None:
-    """Take out users and items below their minima until none is left."""
+    """Remove users and items below their minima until none is left."""
     n_users, n_items = len(user_counts), len(item_counts)
     first = [np.flatnonzero(user_counts < min_user), n_users + np.flatnonzero(item_counts < min_item)]
     queue = np.zeros(n_users + n_items, dtype=np.int64)  # users, and items as n_users + item; each enters once
@@ -83,25 +83,25 @@ def _peel(
     most: int,  # neighbours after which to return
 ) -> None:
     n_users = len(user_counts)
-    head, tail, n_met = ends[0], ends[1], 0
-    while head < tail and n_met < most:
+    head, tail, n_visited = ends[0], ends[1], 0
+    while head < tail and n_visited < most:
         out = queue[head]
         head += 1
         if out < n_users:
             low, high = indptr[out], indptr[out + 1]
-            tail = _take_from(indices[low:high], item_counts, min_item, n_users, queue, tail)
+            tail = _decrement(indices[low:high], item_counts, min_item, n_users, queue, tail)
         else:
             low, high = item_indptr[out - n_users], item_indptr[out - n_users + 1]
-            tail = _take_from(users[low:high], user_counts, min_user, 0, queue, tail)
-        n_met += 1 + high - low
+            tail = _decrement(users[low:high], user_counts, min_user, 0, queue, tail)
+        n_visited += 1 + high - low
     ends[0], ends[1] = head, tail
 
 
 @compiled
-def _take_from(
+def _decrement(
     neighbours: Int32Array, counts: Int64Array, minimum: int, offset: int, queue: Int64Array, tail: int
 ) -> int:
-    """Take one from each neighbour's count; queue who falls below the minimum just now; return the queue's new end."""
+    """Decrement each neighbour's count, queue those that fall below the minimum, and return the queue's new end."""
     for place in range(len(neighbours)):
         neighbour = neighbours[place]
         counts[neighbour] -= 1
@@ -116,7 +116,7 @@ def keep_core(
     indices: Int32Array,
     timestamps: Float64Array,  # (n_interactions,) or (0,)
     in_core: BoolArray,  # (n_users,)
-    item_ranks: Int32Array,  # (n_items,) item_index in the core, -1 for who is not in it
+    item_ranks: Int32Array,  # (n_items,) item_index in the core, -1 outside of it
     core_indices: Int32Array,  # out
     core_timestamps: Float64Array,  # out, or (0,)
 ) -> None:

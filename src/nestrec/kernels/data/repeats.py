@@ -12,7 +12,7 @@ FIRST, LAST, SUM = 0, 1, 2
 
 @compiled
 def place_values(
-    users: Int32Array,  # (n,) entries as first met
+    users: Int32Array,  # (n,) entries in order of first appearance
     values: Float64Array,  # (n,)
     user_ranks: Int32Array,  # entry -> user_index
     cursor: Int64Array,  # (n_users,) next free place of each row; updated

@@ -21,7 +21,7 @@ def _trim(buffer: UInt8Array, start: int, end: int) -> tuple[int, int]:
 
 
 @compiled
-def _closing_quote(buffer: UInt8Array, place: int, end: int) -> int:
+def _find_closing_quote(buffer: UInt8Array, place: int, end: int) -> int:
     """Return the place of the quote that closes the one at `place`, or `end`; a backslash escapes the next byte."""
     quote = buffer[place]
     place += 1
@@ -31,11 +31,11 @@ def _closing_quote(buffer: UInt8Array, place: int, end: int) -> int:
 
 
 @compiled
-def _element(buffer: UInt8Array, place: int, end: int, separator: int, in_list: bool) -> tuple[int, int, int]:
+def _find_element(buffer: UInt8Array, place: int, end: int, separator: int, in_list: bool) -> tuple[int, int, int]:
     """Return the bounds of the element at `place`, and the place after its separator."""
     place, _ = _trim(buffer, place, end)
     if in_list and place < end and buffer[place] in (_DOUBLE_QUOTE, _SINGLE_QUOTE):
-        closing = _closing_quote(buffer, place, end)
+        closing = _find_closing_quote(buffer, place, end)
         if closing < end:
             after, _ = _trim(buffer, closing + 1, end)
             return place + 1, closing, after + 1 if after < end and buffer[after] == separator else after
@@ -72,7 +72,7 @@ def split_sequences(
                 if buffer[byte] == _COMMA:
                     between = _COMMA
         while place < end:
-            first, last, place = _element(buffer, place, end, between, in_brackets)
+            first, last, place = _find_element(buffer, place, end, between, in_brackets)
             if last > first:
                 if n_elements < len(cells):
                     element_starts[n_elements], element_ends[n_elements], cells[n_elements] = first, last, cell

@@ -10,7 +10,7 @@ _SHORT = 8  # numbers compared one by one
 
 @compiled
 def holds(ascending: Int32Array, low: int, high: int, wanted: int) -> bool:
-    """Say whether a number stands in ascending[low:high].
+    """Return whether a number is in ascending[low:high].
 
     Halved while long, then compared one by one: a short run has no branch to guess wrong but its end.
     """

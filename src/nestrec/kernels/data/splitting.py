@@ -30,14 +30,14 @@ def mark_random(indptr: Int64Array, seed: int, n: int, marks: BoolArray) -> None
     key: Bits = np.uint64(mix_bits(np.uint64(seed)))
     for first, last in row_slices(indptr):
         _mark_anchors(indptr, key, marks, first, last)
-    largest = _nth_smallest(marks, key, n)
+    largest = _find_nth_smallest(marks, key, n)
     for first, last in position_slices(len(marks)):
         _mark_up_to(marks, key, largest, first, last)
 
 
 @compiled
 def _mark_anchors(indptr: Int64Array, key: Bits, anchors: BoolArray, first: int, last: int) -> None:
-    """Mark in each row of first:last the position with the largest hash: the one that is never taken."""
+    """Mark in each row of first:last the position with the largest hash: which is never held out."""
     for row in range(first, last):
         if indptr[row] == indptr[row + 1]:
             continue
@@ -55,7 +55,7 @@ def _mark_up_to(marks: BoolArray, key: Bits, largest: Bits, first: int, last: in
         marks[position] = not marks[position] and random_bits(key, position) <= largest
 
 
-def _nth_smallest(anchors: BoolArray, key: Bits, n: int) -> Bits:
+def _find_nth_smallest(anchors: BoolArray, key: Bits, n: int) -> Bits:
     """Return the n-th smallest (from 1) hash of the positions that are no anchors, found 16 bits at a time."""
     prefix = 0
     for digit in range(_N_DIGITS):
@@ -91,10 +91,10 @@ def mark_last(indptr: Int64Array, timestamps: Float64Array, n: int, marks: BoolA
             _mark_last(indptr, timestamps, n, marks, first, last)
         else:
             row = slice(indptr[first], indptr[last])
-            marks[row] = _latest(timestamps[row], n)
+            marks[row] = _mark_latest_of(timestamps[row], n)
 
 
-def _latest(times: Float64Array, n: int) -> BoolArray:
+def _mark_latest_of(times: Float64Array, n: int) -> BoolArray:
     """Return marks of the n latest times of one long row, found without sorting it."""
     if len(times) <= n:
         return np.zeros(len(times), dtype=np.bool_)

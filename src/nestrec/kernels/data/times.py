@@ -21,7 +21,7 @@ _LARGEST_EXACT = 1 << 53
 
 
 @compiled
-def _number(buffer: UInt8Array, place: int, end: int, most: int) -> tuple[int, int]:
+def _parse_digits(buffer: UInt8Array, place: int, end: int, most: int) -> tuple[int, int]:
     """Return the number of up to `most` digits at `place`, and the place after it."""
     value, start = 0, place
     while place < end and place - start < most and 48 <= buffer[place] <= 57:
@@ -31,16 +31,16 @@ def _number(buffer: UInt8Array, place: int, end: int, most: int) -> tuple[int, i
 
 
 @compiled
-def _pair(buffer: UInt8Array, place: int, end: int) -> int:
+def _parse_two_digits(buffer: UInt8Array, place: int, end: int) -> int:
     """Return the number of exactly two digits at `place`, or -1."""
-    value, after = _number(buffer, place, end, 2)
+    value, after = _parse_digits(buffer, place, end, 2)
     return value if after == place + 2 else -1
 
 
 @compiled
-def _microseconds(buffer: UInt8Array, place: int, end: int) -> tuple[int, int]:
+def _parse_fraction(buffer: UInt8Array, place: int, end: int) -> tuple[int, int]:
     """Return the fraction whose digits begin at `place`, cut to microseconds, and the place after its last digit."""
-    value, after = _number(buffer, place, end, 6)
+    value, after = _parse_digits(buffer, place, end, 6)
     for _ in range(6 - (after - place)):
         value *= 10
     while after < end and 48 <= buffer[after] <= 57:
@@ -70,7 +70,7 @@ def _is_date(year: int, month: int, day: int) -> bool:
 
 @compiled
 def _is_word(buffer: UInt8Array, place: int, end: int, word: int) -> bool:
-    """Tell whether three letters at `place`, in any case, are those of `word` (big-endian, capitals)."""
+    """Return whether three letters at `place`, in any case, are those of `word` (big-endian, capitals)."""
     if place + 3 != end:
         return False
     found = 0
@@ -80,17 +80,17 @@ def _is_word(buffer: UInt8Array, place: int, end: int, word: int) -> bool:
 
 
 @compiled
-def _offset(buffer: UInt8Array, place: int, end: int, with_minutes: bool) -> tuple[int, int]:
+def _parse_offset(buffer: UInt8Array, place: int, end: int, with_minutes: bool) -> tuple[int, int]:
     """Return the seconds of `+HHMM`, `+HH:MM` or, unless minutes must be there, `+HH`, and the place after, or -1."""
     if place >= end or buffer[place] not in (_PLUS, _MINUS):
         return 0, -1
-    hours, after = _pair(buffer, place + 1, end), place + 3
+    hours, after = _parse_two_digits(buffer, place + 1, end), place + 3
     if hours < 0 or hours > 23:
         return 0, -1
     minutes = 0
     if after < end and (buffer[after] == _COLON or 48 <= buffer[after] <= 57):
         after += 1 if buffer[after] == _COLON else 0
-        minutes, after = _pair(buffer, after, end), after + 2
+        minutes, after = _parse_two_digits(buffer, after, end), after + 2
         if minutes < 0 or minutes > 59:
             return 0, -1
     elif with_minutes:
@@ -100,7 +100,7 @@ def _offset(buffer: UInt8Array, place: int, end: int, with_minutes: bool) -> tup
 
 
 @compiled
-def _zone(buffer: UInt8Array, place: int, end: int) -> tuple[int, bool]:
+def _parse_zone(buffer: UInt8Array, place: int, end: int) -> tuple[int, bool]:
     """Return the offset in seconds of the zone (Z, UTC, GMT, `+HH:MM`) in `place:end`, and whether it is one."""
     while place < end and buffer[place] == _SPACE:
         place += 1
@@ -110,48 +110,48 @@ def _zone(buffer: UInt8Array, place: int, end: int) -> tuple[int, bool]:
         return 0, True
     if _is_word(buffer, place, end, 0x555443) or _is_word(buffer, place, end, 0x474D54):  # UTC, GMT
         return 0, True
-    seconds, after = _offset(buffer, place, end, False)
+    seconds, after = _parse_offset(buffer, place, end, False)
     return seconds, after == end
 
 
 @compiled
-def _iso_clock(buffer: UInt8Array, place: int, end: int) -> tuple[int, int]:
+def _parse_iso_clock(buffer: UInt8Array, place: int, end: int) -> tuple[int, int]:
     """Return microseconds of the day of `HH:MM[:SS[.fraction]]` at `place`, and the place after it, or -1 for it."""
-    hour, minute = _pair(buffer, place, end), _pair(buffer, place + 3, end)
+    hour, minute = _parse_two_digits(buffer, place, end), _parse_two_digits(buffer, place + 3, end)
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or buffer[place + 2] != _COLON:
         return 0, -1
     second, fraction, place = 0, 0, place + 5
     if place < end and buffer[place] == _COLON:
-        second, place = _pair(buffer, place + 1, end), place + 3
+        second, place = _parse_two_digits(buffer, place + 1, end), place + 3
         if second < 0 or second > 59:
             return 0, -1
         if place + 1 < end and buffer[place] in (_POINT, _COMMA) and 48 <= buffer[place + 1] <= 57:
-            fraction, place = _microseconds(buffer, place + 1, end)
+            fraction, place = _parse_fraction(buffer, place + 1, end)
     return ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction, place
 
 
 @compiled
-def _iso_time(buffer: UInt8Array, start: int, end: int) -> tuple[int, bool]:
+def _parse_iso_time(buffer: UInt8Array, start: int, end: int) -> tuple[int, bool]:
     """Return microseconds since 1970, and whether the text is a date, or a date and a time, in ISO 8601."""
     if end - start < 10 or buffer[start + 4] != _MINUS or buffer[start + 7] != _MINUS:
         return 0, False
-    year, after_year = _number(buffer, start, end, 4)
-    month, day = _pair(buffer, start + 5, end), _pair(buffer, start + 8, end)
+    year, after_year = _parse_digits(buffer, start, end, 4)
+    month, day = _parse_two_digits(buffer, start + 5, end), _parse_two_digits(buffer, start + 8, end)
     if after_year != start + 4 or not _is_date(year, month, day):
         return 0, False
     clock, place, offset, fine = 0, start + 10, 0, True
     if place < end:
         if end - place < 6 or buffer[place] not in (_SPACE, _UPPER_T, _LOWER_T):
             return 0, False
-        clock, place = _iso_clock(buffer, place + 1, end)
+        clock, place = _parse_iso_clock(buffer, place + 1, end)
         if place < 0:
             return 0, False
-        offset, fine = _zone(buffer, place, end)
+        offset, fine = _parse_zone(buffer, place, end)
     return (_days_since_1970(year, month, day) * 86400 - offset) * 1_000_000 + clock, fine
 
 
 @compiled_in_order
-def _in_seconds(microseconds: int) -> tuple[float, bool]:
+def _convert_to_seconds(microseconds: int) -> tuple[float, bool]:
     """Return seconds to the nearest float64, and whether it is certain to be that."""
     if microseconds % 1_000_000 == 0:
         return float(microseconds // 1_000_000), True
@@ -165,14 +165,14 @@ def parse_iso_times(
     """Parse the rows in which `unsure` is 1; set `values` and clear `unsure` where the text is an ISO 8601 time."""
     for row in range(len(starts)):
         if unsure[row]:
-            microseconds, fine = _iso_time(buffer, starts[row], ends[row])
-            seconds, exact = _in_seconds(microseconds)
+            microseconds, fine = _parse_iso_time(buffer, starts[row], ends[row])
+            seconds, exact = _convert_to_seconds(microseconds)
             if fine and exact:
                 values[row], unsure[row] = seconds, 0
 
 
 @compiled
-def _name(buffer: UInt8Array, place: int, end: int, names: UInt8Array) -> tuple[int, int]:
+def _match_name(buffer: UInt8Array, place: int, end: int, names: UInt8Array) -> tuple[int, int]:
     """Return which of the names, (n, longest) lower case and zero-padded, stands at `place`, and the place after it.
 
     The name must not be followed by another letter; -1 where none does.
@@ -196,11 +196,11 @@ def _name(buffer: UInt8Array, place: int, end: int, names: UInt8Array) -> tuple[
 def _read_number(buffer: UInt8Array, place: int, end: int, kind: int, fields: Int64Array) -> int:
     """Enter a number of the format; return the place after it, or -1."""
     most = 4 if kind == YEAR else 6 if kind == FRACTION else 2
-    value, after = _number(buffer, place, end, most)
+    value, after = _parse_digits(buffer, place, end, most)
     if after == place or (kind in (YEAR, YEAR_OF_CENTURY) and after - place != most):
         return -1
     if kind == FRACTION:
-        value, _ = _microseconds(buffer, place, after)
+        value, _ = _parse_fraction(buffer, place, after)
     fields[kind] = value
     return after
 
@@ -211,9 +211,9 @@ def _read_word(buffer: UInt8Array, place: int, end: int, kind: int, names: UInt8
     if kind == OFFSET:
         if place < end and buffer[place] == 90:  # Z
             return place + 1
-        fields[OFFSET], after = _offset(buffer, place, end, True)
+        fields[OFFSET], after = _parse_offset(buffer, place, end, True)
         return after
-    fields[kind], after = _name(buffer, place, end, names)
+    fields[kind], after = _match_name(buffer, place, end, names)
     return after if after > place else -1
 
 
@@ -254,7 +254,7 @@ def _read_fields(
 
 
 @compiled
-def _from_fields(fields: Int64Array) -> tuple[int, bool]:
+def _combine_fields(fields: Int64Array) -> tuple[int, bool]:
     """Return microseconds since 1970 of the fields, -1 where not given, and whether they are a time."""
     year = fields[YEAR]
     if fields[YEAR_OF_CENTURY] >= 0:
@@ -291,8 +291,8 @@ def parse_formatted_times(
         fields[:] = -1
         fields[OFFSET] = 0
         fine = _read_fields(buffer, starts[row], ends[row], kinds, bytes_of, months, days, fields)
-        microseconds, is_time = _from_fields(fields)
-        seconds, exact = _in_seconds(microseconds)
+        microseconds, is_time = _combine_fields(fields)
+        seconds, exact = _convert_to_seconds(microseconds)
         if fine and is_time and exact:
             values[row], unsure[row] = seconds, 0
         else:
