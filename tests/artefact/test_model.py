@@ -160,7 +160,7 @@ def test_what_is_not_a_model_is_never_replaced(tmp_path: Path, saved: Path) -> N
     for name, sentence in (
         ("thesis", r"something else than a model \(chapter.txt\)"),
         ("file", "is a file"),
-        ("other", "is no nestrec model"),
+        ("other", "is not a nestrec model"),
     ):
         with pytest.raises(ModelFileError, match=sentence):
             model.save(tmp_path / name, overwrite=True)
@@ -197,7 +197,7 @@ def test_a_model_is_saved_and_read_in_the_working_folder(tmp_path: Path, monkeyp
         for path in (".", "../model", "../model/"):
             assert NestedEmbeddings.load(path).n_users == 1
         assert sorted(path.name for path in Path.cwd().iterdir()) == FILES
-    with pytest.raises(ModelFileError, match="no nestrec model"):
+    with pytest.raises(ModelFileError, match="not a nestrec model"):
         NestedEmbeddings.load("/")
 
 
@@ -393,7 +393,7 @@ def test_a_damaged_manifest_is_refused(saved: Path, text: str) -> None:
 
 
 def test_a_foreign_or_missing_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"holds no manifest\.json, so it is no nestrec model"):
+    with pytest.raises(ModelFileError, match=r"holds no manifest\.json, so it is not a nestrec model"):
         NestedEmbeddings.load(tmp_path)
     with pytest.raises(ModelFileError, match="there is no model directory"):
         NestedEmbeddings.load(tmp_path / "nowhere")

@@ -42,7 +42,7 @@ def test_a_model_made_from_arrays_needs_no_account_of_training(run: Run, tmp_pat
 def test_a_foreign_folder_is_told(run: Run, tmp_path: Path) -> None:
     result = run("info", tmp_path)
     assert result.code == 1
-    assert "holds no manifest.json, so it is no nestrec model" in result.err
+    assert "holds no manifest.json, so it is not a nestrec model" in result.err
 
 
 def test_it_says_how_far_the_files_were_verified(

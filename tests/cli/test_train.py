@@ -174,7 +174,7 @@ def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Pat
             ["--validation-split", "leave-last-out", "--validation-fraction", "0.2"],
             "--validation-fraction has no effect",
         ),
-        (["--validation-fraction", "1.5"], "fraction 1.5 is not between 0 and 1"),
+        (["--validation-fraction", "1.5"], "must be between 0 and 1, got 1.5"),
         (["--seed", "-1"], "seed -1 is"),
         (["--threads", "0"], "threads"),
         (["--user-column", "nobody"], "has no column 'nobody'; its columns are 'user_id', 'item_id'"),

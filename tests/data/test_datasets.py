@@ -195,7 +195,7 @@ def test_a_folder_that_cannot_be_made_is_told(server: FileServer, tmp_path: Path
 def test_unknown_names_and_addresses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="data set 'ml-2m' is unknown; choose one of ml-latest-small, ml-100k"):
         download("ml-2m", tmp_path)
-    with pytest.raises(OptionError, match="address 'file:///etc' is no place to download from"):
+    with pytest.raises(OptionError, match="must begin with https:// or http://, got 'file:///etc'"):
         download("ml-1m", tmp_path, base_url="file:///etc")
 
 

@@ -140,7 +140,7 @@ def test_parquet_named_csv_is_told(refused: Callable[..., str], tmp_path: Path) 
 def test_bytes_that_are_no_text_are_refused(refused: Callable[..., str]) -> None:
     said = refused(b"\xd0\xcf\x11\xe0\xa1\xb1,\xff\n1,2\n")
     assert said.startswith("x.csv, line 1: the first line is not UTF-8 text")
-    assert said.endswith("save the file as UTF-8, give its encoding, or name the format if it is no text")
+    assert said.endswith("save the file as UTF-8, give its encoding, or name the format if it is not text")
 
 
 def test_utf16_cut_in_half_a_letter_is_refused(refused: Callable[..., str]) -> None:
@@ -391,14 +391,14 @@ def test_one_user_one_item_and_a_user_with_everything_are_noted(read: Callable[.
     ("options", "sentence"),
     [
         ({"format": "xls"}, "format must be one of csv, tsv, recbole, adjacency, jsonl, parquet, got 'xls'"),
-        ({"user_column": 0}, "user_column 0 is no position; columns are counted from 1"),
-        ({"delimiter": ""}, "delimiter '' is not one or two ASCII characters"),
-        ({"delimiter": "\n"}, "delimiter .* ends a line"),
-        ({"quote": "''"}, "quote .* is not one ASCII character"),
-        ({"min_rating": float("nan")}, "min_rating nan is not finite"),
-        ({"min_user_interactions": -1}, "min_user_interactions -1 is too small; it is at least 0"),
-        ({"memory_limit_mb": 1}, "memory_limit_mb 1 is too small; it is at least 64"),
-        ({"threads": 0}, "threads 0 is too small; it is at least 1"),
+        ({"user_column": 0}, "user_column must be a name or a position from 1, got 0"),
+        ({"delimiter": ""}, "delimiter must be one or two ASCII characters, got ''"),
+        ({"delimiter": "\n"}, "delimiter must not end a line"),
+        ({"quote": "''"}, "quote must be one ASCII character"),
+        ({"min_rating": float("nan")}, "min_rating must be finite, got nan"),
+        ({"min_user_interactions": -1}, "min_user_interactions must be at least 0, got -1"),
+        ({"memory_limit_mb": 1}, "memory_limit_mb must be at least 64, got 1"),
+        ({"threads": 0}, "threads must be at least 1, got 0"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], sentence: str) -> None:

@@ -167,7 +167,7 @@ def test_a_format_means_nothing_for_columns_of_times() -> None:
     rows: dict[str, Any] = {"user": [1, 1], "item": [1, 2], "time": days}
     options = ReadOptions(keep_timestamps=True, time_format="%d/%m/%Y")
     for source in (pl.DataFrame(rows), rows, rows | {"time": np.array(days, dtype="M8[D]")}):
-        with pytest.raises(OptionError, match="time_format '%d/%m/%Y' has no meaning for"):
+        with pytest.raises(OptionError, match=r"time_format does not apply to .*got '%d/%m/%Y'"):
             read_interactions(source, options=options)
 
 

@@ -87,7 +87,7 @@ def test_a_part_longer_than_the_file_is_begun_again(server: FileServer, tmp_path
 def test_a_range_other_than_the_one_asked_for_is_refused(server: FileServer, tmp_path: Path) -> None:
     server.content_range = f"bytes 3-{len(CONTENTS) - 1}/{len(CONTENTS)}"
     (tmp_path / "part").write_bytes(CONTENTS[:1000])
-    with pytest.raises(DownloadError, match=r"asked for bytes from 1000 on, the server sent 'bytes 3-"):
+    with pytest.raises(DownloadError, match=r"requested bytes from 1000 on, the server sent 'bytes 3-"):
         fetch(f"{server.url}/file", tmp_path / "part")
 
 

@@ -1,1 +1,1 @@
-"""A model on disk: a directory of safetensors and a manifest, replaced as a whole or not at all; no pickle."""
+"""Saved models: a directory of safetensors and a manifest, replaced atomically; no pickle."""

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a model folder is, which version wrote it, and the size and checksums of its other files.
+"""`manifest.json`: format and version of a saved model, and the sizes and checksums of its files.
 
 Its own checksum is the field `sha256`: the SHA-256 of the rest of the document as `strict_json.digest_document` writes
 it, so that a manifest whose layout was changed is still whole, and one whose values were changed is not.
@@ -32,14 +32,14 @@ Width = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_EMBEDDING_SIZE)]
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the manifest says of another file."""
+    """Manifest entry of a file: size and checksums."""
 
     bytes: Count
     xxh3: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})*$")]  # of each MiB
 
 
 class Sections(msgspec.Struct, frozen=True):
-    """The sections that a model cannot do without; all others are the caller's."""
+    """The required sections of a manifest; all others are the caller's."""
 
     format: Literal["nestrec-model"]
     format_version: Literal[2]
@@ -81,7 +81,7 @@ def read_manifest(directory: Path, content: bytes | None) -> dict[str, Any]:
     """
     path = directory / MANIFEST
     if content is None:
-        raise ModelFileError(f"{directory} holds no {MANIFEST}, so it is no nestrec model; name a model's directory")
+        raise ModelFileError(f"{directory} holds no {MANIFEST}, so it is not a nestrec model; name a model's directory")
     if len(content) > LARGEST_MANIFEST:
         raise ModelFileError(f"{path} must have at most {LARGEST_MANIFEST} bytes, got more; name a model's directory")
     try:
@@ -96,7 +96,7 @@ def read_manifest(directory: Path, content: bytes | None) -> dict[str, Any]:
 
 
 def is_manifest(path: Path) -> bool:
-    """Tell whether this file is a model's manifest, of whatever version."""
+    """Tell whether this file is a model's manifest, of any version."""
     try:
         with open_regular(path) as file:
             manifest = parse_json(file.read(LARGEST_MANIFEST + 1))

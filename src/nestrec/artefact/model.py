@@ -86,7 +86,8 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, coar
 
     `coarse_index`: False leaves the file of the coarse index unread.
     `verify`: True checks all contents, False none, None all of files up to 256 MiB and samples of larger ones.
-    Raises ModelFileError for a missing, foreign, damaged or other version's directory, OptionError for what is no path.
+    Raises ModelFileError for a missing, foreign, damaged or other version's directory, OptionError for what is not a
+    path.
     """
     place = _model_path(path)
     if verify not in (True, False, None):

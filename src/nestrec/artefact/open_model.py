@@ -54,13 +54,13 @@ class OpenedDirectory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let go of the directory; mapped arrays stay valid."""
+        """Close the directory; mapped arrays stay valid."""
         if self._descriptor is not None:
             os.close(self._descriptor)
 
 
 def identity(path: Path) -> tuple[int, ...] | None:
-    """Return what tells one content of a model's folder from another that took its place; None where there is none."""
+    """Return a key of the content of a model's folder, which changes when it is replaced; None without a model."""
     try:
         folder, manifest = path.stat(), (path / MANIFEST).stat()
     except OSError:

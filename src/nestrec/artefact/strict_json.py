@@ -1,4 +1,4 @@
-"""JSON with one meaning: no repeated keys, no NaN, no unbounded nesting; and one byte string for each document."""
+"""Strict JSON: no repeated keys, no NaN, bounded nesting; and a canonical digest of a document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def digest_document(document: dict[str, Any]) -> str:
-    """Return the SHA-256 (hexadecimal) of a parsed document, whatever its spacing and the order of its keys.
+    """Return the SHA-256 (hexadecimal) of a parsed document, independent of its spacing and the order of its keys.
 
     It is that of the UTF-8 text with sorted keys and without blanks. Raises ValueError for what JSON cannot hold:
     infinite numbers and text that is not Unicode.

@@ -33,7 +33,7 @@ def check_model_folder(path: str | os.PathLike[str], *, overwrite: bool) -> None
     if not (target / MANIFEST).exists():
         _check_free(target, path)
     elif not is_manifest(target / MANIFEST):
-        raise ModelFileError(f"{path} exists and is no nestrec model, so it is not replaced; name another path")
+        raise ModelFileError(f"{path} exists and is not a nestrec model, so it is not replaced; name another path")
     elif not overwrite:
         raise OptionError(
             f"{path} already holds a model; name another path, or replace it with overwrite=True",

@@ -56,14 +56,16 @@ def _as_os_error(error: Exception, path: Path) -> OSError:
 def map_arrays(path: Path, file: BufferedReader) -> Arrays:
     """Return the arrays of an open file as read-only views of its pages; `path` is for the error's sentence.
 
-    Raises ModelFileError where the file is no whole safetensors file: its tensors must fill what follows the header
+    Raises ModelFileError where the file is not a whole safetensors file: its tensors must fill what follows the header
     without gaps or overlaps, each aligned to its type. The file must not be shortened while the arrays are in use: the
     system then ends the process (SIGBUS). A saved model is never changed in place, only replaced.
     """
     try:
         return _views(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError as error:  # msgspec.ValidationError is one
-        raise ModelFileError(f"{path} is no whole safetensors file ({error}); copy or train the model again") from error
+        raise ModelFileError(
+            f"{path} is not a whole safetensors file ({error}); copy or train the model again"
+        ) from error
 
 
 def _views(pages: mmap.mmap) -> Arrays:
@@ -77,7 +79,7 @@ def _views(pages: mmap.mmap) -> Arrays:
 
 
 class _Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a header says of a tensor."""
+    """Header entry of a tensor."""
 
     dtype: Literal["F64", "F32", "I64", "I32", "U16", "I8", "U8"]
     shape: list[Annotated[int, msgspec.Meta(ge=0, le=2**53)]]

@@ -1,4 +1,4 @@
-"""`write_folder`: a folder of files that changes as a whole, whatever else is in it, wherever it lies.
+"""`write_folder`: replace the files of a folder as a whole; other files in it stay.
 
 One of the files, the main one, says what the others are; its rename is the moment at which the new content counts. A
 folder that does not exist is written beside its place and renamed. One that exists is written inside, so it may be a
@@ -51,7 +51,7 @@ class FolderLayout:
         return name in (self.main, _LOCK) or is_workspace(name) or self.part_of(name) is not None
 
     def part_of(self, name: str) -> str | None:
-        """Return the part that a file holds, whatever its suffix; None where it holds none."""
+        """Return the part that a file holds, with any suffix; None where it holds none."""
         return next((part for part in self.parts if _pattern(part).fullmatch(name)), None)
 
     def is_left_over(self, name: str) -> bool:

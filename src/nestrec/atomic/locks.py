@@ -1,6 +1,6 @@
 """Advisory locks on files (flock): held while a process lives, freed by the system when it dies, however it dies.
 
-A lock file may be deleted while it is held. So whoever gets a lock checks that the file is still the one at its path.
+A lock file may be deleted while it is held, so the holder of a new lock checks that the file is still at its path.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ def atomic_file(path: str | PathLike[str], *, overwrite: bool = False) -> Iterat
         else:
             yield from _renamed(target, given, overwrite)
     except OSError as error:
-        told = error.strerror or error
-        raise OptionError(f"{path} cannot be written ({told}); make room or name another place") from error
+        raise OptionError(
+            f"{path} cannot be written ({error.strerror or error}); make room or name another place"
+        ) from error
 
 
 def check_output_file(path: str | PathLike[str], *, overwrite: bool, probe: bool = True) -> None:

@@ -1,7 +1,7 @@
 """Hidden folders beside a target in which its new content is written, and what killed runs left of them.
 
 A workspace `.NAME.TOKEN.partial` holds a lock file for as long as its process lives. So the next run that writes the
-same target can tell the workspaces of killed runs from those of runs that go on, and removes the former only. Where the
+same target can distinguish the workspaces of killed and of running runs, and removes the former only. Where the
 file system has no locks, none is removed.
 """
 
@@ -62,7 +62,7 @@ def remove_leftovers(parent: Path, name: str) -> None:
 
 
 def is_workspace(name: str) -> bool:
-    """Tell whether a file name is that of a workspace, whatever it is for."""
+    """Tell whether a file name is that of a workspace, for any target."""
     return re.fullmatch(r"\..*\.[0-9a-f]{12}\.partial", name) is not None
 
 

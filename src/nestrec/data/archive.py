@@ -1,4 +1,4 @@
-"""Checking a fetched archive and taking the wanted files out of it, all of them or none."""
+"""Check a downloaded archive and extract the needed files, all of them or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interactions from whatever a caller has at hand: a path or a table is read with the default options."""
+"""Convert what callers pass as interactions: a path or a table is read with the default options."""
 
 from __future__ import annotations
 

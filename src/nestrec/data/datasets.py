@@ -1,4 +1,4 @@
-"""Public data sets: what they are, under which terms, and how they come to this machine.
+"""Public data sets: their sources and terms, and how they are downloaded.
 
 The MD5 of each archive is the one that GroupLens publishes beside it. `ml-latest-small` is replaced from time to time,
 so for it that file is fetched too. An archive fetched by other means is used where it lies in the folder under its own
@@ -41,7 +41,7 @@ class PublicDataset:
     title: str
     archive: str  # file name at the publisher
     n_bytes: int  # of the archive
-    md5: str | None  # of the archive; None where it changes and the publisher's own file is asked
+    md5: str | None  # of the archive; None where it changes: the publisher's checksum file is fetched
     interactions: str  # member of the archive
     others: tuple[str, ...]  # members worth having: titles, terms
     terms: str  # address of the full text, relative to the publisher's folder
@@ -143,7 +143,7 @@ def download(
 ) -> Path:
     """Return the file of interactions, downloaded unless it is there; read it with `get_dataset(name).options`.
 
-    An interrupted download goes on where it stopped. `base_url`, or the environment variable NESTREC_DATASETS_URL,
+    An interrupted download resumes where it stopped. `base_url`, or the environment variable NESTREC_DATASETS_URL,
     names a mirror that holds the archives under their own names. Raises OptionError for an unknown name or address and
     DownloadError where the data cannot be fetched, written, or are not what the publisher promises.
     """
@@ -172,7 +172,7 @@ def download(
 
 def _checked_address(address: str) -> str:
     if not re.match(r"https?://[^/]", address):
-        raise OptionError(f"address {address!r} is no place to download from; it begins with https:// or http://")
+        raise OptionError(f"the address of a mirror must begin with https:// or http://, got {address!r}")
     return address.rstrip("/")
 
 

@@ -1,4 +1,4 @@
-"""Dividing the rows of a file into training, validation and test files: which row goes where.
+"""Split the rows of a file into training, validation and test files: which row goes where.
 
 A part is chosen for each pair of a user and an item, never for a row by itself, so no pair is in two parts. The rows of
 a pair, repeats included, go together, with one exception: a split by time parts a file at moments, so a row that
@@ -37,15 +37,15 @@ By = Literal["random", "time", "leave-last-out"]
 
 @dataclass(frozen=True)
 class FileSplit:
-    """How a file is divided in three.
+    """How to split a file into training, validation and test files.
 
     >>> FileSplit(test_fraction=0.2, validation_fraction=0).splits()
     (RandomSplit(fraction=0.2, seed=0), None)
     """
 
     by: By = "random"
-    """random: a share of the interactions, nobody loses all of theirs; time: the latest ones; leave-last-out: the last
-    one of every user is for testing, the one before it for validation."""
+    """random: a share of the interactions, at least one of each user left; time: the latest ones; leave-last-out: the
+    last one of every user is for testing, the one before it for validation."""
     test_fraction: float | None = None
     """Share of the interactions for testing; None: 0.2. Not with `at` and leave-last-out."""
     validation_fraction: float | None = None
@@ -130,12 +130,12 @@ class Assignment:
 
 
 def assign_parts(path: str, split: FileSplit, options: ReadOptions, progress: Progress | None = None) -> Assignment:
-    """Read a file twice and return where its rows go. Memory: some 20 bytes a row, whatever other columns there are.
+    """Read a file twice and return where its rows go. Memory: some 20 bytes a row, independent of other columns.
 
     Raises DataError where the file cannot be read or a part would be empty, OptionError where an option does not fit.
     """
     if options.sequence:
-        raise OptionError("rows that hold sequences of items cannot be divided; write one interaction a row first")
+        raise OptionError("rows that hold sequences of items cannot be split; write one interaction per row first")
     if options.repeats not in (None, "max"):
         raise OptionError(
             f"repeats {options.repeats!r} joins several rows, and a file is divided row by row; leave repeats out, "
@@ -191,9 +191,9 @@ class _Rows:
         """Return the place of each row's pair among the interactions, -1 where it takes no part; (n,)."""
         users = _indices(*self.users, interactions.users)
         items = _indices(*self.items, interactions.items)
-        keys, wanted = _keys(interactions), users.astype(np.int64) * interactions.n_items + items
-        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        found = (users >= 0) & (items >= 0) & (keys[places] == wanted) & self.is_rated_enough
+        keys, pairs = _keys(interactions), users.astype(np.int64) * interactions.n_items + items
+        places = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
+        found = (users >= 0) & (items >= 0) & (keys[places] == pairs) & self.is_rated_enough
         return np.where(found, places, -1)
 
 

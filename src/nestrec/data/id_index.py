@@ -1,4 +1,4 @@
-"""Numbering ids while reading: in the order they are met, then, at the end, in id order."""
+"""Index ids while reading: in order of first appearance, then, at the end, in id order."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ IdColumn = TextIds | Int64Array  # text, or numbers
 
 
 class IdIndex:
-    """Ids met so far, each with the number of its first appearance ("entry")."""
+    """Ids read so far, each with the rank of its first appearance ("entry")."""
 
     def __init__(self) -> None:
         self._slots: Int32Array = np.full(1 << 12, -1, dtype=np.int32)

@@ -112,8 +112,8 @@ def _from_floats(array: IdArray) -> IdArray:
     if bad.any():
         value = array[bad].flat[0]
         raise DataError(
-            f"id {value} is a float that is no whole number below 2^53, so which id was meant is unknown; "
-            "give ids as whole numbers or text"
+            f"ids must be whole numbers or text, got the float {value}, which has decimals or is not below 2^53; "
+            "convert ids to whole numbers or text"
         )
     return array.astype(np.int64)
 
@@ -135,7 +135,7 @@ def _text_of(array: IdArray) -> IdArray:
     try:
         return array.astype(TEXT)
     except UnicodeEncodeError as error:  # half of a surrogate pair, or bytes of a command line that are no UTF-8
-        raise DataError(f"id {error.object!a} is no text that UTF-8 can hold; give ids as UTF-8") from error
+        raise DataError(f"ids must be text that UTF-8 can encode, got {error.object!a}; give ids as UTF-8") from error
 
 
 def _from_uniform_objects(array: IdArray, kinds: set[type]) -> IdArray:

@@ -99,7 +99,7 @@ class Interactions:
 
 
 def _check_types(given: Interactions) -> None:
-    """Raise DataError for what is no vocabulary or no row of numbers."""
+    """Raise DataError unless users and items are vocabularies and the arrays are one-dimensional."""
     for name in ("users", "items"):
         if not isinstance(getattr(given, name), Vocabulary):
             found = type(getattr(given, name)).__name__

@@ -1,4 +1,4 @@
-"""Pairs collected while reading and turned into rows at the end, each pair once."""
+"""Pairs collected while reading and sorted into CSR rows at the end, each pair once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing the parts of a divided file: every row as it stands in the file, all of its columns kept.
+"""Write the parts of a split file: every row as in the file, with all of its columns.
 
 Rows of delimited text are copied byte for byte, with the header, and so are JSON lines; an object of a JSON array, or
 one that spans lines, becomes a line. Rows of Parquet are copied by duckdb, which streams them and converts between
@@ -106,7 +106,7 @@ def _copy_objects(path: str, assignment: Assignment, options: ReadOptions, files
     """Copy JSON objects as bytes, one a line."""
     reader, name = open_reader(path, options)
     if not isinstance(reader, JsonLinesReader):
-        raise DataError(f"{name} cannot be divided line by line; give a single file of JSON lines")
+        raise DataError(f"{name} cannot be split line by line; give a single file of JSON lines")
     reader.keeps_rows = True
     with closing(reader), ExitStack() as stack:
         outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
@@ -132,7 +132,7 @@ def _coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[t
 def _delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:
     reader, name = open_reader(path, options)
     if not isinstance(reader, DelimitedReader):
-        raise DataError(f"{name} cannot be divided row by row; give a single file of text or Parquet")
+        raise DataError(f"{name} cannot be split row by row; give a single file of text or Parquet")
     reader.keeps_rows = True
     return reader, name
 
@@ -155,7 +155,7 @@ def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> 
     with closing(reader):
         for batch in read_usable_batches(reader, RejectionLog(name, strict=False)):
             if batch.numbers is None:
-                raise DataError(f"{name} cannot be divided row by row; give a single Parquet file")
+                raise DataError(f"{name} cannot be split row by row; give a single Parquet file")
             parts.append(batch.numbers.copy())
     numbers = np.concatenate(parts)
     _check_same(name, len(numbers), assignment)
@@ -186,7 +186,7 @@ def _copy_to(database: duckdb.DuckDBPyConnection, query: str, file: Path, to: st
 
 
 def _columns_to_quote(database: duckdb.DuckDBPyConnection, query: str) -> list[str]:
-    """Return the columns of text that a reader would alter: words for a missing value, blanks at an end."""
+    """Return the columns of text that a reader would alter: missing-value words, blanks at an end."""
     described = database.execute(f"DESCRIBE {query}").fetchall()
     texts = [name for name, kind, *_ in described if kind == "VARCHAR"]
     if not texts:

@@ -1,4 +1,4 @@
-"""What may be said about a file of interactions; everything has a default that looks at the file."""
+"""Options of reading interactions; by default, formats and columns are detected."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ReadOptions:
     def __post_init__(self) -> None:
         """Check every value once.
 
-        Raises OptionError with the value, the rule and the way out.
+        Raises OptionError with the value, the rule and the remedy.
         """
         if self.format is not None and not _is_selectable(self.format):
             raise OptionError(
@@ -95,13 +95,13 @@ class ReadOptions:
         for name in ("user_column", "item_column", "rating_column", "timestamp_column"):
             column = getattr(self, name)
             if isinstance(column, int) and column < 1:
-                raise OptionError(f"{name} {column} is no position; columns are counted from 1")
+                raise OptionError(f"{name} must be a name or a position from 1, got {column}", option=name)
         self._check_characters()
         self._check_repeats()
         if self.time_format is not None:
             _check_time_format(self.time_format)
         if self.min_rating is not None and not math.isfinite(self.min_rating):
-            raise OptionError(f"min_rating {self.min_rating} is not finite; give a number such as 4")
+            raise OptionError(f"min_rating must be finite, got {self.min_rating} (for example 4)", option="min_rating")
         self._check_at_least("min_user_interactions", self.min_user_interactions, 0)
         self._check_at_least("min_item_interactions", self.min_item_interactions, 0)
         self._check_at_least("memory_limit_mb", self.memory_limit_mb, 64)
@@ -110,11 +110,16 @@ class ReadOptions:
 
     def _check_characters(self) -> None:
         if self.delimiter is not None and (len(self.delimiter) not in (1, 2) or not self.delimiter.isascii()):
-            raise OptionError(f"delimiter {self.delimiter!r} is not one or two ASCII characters, such as ',' or '::'")
+            raise OptionError(
+                f"delimiter must be one or two ASCII characters, got {self.delimiter!r} (for example ',' or '::')",
+                option="delimiter",
+            )
         if self.delimiter is not None and set(self.delimiter) & set("\r\n"):
-            raise OptionError(f"delimiter {self.delimiter!r} ends a line; give what stands between fields")
+            raise OptionError(
+                f"delimiter must not end a line, got {self.delimiter!r}; give the characters between fields"
+            )
         if self.quote not in (None, "", "auto") and (len(self.quote) != 1 or not self.quote.isascii()):
-            raise OptionError(f"quote {self.quote!r} is not one ASCII character; give one, or None for no quoting")
+            raise OptionError(f"quote must be one ASCII character, or None for no quoting; got {self.quote!r}")
         if self.encoding is not None and not _is_text_encoding(self.encoding):
             raise OptionError(f"encoding must be one that Python knows, such as 'latin-1', got {self.encoding!r}")
         given: object = self.na_values
@@ -125,7 +130,7 @@ class ReadOptions:
                 f"sequence_separator must be one ASCII character such as ' ' or '|', got {self.sequence_separator!r}"
             )
         if self.sequence_separator != " " and not self.sequence:
-            raise OptionError("sequence_separator needs sequence=True; give it too, or leave the separator out")
+            raise OptionError("sequence_separator needs sequence=True; add it, or leave the separator out")
 
     def _check_repeats(self) -> None:
         if self.repeats is None:
@@ -140,11 +145,11 @@ class ReadOptions:
 
     def _check_at_least(self, name: str, value: int, least: int) -> None:
         if value < least:
-            raise OptionError(f"{name} {value} is too small; it is at least {least}")
+            raise OptionError(f"{name} must be at least {least}, got {value}", option=name)
 
     @property
     def orders_repeats(self) -> bool:
-        """Whether one of the rows of a repeated pair stands for all."""
+        """Whether one of the rows of a repeated pair decides for all."""
         return self.repeats in ("first", "last")
 
     @property
@@ -175,16 +180,16 @@ def _check_time_format(time_format: str) -> None:
     """Raise OptionError where the format is neither a unit of epoch numbers nor one that names a whole date."""
     if time_format in EPOCH_UNITS:
         return
-    way_out = "give strptime directives, such as '%d/%m/%Y %H:%M', or the unit of numbers: s, ms, us or ns"
+    remedy = "give strptime directives, such as '%d/%m/%Y %H:%M', or the unit of numbers: s, ms, us or ns"
     if "%Z" in time_format:
         raise OptionError(
             f"time_format {time_format!r}: names of time zones (%Z) are not read; write the name itself, as in "
             "'%Y-%m-%d %H:%M:%S UTC' (times without an offset count as UTC), or use %z for offsets"
         )
     if not any(directive in time_format.replace("%%", "") for directive in _YEARS):
-        raise OptionError(f"time_format must name at least the year (%Y), got {time_format!r}; {way_out}")
+        raise OptionError(f"time_format must name at least the year (%Y), got {time_format!r}; {remedy}")
     try:
         datetime.strptime("", time_format)  # noqa: DTZ007 - raises, always
     except (ValueError, re.error) as error:
         if not str(error).startswith("time data"):
-            raise OptionError(f"time_format {time_format!r} is not valid ({error}); {way_out}") from error
+            raise OptionError(f"time_format {time_format!r} is not valid ({error}); {remedy}") from error

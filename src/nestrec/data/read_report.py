@@ -1,4 +1,4 @@
-"""What became of every row that was read: kept, or left out for a reason that is counted and shown."""
+"""The report of a reading: rows kept, and rows rejected by reason with examples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Example:
 
 @dataclass(frozen=True)
 class ReadReport:
-    """The accounts of one reading: `n_rows == n_kept + sum(rejected.values())`.
+    """Rows read, kept and rejected: `n_rows == n_kept + sum(rejected.values())`.
 
     Repeats of a pair, ratings below the minimum and rows taken out by the k-core filter are reasons too.
     """
@@ -30,7 +30,7 @@ class ReadReport:
     source: str  # path, or the type of a Python table
     format: str  # csv, tsv, parquet, jsonl, recbole, adjacency, table, arrays, sparse
     columns: dict[str, str]  # role (user, item, rating, timestamp) -> column used
-    n_rows: int  # rows met; for adjacency text, items met
+    n_rows: int  # rows read; for adjacency text, items
     n_kept: int  # distinct pairs in the result
     rejected: dict[str, int] = field(default_factory=dict)  # reason -> rows
     examples: dict[str, list[Example]] = field(default_factory=dict)  # reason -> the first few

@@ -1,9 +1,9 @@
-"""From a file or a Python table to interactions, with an account of every row.
+"""Read interactions from a file or a Python table, with a report of every row.
 
-Text is split by compiled code that knows the line of every row; Parquet and tables come through duckdb. Either way
-rows pass in batches: ids are numbered as they are met, pairs wait (in a temporary file, if many) and become rows of a
-matrix at the end. So memory grows with distinct ids and the result, not with the file, and the result depends neither
-on the order of the rows nor on the number of threads.
+Text is split by compiled code that knows the line of every row; Parquet and tables are read through duckdb. Rows come
+in batches: ids are indexed in order of appearance, pairs are buffered (in a temporary file, if many) and sorted into
+rows at the end. Memory grows with distinct ids and the result, not with the file, and the result depends neither on the
+order of the rows nor on the number of threads.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Progress", "ReadOptions", "ReadReport", "read_interactions"]
 
 
 class Progress(Protocol):
-    """Told now and then how far the reading is; fits `rich.progress.Progress.update(task, completed=, total=)`."""
+    """Callback that receives the progress of a reading."""
 
     def __call__(self, done: int, total: int | None) -> None:
         """Take bytes or rows read, and how many there are where that is known."""
@@ -39,7 +39,7 @@ class Progress(Protocol):
 
 @dataclass
 class _Collected:
-    """What has been met so far."""
+    """Ids, pairs and rows read so far."""
 
     users: IdIndex
     items: IdIndex
@@ -67,18 +67,20 @@ def read_interactions(
     rule = _repeat_rule(options)
     with_times = "timestamp" in reader.columns
     with closing(reader), PairStore(options.memory_limit_mb * 500_000, with_times=with_times, rule=rule) as store:
-        met = _Collected(IdIndex(), IdIndex(), store)
-        _read_all(reader, met, rejections, options, progress, rule)
-        _check_anything(name, met, rejections, met.pairs.n_pairs)
-        interactions = _assembled(met, options)
-    rejections.count(REPEATED, met.pairs.n_pairs - met.pairs.n_distinct)
+        collected = _Collected(IdIndex(), IdIndex(), store)
+        _read_all(reader, collected, rejections, options, progress, rule)
+        _check_anything(name, collected, rejections, collected.pairs.n_pairs)
+        interactions = _assembled(collected, options)
+    rejections.count(REPEATED, collected.pairs.n_pairs - collected.pairs.n_distinct)
     if rule is not None and rule.uses_ratings:
-        rejections.count(BELOW_MIN_RATING, met.pairs.n_distinct - interactions.n_interactions)
-        _check_anything(name, met, rejections, interactions.n_interactions)
+        rejections.count(BELOW_MIN_RATING, collected.pairs.n_distinct - interactions.n_interactions)
+        _check_anything(name, collected, rejections, interactions.n_interactions)
         interactions = k_core(interactions, 0, 0)  # without the users and items of which no pair is left
-    notes = [*reader.notes, *_decimal_notes(met)]
+    notes = [*reader.notes, *_decimal_notes(collected)]
     interactions = _cored(name, interactions, rejections, options)
-    return replace(interactions, report=_report(name, reader, met.n_rows, interactions, rejections, notes), check=False)
+    return replace(
+        interactions, report=_report(name, reader, collected.n_rows, interactions, rejections, notes), check=False
+    )
 
 
 def _repeat_rule(options: ReadOptions) -> RepeatRule | None:
@@ -90,7 +92,7 @@ def _repeat_rule(options: ReadOptions) -> RepeatRule | None:
 
 def _read_all(
     reader: Reader,
-    met: _Collected,
+    collected: _Collected,
     rejections: RejectionLog,
     options: ReadOptions,
     progress: Progress | None,
@@ -99,8 +101,8 @@ def _read_all(
     min_rating = options.min_rating if rule is None else None
     with ThreadPoolExecutor(1) as pool:
         for batch in read_usable_batches(reader, rejections):
-            met.n_rows += batch.n_read
-            _add(_rated(batch, min_rating, rejections), met, pool if options.n_threads > 1 else None)
+            collected.n_rows += batch.n_read
+            _add(_rated(batch, min_rating, rejections), collected, pool if options.n_threads > 1 else None)
             if progress is not None:
                 progress(*reader.progress())
 
@@ -114,30 +116,30 @@ def _rated(batch: Batch, min_rating: float | None, rejections: RejectionLog) -> 
     return batch.select(enough)
 
 
-def _add(batch: Batch, met: _Collected, pool: Executor | None) -> None:
+def _add(batch: Batch, collected: _Collected, pool: Executor | None) -> None:
     """Keep the pairs; number users and items at the same time where there is a thread for it."""
     if batch.bare_users is not None:
-        met.users.add(batch.bare_users)
+        collected.users.add(batch.bare_users)
     if pool is None:
-        users, items = met.users.add(batch.users), met.items.add(batch.items)
+        users, items = collected.users.add(batch.users), collected.items.add(batch.items)
     else:
-        waiting = pool.submit(met.users.add, batch.users)
-        items = met.items.add(batch.items)
+        waiting = pool.submit(collected.users.add, batch.users)
+        items = collected.items.add(batch.items)
         users = waiting.result()
-    met.pairs.add(users, items, batch.times, batch.ratings)
+    collected.pairs.add(users, items, batch.times, batch.ratings)
 
 
-def _check_anything(name: str, met: _Collected, rejections: RejectionLog, n_left: int) -> None:
-    if met.n_rows == 0:
+def _check_anything(name: str, collected: _Collected, rejections: RejectionLog, n_left: int) -> None:
+    if collected.n_rows == 0:
         raise DataError(f"{name} has no rows of interactions (a header at most); give a file with data")
     if n_left == 0:
-        raise DataError(f"{name}: of {format_count(met.n_rows, 'row')} none can be used: {rejections.summary()}")
+        raise DataError(f"{name}: of {format_count(collected.n_rows, 'row')} none can be used: {rejections.summary()}")
 
 
-def _assembled(met: _Collected, options: ReadOptions) -> Interactions:
-    users, user_ranks = met.users.finish()
-    items, item_ranks = met.items.finish()
-    indptr, indices, times = met.pairs.rows(user_ranks, item_ranks, options.n_threads)
+def _assembled(collected: _Collected, options: ReadOptions) -> Interactions:
+    users, user_ranks = collected.users.finish()
+    items, item_ranks = collected.items.finish()
+    indptr, indices, times = collected.pairs.rows(user_ranks, item_ranks, options.n_threads)
     return Interactions(users, items, indptr, indices, times if options.keep_timestamps else None)
 
 
@@ -164,9 +166,9 @@ def _report(
     )  # fmt: skip
 
 
-def _decimal_notes(met: _Collected) -> list[str]:
+def _decimal_notes(collected: _Collected) -> list[str]:
     """Say where ids written as floats were read as whole numbers."""
-    examples = (("user", met.users.decimal_example), ("item", met.items.decimal_example))
+    examples = (("user", collected.users.decimal_example), ("item", collected.items.decimal_example))
     return [
         f"{role} ids written as floats, such as {example!r}, are read as whole numbers"
         for role, example in examples

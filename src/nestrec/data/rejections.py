@@ -1,4 +1,4 @@
-"""Rows that cannot be used, entered by the readers: counted by reason, the first few kept to show."""
+"""The log of rejected rows: counts by reason, and the first few as examples."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LONGEST_VALUE = 80  # characters shown of a value
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a row is left out, and what to do about it."""
+    """Why a row is rejected, and the remedy."""
 
     text: str
-    way_out: str
+    remedy: str
 
 
 RAGGED = Reason(
@@ -57,11 +57,11 @@ class RejectionLog:
         self.source = source
         self.counts: dict[str, int] = {}
         self.examples: dict[str, list[Example]] = {}
-        self._ways_out: dict[str, str] = {}
+        self._remedies: dict[str, str] = {}
         self._strict = strict
 
     def reject(self, reason: Reason, count: int, first: Iterable[tuple[str, str]]) -> None:
-        """Enter `count` rows, of which `first` yields places and values in file order.
+        """Log `count` rejected rows, of which `first` yields places and values in file order.
 
         Raises DataError for the first of them where the reading is strict.
         """
@@ -73,22 +73,22 @@ class RejectionLog:
                 break
             cut = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
             if self._strict:
-                raise DataError(f"{self.source}, {place}: {reason.text}: {cut!r}; {reason.way_out}")
+                raise DataError(f"{self.source}, {place}: {reason.text}: {cut!r}; {reason.remedy}")
             shown.append(Example(place, cut))
         self.count(reason, count)
 
     def count(self, reason: Reason, count: int) -> None:
-        """Enter rows that are left out on purpose, in strict readings too."""
+        """Count rows that options exclude, which is no error in strict readings."""
         if count:
             self.counts[reason.text] = self.counts.get(reason.text, 0) + count
-            self._ways_out[reason.text] = reason.way_out
+            self._remedies[reason.text] = reason.remedy
 
     def summary(self) -> str:
-        """Return the counts, an example of each reason and the way out of the most frequent, for a sentence."""
+        """Return the counts, an example of each reason and the remedy of the most frequent, for an error."""
         parts = []
         for reason, count in self.counts.items():
             shown = self.examples.get(reason)
             parts.append(f"{count:,} because {reason}" + (f" ({shown[0]})" if shown else ""))
-        # repeats of what is left out for another reason are not what has to be mended
+        # repeats of rows that are rejected for another reason are not what to correct
         most_frequent = max(self.counts, key=lambda reason: (reason != REPEATED.text, self.counts[reason]))
-        return "; ".join([*parts, self._ways_out[most_frequent]])
+        return "; ".join([*parts, self._remedies[most_frequent]])

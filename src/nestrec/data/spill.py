@@ -1,4 +1,4 @@
-"""Arrays that wait in memory up to a limit, and beyond it in a temporary file that is opened only then."""
+"""Columns buffered in memory up to a limit, and beyond it in a temporary file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SpilledColumns:
         yield from self._parts
 
     def clear(self) -> None:
-        """Let go of what waits in memory."""
+        """Free the buffered rows."""
         self._parts.clear()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Dividing interactions into a part to train on and a part held out.
+"""Split interactions into a training part and a held-out part.
 
 Every split is a function of the interactions, its options and nothing else: interactions are canonical (ids in order,
 each pair once), so neither the order of the rows read nor the number of threads can enter. Both parts keep the
@@ -26,7 +26,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 class Split(Protocol):
-    """Whatever divides interactions in two."""
+    """Protocol of splits: divide interactions in two."""
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out), which share the vocabularies and together hold every interaction once.
@@ -38,7 +38,7 @@ class Split(Protocol):
 
 @dataclass(frozen=True)
 class RandomSplit:
-    """Hold out a share of the interactions, drawn uniformly; nobody loses all of theirs.
+    """Hold out a share of the interactions, drawn uniformly; each user keeps at least one.
 
     Users with a single interaction keep it and do not count. Of the others' interactions exactly `fraction` (rounded,
     at least one) is held out: they are taken in an order that depends on the seed alone, passing over the last one a
@@ -59,7 +59,7 @@ class RandomSplit:
         """Check both values; raise OptionError with the rule."""
         _check_fraction(self.fraction)
         if not 0 <= whole_number("seed", self.seed, 7) <= LARGEST_SEED:
-            raise OptionError(f"seed {self.seed} is out of range; give a whole number from 0 to 2^63 - 1")
+            raise OptionError(f"seed must be from 0 to 2^63 - 1, got {self.seed}", option="seed")
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError where no user has two interactions."""
@@ -70,9 +70,9 @@ class RandomSplit:
                 f"none of the {n_total:,} interactions can be held out, for no user has two of them; give a file of "
                 "held-out interactions, or train without validation"
             )
-        wanted = round(self.fraction * (n_total - int(np.count_nonzero(sizes == 1))))
+        n_wanted = round(self.fraction * (n_total - int(np.count_nonzero(sizes == 1))))
         marks = np.zeros(n_total, dtype=np.bool_)
-        kernel.mark_random(interactions.indptr, self.seed, min(max(wanted, 1), n_free), marks)
+        kernel.mark_random(interactions.indptr, self.seed, min(max(n_wanted, 1), n_free), marks)
         return split_by_mask(interactions, marks)
 
 
@@ -107,7 +107,7 @@ class TimeSplit:
             _check_fraction(self.fraction)
         elif self.at is not None and not math.isfinite(real_number("at", self.at, 1.7e9)):
             raise OptionError(
-                f"at {self.at} is no moment; give the time in seconds at which held-out interactions begin"
+                f"at must be a finite time in seconds, at which held-out interactions begin; got {self.at}", option="at"
             )
 
     def split(self, interactions: Interactions) -> Parts:
@@ -147,7 +147,7 @@ class LeaveLastOut:
     def __post_init__(self) -> None:
         """Check n; raise OptionError with the rule."""
         if whole_number("n", self.n, 1) < 1:
-            raise OptionError(f"n {self.n} holds nothing out; leave out at least 1 interaction of a user")
+            raise OptionError(f"n must be at least 1, got {self.n}", option="n")
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError without timestamps, or where no user has more than n."""
@@ -186,15 +186,15 @@ def _part(interactions: Interactions, marks: BoolArray, indptr: Int64Array) -> I
 
 def _cut_nearest(times: Float64Array, fraction: float) -> float:
     """Return the time t for which the share of times >= t is nearest to the fraction and both parts hold something."""
-    wanted = fraction * len(times)
-    place = min(max(len(times) - round(wanted), 0), len(times) - 1)
+    n_wanted = fraction * len(times)
+    place = min(max(len(times) - round(n_wanted), 0), len(times) - 1)
     at = np.partition(times, place)[place]
     n_from, n_after = (int(np.count_nonzero(marks)) for marks in (times >= at, times > at))
     if n_from == len(times) and n_after == 0:
         raise DataError(
             f"all {len(times):,} interactions have the same time {at:.15g}, so time cannot part them; split at random"
         )
-    from_is_better = n_after == 0 or abs(n_from - wanted) < abs(n_after - wanted)
+    from_is_better = n_after == 0 or abs(n_from - n_wanted) < abs(n_after - n_wanted)
     if from_is_better and n_from < len(times):
         return float(at)
     return float(times[times > at].min())
@@ -216,4 +216,4 @@ def _times_of(interactions: Interactions) -> Float64Array:
 
 def _check_fraction(fraction: object) -> None:
     if not 0 < real_number("fraction", fraction, 0.1) < 1:
-        raise OptionError(f"fraction {fraction} is not between 0 and 1; give the share to hold out, such as 0.1")
+        raise OptionError(f"fraction must be between 0 and 1, got {fraction} (for example 0.1)", option="fraction")

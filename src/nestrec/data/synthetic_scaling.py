@@ -25,8 +25,8 @@ def generate_interactions(
 
     Users have one interaction at least and log-normally many; items are popular by a power law, in no order of their
     ids; half of what a user draws comes from one of 32 clusters of items. Beyond the result the memory is some 50 bytes
-    a user and 4 bytes an item and thread. Raises OptionError where the pairs asked for do not fit: there are at least
-    as many as users, and at most half of users x items.
+    a user and 4 bytes an item and thread. Raises OptionError where `n_interactions` does not fit: at least `n_users`,
+    at most half of users x items.
 
     >>> generate_interactions(n_users=100, n_items=50, n_interactions=1000, seed=1)
     <Interactions: 100 users, 50 items, 1000 interactions>

@@ -1,4 +1,4 @@
-"""Temporary files: opened when they are needed, and a sentence that says what failed where they cannot be."""
+"""Temporary files, opened when they are needed, and the error where they cannot be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nestrec.errors import DataError
 def open_temporary_file(why: str) -> BinaryIO:
     """Return a nameless temporary file.
 
-    Raises DataError where there is no temporary folder that can be written; `why` says what the file is for.
+    Raises DataError where there is no temporary folder that can be written; `why` says the purpose of the file.
     """
     try:
         return cast("BinaryIO", tempfile.TemporaryFile(prefix="nestrec-"))

@@ -1,7 +1,6 @@
-"""Fetching one file over HTTP into a `.part` file, going on from where an earlier attempt stopped (RFC 9110, ranges).
+"""Download a file over HTTP into a `.part` file, resuming where an earlier attempt stopped (RFC 9110, ranges).
 
-Nothing here trusts what comes: whether the bytes are the right ones is for the caller to check against a checksum, also
-because a server may have changed the file between two attempts.
+The caller must check the content against a checksum, also because a server may change the file between two attempts.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _LONGEST_TEXT = 4096
 
 
 class Progress(Protocol):
-    """Told now and then how far a transfer is."""
+    """Callback that receives the progress of a transfer."""
 
     def __call__(self, done: int, total: int | None) -> None:
         """Take the bytes there are, and how many there will be where the server says so."""
@@ -35,7 +34,7 @@ class _InterruptedError(Exception):
 
 
 def fetch(url: str, part: Path, progress: Progress | None = None) -> None:
-    """Append to `part` until it holds all that `url` has; go on by itself for as long as each attempt brings more.
+    """Append to `part` until it holds all of `url`; retry for as long as each attempt brings more.
 
     Raises DownloadError; `part` then keeps what has come, for the next attempt.
     """
@@ -138,7 +137,7 @@ def _start_of(response: HTTPResponse, wanted: int, url: str) -> int:
     given = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if given is None or int(given[1]) != wanted:
         raise DownloadError(
-            f"{url}: asked for bytes from {wanted} on, the server sent {response.headers.get('Content-Range')!r}; "
+            f"{url}: requested bytes from {wanted} on, the server sent {response.headers.get('Content-Range')!r}; "
             "remove the .part file and try again, or use another mirror"
         )
     return wanted

@@ -103,7 +103,7 @@ class Vocabulary:
 
 
 def _places(ordered: IdArray, wanted: IdArray) -> Int64Array:
-    """Return for each wanted id the last place whose id is not above it, 0 if there is none."""
+    """Return for each id the last place whose id is not above it, 0 if there is none."""
     if ordered.dtype.kind == "i":
         return np.maximum(np.searchsorted(ordered, wanted, side="right") - 1, 0)
     # Not numpy's searchsorted: for text it reads one array's strings with the other's allocator (numpy 2.0 to 2.4).

@@ -41,7 +41,7 @@ class AdjacencyReader(FileReader):
                 yield _checked(tokens, heads[:n_tokens], lines[:n_tokens], rejections)
             if blocks.is_last:
                 return
-            # A line cut by the end of the block goes on, under the same user, in the next one.
+            # The next block continues a line that the end of this one cuts, under the same user.
             user = blocks.buffer[starts[head] : ends[head]].tobytes() + b" " if head >= 0 else b""
             self._check_length(blocks.end - int(consumed), blocks, line)
             blocks.advance(int(consumed), user)

@@ -86,7 +86,7 @@ def read_usable_batches(reader: Reader, rejections: RejectionLog) -> Iterator[Ba
 def drop_nul_ids(batch: Batch, rejections: RejectionLog) -> Batch:
     """Return the batch without rows whose user or item holds a NUL byte, which are rejected.
 
-    numpy before 2.5 compares text up to the first NUL, so two such ids could not be told apart.
+    numpy before 2.5 compares text up to the first NUL, so two such ids could not be distinguished.
     """
     bad_users, bad_items = _find_nul(batch.users), _find_nul(batch.items)
     if batch.bare_users is not None and (bad_bare := _find_nul(batch.bare_users)) is not None:

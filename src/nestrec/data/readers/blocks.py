@@ -1,4 +1,4 @@
-"""A text file in blocks of a few megabytes; what a reader leaves of one comes back at the start of the next."""
+"""A text file in blocks of a few megabytes; the unread rest of a block comes first in the next."""
 
 from __future__ import annotations
 

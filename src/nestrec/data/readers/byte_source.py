@@ -1,4 +1,4 @@
-"""A file as UTF-8 bytes: unpacked, UTF-16 recoded, a byte order mark dropped. Pipes are read like files."""
+"""A file as UTF-8 bytes: decompressed, decoded, without a byte order mark. Pipes are read like files."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def _unopened(name: str, error: OSError) -> DataError:
 
 
 def wrap_as_stream(source: ByteSource) -> io.RawIOBase:
-    """Return the rest of the source for whoever reads lines."""
+    """Return the rest of the source as a raw stream."""
 
     class _Raw(io.RawIOBase):
         def readable(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which column is which: by the names the field uses, by a name given, or by position."""
+"""Find the columns of users, items, ratings and times: by usual names, by a given name, or by position."""
 
 from __future__ import annotations
 
@@ -121,18 +121,18 @@ def _find_places(names: list[str], options: ReadOptions, source: str, *, named: 
     Raises DataError where two roles would share a column.
     """
     given: dict[str, Column] = {role: getattr(options, f"{role}_column") for role in USUAL_NAMES}
-    wanted = [role for role in USUAL_NAMES if role != "timestamp" or options.reads_times]
+    used_roles = [role for role in USUAL_NAMES if role != "timestamp" or options.reads_times]
     places: dict[str, int | None] = dict.fromkeys(USUAL_NAMES)
     for role in USUAL_NAMES:
         if given[role] in (None, ""):
             continue
-        if role not in wanted and not _is_there(names, given[role], named=named):
+        if role not in used_roles and not _is_there(names, given[role], named=named):
             continue
         place = _find(names, given[role], source, named=named)
         _refuse_shared_column(places, role, place, names, source)
-        if role in wanted:
+        if role in used_roles:
             places[role] = place
-    for role in wanted if named else ():
+    for role in used_roles if named else ():
         if given[role] is None or (given[role] == "" and role != "rating"):
             taken = {place for place in places.values() if place is not None}
             places[role] = _usual(names, role, taken)

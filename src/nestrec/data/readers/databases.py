@@ -84,21 +84,21 @@ def open_sqlite(source: ByteSource, options: ReadOptions) -> RowsReader:
         return RowsReader(rows, columns, values, format_name="sqlite", close=resources.pop_all().close)
 
 
-def choose_table(path: str, tables: list[str], wanted: str | None) -> str:
-    """Return the wanted table, or the only one.
+def choose_table(path: str, tables: list[str], named: str | None) -> str:
+    """Return the named table, or the only one.
 
     Raises DataError where there is no such table, or several and none is named.
     """
-    if wanted is None and len(tables) == 1:
+    if named is None and len(tables) == 1:
         return tables[0]
-    if wanted is not None and wanted in tables:
-        return wanted
+    if named is not None and named in tables:
+        return named
     listed = ", ".join(tables[:12]) + (", …" if len(tables) > 12 else "")
     if not tables:
         raise DataError(f"{path} is a database without tables; give one with interactions")
-    if wanted is None:
+    if named is None:
         raise DataError(f"{path} is a database of several tables ({listed}); name one, as {path}::{tables[0]}")
-    raise DataError(f"{path} has no table {wanted!r}; its tables are {listed}")
+    raise DataError(f"{path} has no table {named!r}; its tables are {listed}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

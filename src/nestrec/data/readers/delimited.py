@@ -72,7 +72,7 @@ class _Rows:
 
 
 class DelimitedReader(FileReader):
-    """Rows of fields between delimiters, a header first unless told otherwise."""
+    """Rows of fields between delimiters, the first one a header by default."""
 
     keeps_rows = False  # set before the first batch: batches hold the bytes of each row too
 
@@ -91,9 +91,9 @@ class DelimitedReader(FileReader):
         self._roles = list(places.read())
         header = [first.fields[place] for place in places.read().values()] if first.named else []
         self._header_fields = [np.frombuffer(bytearray(name), dtype=np.uint8) for name in header]
-        self._wanted = np.full(len(names), -1, dtype=np.int64)
+        self._targets = np.full(len(names), -1, dtype=np.int64)
         for row, place in enumerate(places.read().values()):
-            self._wanted[place] = row
+            self._targets[place] = row
         self._carry = np.zeros(2, dtype=np.int64)
         # with its line end; empty where no line names the columns
         self.header = self._blocks.buffer[: first.rows_at].tobytes() if first.named else b""
@@ -122,8 +122,8 @@ class DelimitedReader(FileReader):
         original = blocks.buffer[: blocks.end].copy() if self.keeps_rows else None  # doubled quotes become single ones
         first_line, dialect = line, self._first.dialect
         n_rows, consumed, line = kernel.split_rows(
-            blocks.buffer, blocks.end, blocks.is_last, dialect.separator, dialect.quote_byte, len(self._wanted),
-            blocks.longest_row, self._wanted, line, self._carry, starts, ends, quoted, n_fields, lines, status,
+            blocks.buffer, blocks.end, blocks.is_last, dialect.separator, dialect.quote_byte, len(self._targets),
+            blocks.longest_row, self._targets, line, self._carry, starts, ends, quoted, n_fields, lines, status,
         )  # fmt: skip
         rows = _Rows(blocks.buffer, starts[:, :n_rows], ends[:, :n_rows], quoted[:, :n_rows], lines[:n_rows])
         if original is not None:
@@ -150,7 +150,7 @@ class DelimitedReader(FileReader):
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
     def _drop_malformed(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, rejections: RejectionLog) -> None:
-        ragged = n_fields != len(self._wanted)
+        ragged = n_fields != len(self._targets)
         whole = (status == kernel.FINE) & ~ragged
         if whole.all():
             return
@@ -172,7 +172,7 @@ class DelimitedReader(FileReader):
         _drop(rows, repeated == 0, 0, REPEATED_HEADER, rejections)
 
     def _reject_ragged(self, rejections: RejectionLog, lines: Int64Array, n_fields: Int64Array) -> None:
-        expected = len(self._wanted)
+        expected = len(self._targets)
         first = (
             (f"line {line}", f"{count} fields, not {expected}")
             for line, count in zip(lines.tolist(), n_fields.tolist(), strict=True)
@@ -180,7 +180,7 @@ class DelimitedReader(FileReader):
         rejections.reject(RAGGED, len(lines), first)
 
     def _parse(self, rows: _Rows, name: str, rejections: RejectionLog) -> None:
-        """Parse a column, dropping the rows where it is no finite number."""
+        """Parse a column, rejecting the rows where it is not a finite number."""
         role = self._roles.index(name)
         rows.values[name] = self._numbers.parse_text(name, rows.text(role), lambda row: f"line {rows.lines[row]}")
         _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], rejections)

@@ -15,7 +15,7 @@ NA_WORDS = ("NULL", "null", "None", "NaN", "nan", "NA", "\\N")
 
 
 def find_missing(texts: TextIds, quoted: UInt8Array, na_values: tuple[str, ...] | None) -> BoolArray:
-    """Return which fields are empty or, unquoted, one of the words; None stands for `NA_WORDS`.
+    """Return which fields are empty or, unquoted, one of the words; None means `NA_WORDS`.
 
     >>> find_missing(TextIds.from_strings(["", "NA", "x"]), np.zeros(3, dtype=np.uint8), ()).tolist()
     [True, False, False]
@@ -49,9 +49,9 @@ def parse_number(text: str) -> float:
 
 
 def to_float(value: object) -> float:
-    """Return a number of any Python type as a float, or NaN where the value is no number or too large."""
+    """Return a number of any Python type as a float, or NaN where the value is not a number or too large."""
     try:
-        return float(value)  # type: ignore[arg-type]  # whatever it is, it may have __float__
+        return float(value)  # type: ignore[arg-type]  # any object may have __float__
     except (TypeError, ValueError, OverflowError):
         return math.nan
 

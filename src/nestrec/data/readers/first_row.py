@@ -41,7 +41,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class FirstRow:
-    """The first row that is no comment, and what was passed over before it."""
+    """The first row after comments, and how to read the rows."""
 
     dialect: Dialect
     fields: list[bytes]
@@ -62,7 +62,7 @@ class FirstRow:
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{source}, line {self.line - 1}: the first line is not UTF-8 text ({error.reason}); save the file as "
-                "UTF-8, give its encoding, or name the format if it is no text"
+                "UTF-8, give its encoding, or name the format if it is not text"
             ) from error
 
 
@@ -171,20 +171,20 @@ def _split_row(blocks: Blocks, line: _Line, dialect: Dialect) -> tuple[list[byte
     stop = min(blocks.end, line.start + blocks.longest_row + 2)
     buffer = blocks.buffer[line.start : stop].copy()  # doubled quotes are undone in place
     is_last = blocks.is_last and stop == blocks.end
-    separator, n_wanted, spans = dialect.separator, 0, np.empty((2, 0, 1), dtype=np.int64)
+    separator, n_fields, spans = dialect.separator, 0, np.empty((2, 0, 1), dtype=np.int64)
     after, number = 0, line.number
     for _ in range(2):  # count the fields, then find them
-        wanted = np.arange(n_wanted, dtype=np.int64)
-        spans = np.zeros((2, n_wanted, 1), dtype=np.int64)
+        targets = np.arange(n_fields, dtype=np.int64)
+        spans = np.zeros((2, n_fields, 1), dtype=np.int64)
         one, status = np.zeros((2, 1), dtype=np.int64), np.zeros(1, dtype=np.uint8)
         n_rows, after, number = kernel.split_rows(
-            buffer, len(buffer), is_last, separator, dialect.quote_byte, n_wanted, blocks.longest_row, wanted,
-            line.number, np.zeros(2, dtype=np.int64), spans[0], spans[1], np.zeros((n_wanted, 1), dtype=np.uint8),
+            buffer, len(buffer), is_last, separator, dialect.quote_byte, n_fields, blocks.longest_row, targets,
+            line.number, np.zeros(2, dtype=np.int64), spans[0], spans[1], np.zeros((n_fields, 1), dtype=np.uint8),
             one[0], one[1], status,
         )  # fmt: skip
         if n_rows == 0 or status[0] not in (kernel.FINE, kernel.TEXT_AFTER_QUOTE):
             return None
-        n_wanted = int(one[0, 0])
+        n_fields = int(one[0, 0])
     if status[0] != kernel.FINE:
         return None
     bounds = zip(spans[0, :, 0].tolist(), spans[1, :, 0].tolist(), strict=True)
@@ -211,7 +211,7 @@ def _quote(options: ReadOptions, format_name: str, delimiter: str, line: bytes) 
 
 
 def detect_delimiter(line: str, format_name: str) -> str:
-    """Return the delimiter that stands most often in the line, outside quotes; a blank where there is no other."""
+    """Return the most frequent delimiter of the line, outside quotes; a blank where there is no other."""
     if format_name in ("tsv", "recbole"):
         return "\t"
     bare = "".join(part for number, part in enumerate(line.split('"')) if number % 2 == 0)

@@ -1,4 +1,4 @@
-"""Files that hold no interactions that can be read: foreign formats, documents and pointers, each with advice."""
+"""Unsupported files: foreign formats, documents and pointers to data, each refused with advice."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _FOREIGN = (
     _Foreign("a binary form of JSON", "convert it to JSON lines", ("bson", "msgpack", "cbor")),
 )  # fmt: skip
 
-_STAND_INS = {  # first characters of text that stands for the data
+_STAND_INS = {  # first characters of text that replaces the data
     "version https://git-lfs.github.com/spec/": ("a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
     "version https://hawser.github.com/spec/": ("a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
     "outs:": ("a DVC pointer", "fetch the file itself with `dvc pull`"),

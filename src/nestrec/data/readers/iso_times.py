@@ -45,12 +45,12 @@ def parse_iso_time(text: str) -> float:
 
 
 def has_iso_shape(text: str) -> bool:
-    """Return whether the text is written as an ISO 8601 time, whatever its numbers say (such as 2021-02-30)."""
+    """Return whether the text is written as an ISO 8601 time, even if its numbers are out of range (2021-02-30)."""
     return _SHAPE.fullmatch(text.strip()) is not None
 
 
 def looks_like_date(text: str) -> bool:
-    """Return whether the text looks like a date in some writing.
+    """Return whether the text looks like a date in some notation.
 
     >>> [looks_like_date(text) for text in ("31-01-2021", "2014/4/7", "Jan 5, 2021", "yesterday", "n/a", "12.5")]
     [True, True, True, False, False, False]
@@ -59,7 +59,7 @@ def looks_like_date(text: str) -> bool:
 
 
 def _with_plain_zone(text: str) -> str:
-    """Write the zone as `datetime.fromisoformat` takes it; what follows a date alone is no zone."""
+    """Write the zone as `datetime.fromisoformat` takes it; after a date without a time there is no zone."""
     zone = _ZONE.search(text)
     if not zone or zone.start() <= len("2021-01-31"):
         return text

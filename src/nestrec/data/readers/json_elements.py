@@ -21,7 +21,7 @@ _WAITING = LONGEST_ROW + (1 << 20)  # characters in which an element must end
 
 @dataclass(frozen=True)
 class Unreadable:
-    """What stands for a record that is no JSON object."""
+    """A record that is not a JSON object."""
 
     text: str
     is_long: bool = False
@@ -109,7 +109,7 @@ def end_of_blanks(text: str, place: int) -> int:
 
 
 def as_record(value: object, text: str) -> Record:
-    """Return an object, or what stands for anything else and for what is longer than a row may be."""
+    """Return an object, or `Unreadable` for anything else and for what is longer than a row may be."""
     if len(text) > LONGEST_ROW:
         return Unreadable(text[:80], is_long=True)
     return value if isinstance(value, dict) else Unreadable(text[:400])

@@ -58,7 +58,7 @@ class JsonLinesReader(FileReader):
         self.notes += self._numbers.notes()
 
     def _keys(self, options: ReadOptions) -> tuple[list[str], list[str]]:
-        """Return the keys of the first objects in the order met, then those named that must come later, alone too."""
+        """Return the keys of the first objects in order, then the named ones that must come later, and these alone."""
         if not self._file.first_records:
             first = f" (line 1: {TOO_LONG.text})" if self._file.is_first_too_long else ""
             raise DataError(

@@ -35,7 +35,7 @@ class Location:
 
     @property
     def is_standard_input(self) -> bool:
-        """Return whether this is `-` or a name of the same thing."""
+        """Whether this is `-` or another name of standard input."""
         return str(self.path) in _STANDARD_INPUT
 
     @property
@@ -45,14 +45,14 @@ class Location:
 
     @property
     def name(self) -> str:
-        """Return what messages call it."""
+        """The name in messages."""
         if self.is_standard_input:
             return "standard input"
         return str(self.path) if self.member is None else f"{self.path}::{self.member}"
 
 
 def locate(source: str | os.PathLike[str]) -> Location:
-    """Return what a path names; the characters of a path mean themselves, never a pattern.
+    """Return the location that a path names; a path is never a pattern.
 
     `::` separates a file from a part of it only where no file has the whole name. Raises DataError for URLs.
 
@@ -77,7 +77,7 @@ def locate(source: str | os.PathLike[str]) -> Location:
 def files_in(folder: Path) -> list[Path]:
     """Return the files of a folder, and of its `key=value` folders, sorted.
 
-    Names that begin with a dot or an underscore (`_SUCCESS`) are passed over. Raises DataError where there is no file,
+    Names that begin with a dot or an underscore (`_SUCCESS`) are skipped. Raises DataError where there is no file,
     where kinds are mixed, and where other folders lie among the files.
     """
     files = _walk(folder, folder)

@@ -1,4 +1,4 @@
-"""Python objects as interactions, by what they can do: none of their libraries is imported."""
+"""Read Python objects by their interfaces: tables, columns, rows, sparse matrices. No library of theirs is imported."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def classify_source(source: object) -> str:
 
 
 def describe_source(source: object) -> str:
-    """Return what messages call a Python object."""
+    """Return the name of a Python object in messages."""
     return f"{type(source).__module__.partition('.')[0]} {type(source).__name__}"
 
 
@@ -135,15 +135,15 @@ def _open_rows(source: Any, name: str, options: ReadOptions) -> RowsReader:
         raise DataError(f"{name} has no rows of interactions; give at least one")
     names = _names_of(head, name)
     places = find_columns(names, options, name)
-    wanted = list(places.read().values())
+    selected = list(places.read().values())
     whole: Iterator[Any] = chain(head, rows)
     chosen: Iterator[Values]
-    ragged = [RAGGED] * len(wanted)
+    ragged = [RAGGED] * len(selected)
     if isinstance(head[0], Mapping):
-        keys = [names[place] for place in wanted]
+        keys = [names[place] for place in selected]
         chosen = ([row.get(key) for key in keys] if isinstance(row, Mapping) else ragged for row in whole)
     else:
-        chosen = ([row[place] for place in wanted] if _has_length(row, len(names)) else ragged for row in whole)
+        chosen = ([row[place] for place in selected] if _has_length(row, len(names)) else ragged for row in whole)
     total = len(source) if hasattr(source, "__len__") else None
     columns = {role: names[place] for role, place in places.roles().items()}
     return RowsReader(chosen, columns, ValueColumns(places, names, options, name), format_name="rows", total=total)

@@ -1,4 +1,4 @@
-"""Unpacking gzip, Zstandard, bzip2, xz and zip as a stream, in bounded memory whatever the packed bytes say."""
+"""Decompress gzip, Zstandard, bzip2, xz and zip as a stream, in bounded memory for any input."""
 
 from __future__ import annotations
 

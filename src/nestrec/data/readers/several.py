@@ -1,4 +1,4 @@
-"""Several sources read one after another as if they were one; rows are told by source and place."""
+"""Several files read one after another as one source; rejected rows are shown by file and place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SeveralReader:
         Raises DataError where none does.
         """
         self.notes: list[str] = []
-        self._told: set[str] = set()  # notes without the name of their file: each is told for the first one
+        self._noted: set[str] = set()  # notes without the name of their file: each is reported once, for the first one
         self._n_empty = 0
         self._sizes, self._done, self._in_progress = sizes, 0, 0
         self._rest = iter(zip(names, openers, sizes, strict=True))
@@ -81,8 +81,8 @@ class SeveralReader:
 
     def _take_notes(self, name: str) -> None:
         for note in self._reader.notes:
-            if note not in self._told and len(self.notes) < 20:
-                self._told.add(note)
+            if note not in self._noted and len(self.notes) < 20:
+                self._noted.add(note)
                 self.notes.append(f"{name}: {note}")
 
 

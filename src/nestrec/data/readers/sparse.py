@@ -21,11 +21,9 @@ class SparseReader:
 
     def __init__(self, matrix: Any) -> None:
         if len(matrix.shape) != 2:
-            raise DataError(
-                f"a sparse array of {len(matrix.shape)} dimensions is no matrix of users by items; give two"
-            )
+            raise DataError(f"a sparse array must have two dimensions, users by items; got {len(matrix.shape)}")
         if matrix.dtype.kind not in "biuf":
-            raise DataError(f"a sparse matrix of {matrix.dtype} holds no ratings; give real numbers or booleans")
+            raise DataError(f"a sparse matrix must hold real numbers or booleans, got {matrix.dtype}")
         self._entries = matrix.tocoo()
         self._done, self._size = 0, len(self._entries.data)
         self.notes: list[str] = []

@@ -142,13 +142,13 @@ class TableReader:
         if bad.any():
             value = kept[bad][0]
             raise DataError(
-                f"{self._name}: column {self.columns[role]!r} holds floats, and {value} is no whole number below "
-                "2^53, so which id was meant is unknown; store ids as whole numbers or text"
+                f"{self._name}: column {self.columns[role]!r} must hold whole numbers or text, got the float {value}, "
+                "which has decimals or is not below 2^53; store ids as whole numbers or text"
             )
         return np.asarray(kept).astype(np.int64)
 
     def _parse(self, role: str, column: ArrowColumn, numbers: Int64Array) -> Float64Array:
-        """Return the values of a column, NaN where there is none or it is no number or time."""
+        """Return the values of a column, NaN where there is no number or time."""
 
         def place(row: int) -> str:
             return f"row {numbers[row]}"

@@ -1,4 +1,4 @@
-"""The format of text whose name does not tell it. Adjacency is guessed only where the file cannot be a table."""
+"""Detect the format of text by its content. Adjacency is chosen only where the file cannot be a table."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class TimeFormat:
         return values, unsure
 
     def has_shape(self, text: str) -> bool:
-        """Return whether the text is written in this format, whatever its numbers say (such as 31-02-2021)."""
+        """Return whether the text is written in this format, even if its numbers are out of range (31-02-2021)."""
         return re.fullmatch(_shape(self.directives), text.strip()) is not None
 
 

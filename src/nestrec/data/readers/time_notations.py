@@ -1,4 +1,4 @@
-"""Which writings of times a column holds: one only, or the reading stops with an example of each."""
+"""The notation of a column of times: one per column, or reading stops with an example of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GIVE = "say how times are written with time_format (--time-format '%d/%m/%Y', o
 
 
 class TimeNotations:
-    """Examples of the writings met in one column."""
+    """Examples of the notations in one column."""
 
     def __init__(self, where: str) -> None:
         self._where = where  # "x.csv, column 'time'"
@@ -75,9 +75,9 @@ class TimeNotations:
             return []
         for least, unit, name in _UNITS:
             if self._largest >= least:
-                return [_kept_as_they_are(example, name, f"time_format={unit} makes them seconds")]
+                return [_describe_kept_numbers(example, name, f"time_format={unit} makes them seconds")]
         if self._all_days:
-            return [_kept_as_they_are(example, "dates", "time_format='%Y%m%d' reads them as dates")]
+            return [_describe_kept_numbers(example, "dates", "time_format='%Y%m%d' reads them as dates")]
         return []
 
     def _see(self, name: str, mask: BoolArray, describe: Callable[[int], str]) -> None:
@@ -92,8 +92,8 @@ class TimeNotations:
             )
 
 
-def _kept_as_they_are(example: str, kind: str, way_out: str) -> str:
-    return f"times such as {example} look like {kind} and are kept as numbers, in the same order; {way_out}"
+def _describe_kept_numbers(example: str, kind: str, remedy: str) -> str:
+    return f"times such as {example} look like {kind} and are kept as numbers, in the same order; {remedy}"
 
 
 def format_number(value: float) -> str:

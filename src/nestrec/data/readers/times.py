@@ -1,7 +1,7 @@
-"""A column of times of any kind to seconds since 1970.
+"""Convert a column of times of any kind to seconds since 1970.
 
 Numbers are kept as they are; text is ISO 8601 (`iso_times.py`) or what `time_format` says (`time_formats.py`). A date
-in any other writing is refused: 01/02/2021 may be either of two days, and a file read without such rows would be split
+in any other notation is refused: 01/02/2021 may be either of two days, and a file read without such rows would be split
 by the times of the others.
 """
 
@@ -28,10 +28,10 @@ _LARGEST_SECONDS = 2.0**63 / 1e6  # of a time that 64 bits hold in microseconds
 
 
 class TimeColumn:
-    """Parses the batches of one column; what is no time becomes NaN. Raises DataError where writings are mixed."""
+    """Parses the batches of one column, NaN where there is no time. Raises DataError where notations are mixed."""
 
     def __init__(self, time_format: str | None, source: str, column: str) -> None:
-        self._asked = time_format
+        self._time_format = time_format
         self._per_second = EPOCH_UNITS.get(time_format or "s", 0.0)
         self._format = TimeFormat(time_format) if time_format and not self._per_second else None
         self._where = f"{source}, column {column!r}"
@@ -81,23 +81,23 @@ class TimeColumn:
         return np.array([self._parse_object(value, place(row)) for row, value in enumerate(values)], dtype=np.float64)
 
     def refuse_format(self, kind: str) -> None:
-        """Raise OptionError where a format was asked for and the column holds times already."""
-        if self._asked is not None:
+        """Raise OptionError where `time_format` is given and the column has a type of times."""
+        if self._time_format is not None:
             raise OptionError(
-                f"time_format {self._asked!r} has no meaning for {self._where}, which holds times ({kind}) and not "
-                "text or numbers; leave it out"
+                f"time_format does not apply to {self._where}, which holds times ({kind}) and not text or numbers, got "
+                f"{self._time_format!r}; leave it out"
             )
 
     def notes(self) -> list[str]:
         """Return what a careful reader would want to know, once all batches were parsed."""
-        return self._notations.notes() if self._asked is None else []
+        return self._notations.notes() if self._time_format is None else []
 
     def _parse_plain(self, texts: TextIds, place: Place) -> tuple[Float64Array, UInt8Array]:
         """Parse plain decimals and the usual forms of ISO 8601 by compiled code."""
         values, unsure = parse_decimals(texts)
         self._see_numbers(values, place)
         values /= self._per_second
-        if self._asked is None and unsure.any():
+        if self._time_format is None and unsure.any():
             not_numbers = unsure != 0
             kernel.parse_iso_times(texts.buffer, texts.starts, texts.ends, values, unsure)
             self._notations.see_dates(not_numbers & (unsure == 0), texts.at, place)
@@ -115,17 +115,17 @@ class TimeColumn:
         return values
 
     def _parse_one(self, text: str, place: str) -> float:
-        """Return the time of a text that is no number; refuse what looks like a time in another writing."""
+        """Return the time of text that is not a number; refuse a time in another notation."""
         if self._format is not None:
             value, alike = self._format.parse(text), self._format.has_shape(text)
-        elif self._asked is None:
+        elif self._time_format is None:
             value, alike = parse_iso_time(text), has_iso_shape(text)
         else:
             value, alike = math.nan, False
         if not math.isnan(value):
             self._notations.see_dates(np.ones(1, dtype=np.bool_), lambda _: text, lambda _: place)
         elif not alike and (looks_like_date(text) or math.isfinite(parse_number(text))):
-            raise self._notations.refuse(text, place, self._asked)
+            raise self._notations.refuse(text, place, self._time_format)
         return value
 
     def _parse_object(self, value: object, place: str) -> float:
@@ -148,7 +148,7 @@ class TimeColumn:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
     def _see_numbers(self, values: Float64Array, place: Place) -> None:
-        if self._asked is None:
+        if self._time_format is None:
             self._notations.see_numbers(values, place)
 
 

@@ -25,7 +25,7 @@ _BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
 class RatingColumn:
-    """Parses the batches of one column; what is no number becomes NaN, true is 1 and false 0."""
+    """Parses the batches of one column, NaN where there is no number; true is 1 and false 0."""
 
     def __init__(self, source: str, column: str) -> None:
         self._where = f"{source}, column {column!r}"
@@ -60,9 +60,9 @@ class RatingColumn:
 
 
 class UnusedRatings:
-    """Looks at ratings while no minimum is given, so that every row counts whatever its rating.
+    """Statistics of ratings that are not used, because no minimum is given and every row counts.
 
-    Values that often stand for "no rating" (-1, 0) or for "shown and not clicked" (0) are told; nothing is left out.
+    Values that often mean "no rating" (-1, 0) or "shown and not clicked" (0) are noted; no row is rejected.
     """
 
     def __init__(self, column: str, *, is_rating: bool) -> None:
@@ -71,7 +71,7 @@ class UnusedRatings:
         self._least = math.inf
 
     def see_text(self, texts: TextIds) -> None:
-        """Take a batch of plain decimals; other texts are passed over."""
+        """Take a batch of plain decimals; skip other texts."""
         # Only these are parsed: a plain decimal that is not above 0 begins with a minus, a point or a 0.
         low = np.take(texts.buffer, texts.starts, mode="clip") <= ord("0")
         if low.any():
@@ -93,7 +93,7 @@ class UnusedRatings:
             self._least = min(self._least, float(low.min()))
 
     def notes(self) -> list[str]:
-        """Return what is to be told once all batches were seen."""
+        """Return the notes for the report, after the last batch."""
         notes = []
         if self._is_rating:
             notes.append(f"ratings ({self._column}) are not used: without min_rating (--min-rating) every row counts")
@@ -149,6 +149,6 @@ class ValueColumns:
         return self._parsers[role].parse_objects(values, place)
 
     def notes(self) -> list[str]:
-        """Return what is to be told once all rows were read."""
+        """Return the notes for the report, after the last batch."""
         times = self.times.notes() if "timestamp" in self._parsers else []
         return [*times, *(self.unused.notes() if self.unused else [])]

@@ -1,4 +1,4 @@
-"""Splitting delimited text into rows and fields after RFC 4180, in linear time whatever the quotes are.
+"""Split delimited text into rows and fields after RFC 4180, in linear time for any use of quotes.
 
 Python's `csv` module is the oracle of the tests. What differs, on purpose: every row carries the number of the line it
 starts on, and a stray quote costs the line it stands on instead of all lines up to the next quote or the end of the
@@ -51,7 +51,7 @@ def _is_stray_quote(
     """Return whether a row of several lines is a line with a stray quote and rows after it; return its last line too.
 
     A well-formed field whose first and last line have the expected number of fields, and half of those between, is
-    taken for a stray quote. So is what is no well-formed row anyway, unless its first line could not stand alone.
+    taken for a stray quote. So is a malformed row, unless its first line could not stand alone.
     """
     first_fits, last_fits, n_lines, n_fitting, last_line = False, False, 0, 0, place
     while place < after:

@@ -113,7 +113,7 @@ def parse_decimals(
     starts: Int64Array,  # (n,)
     ends: Int64Array,
     values: Float64Array,  # (n,) out
-    unsure: UInt8Array,  # (n,) out: 1 where the text is no plain decimal, or too long to be exact
+    unsure: UInt8Array,  # (n,) out: 1 where the text is not a plain decimal, or too long to be exact
 ) -> None:
     """Parse `-12.5` and the like, to the nearest float64; leave the rest, exponents included, to the caller."""
     for row in range(len(starts)):

@@ -57,7 +57,7 @@ def _draw(
     last: int,
     last_user: Int32Array,
     onwards: Int32Array,
-    at: Int64Array,  # (3,) user, position and draw to go on from; updated
+    at: Int64Array,  # (3,) user, position and draw to continue from; updated
     most: int,  # draws after which to return
 ) -> None:
     user, position, draw = at[0], at[1], at[2]

@@ -19,7 +19,7 @@ def skip_line_end(buffer: UInt8Array, place: int, end: int) -> int:
 
 @compiled
 def cuts_line_end(buffer: UInt8Array, place: int, end: int, is_last: bool) -> bool:
-    """Return whether a CR ends the bytes in hand, so that the next byte decides where the line ends."""
+    """Return whether a CR is the last byte so far, so that the next byte decides where the line ends."""
     return buffer[place] == _CR and place + 1 == end and not is_last
 
 

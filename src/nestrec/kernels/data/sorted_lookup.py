@@ -9,18 +9,18 @@ _SHORT = 8  # numbers compared one by one
 
 
 @compiled
-def holds(ascending: Int32Array, low: int, high: int, wanted: int) -> bool:
+def holds(ascending: Int32Array, low: int, high: int, value: int) -> bool:
     """Return whether a number is in ascending[low:high].
 
     Halved while long, then compared one by one: a short run has no branch to guess wrong but its end.
     """
     while high - low > _SHORT:
         middle = (low + high) >> 1
-        if ascending[middle] <= wanted:
+        if ascending[middle] <= value:
             low = middle
         else:
             high = middle
     found = False
     for at in range(low, high):
-        found |= ascending[at] == wanted
+        found |= ascending[at] == value
     return found
