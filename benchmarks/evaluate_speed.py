@@ -39,7 +39,7 @@ from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.evaluation import evaluate, evaluate_arrays
-from nestrec.evaluation.held_out import match
+from nestrec.evaluation.held_out import match_ids
 from nestrec.evaluation.rank_widths import rank_widths
 from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.exact import Exact
@@ -114,7 +114,7 @@ def show(seconds: dict[str, list[float]]) -> None:
 
 def test_matrix(model: NestedEmbeddings, test: Interactions) -> Any:
     """Return the test interactions of known users and items as implicit wants them."""
-    held, _, _ = match(model, test)
+    held, _, _ = match_ids(model.users, model.items, model.seen, test)
     rows = np.repeat(held.user_index, np.diff(held.indptr))
     ones = np.ones(len(held.indices), dtype=np.float32)
     return csr_matrix((ones, (rows, held.indices)), shape=(model.n_users, model.n_items))

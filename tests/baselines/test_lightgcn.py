@@ -12,7 +12,7 @@ import pytest
 from nestrec import NestedEmbeddings, RandomSplit, Run, Widths, evaluate
 from nestrec.baselines import BASELINES, baseline
 from nestrec.baselines.baseline import Choice
-from nestrec.baselines.lightgcn import LightGCN
+from nestrec.baselines.lightgcn import LightGCNBaseline
 from nestrec.baselines.popularity import Popularity
 from nestrec.errors import DataError, MissingExtraError, OptionError, TrainingError
 from nestrec.training.objective import starting_values
@@ -24,14 +24,14 @@ torch = pytest.importorskip("torch")
 
 @cache
 def fitted(seed: int = 3, epochs: int | None = 4) -> NestedEmbeddings:
-    return LightGCN(epochs=epochs).fit(tiny(), Widths([6]), Run(seed=seed, deterministic=True))
+    return LightGCNBaseline(epochs=epochs).fit(tiny(), Widths([6]), Run(seed=seed, deterministic=True))
 
 
 def test_it_is_better_than_popularity() -> None:
     """Users of the world have tastes, which popularity cannot know."""
     train, held_out = RandomSplit(0.2).split(world().interactions)
     run = Run(seed=1, threads=1)
-    learned = LightGCN(epochs=40).fit(train, Widths([16]), run)
+    learned = LightGCNBaseline(epochs=40).fit(train, Widths([16]), run)
     popular = Popularity().fit(train, Widths([16]), run)
     ndcg, of_popular = (
         evaluate(model, held_out, bootstrap_samples=0).widths[0].means["ndcg@20"] for model in (learned, popular)
@@ -40,14 +40,14 @@ def test_it_is_better_than_popularity() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    again = LightGCN(epochs=4).fit(tiny(), Widths([6]), Run(seed=3, deterministic=True))
+    again = LightGCNBaseline(epochs=4).fit(tiny(), Widths([6]), Run(seed=3, deterministic=True))
     assert is_same(fitted(), again)
     assert not is_same(fitted(), fitted(seed=4))
 
 
 def test_the_epoch_is_chosen_on_a_part_and_then_everything_is_trained() -> None:
     heard = Recorder()
-    model = LightGCN().fit(tiny(), Widths([6]), Run(seed=3, deterministic=True, callbacks=heard))
+    model = LightGCNBaseline().fit(tiny(), Widths([6]), Run(seed=3, deterministic=True, callbacks=heard))
     search, final = heard.starts
     assert heard.phases == ["search", "final"]
     assert search.n_positives < final.n_positives == tiny().n_interactions
@@ -62,7 +62,7 @@ def test_the_epoch_is_chosen_on_a_part_and_then_everything_is_trained() -> None:
 
 def test_progress_counts_every_positive() -> None:
     heard = Recorder()
-    LightGCN(epochs=3, batch_size=704).fit(tiny(), Widths([6]), Run(threads=1, callbacks=heard))
+    LightGCNBaseline(epochs=3, batch_size=704).fit(tiny(), Widths([6]), Run(threads=1, callbacks=heard))
     assert sum(heard.n_advanced) == 3 * tiny().n_interactions
     assert [report.epoch for report in heard.reports] == [1, 2, 3]
 
@@ -88,7 +88,7 @@ def test_torch_is_not_loaded_before_it_is_needed() -> None:
 def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r'the torch engine needs torch.*pip install "nestrec\[torch\]"'):
-        LightGCN().fit(tiny(), Widths([6]), Run())
+        LightGCNBaseline().fit(tiny(), Widths([6]), Run())
 
 
 def test_a_diverging_run_names_the_epoch_and_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,36 +96,38 @@ def test_a_diverging_run_names_the_epoch_and_the_option(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         "nestrec.training.autograd.autograd_engine.starting_values", lambda *given: 1e30 + starting_values(*given)
     )
-    with pytest.raises(TrainingError, match=r"became (inf|nan) in epoch 1; lower the learning rate \(it was 0.005\)"):
-        LightGCN(epochs=3).fit(tiny(), Widths([6]), Run(threads=1))
+    with pytest.raises(TrainingError, match=r"got (inf|nan) in epoch 1; lower learning_rate \(it was 0.005\)"):
+        LightGCNBaseline(epochs=3).fit(tiny(), Widths([6]), Run(threads=1))
 
 
 def test_devices_that_cannot_do_it_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(OptionError, match="device 'cuda' was asked for and torch finds none"):
-        LightGCN(device="cuda").fit(tiny(), Widths([6]), Run())
+    with pytest.raises(OptionError, match="device must be available, got cuda"):
+        LightGCNBaseline(device="cuda").fit(tiny(), Widths([6]), Run())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(OptionError, match="device 'cuda' does not give equal bits"):
-        LightGCN(device="cuda").fit(tiny(), Widths([6]), Run(deterministic=True))
+    with pytest.raises(OptionError, match=r"device must be cpu or auto .* got cuda"):
+        LightGCNBaseline(device="cuda").fit(tiny(), Widths([6]), Run(deterministic=True))
 
 
 def test_a_deterministic_run_leaves_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert is_same(fitted(), LightGCN(epochs=4, device="auto").fit(tiny(), Widths([6]), Run(3, deterministic=True)))
+    assert is_same(
+        fitted(), LightGCNBaseline(epochs=4, device="auto").fit(tiny(), Widths([6]), Run(3, deterministic=True))
+    )
 
 
 def test_a_checkpoint_and_several_widths_are_refused() -> None:
-    with pytest.raises(OptionError, match="lightgcn keeps no checkpoint"):
-        LightGCN().fit(tiny(), Widths([6]), Run(checkpoint=Path("state")))
-    with pytest.raises(OptionError, match="one width at a time, not at 4, 8"):
-        LightGCN().fit(tiny(), Widths([4, 8]), Run())
+    with pytest.raises(OptionError, match="checkpoint must be left out for lightgcn"):
+        LightGCNBaseline().fit(tiny(), Widths([6]), Run(checkpoint=Path("state")))
+    with pytest.raises(OptionError, match="one width at a time, got 4, 8"):
+        LightGCNBaseline().fit(tiny(), Widths([4, 8]), Run())
 
 
 def test_where_nothing_can_be_held_out_it_asks_for_the_epochs() -> None:
     singles = from_sets([[0], [1], [2]], n_items=4)
-    with pytest.raises(DataError, match="give lightgcn its epochs, as in epochs=30"):
-        LightGCN().fit(singles, Widths([2]), Run())
-    assert LightGCN(epochs=1).fit(singles, Widths([2]), Run(threads=1)).n_items == 3
+    with pytest.raises(DataError, match="such as epochs=30"):
+        LightGCNBaseline().fit(singles, Widths([2]), Run())
+    assert LightGCNBaseline(epochs=1).fit(singles, Widths([2]), Run(threads=1)).n_items == 3
 
 
 @pytest.mark.parametrize(
@@ -140,20 +142,20 @@ def test_where_nothing_can_be_held_out_it_asks_for_the_epochs() -> None:
     ],
 )
 def test_a_bad_option_is_refused_by_its_name(option: str, value: float) -> None:
-    with pytest.raises(OptionError, match=option.replace("learning_", "learning ")):
+    with pytest.raises(OptionError, match=option):
         baseline("lightgcn", **{option: value})
 
 
 def test_an_unknown_device_is_refused_with_the_choices() -> None:
-    with pytest.raises(OptionError, match="device 'tpu' is not known; choose one of auto, cpu, cuda"):
-        LightGCN(device="tpu")
+    with pytest.raises(OptionError, match=r"device must be one of auto, cpu, cuda; got 'tpu'"):
+        LightGCNBaseline(device="tpu")
 
 
 def test_it_is_among_the_baselines() -> None:
-    assert BASELINES["lightgcn"] is LightGCN
+    assert BASELINES["lightgcn"] is LightGCNBaseline
 
 
 def test_tuning_begins_around_the_defaults() -> None:
-    for name, space in LightGCN.space.items():
-        default = getattr(LightGCN(), name)
+    for name, space in LightGCNBaseline.space.items():
+        default = getattr(LightGCNBaseline(), name)
         assert default in space.values if isinstance(space, Choice) else space.low < default < space.high

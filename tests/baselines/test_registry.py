@@ -20,16 +20,16 @@ def test_a_name_gives_its_class_with_the_options() -> None:
 
 
 def test_a_wrong_name_lists_the_right_ones() -> None:
-    with pytest.raises(OptionError, match="'als' is no baseline; choose one of popularity, itemknn-cosine"):
+    with pytest.raises(OptionError, match=r"a baseline must be one of popularity, itemknn-cosine.*; got 'als'"):
         baseline("als")
     assert "als" not in BASELINES
     assert len(BASELINES) == len(list(BASELINES)) == len(set(BASELINES))
 
 
 def test_a_wrong_option_lists_the_right_ones() -> None:
-    with pytest.raises(OptionError, match="ials has no option 'width'; choose from regularization, alpha, iterations"):
+    with pytest.raises(OptionError, match="must be one of regularization, alpha, iterations; got 'width'"):
         baseline("ials", width=4)
-    with pytest.raises(OptionError, match="popularity has no option 'width'; leave it out"):
+    with pytest.raises(OptionError, match="options of popularity do not exist; got 'width'"):
         baseline("popularity", width=4)
 
 
@@ -55,11 +55,11 @@ def test_a_value_out_of_range_is_refused_where_it_is_given(name: str, options: d
 
 
 def test_ranges_and_choices_that_hold_nothing_are_refused() -> None:
-    with pytest.raises(OptionError, match="a range of 3 to 3"):
+    with pytest.raises(OptionError, match="from 3 to 3"):
         Range(3, 3)
-    with pytest.raises(OptionError, match="from above 0"):
+    with pytest.raises(OptionError, match="above 0"):
         Range(0, 1, log=True)
-    with pytest.raises(OptionError, match="a choice of no values"):
+    with pytest.raises(OptionError, match="at least one value"):
         Choice(())
 
 

@@ -70,7 +70,7 @@ def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, P
     with Worker(threads=1) as worker:
         found = worker.fit(job, *places)
         assert worker.is_alive
-    assert found.error == "popularity has no option 'depth'; leave it out: there is nothing to set"
+    assert found.error == "options of popularity do not exist; got 'depth'"
     assert found.figures == ()
 
 

@@ -113,12 +113,12 @@ def test_numbers_that_are_not_finite_are_refused(bad: float, side: str) -> None:
     users, items = np.ones((5, 4), np.float32), np.ones((9, 4), np.float32)
     (users if side == "user" else items)[2, 3] = bad
     nothing = np.zeros(6, dtype=np.int64), np.zeros(0, dtype=np.int32)
-    with pytest.raises(DataError, match=f"{side} vector holds a number that is not finite"):
+    with pytest.raises(DataError, match=f"{side} embeddings must be finite"):
         rank_widths(users, items, (2, 4), *nothing, np.arange(5), 3)
 
 
 def test_vectors_whose_products_overflow_are_refused() -> None:
     users, items = np.full((1, 4), 1e20, np.float32), np.full((2, 4), 1e20, np.float32)
     nothing = np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int32)
-    with pytest.raises(DataError, match="beyond the range of 32-bit floats"):
+    with pytest.raises(DataError, match="beyond the range of float32"):
         rank_widths(users, items, (4,), *nothing, np.array([0]), 1)

@@ -38,7 +38,7 @@ def test_one_user_has_an_interval_of_no_width() -> None:
 
 
 def test_samples_below_one_are_refused() -> None:
-    with pytest.raises(OptionError, match="0 bootstrap samples are too few"):
+    with pytest.raises(OptionError, match="samples must be 1 or more, got 0"):
         bootstrap_intervals([np.ones(3)], samples=0)
 
 
@@ -68,5 +68,5 @@ def test_a_model_does_not_differ_from_itself() -> None:
 
 @pytest.mark.parametrize(("a", "b"), [([1.0], [1.0, 2.0]), ([], []), ([[1.0]], [[1.0]])])
 def test_values_that_are_not_pairs_are_refused(a: list[float], b: list[float]) -> None:
-    with pytest.raises(DataError, match="cannot be paired"):
+    with pytest.raises(DataError, match="equal shapes"):
         paired_difference(a, b)

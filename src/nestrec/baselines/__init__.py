@@ -1,4 +1,4 @@
-"""What nestrec is compared with: popularity, neighbours, linear models, factorisations, all behind one protocol."""
+"""Baselines: popularity, item neighbours, linear models and factorizations behind one protocol."""
 
 from nestrec.baselines.baseline import Baseline, Choice, Kind, Model, Range
 from nestrec.baselines.registry import BASELINES, baseline

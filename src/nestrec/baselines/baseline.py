@@ -1,7 +1,7 @@
-"""What a baseline is: hyperparameters, the ranges in which to tune them, and a fit that gives something to evaluate.
+"""The protocol of baselines: hyperparameters with their search space, and a fit that returns a model.
 
-A baseline is a frozen dataclass whose fields are its hyperparameters. `fit` gives `NestedEmbeddings` where the method
-has vectors, so that everything works on it, and `ItemSimilarities` where it has none.
+A baseline is a frozen dataclass whose fields are its hyperparameters. `fit` returns `NestedEmbeddings` for methods with
+embeddings, and `ItemSimilarities` for item-to-item models.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ else:
 
 
 class Kind(StrEnum):
-    """How a method meets widths."""
+    """How many fits a method needs for several widths."""
 
     NESTED = "nested"
-    """One fit serves every width: it is called with all of them."""
+    """One fit for all widths; it is called with all of them."""
     SINGLE = "single"
-    """Trained anew for each width: it is called with one."""
+    """One fit per width; it is called with one."""
     WHOLE = "whole"
-    """Has no width: it is called once, and its only result, under width 1, stands at every width."""
+    """No widths; it is called once, and its only result, of width 1, counts at every width."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from low to high, both among them; `log` draws evenly over orders of magnitude.
+    """Numbers from low to high, inclusive; `log` samples uniformly on a logarithmic scale.
 
     >>> Range(10, 1000, log=True, integer=True)
     Range(low=10, high=1000, log=True, integer=True)
@@ -51,13 +51,13 @@ class Range:
     def __post_init__(self) -> None:
         """Check the order of the bounds."""
         if not self.low < self.high or (self.log and self.low <= 0):
-            rule = "from above 0 to something larger" if self.log else "from something to something larger"
-            raise OptionError(f"a range of {self.low} to {self.high} holds nothing to choose from; give one {rule}")
+            rule = "above 0 and ascending" if self.log else "ascending"
+            raise OptionError(f"bounds of a range must be {rule}, got a range from {self.low} to {self.high}")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of these values; None lets the data decide, where the field says so.
+    """One of several values; None stands for a data-dependent default.
 
     >>> Choice((8, 16)).values
     (8, 16)
@@ -66,28 +66,28 @@ class Choice:
     values: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        """Check that there is something to choose from."""
+        """Check that there are values."""
         if not self.values:
-            raise OptionError("a choice of no values was given; name at least one")
+            raise OptionError("a choice must have at least one value, got none")
 
 
 class Baseline(Protocol):
     """A method with its hyperparameters. Implementations are frozen dataclasses, checked where they are made."""
 
     name: ClassVar[str]
-    """What it is called at the command line."""
+    """The name on the command line."""
     kind: ClassVar[Kind]
-    """How it meets widths."""
+    """The number of fits for several widths."""
     space: ClassVar[dict[str, Range | Choice]]
-    """Field -> where to look for its best value; fields that are not in it keep their value in tuning."""
+    """Field -> search domain; other fields keep their value in tuning."""
     extra: ClassVar[str | None]
-    """What has to be installed beside nestrec: `pip install "nestrec[extra]"`."""
+    """The extra of nestrec to install: `pip install "nestrec[extra]"`."""
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> Model:
-        """Fit on all interactions; seed, threads and callbacks are those of the run.
+        """Fit on all interactions, with the seed, threads and callbacks of the run.
 
-        The model knows the users and items with interactions and no others (`fitting.prepare_interactions`).
+        Users and items without interactions are dropped (`fitting.prepare_interactions`).
 
-        Raises MissingExtraError where a library is absent, OptionError for a run or widths the method cannot do, and
-        DataError for interactions it cannot learn from.
+        Raises MissingExtraError if a library is not installed, OptionError for unsupported runs or widths, and
+        DataError for too few interactions.
         """

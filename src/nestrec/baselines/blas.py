@@ -1,4 +1,4 @@
-"""How many threads the linear algebra of numpy and scipy uses, for the length of a call (threadpoolctl)."""
+"""Limit on the BLAS threads of numpy and scipy (threadpoolctl)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nestrec.extras import require
 
 @contextmanager
 def blas_threads(threads: int) -> Iterator[None]:
-    """Hold BLAS to this many threads in the whole process, and give it its former number back afterwards.
+    """Limit BLAS to this many threads in the whole process, and restore the former number afterwards.
 
     Raises MissingExtraError without threadpoolctl.
     """

@@ -1,8 +1,7 @@
-"""EASE: the linear model of items on items with a zero diagonal, in closed form (Steck 2019, arXiv 1905.03375).
+"""EASE: a linear item-to-item model with zero diagonal in closed form (Steck 2019, arXiv 1905.03375).
 
 B minimises |X - X B|^2 + regularization |B|^2 with diag(B) = 0. With P the inverse of X'X + regularization I,
-B_ij = -P_ij / P_jj. One matrix of n_items x n_items float32 is filled, inverted (LAPACK's Cholesky) and divided, all in
-place.
+B_ij = -P_ij / P_jj. One (n_items, n_items) float32 matrix is filled, inverted (LAPACK's Cholesky) and divided in place.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from nestrec.training.options import Run
 from nestrec.widths import Widths
 
 _ROWS_AT_ONCE = 1024
-_MATRICES = 1.5  # the matrix, and half as much for what is multiplied and scored a block at a time
+_MATRICES = 1.5  # the matrix, and half as much for blocks of products and scores
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Ease:
     """
 
     regularization: float = 300.0
-    """What is added to the diagonal, in interactions."""
+    """L2 regularization: added to the diagonal, in units of interactions."""
 
     name: ClassVar[str] = "ease"
     kind: ClassVar[Kind] = Kind.WHOLE
@@ -48,14 +47,14 @@ class Ease:
     extra: ClassVar[str | None] = "baselines"
 
     def __post_init__(self) -> None:
-        """Check the number."""
+        """Check the regularization."""
         check_range("regularization", self.regularization, 1e-3, 1e9, 300)
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> ItemSimilarities:
-        """Solve. Involves no chance. Raises DataError where there are too many items for the memory there is."""
+        """Solve for the weights, deterministically. Raises DataError if the matrix does not fit into memory."""
         interactions = prepare_interactions(self, interactions, run)
         _check_memory(interactions.n_items)
-        matrix = _gram(interactions)
+        matrix = _compute_gram(interactions)
         matrix[np.diag_indices_from(matrix)] += np.float32(self.regularization)
         with blas_threads(resolve_threads(run.threads)):
             _invert(matrix, self.regularization)
@@ -65,16 +64,16 @@ class Ease:
 
 
 def _check_memory(n_items: int) -> None:
-    needed, there = int(_MATRICES * 4 * n_items**2), available_memory()
-    if there is not None and needed > there:
+    needed, available = int(_MATRICES * 4 * n_items**2), available_memory()
+    if available is not None and needed > available:
         raise DataError(
-            f"ease needs a matrix of {n_items:,} x {n_items:,} items, {needed / 2**30:.1f} GiB with what is made "
-            f"beside it, and {there / 2**30:.1f} GiB are available; leave ease out, or filter rare items"
+            f"ease needs a matrix of {n_items:,} x {n_items:,} items, {needed / 2**30:.1f} GiB with "
+            f"temporary arrays, but {available / 2**30:.1f} GiB are available; leave ease out, or filter rare items"
         )
 
 
-def _gram(interactions: Interactions) -> Float32Array:
-    """Return X'X, (n_items, n_items): how many users each two items share; exact up to 2^24."""
+def _compute_gram(interactions: Interactions) -> Float32Array:
+    """Return X'X, (n_items, n_items): the number of common users of each pair of items; exact up to 2^24."""
     rows = interactions.to_scipy()
     columns = rows.T.tocsr()
     matrix = np.empty((interactions.n_items, interactions.n_items), dtype=np.float32)
@@ -87,21 +86,21 @@ def _invert(matrix: Float32Array, regularization: float) -> None:
     """Replace a symmetric positive definite matrix by its inverse."""
     from scipy.linalg.lapack import spotrf, spotri
 
-    turned = matrix.T  # LAPACK counts columns first: this is the same matrix, the same memory, nothing copied
-    factor, failed = spotrf(turned, lower=1, overwrite_a=1, clean=0)
+    fortran = matrix.T  # column-major view of the same symmetric matrix for LAPACK
+    factor, failed = spotrf(fortran, lower=1, overwrite_a=1, clean=0)
     if failed == 0:
         inverse, failed = spotri(factor, lower=1, overwrite_c=1)
     if failed != 0:
         raise TrainingError(
-            f"the item matrix cannot be inverted in 32-bit floats at regularization {regularization:g}; give more"
+            f"the item matrix cannot be inverted in float32 with regularization {regularization:g}; increase it"
         )
     if not np.shares_memory(inverse, matrix):
         matrix[:] = inverse.T
-    _mirror(matrix)
+    _symmetrize(matrix)
 
 
-def _mirror(matrix: Float32Array) -> None:
-    """Copy what is above the diagonal below it."""
+def _symmetrize(matrix: Float32Array) -> None:
+    """Copy the upper triangle to the lower one."""
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         stop = start + _ROWS_AT_ONCE
         matrix[start:stop, :start] = matrix[:start, start:stop].T

@@ -1,4 +1,4 @@
-"""What every fit of a baseline begins and ends with: dropping cold ids, refusing, and wrapping vectors up."""
+"""Steps shared by the fits of baselines: check and prepare interactions, build models from embeddings."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from nestrec.widths import Widths
 
 
 def prepare_interactions(method: Baseline, interactions: Interactions, run: Run) -> Interactions:
-    """Return what can be learned from: interactions without the ids of cold users and items, as in `Trainer.fit`.
+    """Return the interactions without cold users and items, as in `Trainer.fit`.
 
-    Raises DataError where there is nothing to learn, OptionError where the run wants a checkpoint of this method.
+    Raises DataError if there are too few to learn from, OptionError if the run has a checkpoint.
     """
     interactions = drop_cold(interactions)
     check_learnable(interactions)
     if run.checkpoint is not None:
         raise OptionError(
-            f"{method.name} keeps no checkpoint, and {run.checkpoint} was named for one; leave it out, "
-            "or choose nestrec, which does"
+            f"checkpoint must be left out for {method.name}, which does not support it; got {run.checkpoint}",
+            option="checkpoint",
         )
     return interactions
 
 
 def only_width(method: Baseline, widths: Widths) -> int:
-    """Return the width of a ladder of one; raise OptionError for more."""
+    """Return the only width; raise OptionError for several."""
     if len(widths) != 1:
         given = ", ".join(map(str, widths))
-        raise OptionError(f"{method.name} is trained at one width at a time, not at {given}; fit it once for each")
+        raise OptionError(f"{method.name} is fitted at one width at a time, got {given}; fit it once per width")
     return widths.embedding_size
 
 
-def embeddings(
+def build_model(
     method: Baseline,
     interactions: Interactions,
     widths: Widths,
@@ -49,17 +49,15 @@ def embeddings(
     items: npt.NDArray[np.floating],  # (n_items, embedding_size)
     run: Run,
 ) -> NestedEmbeddings:
-    """Return the vectors as a model that everything works on, with the method and its options in the manifest.
+    """Return the embeddings as a model, with the method and its options in the manifest.
 
-    Raises TrainingError where a number is not finite.
+    Raises TrainingError if a value is not finite.
     """
     options = asdict(cast("Any", method))
     for side, vectors in (("user", users), ("item", items)):
         if not np.isfinite(vectors.sum(dtype=np.float64)):
             given = ", ".join(f"{name} {value}" for name, value in options.items()) or "no options"
-            raise TrainingError(
-                f"{method.name} with {given} gave {side} vectors that are not finite; choose other values"
-            )
+            raise TrainingError(f"{side} embeddings of {method.name} with {given} are not finite; choose other options")
     return NestedEmbeddings(
         np.ascontiguousarray(users, dtype=np.float32),
         np.ascontiguousarray(items, dtype=np.float32),

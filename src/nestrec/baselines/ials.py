@@ -1,8 +1,8 @@
-"""iALS: least squares over all pairs, the seen ones with more weight (Hu, Koren and Volinsky 2008), by implicit.
+"""iALS: weighted least squares over all user-item pairs (Hu, Koren and Volinsky 2008), by implicit.
 
-`ials` is trained anew at each width. `ials-rotated` is trained once, at the widest, and its vectors are then rotated so
-that every prefix is the best approximation of the full scores by so few numbers (Eckart and Young 1936): what a nest
-costs where nothing was trained for it.
+`ials` is fitted per width. `ials-rotated` is fitted once at the largest width and rotated by the SVD of the scores, so
+that every prefix is the best low-rank approximation of the full-width scores (Eckart and Young 1936): nesting without
+training for it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import ClassVar
 from nestrec.arguments import check_count, check_range
 from nestrec.arrays import Float32Array
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import embeddings, only_width, prepare_interactions
-from nestrec.baselines.implicit_library import implicit_module, told, user_items
+from nestrec.baselines.fitting import build_model, only_width, prepare_interactions
+from nestrec.baselines.implicit_library import implicit_module, report_iterations, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.parallel.threads import resolve_threads
@@ -25,7 +25,7 @@ from nestrec.widths import Widths
 
 @dataclass(frozen=True)
 class Ials:
-    """iALS at one width. The same seed gives the same vectors, whatever the threads.
+    """iALS at one width. The same seed gives the same embeddings with any number of threads.
 
     >>> from nestrec import Run, Widths, SyntheticData
     >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
@@ -34,11 +34,11 @@ class Ials:
     """
 
     regularization: float = 30.0
-    """Weight of the squared lengths."""
+    """L2 regularization: weight of the squared norms."""
     alpha: float = 10.0
-    """Weight of a seen pair; an unseen one has 1."""
+    """Weight of observed pairs; unobserved ones have 1."""
     iterations: int = 20
-    """Times that users and items are solved for."""
+    """Alternations between solving for users and for items."""
 
     name: ClassVar[str] = "ials"
     kind: ClassVar[Kind] = Kind.SINGLE
@@ -50,18 +50,18 @@ class Ials:
     extra: ClassVar[str | None] = "baselines"
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the options."""
         check_range("regularization", self.regularization, 1e-6, 1e6, 30)
         check_range("alpha", self.alpha, 1, 1e6, 10)
         check_count("iterations", self.iterations, 10_000, 20)
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Solve at the one width; raise OptionError for more."""
+        """Solve at the one width; raise OptionError for several."""
         interactions = prepare_interactions(self, interactions, run)
-        users, items = self._solved(interactions, only_width(self, widths), run)
-        return embeddings(self, interactions, widths, users, items, run)
+        users, items = self._solve(interactions, only_width(self, widths), run)
+        return build_model(self, interactions, widths, users, items, run)
 
-    def _solved(self, interactions: Interactions, width: int, run: Run) -> tuple[Float32Array, Float32Array]:
+    def _solve(self, interactions: Interactions, width: int, run: Run) -> tuple[Float32Array, Float32Array]:
         with implicit_module("als") as library:
             model = library.AlternatingLeastSquares(
                 width,
@@ -72,7 +72,11 @@ class Ials:
                 num_threads=resolve_threads(run.threads),
                 random_state=run.seed,
             )
-            model.fit(user_items(interactions), show_progress=False, callback=told(run, interactions, self.iterations))
+            model.fit(
+                user_items(interactions),
+                show_progress=False,
+                callback=report_iterations(run, interactions, self.iterations),
+            )
         return model.user_factors, model.item_factors
 
 
@@ -84,7 +88,7 @@ class IalsRotated(Ials):
     kind: ClassVar[Kind] = Kind.NESTED
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Solve at the widest width and rotate."""
+        """Solve at the largest width and rotate."""
         interactions = prepare_interactions(self, interactions, run)
-        users, items = rotate_embeddings(*self._solved(interactions, widths.embedding_size, run))
-        return embeddings(self, interactions, widths, users, items, run)
+        users, items = rotate_embeddings(*self._solve(interactions, widths.embedding_size, run))
+        return build_model(self, interactions, widths, users, items, run)

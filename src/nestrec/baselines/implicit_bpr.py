@@ -1,6 +1,6 @@
-"""Matrix factorisation by Bayesian personalised ranking (Rendle et al. 2009), by implicit: one uniform negative a pair.
+"""Matrix factorization by Bayesian personalized ranking (Rendle et al. 2009), by implicit, with uniform negatives.
 
-One number of each vector is the item's bias (the user's is 1), so that width d costs d numbers here too.
+One dimension is the item's bias (1 for users), so that width d has d dimensions in all.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from nestrec.arguments import check_count, check_range
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import embeddings, only_width, prepare_interactions
-from nestrec.baselines.implicit_library import implicit_module, told, user_items
+from nestrec.baselines.fitting import build_model, only_width, prepare_interactions
+from nestrec.baselines.implicit_library import implicit_module, report_iterations, user_items
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
@@ -24,7 +24,7 @@ from nestrec.widths import Widths
 class ImplicitBpr:
     """implicit's BPR at one width of 2 or more.
 
-    Threads race; `Run(deterministic=True)` trains on one thread and repeats to the bit.
+    Threads race; `Run(deterministic=True)` trains on one thread and is bit-for-bit reproducible.
 
     >>> from nestrec import Run, Widths, SyntheticData
     >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
@@ -33,11 +33,11 @@ class ImplicitBpr:
     """
 
     learning_rate: float = 0.02
-    """Size of the steps."""
+    """Learning rate of SGD."""
     regularization: float = 0.03
-    """Weight of the squared numbers of the vectors a step touches."""
+    """L2 regularization of the embeddings in a step."""
     iterations: int = 150
-    """Passes: as many steps as there are interactions."""
+    """Epochs: passes of as many steps as there are interactions."""
 
     name: ClassVar[str] = "implicit-bpr"
     kind: ClassVar[Kind] = Kind.SINGLE
@@ -49,19 +49,19 @@ class ImplicitBpr:
     extra: ClassVar[str | None] = "baselines"
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the options."""
         check_range("learning_rate", self.learning_rate, 1e-6, 10, 0.02)
         check_range("regularization", self.regularization, 0, 100, 0.03)
         check_count("iterations", self.iterations, 100_000, 150)
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Train at the one width; raise OptionError for more, and for width 1, which leaves nothing beside the bias."""
+        """Train at the one width; raise OptionError for several, and for width 1, which is only the bias."""
         interactions = prepare_interactions(self, interactions, run)
         width = only_width(self, widths)
         if width < 2:
             raise OptionError(
-                f"{self.name} keeps one number of a vector for the item's bias, so width {width} leaves none; "
-                "give 2 or more"
+                f"width must be 2 or more for {self.name}, which needs one dimension for the item bias; got {width}",
+                option="widths",
             )
         with implicit_module("bpr") as library:
             model = library.BayesianPersonalizedRanking(
@@ -73,5 +73,9 @@ class ImplicitBpr:
                 num_threads=1 if run.deterministic else resolve_threads(run.threads),
                 random_state=run.seed,
             )
-            model.fit(user_items(interactions), show_progress=False, callback=told(run, interactions, self.iterations))
-        return embeddings(self, interactions, widths, model.user_factors, model.item_factors, run)
+            model.fit(
+                user_items(interactions),
+                show_progress=False,
+                callback=report_iterations(run, interactions, self.iterations),
+            )
+        return build_model(self, interactions, widths, model.user_factors, model.item_factors, run)

@@ -1,4 +1,4 @@
-"""The one door to implicit (Frederickson, github.com/benfred/implicit; extra `baselines`), which is imported late."""
+"""Access to implicit (Frederickson, github.com/benfred/implicit; extra `baselines`), imported on first use."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def implicit_module(name: str) -> Iterator[Any]:
-    """Give `implicit.name` while BLAS runs on one thread, as implicit asks: each of its threads would start more.
+    """Yield `implicit.name` with BLAS limited to one thread, since each thread of implicit would start more.
 
-    Raises MissingExtraError without implicit, TrainingError where its numbers leave the range of floats.
+    Raises MissingExtraError without implicit, TrainingError if its values overflow.
     """
     module = require(f"implicit.{name}", "baselines", "this baseline")
     base = require("implicit.recommender_base", "baselines", "this baseline")
@@ -29,17 +29,17 @@ def implicit_module(name: str) -> Iterator[Any]:
         try:
             yield module
         except base.ModelFitError as error:
-            raise TrainingError(f"implicit gave up ({error}); choose other values of the options") from error
+            raise TrainingError(f"implicit failed ({error}); choose other options") from error
 
 
 def user_items(interactions: Interactions) -> csr_matrix:
-    """Return the ones, (n_users, n_items) float32, in the class that implicit takes."""
+    """Return the interactions as ones, (n_users, n_items) float32, in the class that implicit expects."""
     from scipy.sparse import csr_matrix
 
     return csr_matrix(interactions.to_scipy())
 
 
-def told(run: Run, interactions: Interactions, iterations: int) -> Callable[..., None]:
+def report_iterations(run: Run, interactions: Interactions, iterations: int) -> Callable[..., None]:
     """Notify the callbacks of the start; return the function that implicit calls after each iteration."""
     n = interactions.n_interactions
     run.callback_list.on_phase_start(PhaseStart("final", iterations, n, 0))

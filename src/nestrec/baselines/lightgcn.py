@@ -1,12 +1,12 @@
-"""LightGCN: vectors smoothed over the graph of interactions, trained by BPR; the backbone of the paper's comparisons.
+"""LightGCN: embeddings propagated over the user-item graph, trained by BPR; the backbone of the paper's comparisons.
 
 He et al. 2020, "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation", arXiv 2002.02126.
-It is `Trainer` with that backbone, one width and one uniform negative. What comes out are the propagated vectors, so an
+It is `Trainer` with that backbone, one width and one uniform negative. The model holds the propagated embeddings, so an
 inner product is the score and torch is not needed to use them.
 
-Where this differs from the authors' setting: batches of 8192, steps of 0.005 and a regularization of 1e-3 instead of
-2048, 0.001 and 1e-4, since every batch costs six sparse products over the whole graph however small it is; and the
-epoch is chosen by validation.
+Differences to the authors' setting: batch size 8192, learning rate 0.005 and regularization 1e-3 instead of 2048, 0.001
+and 1e-4, since a batch of any size costs six sparse products over the whole graph; and the epoch is chosen by
+validation.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ MOST_EPOCHS = 300
 
 
 @dataclass(frozen=True)
-class LightGCN:
+class LightGCNBaseline:
     """LightGCN at one width.
 
     >>> from nestrec import Run, Widths, SyntheticData
     >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
-    >>> LightGCN(epochs=2).fit(interactions, Widths([8]), Run(deterministic=True))
+    >>> LightGCNBaseline(epochs=2).fit(interactions, Widths([8]), Run(deterministic=True))
     <NestedEmbeddings: 200 users, 160 items, widths 8>
     """
 
@@ -51,40 +51,40 @@ class LightGCN:
     extra: ClassVar[str | None] = "torch"
 
     n_layers: int = 3
-    """How many steps a vector travels over the graph; the mean of layers 0 to this one is what scores."""
+    """Propagation layers; embeddings are the mean of layers 0 to this one."""
     learning_rate: float = 0.005
-    """Size of Adam's steps."""
+    """Learning rate of Adam."""
     regularization: float = 1e-3
-    """Weight of half the squared layer-0 vectors of a positive, averaged over the batch."""
+    """L2 regularization: weight of half the squared layer-0 embeddings of a positive, averaged over the batch."""
     batch_size: int = 8192
-    """Positives whose loss is averaged in one step; each step propagates the whole graph, so small batches are slow."""
+    """Positives per step; each step propagates over the whole graph, so small batches are slow."""
     epochs: int | None = None
-    """Passes over the interactions. None: chosen on a tenth of them, then trained again on all."""
+    """Passes over the interactions. None: chosen on a validation part of 10%, then trained again on all."""
     device: str = "auto"
-    """Where it is trained: "cpu", "cuda", or "auto", a CUDA device where there is one and the run is not deterministic.
+    """Training device: "cpu", "cuda", or "auto", CUDA if available and the run is not deterministic.
 
-    Training on CUDA promises no equal bits for an equal seed."""
+    Training on CUDA is not bit-for-bit reproducible."""
 
     def __post_init__(self) -> None:
         """Let the trainer check the values."""
         self._trainer(Widths([1]))
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Train at the one width of the ladder; the manifest tells the epochs.
+        """Train at the one width; the manifest has the number of epochs.
 
         The same seed gives the same bits on a CPU if the run is deterministic (one thread) or has as many threads.
-        Raises MissingExtraError without torch, OptionError for more than one width, a checkpoint or a device that is
-        not there, DataError where there is nothing to learn from, and TrainingError where the loss is not finite.
+        Raises MissingExtraError without torch, OptionError for several widths, a checkpoint or an unavailable device,
+        DataError if there are too few interactions, and TrainingError if the loss is not finite.
         """
         interactions = prepare_interactions(self, interactions, run)
         only_width(self, widths)
         validation = None if self.epochs is not None else RandomSplit(0.1)
         if validation is not None:
-            self._check_that_some_can_be_held_out(validation, interactions)
+            self._check_validation(validation, interactions)
         model = self._trainer(widths).fit(interactions, validation=validation, run=run)
-        told = {"name": self.name, "options": vars(self), "seed": run.seed}
-        told["epochs"] = model.manifest["training"]["epochs"]
-        return replace(model, manifest={**model.manifest, "baseline": told}, check=False)
+        entry = {"name": self.name, "options": vars(self), "seed": run.seed}
+        entry["epochs"] = model.manifest["training"]["epochs"]
+        return replace(model, manifest={**model.manifest, "baseline": entry}, check=False)
 
     def _trainer(self, widths: Widths) -> Trainer:
         return Trainer(
@@ -103,11 +103,12 @@ class LightGCN:
             patience=5,
         )
 
-    def _check_that_some_can_be_held_out(self, split: RandomSplit, interactions: Interactions) -> None:
+    def _check_validation(self, split: RandomSplit, interactions: Interactions) -> None:
         try:
             split.split(interactions)
         except DataError as error:
             raise DataError(
-                "no user of these data has two interactions, so none can be held out to choose the number of epochs; "
-                "give lightgcn its epochs, as in epochs=30"
+                "some user must have two interactions, to hold one out for choosing the number of epochs; give it "
+                "instead, such as epochs=30",
+                mentions=("epochs=30",),
             ) from error

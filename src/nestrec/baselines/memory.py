@@ -1,4 +1,4 @@
-"""How much memory there is for a large matrix, before the system ends the process for want of it."""
+"""Available memory, to check before a large matrix is allocated."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ _CGROUP = Path("sys/fs/cgroup")
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Return bytes that can be had without swapping: of the machine or the container, whichever has less (Linux).
+    """Return the available bytes without swapping, of the machine or the container, whichever is less (Linux).
 
-    None where the system does not say.
+    None if the system does not report them.
     """
-    known = [bytes_ for bytes_ in (_of_machine(root), _of_container(root)) if bytes_ is not None]
+    known = [bytes_ for bytes_ in (_read_machine(root), _read_container(root)) if bytes_ is not None]
     return min(known, default=None)
 
 
-def _of_machine(root: Path) -> int | None:
-    kilobytes = _named(root / "proc/meminfo", "MemAvailable:")
+def _read_machine(root: Path) -> int | None:
+    kilobytes = _read_field(root / "proc/meminfo", "MemAvailable:")
     return None if kilobytes is None else 1024 * kilobytes
 
 
-def _of_container(root: Path) -> int | None:
-    """Return what is left under the limit of a control group (version 2); file pages it caches can be given up."""
+def _read_container(root: Path) -> int | None:
+    """Return the bytes left under the limit of a control group (version 2); cached file pages count as free."""
     try:
         limit = (root / _CGROUP / "memory.max").read_text(encoding="ascii").strip()
         used = int((root / _CGROUP / "memory.current").read_text(encoding="ascii"))
@@ -30,12 +30,12 @@ def _of_container(root: Path) -> int | None:
         return None
     if not limit.isdecimal():  # "max": no limit
         return None
-    cached = _named(root / _CGROUP / "memory.stat", "inactive_file") or 0
+    cached = _read_field(root / _CGROUP / "memory.stat", "inactive_file") or 0
     return max(0, int(limit) - used + cached)
 
 
-def _named(path: Path, name: str) -> int | None:
-    """Return the number after a name in a file of one name a line."""
+def _read_field(path: Path, name: str) -> int | None:
+    """Return the number after a name in a file with a name per line."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,6 +1,6 @@
-"""nestrec beside its baselines: all widths from one training, and its ablation, the same training at one width alone.
+"""nestrec as a baseline: all widths from one training run; and its ablation, a training run per width.
 
-Lai et al. 2024, arXiv 2406.07432. The ablation says what nesting itself costs or gives.
+Lai et al. 2024, arXiv 2406.07432. The ablation measures the effect of nesting.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from nestrec.widths import Widths
 
 @dataclass(frozen=True)
 class Nestrec:
-    """`Trainer` with all widths. The epoch is chosen on a part of the interactions, which is then trained on too.
+    """`Trainer` with all widths. The epoch is chosen on a validation part, which is then trained on too.
 
-    Run as it comes, threads race and results differ a little; `Run(deterministic=True)` repeats to the bit.
+    Threads race, so results vary a little; `Run(deterministic=True)` is bit-for-bit reproducible.
 
     >>> from nestrec import Run, Widths, SyntheticData
     >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
@@ -31,13 +31,13 @@ class Nestrec:
     """
 
     regularization: float | None = None
-    """Weight of the squared coordinates; None: by density."""
+    """L2 regularization; None: chosen from the density."""
     n_candidates: int | None = None
-    """Items in the pool whose softmax every level takes, a multiple of 64; None: 64."""
+    """Candidates of the softmax at every level, a multiple of 64; None: 64."""
     learning_rate: float = 0.2
-    """Size of the first steps; it falls to a tenth."""
+    """Initial learning rate; it decays to a tenth."""
     epochs: int | None = None
-    """Passes over the interactions, at most; None: by density."""
+    """Maximum passes over the interactions; None: chosen from the density."""
 
     name: ClassVar[str] = "nestrec"
     kind: ClassVar[Kind] = Kind.NESTED
@@ -53,7 +53,7 @@ class Nestrec:
         self._trainer(Widths([1]))
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Train."""
+        """Train at all widths."""
         return self._trainer(widths).fit(interactions, run=run)
 
     def _trainer(self, widths: Widths) -> Trainer:
@@ -68,12 +68,12 @@ class Nestrec:
 
 @dataclass(frozen=True)
 class NestrecAlone(Nestrec):
-    """The same training with one width, anew for each: nothing is shared between widths."""
+    """The same training with one width: nothing is shared between widths."""
 
     name: ClassVar[str] = "nestrec-alone"
     kind: ClassVar[Kind] = Kind.SINGLE
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Train at the one width; raise OptionError for more."""
+        """Train at the one width; raise OptionError for several."""
         only_width(self, widths)
         return super().fit(interactions, widths, run)

@@ -1,4 +1,4 @@
-"""The items with the most interactions, the same for all: what any method has to be better than."""
+"""Popularity: the items with the most interactions, the same for all users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import embeddings, prepare_interactions
+from nestrec.baselines.fitting import build_model, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.training.options import Run
@@ -17,7 +17,7 @@ from nestrec.widths import Widths
 
 @dataclass(frozen=True)
 class Popularity:
-    """Score an item by its interactions: vectors of width 1, each user's 1, each item's its count.
+    """Scores by number of interactions: embeddings of width 1, 1 for users, the count for items.
 
     >>> from nestrec import Run, Widths, SyntheticData
     >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
@@ -31,8 +31,8 @@ class Popularity:
     extra: ClassVar[str | None] = None
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Count. Involves no chance."""
+        """Count interactions."""
         interactions = prepare_interactions(self, interactions, run)
         counts = np.bincount(interactions.indices, minlength=interactions.n_items)
         users = np.ones((interactions.n_users, 1), dtype=np.float32)
-        return embeddings(self, interactions, Widths([1]), users, counts[:, np.newaxis].astype(np.float32), run)
+        return build_model(self, interactions, Widths([1]), users, counts[:, np.newaxis].astype(np.float32), run)

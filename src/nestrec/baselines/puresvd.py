@@ -1,8 +1,7 @@
-"""PureSVD on the degree-normalised matrix: nested by nature, since prefixes of singular vectors are the best there are.
+"""PureSVD on the degree-normalized matrix; nested, as prefixes of singular vectors are best approximations.
 
-PureSVD: Cremonesi, Koren and Turrin 2010. Dividing interactions by powers of the users' and items' numbers of
-interactions before: Nikolakopoulos et al. 2019 (EigenRec); with both powers 1/2 these are the singular vectors that
-graph filters keep (Shen et al. 2021, GF-CF).
+PureSVD: Cremonesi, Koren and Turrin 2010. Normalization by powers of user and item degrees: Nikolakopoulos et al. 2019
+(EigenRec); with both powers 1/2 these are the singular vectors of graph filters (Shen et al. 2021, GF-CF).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from nestrec.arguments import check_range
 from nestrec.arrays import Float64Array
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.blas import blas_threads
-from nestrec.baselines.fitting import embeddings, prepare_interactions
+from nestrec.baselines.fitting import build_model, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.parallel.threads import resolve_threads
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 class PureSvd:
     """With n_u and n_i the interactions of user and item, X_ui / (n_u^user_power n_i^item_power) = U S V'.
 
-    The user's vector is U S, the item's V times n_i^popularity_power. Singular vectors by ARPACK, in float64, started
-    from the seed: the same seed gives the same vectors on the same machine.
+    User embeddings are U S, item embeddings V times n_i^popularity_power. Singular vectors by ARPACK in float64,
+    started from the seed: the same seed gives the same embeddings on the same machine.
 
     >>> from nestrec import Run, Widths, SyntheticData
     >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions
@@ -41,11 +40,11 @@ class PureSvd:
     """
 
     user_power: float = 0.3
-    """How far users with many interactions are held down; 0 not at all."""
+    """Normalization by user degree; 0 none."""
     item_power: float = 0.5
-    """How far items with many interactions are held down; 0 not at all."""
+    """Normalization by item degree; 0 none."""
     popularity_power: float = 0.5
-    """How far items with many interactions are raised again in the scores; item_power restores the counts."""
+    """Weight of popularity in the scores; equal to item_power, it undoes the normalization."""
 
     name: ClassVar[str] = "puresvd"
     kind: ClassVar[Kind] = Kind.NESTED
@@ -62,7 +61,7 @@ class PureSvd:
             check_range(field, getattr(self, field), 0, 2, 0.5)
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Decompose. Widths beyond the rank of the matrix add zeros."""
+        """Decompose the matrix. Dimensions beyond its rank are zero."""
         interactions = prepare_interactions(self, interactions, run)
         matrix = interactions.to_scipy().astype(np.float64)
         n_user = np.maximum(np.diff(interactions.indptr), 1.0)
@@ -70,20 +69,20 @@ class PureSvd:
         per_user, per_item = n_user**-self.user_power, n_item**-self.item_power
         matrix.data *= np.repeat(per_user, np.diff(interactions.indptr)) * per_item[interactions.indices]
         with blas_threads(resolve_threads(run.threads)):
-            users, items = _decomposed(matrix, widths.embedding_size, run.seed)
+            users, items = _decompose(matrix, widths.embedding_size, run.seed)
         items *= n_item[:, np.newaxis] ** self.popularity_power
-        return embeddings(self, interactions, widths, users, items, run)
+        return build_model(self, interactions, widths, users, items, run)
 
 
-def _decomposed(matrix: csr_array, n: int, seed: int) -> tuple[Float64Array, Float64Array]:
-    """Return U S and V of the n largest singular values, largest first; zeros beyond the matrix's smaller side."""
+def _decompose(matrix: csr_array, n: int, seed: int) -> tuple[Float64Array, Float64Array]:
+    """Return U S and V of the n largest singular values in descending order; zeros beyond the smaller side."""
     smaller = min(matrix.shape)
     if n < smaller:
         from scipy.sparse.linalg import svds
 
         start = np.random.default_rng(seed).standard_normal(smaller)
         left, values, right = svds(matrix, n, v0=start)
-    else:  # ARPACK finds fewer than all; a side this small can be decomposed whole
+    else:  # ARPACK cannot find all; a matrix with such a small side can be decomposed fully
         left, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
     order = np.argsort(-values, kind="stable")
     more = ((0, 0), (0, n - len(order)))

@@ -1,4 +1,4 @@
-"""The baselines by name. A name costs nothing; its class is imported when it is asked for."""
+"""Registry of baselines by name; classes are imported on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nestrec.errors import OptionError
 if TYPE_CHECKING:
     from nestrec.baselines.baseline import Baseline
 
-_HOMES: dict[str, tuple[str, str]] = {  # name -> file, class; in the order of a table: plain to elaborate
+_HOMES: dict[str, tuple[str, str]] = {  # name -> module, class; in the order of tables
     "popularity": ("popularity", "Popularity"),
     "itemknn-cosine": ("item_knn", "CosineKnn"),
     "itemknn-tfidf": ("item_knn", "TfidfKnn"),
@@ -22,7 +22,7 @@ _HOMES: dict[str, tuple[str, str]] = {  # name -> file, class; in the order of a
     "ials": ("ials", "Ials"),
     "ials-rotated": ("ials", "IalsRotated"),
     "implicit-bpr": ("implicit_bpr", "ImplicitBpr"),
-    "lightgcn": ("lightgcn", "LightGCN"),
+    "lightgcn": ("lightgcn", "LightGCNBaseline"),
     "nestrec-alone": ("nested", "NestrecAlone"),
     "nestrec": ("nested", "Nestrec"),
 }
@@ -32,8 +32,8 @@ class _Classes(Mapping[str, "type[Baseline]"]):
     """Name -> class, imported on first use."""
 
     def __getitem__(self, name: str) -> type[Baseline]:
-        file, class_name = _HOMES[name]
-        return cast("type[Baseline]", getattr(import_module(f"nestrec.baselines.{file}"), class_name))
+        module, class_name = _HOMES[name]
+        return cast("type[Baseline]", getattr(import_module(f"nestrec.baselines.{module}"), class_name))
 
     def __contains__(self, name: object) -> bool:
         return name in _HOMES
@@ -51,15 +51,14 @@ BASELINES: Mapping[str, type[Baseline]] = _Classes()
 def baseline(name: str, **options: Any) -> Baseline:
     """Return the baseline of this name with these hyperparameters.
 
-    Raises OptionError for a name that is not among BASELINES, and for an option it does not have or whose value breaks
-    its rule.
+    Raises OptionError for an unknown name or option, and for an invalid value.
     """
     if name not in BASELINES:
-        raise OptionError(f"{name!r} is no baseline; choose one of {', '.join(BASELINES)}")
-    made = BASELINES[name]
-    known = [field.name for field in fields(cast("Any", made))]
+        raise OptionError(f"a baseline must be one of {', '.join(BASELINES)}; got {name!r}")
+    baseline_class = cast("Any", BASELINES[name])
+    known = [field.name for field in fields(baseline_class)]
     for option in options:
         if option not in known:
-            choices = f"choose from {', '.join(known)}" if known else "leave it out: there is nothing to set"
-            raise OptionError(f"{name} has no option {option!r}; {choices}")
-    return cast("Any", made)(**options)  # type: ignore[no-any-return]
+            choices = f"must be one of {', '.join(known)}" if known else "do not exist"
+            raise OptionError(f"options of {name} {choices}; got {option!r}")
+    return baseline_class(**options)  # type: ignore[no-any-return]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,10 +22,9 @@ from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.tuning import check_seconds
 from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
-from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import MissingExtraError, OptionError
 from nestrec.evaluation.evaluate import check_cutoffs
-from nestrec.evaluation.held_out import match
+from nestrec.evaluation.held_out import match_ids
 from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import resolve_threads
 from nestrec.training.check_interactions import check_learnable
@@ -144,21 +142,13 @@ def _check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     return tuple(Run(seed=seed).seed for seed in given)
 
 
-class _Trained(NamedTuple):
-    """The ids and training interactions of every model."""
-
-    users: Vocabulary
-    items: Vocabulary
-    seen: Interactions
-
-
 def _describe_data(
     train: Interactions, test: Interactions, callback: ComparisonCallback
 ) -> tuple[DataSummary, BoolArray]:
     """Check the data before the fits; return a summary and which test users are warm, (n_test_users,)."""
     check_learnable(train)
     carve(VALIDATION, train)
-    held, rows, unmatched = match(_Trained(train.users, train.items, train), test)
+    held, rows, unmatched = match_ids(train.users, train.items, train, test)
     if (warning := unmatched.warning(test.n_interactions)) is not None:
         callback.on_message(f"warning: {warning}")
     known = np.zeros(len(rows), dtype=np.bool_)

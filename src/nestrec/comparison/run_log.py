@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nestrec.artefact.tensors import Arrays, map_arrays
+from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.comparison.job import Job, Outcome
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.errors import DataError, OptionError
@@ -52,14 +53,18 @@ class RunLog:
         path = folder / NAME
         try:
             (folder / "users").mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._lock = FileLock(path)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND)
+        except LockTakenError as error:
+            raise OptionError(
+                f"another run is writing to {folder}; wait for it to end, or name another folder", option="out"
+            ) from error
         except OSError as error:
-            raise OptionError(f"{path} cannot be used ({error.strerror}); name another folder") from error
+            raise OptionError(f"{path} cannot be used ({error.strerror}); name another folder", option="out") from error
         try:
-            _lock(self._file, folder)
             self._read(path)
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
 
     def outcome(self, job: Job) -> Outcome | None:
@@ -91,7 +96,12 @@ class RunLog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Unlock the folder."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the log and unlock the folder."""
         os.close(self._file)
+        self._lock.release()
 
     def _read(self, path: Path) -> None:
         content = path.read_bytes()
@@ -140,16 +150,3 @@ class RunLog:
             raise OptionError(
                 f"{self.folder / NAME} cannot be written ({error.strerror}); free disk space and run it again"
             ) from error
-
-
-def _lock(file: int, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise OptionError(
-            f"{folder} must not be in use, but another run is writing to it; wait for it to end, or name another folder"
-        ) from error

@@ -1,4 +1,4 @@
-"""Full ranking at every width in one pass, its metrics, and how sure they are."""
+"""Evaluation: full ranking at every width in one pass, metrics, confidence intervals and significance tests."""
 
 from nestrec.evaluation.evaluate import evaluate
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation

@@ -15,8 +15,8 @@ from nestrec.data.as_interactions import as_interactions
 from nestrec.errors import DataWarning, OptionError
 from nestrec.evaluation.beyond_accuracy import Catalogue, CatalogueLists
 from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
-from nestrec.evaluation.full_ranking import Model, Progress, Ranked, Results, SimilarityLists, rank_and_score
-from nestrec.evaluation.held_out import match
+from nestrec.evaluation.full_ranking import Lists, Progress, Results, rank_embeddings, rank_similarities, score_lists
+from nestrec.evaluation.held_out import HeldOut, match_ids
 from nestrec.evaluation.metric_registry import AccuracyMetric, Metric, format_labels, select_metrics
 from nestrec.evaluation.significance import bootstrap_intervals
 from nestrec.item_similarities import ItemSimilarities
@@ -87,11 +87,12 @@ def evaluate(
     if whole_number("seed", seed, 0) < 0:
         raise OptionError(f"seed must be 0 or more, got {seed}", option="seed")
     threads, samples = resolve_threads(threads), _check_samples(bootstrap_samples)
-    held, rows, unmatched = match(model, held_out)
+    held, rows, unmatched = match_ids(model.users, model.items, model.seen, held_out)
     if (warning := unmatched.warning(held_out.n_interactions)) is not None:
         warnings.warn(warning, DataWarning, stacklevel=2)
     accuracy = [metric for metric in selected if isinstance(metric, AccuracyMetric)]
-    results = rank_and_score(_as_ranked(model, widths), held, accuracy, cutoffs, threads, progress)
+    lists = _rank(model, widths, held, max(cutoffs), threads)
+    results = score_lists(lists, (len(widths), model.n_items), held, accuracy, cutoffs, progress)
     is_known = np.zeros(len(rows), dtype=np.bool_)
     is_known[held.known] = True
     return Evaluation(
@@ -107,11 +108,16 @@ def evaluate(
     )
 
 
-def _as_ranked(model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...]) -> Ranked:
+def _rank(
+    model: NestedEmbeddings | ItemSimilarities, widths: tuple[int, ...], held: HeldOut, k: int, threads: int
+) -> Lists:
     if isinstance(model, ItemSimilarities):
-        return SimilarityLists(model)
+        return rank_similarities(model, held, k, threads)
     model.seen.check_indices()  # those of a large file were not read when the model was loaded
-    return Model(model.user_embeddings, model.item_embeddings, widths, model.seen.indptr, model.seen.indices)
+    seen = model.seen
+    return rank_embeddings(
+        model.user_embeddings, model.item_embeddings, widths, seen.indptr, seen.indices, held, k, threads
+    )
 
 
 def check_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What an evaluation found: for each width means with intervals, every user's values, figures of the catalogue."""
+"""Results of an evaluation by width: means with intervals, values per user, and catalogue metrics."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from nestrec.evaluation.significance import CONFIDENCE
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WidthEvaluation:
-    """The figures of one width, by label such as `recall@20`."""
+    """The metrics of one width, by label such as `recall@20`."""
 
     width: int
-    means: dict[str, float]  # over all users evaluated, those unknown to the model included
-    intervals: dict[str, tuple[float, float]]  # 95% bootstrap interval over users; empty where none was asked for
-    known_means: dict[str, float]  # over the users that the model knows; their unknown items stay in the denominators
+    means: dict[str, float]  # over all evaluated users, cold ones included
+    intervals: dict[str, tuple[float, float]]  # 95% bootstrap interval over users; empty without bootstrap
+    known_means: dict[str, float]  # over warm users; their cold items stay in the denominators
     known_intervals: dict[str, tuple[float, float]]
     beyond_accuracy: dict[str, float]  # coverage@20, gini@20, popularity_rank@20, novelty@20, …
     per_user: Float32Array  # (n_users, n_labels) columns in the order of `means`
 
     def of_users(self, label: str) -> Float32Array:
-        """Return one metric of every user, (n_users,), in the order of `Evaluation.user_ids`."""
+        """Return a metric per user, (n_users,), in the order of `Evaluation.user_ids`."""
         if label not in self.means:
             raise OptionError(f"{label!r} was not evaluated; choose one of {', '.join(self.means)}")
         return self.per_user[:, list(self.means).index(label)]
@@ -50,12 +50,12 @@ class WidthEvaluation:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """Full ranking of held-out interactions at every width; `nestrec.evaluation.evaluate` makes it."""
+    """Metrics of a full-ranking evaluation at every width, as `nestrec.evaluate` returns them."""
 
-    user_ids: IdArray  # (n_users,) who had held-out interactions, known to the model or not
-    is_known: BoolArray  # (n_users,) whether the model knows the user
+    user_ids: IdArray  # (n_users,) users with held-out interactions, cold ones included
+    is_known: BoolArray  # (n_users,) False for cold users
     n_interactions: int  # held out
-    n_items: int  # items ranked
+    n_items: int  # of the model
     cutoffs: tuple[int, ...]
     widths: tuple[WidthEvaluation, ...]  # ascending
     unmatched: Unmatched
@@ -69,15 +69,15 @@ class Evaluation:
 
     @property
     def n_known_users(self) -> int:
-        """Users with held-out interactions that the model knows: the denominator of `known_means`."""
+        """Warm users with held-out interactions: the denominator of `known_means`."""
         return int(np.count_nonzero(self.is_known))
 
     def warning(self) -> str | None:
-        """Return a warning where a large share of the held-out interactions are training interactions too."""
+        """Return a warning if a large share of the held-out interactions is in the training data too."""
         return self.unmatched.warning(self.n_interactions)
 
     def at(self, width: int) -> WidthEvaluation:
-        """Return the figures of one width; raise OptionError for one that was not evaluated."""
+        """Return the metrics of one width; raise OptionError if it was not evaluated."""
         for figures in self.widths:
             if figures.width == width:
                 return figures
@@ -85,7 +85,7 @@ class Evaluation:
         raise OptionError(f"width {width} was not evaluated; choose one of {choices}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON: users, cutoffs, one entry a width, and how they came about."""
+        """Return plain values for JSON: users, cutoffs, an entry per width, and settings."""
         result: dict[str, Any] = {"users": self.n_users, "known_users": self.n_known_users}
         result["cutoffs"] = list(self.cutoffs)
         result["widths"] = [figures.as_dict() for figures in self.widths]
@@ -97,10 +97,9 @@ class Evaluation:
         return result
 
     def save_per_user(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write Parquet, a row for each width and user: user_id, width, one column a metric, known_user.
+        """Write a Parquet file with a row per width and user: user_id, width, a column per metric, known_user.
 
-        The file appears whole or not at all. Raises OptionError where it exists and `overwrite` is False, or cannot be
-        written.
+        The file is written atomically. Raises OptionError if it exists and `overwrite` is False, or cannot be written.
         """
         tables = {figures.width: (tuple(figures.means), figures.per_user) for figures in self.widths}
         write_per_user(path, self.user_ids, tables, self.is_known, overwrite=overwrite)

@@ -1,14 +1,13 @@
-"""Held-out interactions as the model's rows, with what it cannot match counted: nothing is dropped silently.
+"""Held-out interactions matched with a model's ids; what has no match is counted and never dropped silently.
 
-Every held-out item of a user stays in the denominators: one that the model does not know cannot be hit, one that stands
-in the user's training interactions is never ranked and so cannot be hit.
-A user the model does not know scores 0.
+Every held-out item of a user stays in the denominators: cold items and items that the user has seen in training cannot
+be hit. Cold users score 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,63 +20,48 @@ if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.data.vocabulary import Vocabulary
 
-LARGE_SHARE = 0.1  # of the held-out interactions; so many in the training data are a mistake more often than not
+_COLUMNS = ("user_column", "item_column")
+LARGE_SHARE = 0.1  # of held-out interactions in the training data; more are usually a mistake
 
 
 @dataclass(frozen=True)
 class Unmatched:
-    """Held-out data that count in the denominators but cannot be hit."""
+    """Numbers of held-out data that count in the denominators but cannot be hit."""
 
     users: int = 0
-    """Users with held-out interactions whom the model does not know."""
+    """Cold users with held-out interactions."""
     items: int = 0
-    """Held-out items the model does not know."""
+    """Cold items with held-out interactions."""
     item_interactions: int = 0
-    """Held-out interactions, of users it knows, with items it does not know."""
+    """Held-out interactions of warm users with cold items."""
     seen_interactions: int = 0
-    """Held-out interactions that stand in the training data too."""
+    """Held-out interactions that are in the training data too."""
 
     def warning(self, n_interactions: int) -> str | None:
-        """Return a warning where a large share of the held-out interactions stands in the training data."""
+        """Return a warning if a large share of the held-out interactions is in the training data."""
         share = self.seen_interactions / n_interactions
         if share < LARGE_SHARE:
             return None
         return (
             f"{self.seen_interactions:,} of {n_interactions:,} test interactions ({share:.0%}) are training "
-            "interactions too; they count as misses, since what was seen is not ranked, so all figures are too low: "
+            "interactions too; they count as misses, because seen items are masked, so all metrics are too low: "
             "give interactions that were held out"
         )
 
 
-class Trained(Protocol):
-    """What held-out interactions are matched with: the ids that a model knows, and what it was trained on."""
-
-    @property
-    def users(self) -> Vocabulary:
-        """Ids of the users."""
-
-    @property
-    def items(self) -> Vocabulary:
-        """Ids of the items."""
-
-    @property
-    def seen(self) -> Interactions:
-        """The training interactions, in rows and columns of these ids."""
-
-
 @dataclass(frozen=True)
 class HeldOut:
-    """The users evaluated, and for those the model knows, the held-out items it knows."""
+    """The evaluated users and, for warm users, their warm held-out items."""
 
-    n_relevant: Int64Array  # (n_users,) held-out items of each user, known or not; at least 1
-    known: Int64Array  # (n_known,) which of these users the model knows
+    n_relevant: Int64Array  # (n_users,) held-out items of each user, cold ones included; at least 1
+    known: Int64Array  # (n_known,) indices of warm users among them
     user_index: Int64Array  # (n_known,) their rows in the model
     indptr: Int64Array  # (n_known + 1,)
     indices: Int32Array  # item_index in the model, ascending for each user
 
     @classmethod
     def of_rows(cls, indptr: Int64Array, indices: Int32Array) -> HeldOut:
-        """Take held-out interactions that are rows and columns of the model already; users without any are left out."""
+        """Wrap held-out interactions with the rows and columns of the model; users without any are skipped."""
         n_relevant = np.diff(indptr)
         users = np.flatnonzero(n_relevant)
         if len(users) == 0:
@@ -86,43 +70,45 @@ class HeldOut:
         return cls(n_relevant[users], np.arange(len(users)), users, starts, indices)
 
 
-def match(model: Trained, held_out: Interactions) -> tuple[HeldOut, Int64Array, Unmatched]:
-    """Find held-out ids in the model; also return the rows of `held_out` that are evaluated, and what has no match.
+def match_ids(
+    users: Vocabulary, items: Vocabulary, seen: Interactions, held_out: Interactions
+) -> tuple[HeldOut, Int64Array, Unmatched]:
+    """Match held-out interactions with the ids and the training interactions of a model.
 
-    Raises DataError without held-out interactions, where the model knows none of the users or none of the items, and
-    where every held-out interaction is a training interaction.
+    Also returns the rows of `held_out` that are evaluated, and the numbers of unmatched data. Raises DataError without
+    held-out interactions, if all users or all items are cold, and if all are training interactions.
     """
     given = HeldOut.of_rows(held_out.indptr, held_out.indices)
-    users, items = held_out.users.ids[given.user_index], held_out.items.ids[np.unique(held_out.indices)]
-    rows = model.users.index_of(users).astype(np.int64)
+    user_ids, item_ids = held_out.users.ids[given.user_index], held_out.items.ids[np.unique(held_out.indices)]
+    rows = users.index_of(user_ids).astype(np.int64)
     known = np.flatnonzero(rows >= 0)
-    unknown_items = np.count_nonzero(model.items.index_of(items) < 0)
-    if len(known) == 0 or unknown_items == len(items):
-        raise DataError(_nothing_known(model, users, items, "users" if len(known) == 0 else "items"))
-    item_index = model.items.index_of(held_out.items.ids)[held_out.indices]
-    places = np.where(rows >= 0, np.cumsum(rows >= 0) - 1, -1)
-    owner = np.repeat(places, given.n_relevant)  # of each interaction: the user's place among the known, or -1
-    indptr, indices = _known_pairs(owner, item_index, len(known))
-    n_seen = count_common(indptr, indices, rows[known], model.seen.indptr, model.seen.indices)
+    n_cold_items = np.count_nonzero(items.index_of(item_ids) < 0)
+    if len(known) == 0:
+        raise DataError(_explain_no_match("users", user_ids, users, items), mentions=_COLUMNS)
+    if n_cold_items == len(item_ids):
+        raise DataError(_explain_no_match("items", item_ids, items, users), mentions=_COLUMNS)
+    item_index = items.index_of(held_out.items.ids)[held_out.indices]
+    positions = np.where(rows >= 0, np.cumsum(rows >= 0) - 1, -1)
+    owner = np.repeat(positions, given.n_relevant)  # of each interaction: the user's index among the warm ones, or -1
+    indptr, indices = _build_warm_rows(owner, item_index, len(known))
+    n_seen = count_common(indptr, indices, rows[known], seen.indptr, seen.indices)
     if n_seen == held_out.n_interactions:
         raise DataError(
-            f"all {n_seen:,} test interactions are training interactions of the model, which are never ranked; "
-            "give a file of interactions that were held out"
+            f"all {n_seen:,} test interactions are training interactions of the model, which are masked; "
+            "give interactions that were held out"
         )
     unmatched = Unmatched(
         users=len(rows) - len(known),
-        items=int(unknown_items),
+        items=int(n_cold_items),
         item_interactions=int(np.count_nonzero((owner >= 0) & (item_index < 0))),
         seen_interactions=n_seen,
     )
     return HeldOut(given.n_relevant, known, rows[known], indptr, indices), given.user_index, unmatched
 
 
-def _nothing_known(model: Trained, users: IdArray, items: IdArray, side: str) -> str:
-    """Return why nothing can be evaluated, with ids of both sides, and what to check."""
-    given, trained = (users, model.users) if side == "users" else (items, model.items)
-    other = model.items if side == "users" else model.users
-    if bool((other.index_of(given) >= 0).any()):
+def _explain_no_match(side: str, given: IdArray, trained: Vocabulary, others: Vocabulary) -> str:
+    """Return an error message with example ids of both sides and what to check."""
+    if bool((others.index_of(given) >= 0).any()):
         hint = "the columns of users and items seem to be swapped"
     else:
         hint = "evaluate with the ids that were trained on"
@@ -137,8 +123,8 @@ def _examples(ids: IdArray) -> str:
     return ", ".join(repr(name) for name in ids[:3].tolist())
 
 
-def _known_pairs(owner: Int64Array, item_index: Int32Array, n_known: int) -> tuple[Int64Array, Int32Array]:
-    """Return the CSR matrix of pairs in which both are known; items ascend in a row."""
+def _build_warm_rows(owner: Int64Array, item_index: Int32Array, n_known: int) -> tuple[Int64Array, Int32Array]:
+    """Return the CSR matrix of pairs of warm users and items, with ascending items in each row."""
     kept = (owner >= 0) & (item_index >= 0)
     owner, item_index = owner[kept], item_index[kept]
     order = np.lexsort((item_index, owner))

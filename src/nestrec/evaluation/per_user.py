@@ -1,4 +1,4 @@
-"""Metrics of every user as a Parquet file, so that they can be compared, joined and plotted elsewhere."""
+"""Metrics per user as a Parquet file."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def write_per_user(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write user_id, width, one column a label and, where given, known_user; the file appears whole or not at all.
+    """Write user_id, width, a column per label and, if given, known_user, atomically.
 
-    Raises OptionError where it exists and `overwrite` is False, or cannot be written.
+    Raises OptionError if the file exists and `overwrite` is False, or cannot be written.
     """
     try:
         with atomic_file(path, overwrite=overwrite) as partial:
-            _copy(partial, user_ids, tables, known)
+            _write_parquet(partial, user_ids, tables, known)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        raise OptionError(f"{path} cannot be written ({reason}); name another place") from error
+        raise OptionError(f"{path} cannot be written ({reason}); name another path") from error
 
 
-def _copy(path: Path, user_ids: IdArray, tables: Mapping[int, Table], known: BoolArray | None) -> None:
+def _write_parquet(path: Path, user_ids: IdArray, tables: Mapping[int, Table], known: BoolArray | None) -> None:
     ids = user_ids.astype(object) if user_ids.dtype.kind == "T" else user_ids
     with duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")  # it would be drawn on standard output
+        connection.execute("SET enable_progress_bar = false")  # it would be printed to stdout
         for width, (labels, values) in tables.items():
             columns: dict[str, Any] = {"user_id": ids, "width": np.full(len(ids), width, dtype=np.int32)}
-            columns |= {label: np.ascontiguousarray(values[:, place]) for place, label in enumerate(labels)}
+            columns |= {label: np.ascontiguousarray(values[:, column]) for column, label in enumerate(labels)}
             if known is not None:
                 columns["known_user"] = known
             connection.register(f"width_{width}", columns)

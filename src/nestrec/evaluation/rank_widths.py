@@ -1,4 +1,4 @@
-"""Full ranking of every user at every width, for evaluation: items only, and vectors that cannot be ranked refused."""
+"""Full ranking for users at every width, for evaluation, with a check that scores are finite."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ def rank_widths(
     item_embeddings: Float32Array,  # (n_items, >= widest) float32
     widths: tuple[int, ...],  # ascending
     seen_indptr: Int64Array,  # (n_users + 1,)
-    seen_indices: Int32Array,  # item_index that are not ranked for the user of the row
-    user_index: npt.NDArray[np.integer],  # (n_ranked,) rows to rank for, in this order
+    seen_indices: Int32Array,  # item indices to mask for the user of the row
+    user_index: npt.NDArray[np.integer],  # (n_ranked,) users to rank for, in this order
     k: int,
     threads: int | None = None,  # None uses all processors
     check_stop: StopCheck | None = None,  # called now and then, by any thread; what it raises ends the ranking
 ) -> Int32Array:
-    """Return the best k unseen items of each user at each width, best first, equal scores by item index.
+    """Return the top k unseen items of each user at each width, best first, ties by item index.
 
-    The result is (n_widths, n_ranked, k) int32 item_index, -1 where fewer than k items are left. Memory beyond it is
-    bounded by a block of users per thread. Raises DataError where vectors are not finite or so long that a product
-    would not be.
+    The result is (n_widths, n_ranked, k) int32 item indices, padded with -1. Memory beyond it is bounded by a block of
+    users per thread. Raises DataError if vectors, or their inner products, are not finite.
     """
     best = np.full((len(widths), len(user_index), k), -1, dtype=np.int32)
     if best.size == 0:
@@ -48,12 +47,12 @@ def rank_widths(
 
 
 def _check_norms(users: Float64Array, items: Float64Array) -> None:
-    longest_user, longest_item = float(users.max()), float(items.max(initial=0.0))
-    for side, longest in (("user", longest_user), ("item", longest_item)):
-        if not np.isfinite(longest):
-            raise DataError(f"a {side} vector holds a number that is not finite; nothing can be ranked by it")
-    if longest_user * longest_item > -0.5 * float(LOWEST_SCORE):
+    largest_user, largest_item = float(users.max()), float(items.max(initial=0.0))
+    for side, largest in (("user", largest_user), ("item", largest_item)):
+        if not np.isfinite(largest):
+            raise DataError(f"{side} embeddings must be finite, got NaN or infinity; train again or fix the input")
+    if largest_user * largest_item > -0.5 * float(LOWEST_SCORE):
         raise DataError(
-            f"a user vector of length {longest_user:.3g} and an item vector of length {longest_item:.3g} have products "
-            "beyond the range of 32-bit floats; scale the vectors down"
+            f"a user embedding with norm {largest_user:.3g} and an item embedding with norm {largest_item:.3g} have "
+            "inner products beyond the range of float32; scale the embeddings down"
         )

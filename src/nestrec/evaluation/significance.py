@@ -1,10 +1,10 @@
-"""How sure a mean over users is: bootstrap intervals, and paired differences of two models on the same users.
+"""Bootstrap confidence intervals over users, and paired significance tests of two models on the same users.
 
-Percentile bootstrap (Efron and Tibshirani 1993): users are drawn with replacement, again and again, and the spread of
-the means is the interval. A draw is a row of counts, so one matrix product resamples all metrics of all widths.
+Percentile bootstrap (Efron and Tibshirani 1993): users are resampled with replacement. A resample is a row of counts,
+so one matrix product resamples all metrics of all widths.
 
-Where there are more than 8192 users, they are first dealt at random into 8192 groups of equal size (give or take one)
-and groups are drawn: the spread expected is the same, while time and memory no longer grow with the users.
+More than 8192 users are first assigned at random to 8192 groups of equal size (up to one), and groups are resampled:
+the expected variance is the same, while time and memory no longer grow with the number of users.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from nestrec.errors import DataError, OptionError
 
 CONFIDENCE = 0.95
 _MOST_GROUPS = 8192
-_DRAWS_AT_ONCE = 250
+_RESAMPLES_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of a - b over users, its 95% interval, and how readily chance alone would give as much."""
+    """Mean paired difference a - b over users, its 95% interval and p-value."""
 
     mean: float
     low: float
@@ -40,9 +40,9 @@ def bootstrap_intervals(
 ) -> Float64Array:
     """Return the 95% interval of each column's mean over users, (2, n_columns): low, high.
 
-    Raises OptionError where samples is below 1.
+    Raises OptionError if samples is below 1.
     """
-    return _interval(_resampled_means(columns, samples, seed))
+    return _interval(_resample_means(columns, samples, seed))
 
 
 def paired_difference(
@@ -51,10 +51,10 @@ def paired_difference(
     samples: int = 10_000,
     seed: int = 0,
 ) -> Difference:
-    """Compare two models user by user: mean of a - b, its 95% bootstrap interval, and a two-sided p-value.
+    """Return the paired difference of two models: mean of a - b, its 95% bootstrap interval, a two-sided p-value.
 
-    The p-value is the share of draws, shifted to a mean of 0, that lie as far from 0 as what was seen (Efron and
-    Tibshirani 1993, chapter 16); the draw that was seen counts as one, so it is never 0.
+    The p-value is the share of resamples, shifted to a mean of 0, at least as far from 0 as the observed mean (Efron
+    and Tibshirani 1993, chapter 16); the observed one counts as a resample, so it is never 0.
 
     >>> difference = paired_difference([0.5, 0.4, 0.9, 0.7], [0.3, 0.4, 0.6, 0.5], samples=1000)
     >>> round(difference.mean, 3), difference.low > 0
@@ -63,35 +63,35 @@ def paired_difference(
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1 or len(first) == 0:
         raise DataError(
-            f"values of shapes {first.shape} and {second.shape} cannot be paired; "
-            "give one value a user, for the same users in the same order"
+            f"values must have equal shapes (n_users,), got {first.shape} and {second.shape}; give one value per user, "
+            "for the same users in the same order"
         )
     return paired_differences([first - second], samples, seed)[0]
 
 
 def paired_differences(
-    gaps: Sequence[npt.NDArray[np.floating]],  # each (n_users,): a metric of one model less that of another, by user
+    differences: Sequence[npt.NDArray[np.floating]],  # each (n_users,): metric of one model minus another's
     samples: int = 10_000,
     seed: int = 0,
 ) -> list[Difference]:
-    """Return `paired_difference` of each column of gaps, all from the same draws of users.
+    """Return `paired_difference` of each column of differences, from the same resamples of users.
 
-    Raises OptionError where samples is below 1.
+    Raises OptionError if samples is below 1.
     """
-    if not gaps:
+    if not differences:
         return []
-    draws = _resampled_means(gaps, samples, seed)  # (samples, n_columns)
-    bounds = _interval(draws).T
+    resamples = _resample_means(differences, samples, seed)  # (samples, n_columns)
+    bounds = _interval(resamples).T
     return [
-        _difference(float(gap.mean(dtype=np.float64)), means, low, high)
-        for gap, means, (low, high) in zip(gaps, draws.T, bounds.tolist(), strict=True)
+        _test_difference(float(column.mean(dtype=np.float64)), means, low, high)
+        for column, means, (low, high) in zip(differences, resamples.T, bounds.tolist(), strict=True)
     ]
 
 
-def _difference(seen: float, means: Float64Array, low: float, high: float) -> Difference:
-    # As far, but for rounding: where all gaps are equal every draw is the mean itself.
-    as_far = np.count_nonzero(np.abs(means - seen) >= abs(seen) * (1 - 1e-9))
-    return Difference(seen, low, high, float((as_far + 1) / (len(means) + 1)))
+def _test_difference(observed: float, means: Float64Array, low: float, high: float) -> Difference:
+    # At least as far, up to rounding: if all differences are equal, every resample is the mean itself.
+    as_far = np.count_nonzero(np.abs(means - observed) >= abs(observed) * (1 - 1e-9))
+    return Difference(observed, low, high, float((as_far + 1) / (len(means) + 1)))
 
 
 def _interval(means: Float64Array) -> Float64Array:
@@ -99,21 +99,23 @@ def _interval(means: Float64Array) -> Float64Array:
     return bounds
 
 
-def _resampled_means(
+def _resample_means(
     columns: Sequence[npt.NDArray[np.floating]], samples: int, seed: int
 ) -> Float64Array:  # (samples, n_columns)
     if samples < 1:
-        raise OptionError(f"{samples} bootstrap samples are too few; give 1 or more, 1000 is usual")
-    sums, sizes = _dealt(columns, np.random.default_rng((seed, 0)))
+        raise OptionError(f"samples must be 1 or more, got {samples}; 1000 is usual")
+    sums, sizes = _group_users(columns, np.random.default_rng((seed, 0)))
     means = np.empty((samples, len(columns)))
-    for start in range(0, samples, _DRAWS_AT_ONCE):
+    for start in range(0, samples, _RESAMPLES_AT_ONCE):
         rng = np.random.default_rng((seed, 1, start))
-        weights = _weights(rng, min(_DRAWS_AT_ONCE, samples - start), len(sizes))
+        weights = _draw_weights(rng, min(_RESAMPLES_AT_ONCE, samples - start), len(sizes))
         means[start : start + len(weights)] = (weights @ sums) / (weights @ sizes)[:, np.newaxis]
     return means
 
 
-def _dealt(columns: Sequence[npt.NDArray[np.floating]], rng: np.random.Generator) -> tuple[Float64Array, Float64Array]:
+def _group_users(
+    columns: Sequence[npt.NDArray[np.floating]], rng: np.random.Generator
+) -> tuple[Float64Array, Float64Array]:
     """Return the sums (n_groups, n_columns) and sizes (n_groups,) of random groups of users."""
     n_users = len(columns[0])
     if n_users <= _MOST_GROUPS:
@@ -123,8 +125,8 @@ def _dealt(columns: Sequence[npt.NDArray[np.floating]], rng: np.random.Generator
     return sums, np.bincount(group).astype(np.float64)
 
 
-def _weights(rng: np.random.Generator, n_draws: int, n: int) -> Float64Array:
-    """Return how often each of n stands in each draw of n with replacement; (n_draws, n)."""
+def _draw_weights(rng: np.random.Generator, n_draws: int, n: int) -> Float64Array:
+    """Return how often each of n is drawn in resamples of n with replacement; (n_draws, n)."""
     drawn = rng.integers(0, n, size=(n_draws, n))
     drawn += n * np.arange(n_draws)[:, np.newaxis]
     return np.bincount(drawn.ravel(), minlength=n_draws * n).reshape(n_draws, n).astype(np.float64)

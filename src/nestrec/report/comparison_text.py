@@ -160,7 +160,8 @@ def _describe_tuning(view: ComparisonView) -> str:
     return (
         f"Tuning: {format_count(protocol.trials, 'fit')} per width for each model that has options, that of its "
         f"defaults included{limit}, maximizing {protocol.metric} on a random "
-        f"{protocol.validation_fraction:.0%} of the training interactions. {view.reference} {own}. The test interactions were not used in tuning."
+        f"{protocol.validation_fraction:.0%} of the training interactions. {view.reference} {own}. "
+        "The test interactions were not used in tuning."
     )
 
 
