@@ -1,4 +1,4 @@
-"""Checks of arguments that many calls share: numbers, and the names of keywords."""
+"""Validate arguments: numbers, and the names of keywords."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def whole_number(name: str, value: object, example: int) -> int:
-    """Return the value as an int; raise OptionError for text, fractions, True and False, whatever its type promised.
+def check_integer(name: str, value: object, example: int) -> int:
+    """Return the value as an int; raise OptionError for text, fractions, True and False.
 
-    >>> whole_number("epochs", 60, example=60)
+    >>> check_integer("epochs", 60, example=60)
     60
     """
     try:
-        if not _is_truth_value(value):
+        if not _is_boolean(value):
             return as_integer(cast("SupportsIndex", value))
     except TypeError:
         pass
-    raise OptionError(f"{name} must be a whole number, got {value!r} (for example {example})", option=name)
+    raise OptionError(f"{name} must be an integer, got {value!r} (for example {example})", option=name)
 
 
-def real_number(name: str, value: object, example: float) -> float:
-    """Return the value as a float; raise OptionError for what is no real number. NaN and infinity are numbers."""
-    if isinstance(value, Real) and not _is_truth_value(value):
+def check_number(name: str, value: object, example: float) -> float:
+    """Return the value as a float; raise OptionError unless it is a real number. NaN and infinity are numbers."""
+    if isinstance(value, Real) and not _is_boolean(value):
         try:
             return float(value)
         except OverflowError:
@@ -41,17 +41,17 @@ def real_number(name: str, value: object, example: float) -> float:
     raise OptionError(f"{name} must be a number, got {value!r} (for example {example})", option=name)
 
 
-def whole_numbers(name: str, values: object, example: str) -> tuple[int, ...]:
-    """Return one whole number or several as a tuple; raise OptionError for anything else.
+def check_integers(name: str, values: object, example: str) -> tuple[int, ...]:
+    """Return one integer or several as a tuple; raise OptionError for anything else.
 
-    >>> whole_numbers("cutoffs", 10, "10,20,50"), whole_numbers("cutoffs", [10, 20], "10,20,50")
+    >>> check_integers("cutoffs", 10, "10,20,50"), check_integers("cutoffs", [10, 20], "10,20,50")
     ((10,), (10, 20))
     """
-    rule = f"{name} must be whole numbers, as in ({example}); got"
+    rule = f"{name} must be integers, such as ({example}); got"
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         values = (values,)
     try:
-        return tuple(whole_number(name, value, 0) for value in values)
+        return tuple(check_integer(name, value, 0) for value in values)
     except OptionError as error:
         raise OptionError(f"{rule} {values!r}", option=name) from error
 
@@ -63,7 +63,7 @@ def check_range(name: str, value: float, lowest: float, highest: float, example:
     Traceback (most recent call last):
     nestrec.errors.OptionError: patience must be between 1 and 100, got 0 (for example 8)
     """
-    real_number(name, value, example)
+    check_number(name, value, example)
     if not lowest <= value <= highest:
         rule = f"{name} must be between {lowest} and {highest}, got {value} (for example {example})"
         raise OptionError(rule, option=name)
@@ -71,7 +71,7 @@ def check_range(name: str, value: float, lowest: float, highest: float, example:
 
 def check_count(name: str, value: int, highest: int, example: int) -> None:
     """Raise OptionError unless the value is an integer from 1 to highest."""
-    check_range(name, whole_number(name, value, example), 1, highest, example)
+    check_range(name, check_integer(name, value, example), 1, highest, example)
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
@@ -85,38 +85,38 @@ def suggest(name: str, choices: Iterable[str]) -> str:
 
 
 def check_keywords(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a function raise UnknownOptionError for keywords it does not have, with the name that may be meant."""
+    """Decorate a function to raise UnknownOptionError for unknown keywords, with a suggestion."""
     parameters = signature(function).parameters.values()
     names = [one.name for one in parameters if one.kind in (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
 
     @wraps(function)
-    def checked(*args: P.args, **values: P.kwargs) -> T:
+    def wrapper(*args: P.args, **values: P.kwargs) -> T:
         _check_names(function.__qualname__, values, names)
         return function(*args, **values)
 
-    return checked
+    return wrapper
 
 
-def check_fields(made: type[T]) -> type[T]:
-    """Do the same for the fields of a dataclass."""
-    names = [field.name for field in fields(cast("Any", made)) if field.init]
-    init: Callable[..., None] = made.__init__
+def check_fields(cls: type[T]) -> type[T]:
+    """Decorate a dataclass to raise UnknownOptionError for unknown fields, with a suggestion."""
+    names = [field.name for field in fields(cast("Any", cls)) if field.init]
+    init: Callable[..., None] = cls.__init__
 
     @wraps(init)
-    def checked(self: T, *args: Any, **values: Any) -> None:
-        _check_names(made.__name__, values, names)
+    def wrapper(self: T, *args: Any, **values: Any) -> None:
+        _check_names(cls.__name__, values, names)
         init(self, *args, **values)
 
-    made.__init__ = checked  # type: ignore[assignment]
-    return made
+    cls.__init__ = wrapper  # type: ignore[assignment]
+    return cls
 
 
-def _check_names(of: str, values: dict[str, Any], names: list[str]) -> None:
+def _check_names(owner: str, values: dict[str, Any], names: list[str]) -> None:
     for name in values:
         if name not in names:
             meant = suggest(name, names) or f"; choose from {', '.join(one for one in names if one != 'self')}"
-            raise UnknownOptionError(f"{of} has no argument {name!r}{meant}")
+            raise UnknownOptionError(f"{owner} has no argument {name!r}{meant}")
 
 
-def _is_truth_value(value: object) -> bool:
+def _is_boolean(value: object) -> bool:
     return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # numpy's, without importing it

@@ -4,10 +4,10 @@
     ├── OptionError           an option's value breaks a rule (also a ValueError)
     │   └── UnknownOptionError    an argument of this name does not exist (also a TypeError)
     ├── DataError             interactions cannot be read or are unfit for the job (also a ValueError)
-    ├── DownloadError         a public data set cannot be fetched, or is not what its publisher promises
-    ├── UnknownIdError        an id that the model has never seen (also a KeyError)
+    ├── DownloadError         a public data set cannot be downloaded, or fails its checksum
+    ├── UnknownIdError        an id that the model does not know (also a KeyError)
     ├── ModelFileError        a saved model is damaged, foreign or of another version
-    ├── TrainingError         training cannot go on
+    ├── TrainingError         training cannot continue
     ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
     └── PluginError           a plug-in of another package cannot be used
 
@@ -24,7 +24,7 @@ from collections.abc import Iterable
 
 
 class NestrecError(Exception):
-    """The root: whatever nestrec raises on purpose for a mistake outside its own code.
+    """Root of all errors that nestrec raises for mistakes outside its own code.
 
     >>> from nestrec import NestrecError, Widths
     >>> try:
@@ -53,18 +53,18 @@ class UnknownOptionError(OptionError, TypeError):
 
 
 class DataError(NestrecError, ValueError):
-    """Interactions cannot be read, or are unfit for what was asked."""
+    """Interactions cannot be read, or are unfit for the task."""
 
 
 class DownloadError(NestrecError):
-    """A public data set cannot be fetched, or is not what its publisher promises."""
+    """A public data set cannot be downloaded, or fails its checksum."""
 
 
 class UnknownIdError(NestrecError, KeyError):
-    """An id that the model has never seen."""
+    """An id that the model does not know."""
 
     def __str__(self) -> str:
-        """Return the sentence itself; KeyError would show it in quotes."""
+        """Return the message itself; KeyError would show it in quotes."""
         return Exception.__str__(self)
 
 
@@ -73,7 +73,7 @@ class ModelFileError(NestrecError):
 
 
 class TrainingError(NestrecError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class MissingExtraError(NestrecError, ImportError):
@@ -85,4 +85,4 @@ class PluginError(NestrecError):
 
 
 class DataWarning(UserWarning):
-    """Interactions can be used, but hardly as they were meant."""
+    """Interactions can be used, but probably not as intended."""

@@ -1,4 +1,4 @@
-"""Optional dependencies: how one is imported, and what to install where it is missing."""
+"""Import optional dependencies, and say what to install if one is missing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from nestrec.errors import MissingExtraError
 
 
 def require(module: str, extra: str, purpose: str) -> Any:
-    """Return a module that an extra of nestrec installs; raise MissingExtraError where it cannot be imported.
+    """Import a module that an extra of nestrec installs; raise MissingExtraError if that fails.
 
-    `purpose` begins the sentence, as in "the torch engine".
+    `purpose` starts the message, such as "the torch engine".
     """
     try:
         return import_module(module)
@@ -24,7 +24,7 @@ def require(module: str, extra: str, purpose: str) -> Any:
 
 
 def describe_missing(module: str, extra: str) -> str:
-    """Return what is missing and how to install it, to stand after what needs it.
+    """Return what is missing and how to install it, to follow what needs it.
 
     >>> describe_missing("torch", "torch")
     'needs torch, which is not installed; get it with pip install "nestrec[torch]" (in a clone: ".[torch]")'
@@ -33,7 +33,7 @@ def describe_missing(module: str, extra: str) -> str:
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra: beside an installed nestrec, and in a clone of its repository."""
+    """Return the commands that install an extra for an installed nestrec and in a clone."""
     return f'pip install "nestrec[{extra}]" (in a clone: ".[{extra}]")'
 
 

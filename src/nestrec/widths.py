@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from nestrec.arguments import whole_number, whole_numbers
+from nestrec.arguments import check_integer, check_integers
 from nestrec.errors import OptionError
 
 LARGEST_EMBEDDING_SIZE = 1024
@@ -36,7 +36,7 @@ class Widths:
 
     def level_of(self, width: int) -> int:
         """Return the position of a width in the ladder; raise OptionError for one that is not in it."""
-        if whole_number("width", width, self.embedding_size) not in self.values:
+        if check_integer("width", width, self.embedding_size) not in self.values:
             choices = ", ".join(map(str, self.values))
             raise OptionError(f"width {width} was not trained; choose one of {choices}")
         return self.values.index(int(width))
@@ -53,7 +53,7 @@ class Widths:
 
 
 def _checked(values: Iterable[int] | int) -> tuple[int, ...]:
-    ladder = whole_numbers("widths", values, "4, 8, 16, 32, 64")
+    ladder = check_integers("widths", values, "4, 8, 16, 32, 64")
     if not ladder:
         raise OptionError("no width was given; name at least one, as in 4,8,16,32,64")
     if ladder[0] < 1 or any(a >= b for a, b in pairwise(ladder)):

@@ -31,7 +31,7 @@ def plain_ranking(
     return best
 
 
-def whole_numbers(rng: np.random.Generator, n: int, size: int, largest: int = 3) -> FloatMatrix:
+def check_integers(rng: np.random.Generator, n: int, size: int, largest: int = 3) -> FloatMatrix:
     """Return vectors whose products are exact in float32, with many ties and some negative zeros."""
     numbers = rng.integers(-largest, largest + 1, size=(n, size)).astype(np.float32)
     return np.where((numbers == 0) & (rng.random((n, size)) < 0.5), np.float32(-0.0), numbers)
@@ -47,7 +47,7 @@ def random_seen(rng: np.random.Generator, n_users: int, n_items: int, share: flo
 @pytest.mark.parametrize("widths", [(4, 8, 16), (1,), (3, 7, 10), (2, 64)])
 def test_equals_sorting_whole_rows_ties_included(n_items: int, widths: tuple[int, ...]) -> None:
     rng = np.random.default_rng(n_items)
-    users, items = whole_numbers(rng, 23, widths[-1]), whole_numbers(rng, n_items, widths[-1])
+    users, items = check_integers(rng, 23, widths[-1]), check_integers(rng, n_items, widths[-1])
     seen = random_seen(rng, 23, n_items, 0.2)
     rows = rng.permutation(23)[:19]
     for k in (1, 10, 40):
@@ -75,7 +75,7 @@ def test_equal_scores_are_ordered_by_item_index_though_items_are_visited_by_leng
 
 def test_order_of_seen_items_does_not_matter() -> None:
     rng = np.random.default_rng(5)
-    users, items = whole_numbers(rng, 6, 4), whole_numbers(rng, 300, 4)
+    users, items = check_integers(rng, 6, 4), check_integers(rng, 300, 4)
     indptr, indices = random_seen(rng, 6, 300, 0.4)
     backwards = np.concatenate([indices[a:b][::-1] for a, b in pairwise(indptr)])
     found = rank_widths(users, items, (4,), indptr, backwards, np.arange(6), 20)

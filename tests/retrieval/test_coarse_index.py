@@ -24,7 +24,7 @@ from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.request import validate_request
 from nestrec.svd_rotation import Rotation, svd_rotation
 
-from .worlds import Matrix, Vectors, exclusions, falling_spectrum, full_sort, rows_of, whole_numbers
+from .worlds import Matrix, Vectors, check_integers, exclusions, falling_spectrum, full_sort, rows_of
 
 SIZE = 24
 
@@ -117,7 +117,7 @@ def test_a_proof_by_rows_reads_fewer_vectors() -> None:
 
 
 def test_float32_estimates_of_a_prefix_are_its_scores() -> None:
-    vectors = whole_numbers(9, 200, SIZE)
+    vectors = check_integers(9, 200, SIZE)
     index = build_index(vectors.items, SIZE, 7, Storage.FLOAT32)
     expected = vectors.queries[:, :7] @ vectors.items[:, :7].T
     np.testing.assert_array_equal(estimates(index, vectors.queries, exact=False), expected)
@@ -251,7 +251,7 @@ def test_beginning_above_a_sample_changes_no_answer(
 ) -> None:
     """Large catalogues begin above what a sample shows; here small ones do too."""
     monkeypatch.setattr(coarse_candidates, "_LEAST_SAMPLE", 1)
-    vectors = whole_numbers(n_queries, 5_000, SIZE)
+    vectors = check_integers(n_queries, 5_000, SIZE)
     rows = rows_of(np.random.default_rng(3), max(2, n_queries), 5_000)[:n_queries]
     index = build_index(vectors.items, SIZE, width)
     expected = full_sort(vectors, 20, rows)

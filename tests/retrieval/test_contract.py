@@ -21,7 +21,7 @@ from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
 from nestrec.svd_rotation import svd_rotation
 
-from .worlds import Vectors, exclusions, falling_spectrum, full_sort, rows_of, whole_numbers
+from .worlds import Vectors, check_integers, exclusions, falling_spectrum, full_sort, rows_of
 
 SIZE = 13
 N_ITEMS = 1_000
@@ -108,7 +108,7 @@ def check(found: Any, expected: Any) -> None:
 def test_it_equals_a_full_sort_in_float64_and_ties_go_to_the_lower_index(
     build: Callable[[Vectors], Retriever], n_queries: int, k: int
 ) -> None:
-    vectors = whole_numbers(n_queries, N_ITEMS, SIZE)
+    vectors = check_integers(n_queries, N_ITEMS, SIZE)
     check(build(vectors).search(vectors.queries, k, threads=2), full_sort(vectors, k))
 
 
@@ -125,7 +125,7 @@ def test_real_numbers_have_the_very_bits_of_a_full_scan(build: Callable[[Vectors
 def test_what_is_excluded_denied_or_not_allowed_is_never_returned(
     build: Callable[[Vectors], Retriever], n_queries: int
 ) -> None:
-    vectors = whole_numbers(n_queries, N_ITEMS, SIZE, seed=1)
+    vectors = check_integers(n_queries, N_ITEMS, SIZE, seed=1)
     rng = np.random.default_rng(2)
     rows = rows_of(rng, max(2, n_queries), N_ITEMS)[:n_queries]
     allow = rng.choice(N_ITEMS, 700, replace=False)
@@ -135,7 +135,7 @@ def test_what_is_excluded_denied_or_not_allowed_is_never_returned(
 
 
 def test_a_k_larger_than_what_is_left_returns_what_is_left(build: Callable[[Vectors], Retriever]) -> None:
-    vectors = whole_numbers(3, 70, SIZE)
+    vectors = check_integers(3, 70, SIZE)
     rows = [np.arange(67, dtype=np.int32), np.arange(70, dtype=np.int32), np.zeros(0, dtype=np.int32)]
     found = build(vectors).search(vectors.queries, 100, exclusions(rows))
     check(found, full_sort(vectors, 100, rows))
@@ -143,14 +143,14 @@ def test_a_k_larger_than_what_is_left_returns_what_is_left(build: Callable[[Vect
 
 
 def test_an_empty_allow_list_leaves_nothing(build: Callable[[Vectors], Retriever]) -> None:
-    vectors = whole_numbers(2, 200, SIZE)
+    vectors = check_integers(2, 200, SIZE)
     found = build(vectors).search(vectors.queries, 3, allow=[])
     assert found.ids.tolist() == [[-1] * 3] * 2
     assert (found.scores == -np.inf).all()
 
 
 def test_empty_exclusions_change_nothing(build: Callable[[Vectors], Retriever]) -> None:
-    vectors = whole_numbers(20, 300, SIZE)
+    vectors = check_integers(20, 300, SIZE)
     retriever = build(vectors)
     nothing = Exclusions(np.zeros(21, dtype=np.int64), np.zeros(0, dtype=np.int32))
     check(retriever.search(vectors.queries, 5, nothing), retriever.search(vectors.queries, 5))
@@ -172,14 +172,14 @@ def test_the_number_of_threads_does_not_change_the_answer(build: Callable[[Vecto
 
 def test_zeros_are_vectors_too(build: Callable[[Vectors], Retriever]) -> None:
     """A query of zeros scores all alike, items of zeros score 0."""
-    vectors = whole_numbers(12, 300, SIZE, seed=5)
+    vectors = check_integers(12, 300, SIZE, seed=5)
     vectors.queries[3] = 0.0
     vectors.items[100:200] = 0.0
     check(build(vectors).search(vectors.queries, 6), full_sort(vectors, 6))
 
 
 def test_numbers_that_are_not_finite_are_refused(build: Callable[[Vectors], Retriever]) -> None:
-    vectors = whole_numbers(3, 100, SIZE)
+    vectors = check_integers(3, 100, SIZE)
     retriever = build(vectors)
     for bad in (np.nan, np.inf):
         queries = vectors.queries.copy()
@@ -189,7 +189,7 @@ def test_numbers_that_are_not_finite_are_refused(build: Callable[[Vectors], Retr
 
 
 def test_what_does_not_fit_is_refused_with_the_rule(build: Callable[[Vectors], Retriever]) -> None:
-    vectors = whole_numbers(3, 100, SIZE)
+    vectors = check_integers(3, 100, SIZE)
     retriever = build(vectors)
     with pytest.raises(OptionError, match=r"k must be 1 or more.*0"):
         retriever.search(vectors.queries, 0)
@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_refused_with_the_rule(build: Callable[[Vectors], R
 
 
 def test_no_queries_have_no_answers(build: Callable[[Vectors], Retriever]) -> None:
-    vectors = whole_numbers(2, 100, SIZE)
+    vectors = check_integers(2, 100, SIZE)
     assert build(vectors).search(vectors.queries[:0], 3).ids.shape == (0, 3)
 
 

@@ -18,7 +18,7 @@ from nestrec.retrieval.top_k import top_k
 Matrix = npt.NDArray[np.float32]
 
 
-def whole_numbers(rng: np.random.Generator, rows: int, size: int) -> Matrix:
+def check_integers(rng: np.random.Generator, rows: int, size: int) -> Matrix:
     """Small whole numbers: their products are exact in float32 and many scores are equal."""
     return rng.integers(-3, 4, size=(rows, size)).astype(np.float32)
 
@@ -63,7 +63,7 @@ def check(found: Any, expected: Any) -> None:
 @given(seed=st.integers(0, 10**6), n_items=st.integers(0, 300), k=st.integers(1, 40), threads=st.integers(1, 3))
 def test_every_width_equals_a_full_sort_ties_included(seed: int, n_items: int, k: int, threads: int) -> None:
     rng = np.random.default_rng(seed)
-    queries, vectors = whole_numbers(rng, 5, 11), whole_numbers(rng, n_items, 11)
+    queries, vectors = check_integers(rng, 5, 11), check_integers(rng, n_items, 11)
     sets = excluded_sets(rng, 5, n_items)
     candidates = np.flatnonzero(rng.random(n_items) < rng.random()).astype(np.int32)
     for width in (1, 4, 7, 11):
@@ -74,7 +74,7 @@ def test_every_width_equals_a_full_sort_ties_included(seed: int, n_items: int, k
 def test_many_tiles_and_chunks_equal_a_full_sort() -> None:
     rng = np.random.default_rng(1)
     n_items = 2 * width_scan._CHUNK + 77
-    queries, vectors = whole_numbers(rng, 9, 6), whole_numbers(rng, n_items, 6)
+    queries, vectors = check_integers(rng, 9, 6), check_integers(rng, n_items, 6)
     sets = excluded_sets(rng, 9, n_items)
     found = top_k(queries, vectors, 6, 500, excluded=as_exclusions(sets), threads=2)
     check(found, full_sort(queries, vectors, 6, 500, sets, np.arange(n_items, dtype=np.int32)))
@@ -83,7 +83,7 @@ def test_many_tiles_and_chunks_equal_a_full_sort() -> None:
 def test_many_queries_visit_long_vectors_first_and_still_equal_a_full_sort() -> None:
     """So many queries that the order of visiting is not that of the indices; ties still go by index."""
     rng = np.random.default_rng(7)
-    queries, vectors = whole_numbers(rng, 300, 6), whole_numbers(rng, 500, 6)
+    queries, vectors = check_integers(rng, 300, 6), check_integers(rng, 500, 6)
     sets = excluded_sets(rng, 300, 500)
     candidates = np.flatnonzero(rng.random(500) < 0.6).astype(np.int32)
     for width in (2, 6):
@@ -125,7 +125,7 @@ def test_a_query_has_the_same_answer_alone_and_among_others() -> None:
 
 def test_chosen_rows_are_answered_in_their_order_each_with_its_own_exclusions() -> None:
     rng = np.random.default_rng(6)
-    queries, vectors = whole_numbers(rng, 6, 5), whole_numbers(rng, 40, 5)
+    queries, vectors = check_integers(rng, 6, 5), check_integers(rng, 40, 5)
     excluded = as_exclusions(excluded_sets(rng, 6, 40))
     items, scores = top_k(queries, vectors, 5, 7, excluded=excluded)
     rows = np.array([4, 0, 4, 2], dtype=np.int32)

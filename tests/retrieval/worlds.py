@@ -18,7 +18,7 @@ class Vectors(NamedTuple):
     items: Matrix
 
 
-def whole_numbers(n_queries: int, n_items: int, size: int, seed: int = 0) -> Vectors:
+def check_integers(n_queries: int, n_items: int, size: int, seed: int = 0) -> Vectors:
     """Small whole numbers: products are exact in float32, and many scores are equal."""
     rng = np.random.default_rng(seed)
     return Vectors(

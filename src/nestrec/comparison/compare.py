@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nestrec.arguments import check_range, whole_number
+from nestrec.arguments import check_integer, check_range
 from nestrec.arrays import BoolArray
 from nestrec.atomic.workspace import temporary_folder
 from nestrec.comparison.callbacks import ComparisonCallback, ComparisonCallbackList
@@ -93,7 +93,7 @@ def compare(
     """
     names, skipped = select_models(models)
     callback = ComparisonCallbackList.of(callbacks)
-    check_range("trials", whole_number("trials", trials, 10), 0, 100_000, 10)
+    check_range("trials", check_integer("trials", trials, 10), 0, 100_000, 10)
     check_seconds(seconds)
     MetricAtCutoff.parse(metric)
     protocol = Protocol(

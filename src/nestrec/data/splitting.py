@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nestrec.arguments import real_number, whole_number
+from nestrec.arguments import check_number, check_integer
 from nestrec.arrays import BoolArray, Float64Array, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, OptionError
@@ -58,7 +58,7 @@ class RandomSplit:
     def __post_init__(self) -> None:
         """Check both values; raise OptionError with the rule."""
         _check_fraction(self.fraction)
-        if not 0 <= whole_number("seed", self.seed, 7) <= LARGEST_SEED:
+        if not 0 <= check_integer("seed", self.seed, 7) <= LARGEST_SEED:
             raise OptionError(f"seed must be from 0 to 2^63 - 1, got {self.seed}", option="seed")
 
     def split(self, interactions: Interactions) -> Parts:
@@ -105,7 +105,7 @@ class TimeSplit:
             )
         if self.fraction is not None:
             _check_fraction(self.fraction)
-        elif self.at is not None and not math.isfinite(real_number("at", self.at, 1.7e9)):
+        elif self.at is not None and not math.isfinite(check_number("at", self.at, 1.7e9)):
             raise OptionError(
                 f"at must be a finite time in seconds, at which held-out interactions begin; got {self.at}", option="at"
             )
@@ -146,7 +146,7 @@ class LeaveLastOut:
 
     def __post_init__(self) -> None:
         """Check n; raise OptionError with the rule."""
-        if whole_number("n", self.n, 1) < 1:
+        if check_integer("n", self.n, 1) < 1:
             raise OptionError(f"n must be at least 1, got {self.n}", option="n")
 
     def split(self, interactions: Interactions) -> Parts:
@@ -215,5 +215,5 @@ def _times_of(interactions: Interactions) -> Float64Array:
 
 
 def _check_fraction(fraction: object) -> None:
-    if not 0 < real_number("fraction", fraction, 0.1) < 1:
+    if not 0 < check_number("fraction", fraction, 0.1) < 1:
         raise OptionError(f"fraction must be between 0 and 1, got {fraction} (for example 0.1)", option="fraction")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nestrec.arguments import check_keywords, whole_number, whole_numbers
+from nestrec.arguments import check_integer, check_integers, check_keywords
 from nestrec.arrays import BoolArray, Float32Array
 from nestrec.data.as_interactions import as_interactions
 from nestrec.errors import DataWarning, OptionError
@@ -84,7 +84,7 @@ def evaluate(
     held_out = as_interactions(held_out)
     cutoffs, selected = check_cutoffs(cutoffs, model.n_items), select_metrics(metrics)
     widths = _check_widths(model, widths)
-    if whole_number("seed", seed, 0) < 0:
+    if check_integer("seed", seed, 0) < 0:
         raise OptionError(f"seed must be 0 or more, got {seed}", option="seed")
     threads, samples = resolve_threads(threads), _check_samples(bootstrap_samples)
     held, rows, unmatched = match_ids(model.users, model.items, model.seen, held_out)
@@ -125,7 +125,7 @@ def check_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) -> t
 
     With `n_items`, cutoffs beyond a thousand may not exceed it.
     """
-    values = whole_numbers("cutoffs", cutoffs, "10, 20, 50")
+    values = check_integers("cutoffs", cutoffs, "10, 20, 50")
     ascending = tuple(sorted(set(values)))
     if not ascending or ascending[0] < 1:
         raise OptionError(
@@ -139,7 +139,7 @@ def check_cutoffs(cutoffs: Iterable[int] | int, n_items: int | None = None) -> t
 
 
 def _check_widths(model: NestedEmbeddings | ItemSimilarities, widths: Iterable[int] | int | None) -> tuple[int, ...]:
-    chosen = tuple(model.widths if widths is None else sorted(set(whole_numbers("widths", widths, "8, 16"))))
+    chosen = tuple(model.widths if widths is None else sorted(set(check_integers("widths", widths, "8, 16"))))
     if not chosen:
         raise OptionError(
             "widths must name at least one width, got none; leave the option out for all widths", option="widths"
@@ -163,7 +163,7 @@ def _as_model(model: Any) -> NestedEmbeddings | ItemSimilarities:
 
 
 def _check_samples(samples: int) -> int:
-    if whole_number("bootstrap_samples", samples, 1000) < 0:
+    if check_integer("bootstrap_samples", samples, 1000) < 0:
         raise OptionError(
             f"bootstrap_samples must be 0 (no intervals) or more, got {samples}; 1000 is usual",
             option="bootstrap_samples",

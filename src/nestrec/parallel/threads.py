@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
 
-from nestrec.arguments import whole_number
+from nestrec.arguments import check_integer
 from nestrec.errors import OptionError
 
 Piece = TypeVar("Piece")
@@ -26,7 +26,7 @@ def resolve_threads(threads: int | None) -> int:
     """Return the number of threads, all available ones for None; raise OptionError below 1."""
     if threads is None:
         return available_threads()
-    threads = whole_number("threads", threads, 4)
+    threads = check_integer("threads", threads, 4)
     if threads < 1:
         raise OptionError(
             f"threads must be at least 1, got {threads}; leave it out to use all processors", option="threads"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.arguments import whole_number
+from nestrec.arguments import check_integer
 from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels.search.selection import NO_KEY, items_of, scores_of
@@ -115,7 +115,7 @@ def _shorten(value: object) -> str:
 
 def checked_k(k: int) -> int:
     """Return the number of items to return; raise OptionError unless it is a whole number from 1 on."""
-    number = whole_number("k", k, 10)
+    number = check_integer("k", k, 10)
     if number < 1:
         raise OptionError(f"k must be 1 or more, the number of ids to return; got {number}", option="k")
     return number

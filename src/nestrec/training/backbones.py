@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nestrec.arguments import check_count, real_number
+from nestrec.arguments import check_count, check_number
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class LightGCN(Backbone):
     def __post_init__(self) -> None:
         """Check the values."""
         check_count("n_layers", self.n_layers, 16, 3)
-        if not 0 <= real_number("edge_dropout", self.edge_dropout, 0.1) < 1:
+        if not 0 <= check_number("edge_dropout", self.edge_dropout, 0.1) < 1:
             raise OptionError(
                 f"edge_dropout must be at least 0 and below 1, got {self.edge_dropout} (for example 0.1)",
                 option="edge_dropout",

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from nestrec.arguments import real_number
+from nestrec.arguments import check_number
 from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
 from nestrec.widths import Widths
@@ -86,7 +86,7 @@ def normalize_level_weights(weights: Sequence[float] | None, widths: Widths) -> 
     if not isinstance(weights, Collection) or isinstance(cast("object", weights), str):
         raise OptionError(f"{rule}; got {weights!r} (for example (1, 1, 2))", option="level_weights")
     for weight in weights:
-        real_number("level_weights", weight, 1.0)
+        check_number("level_weights", weight, 1.0)
     is_valid = all(math.isfinite(weight) and weight >= 0 for weight in weights)
     if len(weights) != len(widths) or not is_valid or weights[-1] <= 0:
         given = ",".join(map(str, weights))

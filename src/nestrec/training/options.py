@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from nestrec.arguments import check_fields, check_range, whole_number
+from nestrec.arguments import check_fields, check_integer, check_range
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
 from nestrec.parallel.threads import resolve_threads
@@ -44,7 +44,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not 0 <= whole_number("seed", self.seed, 7) <= LARGEST_SEED:
+        if not 0 <= check_integer("seed", self.seed, 7) <= LARGEST_SEED:
             raise OptionError(f"seed must be between 0 and 2^63 - 1, got {self.seed}", option="seed")
         if self.resume and self.checkpoint is None:
             raise OptionError("resume needs a checkpoint to resume from; give checkpoint=", option="resume")

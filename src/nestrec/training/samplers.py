@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
-from nestrec.arguments import check_range, real_number, whole_number
+from nestrec.arguments import check_integer, check_number, check_range
 from nestrec.errors import OptionError
 from nestrec.kernels.training.tile_sizes import TILE
 from nestrec.training.losses import Negatives
@@ -57,7 +57,7 @@ class PoolSampler:
     def __post_init__(self) -> None:
         """Check the number of candidates."""
         n = self.n_candidates
-        if n is not None and not (1 <= whole_number("n_candidates", n, TILE) <= LARGEST_POOL and n % TILE == 0):
+        if n is not None and not (1 <= check_integer("n_candidates", n, TILE) <= LARGEST_POOL and n % TILE == 0):
             raise OptionError(
                 f"n_candidates of a pool must be a multiple of {TILE} up to {LARGEST_POOL}, got {n} (for example 64)",
                 option="n_candidates",
@@ -104,7 +104,7 @@ class ChoosingSampler:
         """Check the number of candidates."""
         if (
             self.n_candidates is not None
-            and not 1 <= whole_number("n_candidates", self.n_candidates, 16) <= LARGEST_POOL
+            and not 1 <= check_integer("n_candidates", self.n_candidates, 16) <= LARGEST_POOL
         ):
             raise OptionError(
                 f"n_candidates must be between 1 and {LARGEST_POOL}, got {self.n_candidates} (for example 16); without "
@@ -156,7 +156,7 @@ class DynamicSampler(ChoosingSampler):
         """Check the values."""
         super().__post_init__()
         highest = LARGEST_POOL if self.n_candidates is None else self.n_candidates
-        if not 1 <= whole_number("n_hardest", self.n_hardest, 1) <= highest:
+        if not 1 <= check_integer("n_hardest", self.n_hardest, 1) <= highest:
             raise OptionError(
                 f"n_hardest must be between 1 and the number of candidates, {highest}; got {self.n_hardest}",
                 option="n_hardest",
@@ -215,11 +215,11 @@ class AdaptiveSampler(ChoosingSampler):
         """Check the values."""
         super().__post_init__()
         for name, example in (("alpha", 1.0), ("beta", 0.1)):
-            if not isfinite(real_number(name, getattr(self, name), example)):
+            if not isfinite(check_number(name, getattr(self, name), example)):
                 raise OptionError(
                     f"{name} must be finite, got {getattr(self, name)} (for example {example})", option=name
                 )
-        whole_number("power", self.power, -2)
+        check_integer("power", self.power, -2)
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Choose the candidate nearest to the target score."""

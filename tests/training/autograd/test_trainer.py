@@ -201,7 +201,7 @@ def test_the_papers_setting_trains() -> None:
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda; got 'tpu'"),
         ({"batch_size": 100}, "batch_size must be a multiple of 32, got 100"),
         ({"batch_size": 0}, "batch_size must be between 1 and"),
-        ({"batch_size": 64.5}, "batch_size must be a whole number, got 64.5"),
+        ({"batch_size": 64.5}, "batch_size must be an integer, got 64.5"),
     ],
 )
 def test_a_wrong_engine_says_why(options: dict[str, Any], sentence: str) -> None:
