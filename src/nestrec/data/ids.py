@@ -64,7 +64,7 @@ def as_text(ids: IdArray) -> IdArray:
     return ids if ids.dtype.kind == "T" else ids.astype(TEXT)
 
 
-def check_integer(text: str) -> int | None:
+def parse_whole_number(text: str) -> int | None:
     """Return the 64-bit number that this text is the canonical form of, or None."""
     if not _WHOLE_NUMBER.match(text):
         return None

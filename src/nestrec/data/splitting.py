@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nestrec.arguments import check_number, check_integer
+from nestrec.arguments import check_integer, check_number
 from nestrec.arrays import BoolArray, Float64Array, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, OptionError

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Int32Array, Int64Array
-from nestrec.data.ids import IdArray, as_text, canonicalize_ids, check_integer, parse_decimal
+from nestrec.data.ids import IdArray, as_text, canonicalize_ids, parse_decimal, parse_whole_number
 from nestrec.errors import DataError
 
 LARGEST_SIZE = 2**31 - 1  # row indices are int32
@@ -58,7 +58,7 @@ class Vocabulary:
             return self._rows(wanted)
         if self.ids.dtype.kind == "T":
             return self._rows(as_text(wanted))
-        numbers = [check_integer(parse_decimal(text) or text) for text in wanted.ravel().tolist()]
+        numbers = [parse_whole_number(parse_decimal(text) or text) for text in wanted.ravel().tolist()]
         known = np.array([number is not None for number in numbers], dtype=np.bool_)
         values = np.array([0 if number is None else number for number in numbers], dtype=np.int64)
         return np.where(known, self._rows(values), np.int32(-1)).astype(np.int32).reshape(wanted.shape)

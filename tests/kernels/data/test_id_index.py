@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestrec.data.id_index import IdIndex, TextIds
-from nestrec.data.ids import whole_number as plain_whole_number
+from nestrec.data.ids import parse_whole_number as plain_whole_number
 from nestrec.kernels.data.id_index import parse_whole_number as whole_number
 
 _TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=25)
