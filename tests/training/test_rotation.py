@@ -75,7 +75,7 @@ def test_one_width_is_never_turned() -> None:
 def test_a_cut_in_the_final_phase_keeps_the_decision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the search has decided is in the checkpoint: the resumed run ends as one that was left alone."""
     trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=1)
-    monkeypatch.setattr(fit_module.Fit, "_is_better", lambda *_: True)
+    monkeypatch.setattr(fit_module, "_is_better", lambda *_: True)
     whole = trainer.fit(tiny(), run=EXACT)
     assert whole.manifest["training"]["rotated"] is True
     run = replace(EXACT, checkpoint=tmp_path / "state", checkpoint_seconds=0.0, return_on_interrupt=True)
@@ -91,7 +91,7 @@ def test_a_stop_while_rotated_vectors_are_ranked_is_heard_and_resumed(
 ) -> None:
     """On large data this ranking takes long; a stop was heard only at its end."""
     trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=1)
-    monkeypatch.setattr(fit_module.Fit, "_is_better", lambda *_: True)
+    monkeypatch.setattr(fit_module, "_is_better", lambda *_: True)
     whole = trainer.fit(tiny(), refit=refit, run=EXACT)
     run = replace(EXACT, checkpoint=tmp_path / "state", checkpoint_seconds=0.0, return_on_interrupt=True)
 

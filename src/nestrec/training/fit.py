@@ -149,7 +149,7 @@ class Fit:
         # Without the state of the search on disk, a resumed run could not repeat this evaluation.
         can_stop = self.checkpoint is None or self.checkpoint.exists()
         metrics, value = self.validation(*embeddings, self.stop.check if can_stop else None)
-        if value <= before["value"]:
+        if not _is_better(value, before):
             return None
         self.run.callback_list.on_message(
             f"rotation improves {self.setup.metric}, averaged over widths, to {value:.4f}: the model is rotated"
@@ -273,6 +273,11 @@ class Fit:
         given = self.run.checkpoint
         folder = given if isinstance(given, CheckpointFolder) else CheckpointFolder(given)
         return Checkpoint(folder, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)
+
+
+def _is_better(value: float, before: dict[str, Any]) -> bool:
+    """Return whether a value is above that of an evaluation."""
+    return bool(value > before["value"])
 
 
 def _is_from_search(phase: PhaseRun) -> bool:

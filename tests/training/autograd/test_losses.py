@@ -59,7 +59,7 @@ def test_the_softmax_counts_each_candidate_for_those_it_stands_for(each: float, 
 
 def test_shares_are_the_slopes_of_the_scores() -> None:
     """By autograd: how fast the loss rises with a candidate's score, also in the softmax's closed form."""
-    given = scored(POOLED, each=3.0)
+    given = scored(POOLED, items_per_candidate=3.0)
     given.negatives.requires_grad_()
     (slopes,) = torch.autograd.grad(SampledSoftmax()(given).sum(), given.negatives)
     for shares in (SampledSoftmax().shares(given), PoolLoss.shares(SampledSoftmax(), given)):

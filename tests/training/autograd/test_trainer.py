@@ -69,7 +69,7 @@ class OfPools(SummedLoss):
     """Takes a pool, and is no PoolLoss."""
 
     takes = Negatives.POOL
-    rules = SOFTMAX
+    data_defaults = SOFTMAX
 
     def __call__(self, scored: Scored) -> Any:
         return scored.negatives.mean(dim=-1)
