@@ -115,15 +115,18 @@ def test_a_user_whose_taste_holds_few_items_gets_no_others() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"n_users": 0}, "n_users 0 makes no world; give at least 1"),
-        ({"n_topics": 0}, "n_topics 0 makes no world"),
-        ({"n_items": 31}, "n_items 31 is too few; give one for each of 32 subtopics"),
-        ({"n_favourites": 9}, "n_favourites 9 is more than the 8 subtopics of a topic"),
-        ({"interactions_per_user": 301}, "interactions_per_user 301 is out of range; give 1 to 300"),
-        ({"interactions_per_user": float("nan")}, "interactions_per_user nan is out of range"),
-        ({"noise": 1.5}, "noise 1.5 is no share; give a number from 0 to 1"),
-        ({"fine_share": -0.1}, "fine_share -0.1 is no share"),
-        ({"popularity_skew": -1}, "popularity_skew -1 is out of range"),
+        ({"n_users": 0}, "n_users must be at least 1, got 0"),
+        ({"n_topics": 0}, "n_topics must be at least 1, got 0"),
+        ({"n_items": 31}, "n_items must be at least 32, one for each subtopic; got 31"),
+        ({"n_favourites": 9}, "n_favourites must be at most 8, the subtopics of a topic; got 9"),
+        (
+            {"interactions_per_user": 301},
+            "interactions_per_user must be from 1 to 300, .* got 301",
+        ),
+        ({"interactions_per_user": float("nan")}, "interactions_per_user must be from 1 .* got nan"),
+        ({"noise": 1.5}, "noise must be from 0 to 1, got 1.5"),
+        ({"fine_share": -0.1}, "fine_share must be from 0 to 1, got -0.1"),
+        ({"popularity_skew": -1}, "popularity_skew must be from 0 to 3, got -1"),
     ],
 )
 def test_options_are_checked_when_given(options: dict[str, Any], sentence: str) -> None:
@@ -132,5 +135,5 @@ def test_options_are_checked_when_given(options: dict[str, Any], sentence: str) 
 
 
 def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(OptionError, match="seed -1 is negative"):
+    with pytest.raises(OptionError, match="seed must be at least 0, got -1"):
         SyntheticData().generate(seed=-1)

@@ -57,11 +57,11 @@ def test_users_share_clusters_of_items() -> None:
 @pytest.mark.parametrize(
     ("numbers", "sentence"),
     [
-        ((0, 5, 1, 0), "n_users 0 is out of range"),
-        ((5, 2**31, 10, 0), "n_items 2147483648 is out of range"),
-        ((5, 10, 4, 0), "n_interactions 4 does not fit 5 users and 10 items; give 5 to 25"),
-        ((5, 10, 26, 0), "n_interactions 26 does not fit 5 users and 10 items; give 5 to 25"),
-        ((5, 10, 20, -1), "seed -1 is out of range"),
+        ((0, 5, 1, 0), "n_users must be from 1 .* got 0"),
+        ((5, 2**31, 10, 0), "n_items must be from 1 .* got 2147483648"),
+        ((5, 10, 4, 0), "n_interactions must be from 5 to 25 for 5 users and 10 items, got 4"),
+        ((5, 10, 26, 0), "n_interactions must be from 5 to 25 for 5 users and 10 items, got 26"),
+        ((5, 10, 20, -1), "seed must be from 0 .* got -1"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused(numbers: tuple[int, int, int, int], sentence: str) -> None:

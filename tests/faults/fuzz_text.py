@@ -10,12 +10,11 @@ import random
 import time
 from typing import Any, cast
 
+from nestrec.data.formats import FORMATS
 from nestrec.data.id_index import IdIndex, TextIds
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.readers.adjacency import AdjacencyReader
 from nestrec.data.readers.batch import Batch, Reader, read_usable_batches
 from nestrec.data.readers.byte_source import ByteSource
-from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.foreign_files import refuse_stand_ins
 from nestrec.data.readers.text_format import detect_text_format
 from nestrec.data.rejections import RejectionLog
@@ -154,9 +153,8 @@ def _open(text: bytes, options: ReadOptions) -> Reader:
     refuse_stand_ins("fuzzed", text)
     format_name = detect_text_format(text, True, options, "fuzzed")
     source = cast("ByteSource", _MemorySource(text))
-    if format_name == "adjacency":
-        return AdjacencyReader(source)
-    return DelimitedReader(source, options, "csv" if format_name == "jsonl" else format_name)
+    opened: Reader = FORMATS["csv" if format_name == "jsonl" else format_name].open(source, options)
+    return opened
 
 
 def _check_ranges(batch: Batch) -> None:

@@ -37,7 +37,7 @@ class Format:
 
     name: str
     opener: str | Callable[..., Any]
-    """Function of (ByteSource, ReadOptions) that returns a Reader, or where to import it from (`module:function`)."""
+    """Reader class, or function of (ByteSource, ReadOptions), or where to import it from (`module:name`)."""
     extensions: tuple[str, ...] = ()
     """Extensions of file names in lower case, without the dot."""
     signatures: tuple[tuple[int, bytes], ...] = ()
@@ -68,18 +68,18 @@ def _built_in(name: str, opener: str, *extensions: str, **fields: Any) -> Format
 FORMATS: dict[str, Format] = {
     format_.name: format_
     for format_ in (
-        _built_in("csv", "delimited:open_csv", "csv"),
-        _built_in("tsv", "delimited:open_tsv", "tsv"),
-        _built_in("recbole", "delimited:open_recbole", "inter"),
+        _built_in("csv", "delimited:DelimitedReader", "csv"),
+        _built_in("tsv", "delimited:TsvReader", "tsv"),
+        _built_in("recbole", "delimited:RecBoleReader", "inter"),
         _built_in(
-            "adjacency", "adjacency:open_adjacency",
+            "adjacency", "adjacency:AdjacencyReader",
             excluded_options=(
                 *COLUMN_OPTIONS, *DELIMITED_OPTIONS, *SEQUENCE_OPTIONS, "min_rating", "repeats", "keep_timestamps",
                 "time_format",
             ),
         ),
         _built_in(
-            "jsonl", "json_lines:open_json_lines", "jsonl", "ndjson", "json", excluded_options=DELIMITED_OPTIONS
+            "jsonl", "json_lines:JsonLinesReader", "jsonl", "ndjson", "json", excluded_options=DELIMITED_OPTIONS
         ),
         _built_in(
             "parquet", "parquet:open_parquet", "parquet", "pq",

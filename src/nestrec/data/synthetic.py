@@ -1,10 +1,9 @@
-"""The built-in world: generated interactions with a planted hierarchy, so that what each width ought to know is known.
+"""Synthetic interactions with a planted hierarchy, so that what each width can represent is known.
 
-Items belong to subtopics and these to topics. A user has one topic (the coarse taste) and a few favourite subtopics of
-it (the fine one). Four topics of eight subtopics each match the usual ladder of widths: the degree-normalised matrix
-has 4 large singular values that tell topics (popularity included), 28 smaller ones that tell subtopics, and noise below
-(a two-level stochastic block model with degree skew). So 4 numbers can tell the topics and no more; 32 can tell all the
-subtopics.
+Items belong to subtopics, and subtopics to topics. A user prefers one topic (coarse taste) and a few of its subtopics
+(fine taste). Four topics of eight subtopics each match the usual widths: the degree-normalised matrix has 4 large
+singular values for topics (popularity included), 28 smaller ones for subtopics, and noise below (a two-level stochastic
+block model with degree skew). So 4 dimensions separate the topics, and 32 separate all subtopics.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _PAIRS_AT_ONCE = 4_000_000  # bounds the block of users x items that is drawn fr
 
 @dataclass(frozen=True)
 class GeneratedData:
-    """Interactions and the truth behind them, in the order of the vocabularies."""
+    """Interactions and the ground truth, in the order of the vocabularies."""
 
     interactions: Interactions
     item_topic: Int32Array  # (n_items,) from 0
@@ -40,17 +39,17 @@ class GeneratedData:
 
 @dataclass(frozen=True)
 class SyntheticData:
-    """What to generate. The same values and seed give the same world on any machine.
+    """Parameters of synthetic interactions. The same values and seed give the same data on any machine.
 
-    >>> world = SyntheticData(n_users=100, n_items=320).generate(seed=1)
-    >>> world.interactions.items.ids[:2].tolist(), world.interactions.users.ids[0]
+    >>> data = SyntheticData(n_users=100, n_items=320).generate(seed=1)
+    >>> data.interactions.items.ids[:2].tolist(), data.interactions.users.ids[0]
     (['topic1/sub1/item01', 'topic1/sub1/item02'], 'u001')
     """
 
     n_users: int = 2000
     """Users; each has at least one interaction."""
     n_items: int = 1200
-    """Items, spread evenly over the subtopics; one that nobody met is left out of the result."""
+    """Items, spread evenly over the subtopics; items without interactions are dropped."""
     n_topics: int = 4
     """Topics; a user has one of them."""
     n_subtopics_per_topic: int = 8
@@ -60,7 +59,7 @@ class SyntheticData:
     interactions_per_user: float = 30.0
     """Mean number of interactions of a user; the numbers are skewed (log-normal)."""
     noise: float = 0.1
-    """Share of interactions with any item at all, whatever the user's taste."""
+    """Share of interactions with items drawn from all items, independent of the user's taste."""
     fine_share: float = 0.7
     """Share of the other interactions that go to the favourite subtopics rather than anywhere in the topic."""
     popularity_skew: float = 0.7
@@ -70,23 +69,31 @@ class SyntheticData:
         """Check every value once; raise OptionError with the rule."""
         for name in ("n_users", "n_topics", "n_subtopics_per_topic", "n_favourites"):
             if getattr(self, name) < 1:
-                raise OptionError(f"{name} {getattr(self, name)} makes no world; give at least 1")
+                raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}", option=name)
         if self.n_favourites > self.n_subtopics_per_topic:
             raise OptionError(
-                f"n_favourites {self.n_favourites} is more than the {self.n_subtopics_per_topic} subtopics of a topic"
+                f"n_favourites must be at most {self.n_subtopics_per_topic}, the subtopics of a topic; got "
+                f"{self.n_favourites}",
+                option="n_favourites",
             )
         if self.n_items < self.n_subtopics:
-            raise OptionError(f"n_items {self.n_items} is too few; give one for each of {self.n_subtopics} subtopics")
+            raise OptionError(
+                f"n_items must be at least {self.n_subtopics}, one for each subtopic; got {self.n_items}",
+                option="n_items",
+            )
         if not 1 <= self.interactions_per_user <= self.n_items / 4:
             raise OptionError(
-                f"interactions_per_user {self.interactions_per_user} is out of range; give 1 to {self.n_items / 4:g}, "
-                "a quarter of the items"
+                f"interactions_per_user must be from 1 to {self.n_items / 4:g}, a quarter of the items; got "
+                f"{self.interactions_per_user}",
+                option="interactions_per_user",
             )
         for name in ("noise", "fine_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise OptionError(f"{name} {getattr(self, name)} is no share; give a number from 0 to 1")
+                raise OptionError(f"{name} must be from 0 to 1, got {getattr(self, name)}", option=name)
         if not 0 <= self.popularity_skew <= 3:
-            raise OptionError(f"popularity_skew {self.popularity_skew} is out of range; give a number from 0 to 3")
+            raise OptionError(
+                f"popularity_skew must be from 0 to 3, got {self.popularity_skew}", option="popularity_skew"
+            )
 
     @property
     def n_subtopics(self) -> int:
@@ -94,32 +101,32 @@ class SyntheticData:
         return self.n_topics * self.n_subtopics_per_topic
 
     def generate(self, seed: int = 0) -> GeneratedData:
-        """Draw the world; raise OptionError for a negative seed."""
+        """Draw the interactions; raise OptionError for a negative seed."""
         if seed < 0:
-            raise OptionError(f"seed {seed} is negative; give a whole number from 0")
+            raise OptionError(f"seed must be at least 0, got {seed}", option="seed")
         rng = np.random.default_rng(seed)
         item_subtopic = (np.arange(self.n_items) * self.n_subtopics // self.n_items).astype(np.int32)
         user_topic = rng.integers(0, self.n_topics, self.n_users, dtype=np.int32)
-        user_subtopics = self._favourites(user_topic, rng)
-        indptr, indices = self._interactions(item_subtopic, user_topic, user_subtopics, rng)
-        met = np.bincount(indices, minlength=self.n_items) > 0
+        user_subtopics = self._draw_favourites(user_topic, rng)
+        indptr, indices = self._draw_interactions(item_subtopic, user_topic, user_subtopics, rng)
+        has_users = np.bincount(indices, minlength=self.n_items) > 0
         interactions = Interactions(
-            Vocabulary(_numbered("u", self.n_users)),
-            Vocabulary(self._item_ids(item_subtopic)[met]),
+            Vocabulary(_number_names("u", self.n_users)),
+            Vocabulary(self._build_item_ids(item_subtopic)[has_users]),
             indptr,
-            (np.cumsum(met) - 1).astype(np.int32)[indices],
+            (np.cumsum(has_users) - 1).astype(np.int32)[indices],
         )
-        kept = item_subtopic[met]
+        kept = item_subtopic[has_users]
         return GeneratedData(
             interactions, kept // np.int32(self.n_subtopics_per_topic), kept, user_topic, user_subtopics
         )
 
-    def _favourites(self, user_topic: Int32Array, rng: np.random.Generator) -> Int32Array:
+    def _draw_favourites(self, user_topic: Int32Array, rng: np.random.Generator) -> Int32Array:
         order = rng.random((self.n_users, self.n_subtopics_per_topic)).argsort(axis=1)
         chosen = np.sort(order[:, : self.n_favourites], axis=1)
         return (user_topic[:, None] * self.n_subtopics_per_topic + chosen).astype(np.int32)
 
-    def _interactions(
+    def _draw_interactions(
         self,
         item_subtopic: Int32Array,
         user_topic: Int32Array,
@@ -127,23 +134,23 @@ class SyntheticData:
         rng: np.random.Generator,
     ) -> tuple[Int64Array, Int32Array]:
         """Draw each user's items without replacement: the first arrivals of a race whose rates are the tastes."""
-        sizes = self._sizes(rng)
-        popularity = self._popularity(item_subtopic, rng)
+        sizes = self._draw_sizes(rng)
+        popularity = self._draw_popularity(item_subtopic, rng)
         n_at_once = max(1, _PAIRS_AT_ONCE // self.n_items)
         rows: list[Int64Array] = []
         for start in range(0, self.n_users, n_at_once):
             block = slice(start, start + n_at_once)
-            rates = self._tastes(user_topic[block], user_subtopics[block])[:, item_subtopic] * popularity
-            rows += _first_arrivals(rates, sizes[block], rng)
+            rates = self._compute_tastes(user_topic[block], user_subtopics[block])[:, item_subtopic] * popularity
+            rows += _draw_first_arrivals(rates, sizes[block], rng)
         indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum([len(row) for row in rows], dtype=np.int64)])
         return indptr, np.concatenate(rows).astype(np.int32)
 
-    def _sizes(self, rng: np.random.Generator) -> Int64Array:
+    def _draw_sizes(self, rng: np.random.Generator) -> Int64Array:
         spread = 0.5
         mean = np.log(self.interactions_per_user) - spread**2 / 2
         return np.clip(rng.lognormal(mean, spread, self.n_users).round(), 1, self.n_items // 2).astype(np.int64)
 
-    def _popularity(self, item_subtopic: Int32Array, rng: np.random.Generator) -> Float32Array:
+    def _draw_popularity(self, item_subtopic: Int32Array, rng: np.random.Generator) -> Float32Array:
         """Return each item's share of its subtopic, (n_items,): Zipf's law over its items in random order."""
         starts = np.searchsorted(item_subtopic, np.arange(self.n_subtopics + 1))
         shares = np.empty(self.n_items)
@@ -152,7 +159,7 @@ class SyntheticData:
             shares[start:end] = weights / weights.sum()
         return shares.astype(np.float32)
 
-    def _tastes(self, user_topic: Int32Array, user_subtopics: Int32Array) -> Float32Array:
+    def _compute_tastes(self, user_topic: Int32Array, user_subtopics: Int32Array) -> Float32Array:
         """Return the share of each user's interactions that goes to each subtopic, (n_users, n_subtopics)."""
         tastes = np.full((len(user_topic), self.n_subtopics), self.noise / self.n_subtopics, dtype=np.float32)
         coarse, fine = (1 - self.noise) * (1 - self.fine_share), (1 - self.noise) * self.fine_share
@@ -162,16 +169,16 @@ class SyntheticData:
         tastes[rows, user_subtopics] += np.float32(fine / self.n_favourites)
         return tastes
 
-    def _item_ids(self, item_subtopic: Int32Array) -> Texts:
+    def _build_item_ids(self, item_subtopic: Int32Array) -> Texts:
         within = item_subtopic % self.n_subtopics_per_topic
-        topics = _numbered("topic", self.n_topics)[item_subtopic // self.n_subtopics_per_topic]
-        subtopics = _numbered("/sub", self.n_subtopics_per_topic)[within]
+        topics = _number_names("topic", self.n_topics)[item_subtopic // self.n_subtopics_per_topic]
+        subtopics = _number_names("/sub", self.n_subtopics_per_topic)[within]
         places = np.arange(self.n_items) - np.searchsorted(item_subtopic, item_subtopic)
-        ids: Texts = topics + subtopics + _numbered("/item", int(places.max()) + 1)[places]
+        ids: Texts = topics + subtopics + _number_names("/item", int(places.max()) + 1)[places]
         return ids
 
 
-def _first_arrivals(
+def _draw_first_arrivals(
     rates: Float32Array,  # (n_users, n_items)
     sizes: Int64Array,  # (n_users,)
     rng: np.random.Generator,
@@ -187,7 +194,7 @@ def _first_arrivals(
     return [np.sort(row[:size]) for row, size in zip(first, np.minimum(sizes, arrived), strict=True)]
 
 
-def _numbered(prefix: str, n: int) -> Texts:
+def _number_names(prefix: str, n: int) -> Texts:
     """Return prefix1 to prefixn with as many zeros as keep them in order."""
     digits = len(str(n))
     return np.array([f"{prefix}{number:0{digits}}" for number in range(1, n + 1)], dtype=StringDType())

@@ -34,7 +34,7 @@ def generate_interactions(
     _check(n_users, n_items, n_interactions, seed)
     n_threads = resolve_threads(threads)
     rng = np.random.default_rng(seed)
-    sizes = _sizes(n_users, n_items, n_interactions, rng)
+    sizes = _draw_sizes(n_users, n_items, n_interactions, rng)
     indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
     indices = np.empty(n_interactions, dtype=np.int32)
     by_popularity = rng.permutation(n_items).astype(np.int32)
@@ -53,18 +53,19 @@ def generate_interactions(
 def _check(n_users: int, n_items: int, n_interactions: int, seed: int) -> None:
     for name, number in (("n_users", n_users), ("n_items", n_items)):
         if not 1 <= number <= LARGEST_SIZE:
-            raise OptionError(f"{name} {number} is out of range; give 1 to 2^31 - 1")
+            raise OptionError(f"{name} must be from 1 to 2^31 - 1, got {number}", option=name)
     most = n_users * max(n_items // 2, 1)
     if not n_users <= n_interactions <= most:
         raise OptionError(
-            f"n_interactions {n_interactions} does not fit {n_users} users and {n_items} items; "
-            f"give {n_users} to {most}"
+            f"n_interactions must be from {n_users} to {most} for {n_users} users and {n_items} items, got "
+            f"{n_interactions}",
+            option="n_interactions",
         )
     if not 0 <= seed < 2**63:
-        raise OptionError(f"seed {seed} is out of range; give a whole number from 0 to 2^63 - 1")
+        raise OptionError(f"seed must be from 0 to 2^63 - 1, got {seed}", option="seed")
 
 
-def _sizes(n_users: int, n_items: int, n_interactions: int, rng: np.random.Generator) -> Int64Array:
+def _draw_sizes(n_users: int, n_items: int, n_interactions: int, rng: np.random.Generator) -> Int64Array:
     """Return how many interactions each user has: log-normal, from 1 to half the items, summing to the number given."""
     largest = max(n_items // 2, 1)
     weights = np.cumsum(rng.lognormal(0.0, _SPREAD, n_users))

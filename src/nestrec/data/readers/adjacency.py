@@ -25,6 +25,10 @@ class AdjacencyReader(FileReader):
 
     format = "adjacency"
 
+    def __init__(self, source: ByteSource, _options: ReadOptions) -> None:
+        """Take a source; no option applies to its rows."""
+        super().__init__(source)
+
     def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield one row for each item that stands in a line."""
         blocks, line = Blocks(self._source), 1
@@ -69,8 +73,3 @@ def _checked(tokens: TextIds, heads: Int64Array, lines: Int64Array, rejections: 
         rejections.reject(NOT_UTF8, len(bad), first)
         users, items, bare, lines = users[fine], items[fine], bare[bare.are_utf8()], lines[fine]
     return Batch(users, items, n_read=n_read, bare_users=bare, lines=lines)
-
-
-def open_adjacency(source: ByteSource, _options: ReadOptions) -> AdjacencyReader:
-    """Return the reader of adjacency text."""
-    return AdjacencyReader(source)

@@ -74,13 +74,14 @@ class _Rows:
 class DelimitedReader(FileReader):
     """Rows of fields between delimiters, the first one a header by default."""
 
+    format = "csv"
     keeps_rows = False  # set before the first batch: batches hold the bytes of each row too
 
-    def __init__(self, source: ByteSource, options: ReadOptions, format_name: str) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         super().__init__(source)
-        self.format, self._options = format_name, options
+        self._options = options
         self._blocks = Blocks(source)
-        first = read_first_row(self._blocks, options, format_name, self._name)
+        first = read_first_row(self._blocks, options, self.format, self._name)
         self._first, self.notes = first, first.notes
         names = first.names(self._name)
         places = find_columns(names, options, self._name, named=first.named, is_text=True)
@@ -186,19 +187,16 @@ class DelimitedReader(FileReader):
         _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], rejections)
 
 
-def open_csv(source: ByteSource, options: ReadOptions) -> DelimitedReader:
-    """Return the reader of CSV."""
-    return DelimitedReader(source, options, "csv")
+class TsvReader(DelimitedReader):
+    """Tab-separated text."""
+
+    format = "tsv"
 
 
-def open_tsv(source: ByteSource, options: ReadOptions) -> DelimitedReader:
-    """Return the reader of tab-separated text."""
-    return DelimitedReader(source, options, "tsv")
+class RecBoleReader(DelimitedReader):
+    """RecBole's tab-separated text, whose header names types (`user_id:token`)."""
 
-
-def open_recbole(source: ByteSource, options: ReadOptions) -> DelimitedReader:
-    """Return the reader of RecBole's tab-separated text."""
-    return DelimitedReader(source, options, "recbole")
+    format = "recbole"
 
 
 def _drop(rows: _Rows, fine: BoolArray, role: int, reason: Reason, rejections: RejectionLog) -> None:

@@ -153,11 +153,6 @@ class JsonLinesReader(FileReader):
         return values, fine
 
 
-def open_json_lines(source: ByteSource, options: ReadOptions) -> JsonLinesReader:
-    """Return the reader of JSON lines or of an array of objects."""
-    return JsonLinesReader(source, options)
-
-
 def _values_of(entries: list[Object], key: str) -> list[Any]:
     """Return the value that each object has for a key, None where it has none."""
     try:
