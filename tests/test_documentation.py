@@ -228,6 +228,14 @@ def test_the_design_map_has_every_package_and_module() -> None:
     assert [name for name in names if name not in page] == []
 
 
+def test_the_design_map_names_modules_that_exist() -> None:
+    page = text_of(ROOT / "docs" / "design.md") + text_of(ROOT / "docs" / "explanation" / "memory-safety.md")
+    package = ROOT / "src" / "nestrec"
+    parents = (ROOT, package.parent, package, package / "kernels", package / "training" / "autograd")
+    named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?)`", page)
+    assert [name for name in named if not any((parent / name).exists() for parent in parents)] == []
+
+
 def test_the_glossary_has_a_line_a_term() -> None:
     rows = [line for line in text_of(ROOT / "docs" / "glossary.md").splitlines() if line.startswith("| ")]
     assert all(line.count("|") == 3 for line in rows)
