@@ -1,4 +1,4 @@
-"""A plan reaches its recall on users, is kept with the model, and is what `recommend` goes by."""
+"""A search config reaches its recall on users, is saved with the model, and is used by `recommend`."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ def model() -> nestrec.NestedEmbeddings:
 
 
 @pytest.fixture(scope="module")
-def planning(model: nestrec.NestedEmbeddings) -> AutotuneResult:
+def result(model: nestrec.NestedEmbeddings) -> AutotuneResult:
     return plan(model, recall=0.95, k=K, n_users=60, threads=1)
 
 
 def by_shortlist(model: nestrec.NestedEmbeddings, shortlist: int) -> nestrec.NestedEmbeddings:
-    """Return the model with a plan that was chosen by hand."""
+    """Return the model with a search config chosen by hand."""
     options = CoarseIndexOptions(4, Storage.INT8)
     index = options.build(model.user_embeddings, model.item_embeddings, SIZE)
     return model.with_search_config(SearchConfig(SIZE, options, shortlist, k=K), index)
 
 
-def test_the_chosen_plan_is_about_as_fast_as_any_that_reaches_the_recall(planning: AutotuneResult) -> None:
-    reaching = [tried for tried in planning.trials if tried.measurements and tried.measurements.recall >= 0.95]
-    chosen = next(tried for tried in reaching if tried.name == planning.best.name)
+def test_the_best_config_is_about_as_fast_as_any_that_reaches_the_recall(result: AutotuneResult) -> None:
+    reaching = [tried for tried in result.trials if tried.measurements and tried.measurements.recall >= 0.95]
+    chosen = next(tried for tried in reaching if tried.name == result.best.name)
     fastest = min(tried.measurements.p50_ms for tried in reaching if tried.measurements)
     assert chosen.measurements is not None
     assert chosen.measurements.p50_ms <= max(1.25 * fastest, fastest + 0.1)
 
 
-def test_of_plans_as_fast_a_proven_one_is_taken_then_the_smaller() -> None:
-    quick, proven = measured(SearchConfig(8, shortlist=9), 1.0, 8.0), measured(SearchConfig(8), 1.2, 32.0)
+def test_of_configs_as_fast_an_exact_one_is_taken_then_the_smaller() -> None:
+    quick, exact = measured(SearchConfig(8, shortlist=9), 1.0, 8.0), measured(SearchConfig(8), 1.2, 32.0)
     large, slow = measured(SearchConfig(8), 1.2, 64.0), measured(SearchConfig(8), 1.3, 1.0)
-    assert _choose_cheapest([quick, large, proven, slow]) == proven
+    assert _choose_cheapest([quick, large, exact, slow]) == exact
     assert _choose_cheapest([quick, slow]) == quick
 
 
@@ -67,19 +67,19 @@ def measured(plan: SearchConfig, p50_ms: float, size: float) -> SearchConfig:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_in_a_small_catalogue_the_noise_of_a_run_does_not_choose(seed: int) -> None:
-    """With 2,000 items all plans take about a tenth of a millisecond, and the chosen one was another in each run."""
+def test_in_a_small_catalogue_timing_noise_does_not_choose(seed: int) -> None:
+    """With 2,000 items all configs take about a tenth of a millisecond, and the best was another in each run."""
     rng = np.random.default_rng(seed)
     options = [CoarseIndexOptions(width, storage) for width in (8, SIZE) for storage in (Storage.INT8, Storage.BF16)]
-    scanned = [SearchConfig(SIZE, one, shortlist) for one in options for shortlist in (0, 20, 40)]
-    plans = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in scanned]
+    searches = [SearchConfig(SIZE, one, shortlist) for one in options for shortlist in (0, 20, 40)]
+    plans = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in searches]
     scan = measured(SearchConfig(SIZE), rng.uniform(0.08, 0.16), 64.0)
     assert _choose_cheapest([*plans, scan]) == scan
-    again = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in scanned]
+    again = [measured(one, rng.uniform(0.08, 0.16), one.width) for one in searches]
     assert _choose_cheapest(plans).name == _choose_cheapest(again).name
 
 
-def test_of_plans_as_fast_the_one_of_fewest_stages_is_taken() -> None:
+def test_of_configs_as_fast_the_one_of_fewest_stages_is_taken() -> None:
     bare = measured(SearchConfig(64, CoarseIndexOptions(8), 400), 2.2, 16.0)
     staged = measured(SearchConfig(64, CoarseIndexOptions(8), 400, (Stage(32, 100),)), 2.0, 8.0)
     rowed = measured(SearchConfig(64, CoarseIndexOptions(8, refinement_width=64), 400, (Stage(64, 150),)), 2.1, 8.0)
@@ -87,22 +87,22 @@ def test_of_plans_as_fast_the_one_of_fewest_stages_is_taken() -> None:
     assert _choose_cheapest([measured(bare, 2.6, 16.0), staged]) == staged
 
 
-def test_what_is_measured_is_what_a_full_scan_says(model: nestrec.NestedEmbeddings, planning: AutotuneResult) -> None:
+def test_recall_is_measured_against_the_full_scan(model: nestrec.NestedEmbeddings, result: AutotuneResult) -> None:
     ids = model.users.ids[:100]
     expected = model.recommend(ids, k=K).ids
-    for tried in planning.trials:
+    for tried in result.trials:
         assert tried.measurements is not None
         if tried.exact:
             assert tried.measurements.recall == 1.0
-    found = planning.model.recommend(ids, k=K).ids
+    found = result.model.recommend(ids, k=K).ids
     share = np.mean([np.isin(one, other).mean() for one, other in zip(expected, found, strict=True)])
     assert share >= 0.9
 
 
-def test_longer_shortlists_find_more(planning: AutotuneResult) -> None:
+def test_longer_shortlists_find_more(result: AutotuneResult) -> None:
     own = [
         tried
-        for tried in planning.trials
+        for tried in result.trials
         if tried.index == CoarseIndexOptions(4) and tried.shortlist and not tried.stages
     ]
     recalls = [tried.measurements.recall for tried in own if tried.measurements]
@@ -111,28 +111,28 @@ def test_longer_shortlists_find_more(planning: AutotuneResult) -> None:
     assert recalls[0] < recalls[-1]
 
 
-def test_the_frontier_rises(planning: AutotuneResult) -> None:
+def test_the_frontier_rises(result: AutotuneResult) -> None:
     figures = [
-        (tried.measurements.p50_ms, tried.measurements.recall) for tried in planning.frontier if tried.measurements
+        (tried.measurements.p50_ms, tried.measurements.recall) for tried in result.frontier if tried.measurements
     ]
     assert figures == sorted(figures)
     assert len({recall for _, recall in figures}) == len(figures)
     assert figures[-1][1] == 1.0
 
 
-def test_recall_of_one_takes_a_proven_plan(model: nestrec.NestedEmbeddings) -> None:
+def test_recall_of_one_takes_an_exact_config(model: nestrec.NestedEmbeddings) -> None:
     chosen = plan(model, recall=1.0, k=K, n_users=20, threads=1).best
     assert chosen.exact
 
 
-def test_it_hears_of_every_plan(model: nestrec.NestedEmbeddings) -> None:
-    heard: list[tuple[SearchConfig, int, int]] = []
-    found = plan(model.at(4), k=K, n_users=5, callback=lambda *told: heard.append(told))
-    assert [told[0] for told in heard] == list(found.trials)
-    assert heard[-1][1] == heard[-1][2]
+def test_the_callback_gets_every_trial(model: nestrec.NestedEmbeddings) -> None:
+    trials: list[tuple[SearchConfig, int, int]] = []
+    found = plan(model.at(4), k=K, n_users=5, callback=lambda *told: trials.append(told))
+    assert [told[0] for told in trials] == list(found.trials)
+    assert trials[-1][1] == trials[-1][2]
 
 
-def test_recommend_goes_by_the_plan_and_exact_does_not(model: nestrec.NestedEmbeddings) -> None:
+def test_recommend_uses_the_config_unless_exact(model: nestrec.NestedEmbeddings) -> None:
     """A shortlist of k items at width 4 misses some; that shows that it is used."""
     planned, ids = by_shortlist(model, K), model.users.ids[:50]
     expected = model.recommend(ids, k=K)
@@ -143,7 +143,7 @@ def test_recommend_goes_by_the_plan_and_exact_does_not(model: nestrec.NestedEmbe
         np.testing.assert_array_equal(exact.scores, expected.scores)
 
 
-def test_a_plan_holds_for_its_width_and_its_k(model: nestrec.NestedEmbeddings) -> None:
+def test_a_config_applies_to_its_width_and_its_k(model: nestrec.NestedEmbeddings) -> None:
     planned = by_shortlist(model, K)
     assert isinstance(planned.retriever(8), FullScan)
     assert isinstance(planned.retriever(k=K + 1), FullScan)
@@ -154,7 +154,7 @@ def test_a_plan_holds_for_its_width_and_its_k(model: nestrec.NestedEmbeddings) -
     assert planned.with_search_config(None, None).search_config is None
 
 
-def test_seen_and_denied_items_stay_out_of_a_planned_answer(model: nestrec.NestedEmbeddings) -> None:
+def test_seen_and_denied_items_are_masked_in_a_funnel(model: nestrec.NestedEmbeddings) -> None:
     planned, ids = by_shortlist(model, 1_000), model.users.ids[:40]
     first = planned.recommend(ids, k=K)
     assert 7 not in first.ids
@@ -165,7 +165,7 @@ def test_seen_and_denied_items_stay_out_of_a_planned_answer(model: nestrec.Neste
     assert np.isin(only.ids, denied).all()
 
 
-def test_a_plan_and_its_screen_are_saved_and_mapped(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
+def test_a_config_and_its_index_are_saved_and_mapped(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
     planned, ids = by_shortlist(model, 30), model.users.ids[:30]
     planned.save(tmp_path / "m")
     again = nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True)
@@ -177,9 +177,7 @@ def test_a_plan_and_its_screen_are_saved_and_mapped(model: nestrec.NestedEmbeddi
     assert not (tmp_path / "m" / "coarse_index.safetensors").exists()
 
 
-def test_a_plan_of_before_its_rate_was_compared_and_rows_were_known_is_loaded(
-    model: nestrec.NestedEmbeddings, tmp_path: Path
-) -> None:
+def test_a_config_without_optional_fields_is_loaded(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
     planned = by_shortlist(model, 30)
     assert planned.search_config is not None
     own = planned.search_config.with_measurements(
@@ -200,7 +198,7 @@ def test_a_plan_of_before_its_rate_was_compared_and_rows_were_known_is_loaded(
     assert isinstance(again.retriever(k=K, n_queries=100), Funnel)
 
 
-def test_a_damaged_plan_is_refused(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
+def test_a_damaged_config_is_refused(model: nestrec.NestedEmbeddings, tmp_path: Path) -> None:
     by_shortlist(model, 30).save(tmp_path / "m")
     plan = json.loads((tmp_path / "m" / "manifest.json").read_text())["search_config"]
     rewrite_manifest(tmp_path / "m", search_config={**plan, "width": "16"})
@@ -212,7 +210,7 @@ def test_a_damaged_plan_is_refused(model: nestrec.NestedEmbeddings, tmp_path: Pa
 
 
 @pytest.mark.parametrize("cut", [None, 100])
-def test_a_model_whose_screen_is_lost_can_be_planned_again(
+def test_a_model_whose_index_is_lost_can_be_tuned_again(
     model: nestrec.NestedEmbeddings, tmp_path: Path, cut: int | None
 ) -> None:
     """A file that is made from the others in seconds was a reason to train again: the model could not be opened."""
@@ -230,7 +228,7 @@ def test_a_model_whose_screen_is_lost_can_be_planned_again(
     assert nestrec.NestedEmbeddings.load(tmp_path / "m", verify=True).search_config is not None
 
 
-def test_a_plan_needs_its_own_screen(model: nestrec.NestedEmbeddings) -> None:
+def test_a_config_needs_its_own_index(model: nestrec.NestedEmbeddings) -> None:
     other = CoarseIndexOptions(8).build(model.user_embeddings, model.item_embeddings, SIZE)
     wanted = SearchConfig(SIZE, CoarseIndexOptions(4), k=K)
     for index in (None, other):
@@ -238,7 +236,7 @@ def test_a_plan_needs_its_own_screen(model: nestrec.NestedEmbeddings) -> None:
             wanted.retriever(model.item_embeddings, index)
 
 
-def test_large_catalogues_are_tried_with_rows_and_such_a_plan_is_kept(
+def test_large_catalogues_are_tried_with_refinement_codes(
     model: nestrec.NestedEmbeddings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("nestrec.autotune.autotune._REFINED_FROM", 4_000)
@@ -257,7 +255,7 @@ def test_large_catalogues_are_tried_with_rows_and_such_a_plan_is_kept(
     np.testing.assert_array_equal(again.recommend(ids, k=K, exact=True).ids, model.recommend(ids, k=K).ids)
 
 
-def test_names_tell_the_sequence() -> None:
+def test_names_describe_the_stages() -> None:
     assert SearchConfig(64).name == "full scan, 64"
     assert SearchConfig(64, CoarseIndexOptions(64)).name == "int8 64, certified, 64"
     assert SearchConfig(64, CoarseIndexOptions(8, Storage.BF16, rotate=True), 400, (Stage(32, 120),)).name == (
@@ -270,7 +268,7 @@ def test_names_tell_the_sequence() -> None:
     assert SearchConfig(64, CoarseIndexOptions(64, n_clusters=9)).name == "int8 64, 9 clusters, certified, 64"
 
 
-def test_recall_divides_by_what_there_is() -> None:
+def test_recall_divides_by_the_items_there_are() -> None:
     best = np.array([[1, 2, -1], [3, 4, 5], [-1, -1, -1]], dtype=np.int32)
     found = np.array([[2, 9, 1], [3, -1, -1], [-1, -1, -1]], dtype=np.int32)
     assert recall(found, best) == pytest.approx((1 + 1 / 3) / 2)
@@ -283,13 +281,13 @@ def test_a_sample_has_users_once_with_their_exclusions(model: nestrec.NestedEmbe
     assert not (chosen_with.best == 7).any()
 
 
-def test_a_single_user_chooses_and_checks() -> None:
+def test_a_single_user_is_both_halves() -> None:
     one = nestrec.NestedEmbeddings.from_arrays([[1.0, 2.0]], np.eye(40, 2, dtype=np.float32), (1, 2))
     assert plan(one, k=2, n_users=2, threads=1).best.measurements is not None
 
 
-def test_the_recall_told_is_of_users_that_took_no_part_in_the_choice(model: nestrec.NestedEmbeddings) -> None:
-    """It was that of the users the plan was chosen with, which flatters: the least that reaches the target is taken."""
+def test_the_reported_recall_is_of_users_that_took_no_part_in_the_choice(model: nestrec.NestedEmbeddings) -> None:
+    """It was that of the users it was chosen with, which is biased: the least that reaches the target is taken."""
     found = plan(model, recall=0.97, k=K, n_users=60, threads=1)
     _, others = Sample.draw_halves(model, SIZE, 60, K, seed=0, threads=None)
     again = others.measure(found.best, model.item_embeddings, found.model.coarse_index)
@@ -298,10 +296,10 @@ def test_the_recall_told_is_of_users_that_took_no_part_in_the_choice(model: nest
     assert found.best.measurements.recall == again.measurements.recall >= 0.97
 
 
-def test_a_plan_that_misses_the_target_for_other_users_is_given_up_for_a_safer_one(
+def test_a_config_that_misses_the_target_for_other_users_is_dropped_for_a_safer_one(
     model: nestrec.NestedEmbeddings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All shortlists find less for the other half: what is left is a plan that misses nothing."""
+    """All shortlists find less for the other half: what is left is exact."""
     real, asked = Sample.measure, list[SearchConfig]()
 
     def worse_for_others(sample: Sample, tried: SearchConfig, *rest: Any) -> SearchConfig:
@@ -319,8 +317,8 @@ def test_a_plan_that_misses_the_target_for_other_users_is_given_up_for_a_safer_o
     assert found.best.exact
 
 
-def test_many_users_are_answered_by_the_full_scan_where_that_is_faster(model: nestrec.NestedEmbeddings) -> None:
-    """A plan is chosen by the time of one question; in small catalogues it answered many at once slower than a scan."""
+def test_batches_use_the_full_scan_where_that_is_faster(model: nestrec.NestedEmbeddings) -> None:
+    """A config is chosen by the latency of one query; in small catalogues it was slower than a full scan in batches."""
     planned = by_shortlist(model, 30)
     assert planned.search_config is not None
     slow = Measurements(0.9, 0.1, 0.2, 1_000.0, 4.0, 0.9, 1, full_scan_users_per_second=2_000.0)
@@ -331,12 +329,12 @@ def test_many_users_are_answered_by_the_full_scan_where_that_is_faster(model: ne
     assert planned.search_config.with_measurements(K, slow).slower_in_batches
 
 
-def test_both_rates_are_kept_with_a_plan_that_is_no_scan(planning: AutotuneResult) -> None:
-    assert planning.model.search_config == planning.best
-    measured = planning.best.measurements
+def test_both_throughputs_are_kept_with_a_config_that_is_not_the_scan(result: AutotuneResult) -> None:
+    assert result.model.search_config == result.best
+    measured = result.best.measurements
     assert measured is not None
     assert measured.users_per_second > 0
-    assert (measured.full_scan_users_per_second > 0) == (planning.best.index is not None)
+    assert (measured.full_scan_users_per_second > 0) == (result.best.index is not None)
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ def short(own: Path) -> Path:
     """Return a model whose plan is a shortlist of 3 items at width 2: too short to find all."""
     loaded = NestedEmbeddings.load(own)
     options = CoarseIndexOptions(2)
-    screen = options.build(loaded.user_embeddings, loaded.item_embeddings, 8)
+    index = options.build(loaded.user_embeddings, loaded.item_embeddings, 8)
     found = SearchConfig(8, options, 3).with_measurements(3, Measurements(0.5, 1.0, 2.0, 3.0, 4.0, 0.9, 1))
-    loaded.with_search_config(found, screen).save(own, overwrite=True)
+    loaded.with_search_config(found, index).save(own, overwrite=True)
     return own
 
 

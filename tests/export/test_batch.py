@@ -79,7 +79,7 @@ def test_without_resume_it_begins_anew(model: NestedEmbeddings, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "request",
+    "other",
     [BatchRequest(5), BatchRequest(4, width=2), BatchRequest(4, deny=[3]), BatchRequest(4, exclude_seen=False)],
 )
 def test_parts_of_another_request_are_not_resumed(model: NestedEmbeddings, tmp_path: Path, other: BatchRequest) -> None:

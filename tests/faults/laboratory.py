@@ -163,7 +163,7 @@ def digests(folder: Path) -> dict[str, str]:
 def names(paths: Iterable[str]) -> set[str]:
     """Return paths without the parts of them that are drawn at random, as in `embeddings-0123456789ab.safetensors`.
 
-    A plan's screen is left out: whether there is one depends on measured times.
+    A coarse index is left out: whether there is one depends on measured times.
     """
     plain = (re.sub(r"[0-9a-f]{12}", "…", re.sub(r"-[0-9a-f]{12}\b", "", path)) for path in paths)
     return {path for path in plain if not path.endswith("coarse_index.safetensors")}

@@ -1,4 +1,4 @@
-"""A small planned model whose files are damaged, what it answers, and what became of a damaged copy."""
+"""A small model with a search config whose files are damaged, and the outcomes of damaged copies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Hang(BaseException):
 
 
 def build_planned(n_users: int = 5, n_items: int = 70) -> NestedEmbeddings:
-    """Return a model with text ids, a screen with clusters, axes and item rows, and a plan that walks it."""
+    """Return a model with text ids, a search config and a rotated coarse index with clusters and refinement codes."""
     rng = np.random.default_rng(0)
     users, items = Vocabulary.from_ids([f"u{n}" for n in range(n_users)]), Vocabulary.from_ids(list(range(n_items)))
     user_rows = rng.normal(size=(n_users, 4)).astype(np.float32)
@@ -45,13 +45,13 @@ def build_planned(n_users: int = 5, n_items: int = 70) -> NestedEmbeddings:
 def describe_state(model: NestedEmbeddings) -> list[Any]:
     """Return all that a model serves, as values that can be compared bit for bit."""
     arrays: list[Any] = [model.user_embeddings, model.item_embeddings, model.seen.indptr, model.seen.indices]
-    screen = {} if model.coarse_index is None else model.coarse_index.arrays()
-    bits: list[Any] = [(array.dtype.str, array.shape, array.tobytes()) for array in (*arrays, *screen.values())]
-    return [*bits, list(screen), model.widths, model.users.ids.tolist(), model.items.ids.tolist(), dict(model.manifest)]
+    index = {} if model.coarse_index is None else model.coarse_index.arrays()
+    bits: list[Any] = [(array.dtype.str, array.shape, array.tobytes()) for array in (*arrays, *index.values())]
+    return [*bits, list(index), model.widths, model.users.ids.tolist(), model.items.ids.tolist(), dict(model.manifest)]
 
 
 def ask(model: NestedEmbeddings) -> None:
-    """Ask for everything that walks the files' arrays."""
+    """Search in every way that reads the files' arrays."""
     users = model.users.ids[:3]
     model.recommend(users, k=5, threads=1)
     model.recommend(users, k=5, exact=True, threads=1)

@@ -6,7 +6,7 @@ from tests.faults import flips, fuzz_models
 
 
 def test_every_flip_and_truncation_is_found() -> None:
-    """Changed manifests were served, and a changed screen hung without verification."""
+    """Changed manifests were served, and a changed coarse index hung without verification."""
     found = flips.run(limit=600)
     assert found["refused"] >= 600
     assert sum(found[name] for name in ("silent", "foreign", "hang", "unverified_foreign", "unverified_hang")) == 0, (

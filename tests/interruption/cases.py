@@ -77,7 +77,7 @@ def recommend_wide(n: int) -> Callable[[], object]:
     return lambda: [wide.recommend(np.arange(600), 10) for _ in range(9)]
 
 
-def search_screen(n: int) -> Callable[[], object]:
+def search_coarse_index(n: int) -> Callable[[], object]:
     rng = np.random.default_rng(2)
     items = rng.standard_normal((2 * n, 16), dtype=np.float32)
     exact = Exact(items, build_index(items, 16, 16))
@@ -105,7 +105,7 @@ CASES = {
     case.__name__: case
     for case in (
         train_one_user, train_wide_pairs, train_many_levels, rank_validation, evaluate_heavy_users, recommend_wide,
-        search_screen, generate, split_and_filter,
+        search_coarse_index, generate, split_and_filter,
     )
 }  # fmt: skip
 

@@ -72,7 +72,7 @@ def test_no_score_is_above_its_bound_and_the_bound_is_near(
 
 @pytest.mark.parametrize("rotated", [False, True])
 @pytest.mark.parametrize("width", [9, SIZE])
-def test_no_score_is_above_its_bound_by_a_row_and_that_is_nearer_than_a_shelf_s(width: int, rotated: bool) -> None:
+def test_no_score_is_above_its_refined_bound_which_is_closer(width: int, rotated: bool) -> None:
     vectors = falling_spectrum(30, 500, SIZE)
     rotation = (
         svd_rotation(falling_spectrum(200, 1, SIZE, seed=9).queries, vectors.items, invertible=True)
@@ -155,7 +155,7 @@ def test_a_prefix_of_few_bytes_prunes_nearly_all_where_the_spectrum_falls() -> N
     assert work.pruned > 0.98
 
 
-def test_a_shelf_of_short_items_is_passed_over() -> None:
+def test_a_block_of_small_norms_is_skipped() -> None:
     vectors = falling_spectrum(16, 20_000, SIZE)
     vectors.items[200:] *= 0.01
     work = Exact(vectors.items, build_index(vectors.items, SIZE, SIZE)).search(vectors.queries, 10).work
@@ -175,7 +175,7 @@ def test_what_did_not_suffice_is_found_by_keeping_more() -> None:
     assert found.work.reranked > 5 * 9_000 * 0.5
 
 
-def test_a_share_of_the_shelves_bounds_what_is_scored() -> None:
+def test_a_share_of_the_blocks_bounds_what_is_scored() -> None:
     vectors = falling_spectrum(3, 6_400, SIZE)
     index = build_index(vectors.items, SIZE, 8, clusters=Clusters(20))
     work = Funnel(vectors.items, index, 200, share=0.1).search(vectors.queries, 10, threads=1).work

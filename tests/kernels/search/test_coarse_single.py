@@ -1,16 +1,14 @@
-"""The kernels of the coarse scan count in 64 bits, and keys made at once are those made one by one."""
+"""The scan of a single query counts in 64 bits."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from nestrec.kernels.search.coarse_candidates import raise_thresholds
 from nestrec.kernels.search.coarse_single import scan_single
 from nestrec.kernels.search.code_blocks import BLOCK, BoundTerms, CodeBlocks, ItemFilter
-from nestrec.kernels.search.selection import LOWEST_KEY, items_of, key_of, keys_of, scores_of
+from nestrec.kernels.search.selection import items_of, scores_of
 from nestrec.kernels.search.top_k_buffers import empty_buffers
 
 WIDTH = 1_024
@@ -41,26 +39,3 @@ def test_blocks_beyond_two_billion_codes_are_reached(tmp_path: Path) -> None:
     assert n_scored == BLOCK
     assert items_of(kept).tolist() == [items[-1], items[-2], items[-3]]
     assert scores_of(kept).tolist() == [63.0 * WIDTH, 62.0 * WIDTH, 61.0 * WIDTH]
-
-
-def test_keys_made_at_once_are_those_made_one_by_one() -> None:
-    scores = np.array([0.0, -0.0, 1.5, -2.25, 3e38, -3e38, 1e-40], dtype=np.float32)
-    items = np.array([0, 1, 5, 2**31 - 1, 7, 9, 3], dtype=np.int64)
-    one_by_one = [key_of(bits, np.int32(item)) for bits, item in zip(scores.view(np.int32), items, strict=True)]
-    keys = keys_of(scores, items)
-    assert keys.tolist() == one_by_one
-    assert items_of(keys).tolist() == items.tolist()
-
-
-@pytest.mark.parametrize("n_sampled", [4, 9])
-def test_buffers_begin_above_the_kth_best_of_a_sample(n_sampled: int) -> None:
-    sample, buffers = empty_buffers(1, 1, 5), empty_buffers(1, 1, 5)
-    scores = np.arange(n_sampled, dtype=np.float32)
-    sample.keys[0, :n_sampled] = keys_of(scores, np.arange(n_sampled))
-    sample.counts[0] = n_sampled
-    raise_thresholds(sample, 5, buffers)
-    if n_sampled < 5:
-        assert buffers.floors[0] == LOWEST_KEY
-    else:
-        assert 3.0 < buffers.thresholds[0] <= 4.0
-        assert LOWEST_KEY < buffers.floors[0] <= sample.keys[0, 4]
