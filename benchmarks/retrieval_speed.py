@@ -48,10 +48,10 @@ from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import scan_coarsely
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.full_scan import Retriever
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.request import Request, validate_request
+from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search_config import CoarseIndexOptions
 
 K = 100

@@ -33,10 +33,11 @@ from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import FEW_QUERIES
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.exclusions import Exclusions
-from nestrec.retrieval.full_scan import FullScan, Retriever
+from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.id_lookup import Ids, Unknown, look_up, look_up_allowed
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import check_result_size, checked_k
+from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search import Side, score_pairs, search_items, search_neighbours
 from nestrec.retrieval.search_config import SearchConfig
 from nestrec.widths import Widths

@@ -16,9 +16,10 @@ from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.exclusions import Exclusions
-from nestrec.retrieval.full_scan import FullScan, Retriever
+from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
+from nestrec.retrieval.retriever import Retriever
 from nestrec.svd_rotation import svd_rotation
 
 from .worlds import Vectors, check_integers, exclusions, falling_spectrum, full_sort, rows_of

@@ -13,7 +13,8 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exclusions import Exclusions
-from nestrec.retrieval.full_scan import FullScan, Retriever
+from nestrec.retrieval.full_scan import FullScan
+from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search_config import Measurements, SearchConfig
 
 _BYTES = 4  # of a float32

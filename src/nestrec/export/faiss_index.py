@@ -16,9 +16,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from nestrec.arrays import Float32Array, Int64Array
+from nestrec.arrays import Int64Array
 from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, get_stored_name, write_folder
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
@@ -27,11 +26,11 @@ from nestrec.export.exporter import Side
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
 from nestrec.kernels.search.rerank import rerank, write_ranking
 from nestrec.kernels.search.selection import keys_of
-from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import scan_all
 from nestrec.retrieval.ranking import Ranking, Work
-from nestrec.retrieval.request import Request, empty_keys, rank_keys, validate_request
+from nestrec.retrieval.request import Request, empty_keys, rank_keys
+from nestrec.retrieval.retriever import VectorRetriever
 
 _FORMAT = "nestrec-faiss"
 _DESCRIPTION, _INDEX, _IDS = "index.json", "index.faiss", "items.json"
@@ -40,7 +39,7 @@ _ATTEMPTS = 20  # an index that is replaced while it is read is read again
 
 
 @dataclass(frozen=True, eq=False)
-class FaissIndex:
+class FaissIndex(VectorRetriever):
     """Finds the best items among the candidates of a FAISS index of a prefix.
 
     >>> import nestrec
@@ -52,7 +51,6 @@ class FaissIndex:
     [[1]]
     """
 
-    vectors: Float32Array  # (n_items, full width)
     kind: FaissKind
     width: int  # of the index
     shortlist: int  # candidates; k, if that is more
@@ -73,39 +71,27 @@ class FaissIndex:
         return cls(model.item_embeddings, kind, prefixes.shape[1], shortlist, kind.build(prefixes), model.items)
 
     @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return len(self.vectors)
-
-    @property
     def nbytes(self) -> int:
         """Bytes of the index."""
         return len(faiss_library().serialize_index(self.index))
 
-    def search(
-        self,
-        queries: npt.ArrayLike,
-        k: int,
-        exclude: Exclusions | None = None,
-        *,
-        allow: npt.ArrayLike | None = None,
-        deny: npt.ArrayLike | None = None,
-        threads: int | None = None,
-    ) -> Ranking:
-        """See `nestrec.retrieval.full_scan.Retriever`; items that FAISS did not propose are missing."""
-        full_width = self.vectors.shape[1]
-        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=full_width)
+    @property
+    def full_width(self) -> int:
+        """Width of the returned scores."""
+        return int(self.vectors.shape[1])
+
+    def _search(self, request: Request, threads: int) -> Ranking:
         shown = min(request.k, self.n_items)
         best = empty_keys(len(request), shown)
         if not len(request):
             return rank_keys(best, request.k, Work(0, 0, 0))
-        keys, counts = _to_keys(self._propose(request, shown, resolve_threads(threads)))
-        reranked = rerank(keys, counts, request.queries, self.vectors, 0, full_width, shown)
+        keys, counts = _to_keys(self._propose(request, shown, threads))
+        reranked = rerank(keys, counts, request.queries, self.vectors, 0, self.full_width, shown)
         write_ranking(keys, counts, best)
         ranking = rank_keys(best, request.k, Work(len(request) * self.n_items, 0, reranked))
         short = np.flatnonzero(counts < np.minimum(shown, _count_allowed(request, self.n_items)))
         if len(short):
-            rest = scan_all(request.select(short), self.vectors, full_width, threads)
+            rest = scan_all(request.select(short), self.vectors, self.full_width, threads)
             ranking.ids[short], ranking.scores[short] = rest
         return ranking
 

@@ -11,29 +11,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from nestrec.arrays import BoolArray, Float32Array, Int64Array
+from nestrec.arrays import BoolArray, Int64Array
 from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, rerank_certified
 from nestrec.parallel.slices import counted_slices
-from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import scan_coarsely
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import scan_all
 from nestrec.retrieval.ranking import Ranking, Work
-from nestrec.retrieval.request import Request, check_vectors, empty_keys, rank_keys, validate_request
+from nestrec.retrieval.request import Request, check_vectors, empty_keys, rank_keys
+from nestrec.retrieval.retriever import VectorRetriever
 
 _GROWTH = 8  # times as many candidates where they did not suffice
 _LARGE_PART = 8  # an eighth of the items
 
 
 @dataclass(frozen=True, eq=False)
-class Exact:
+class Exact(VectorRetriever):
     """Finds the best items of the full width by a coarse index, and certifies that none is missing."""
 
-    vectors: Float32Array  # (n_items, >= full width) float32: what the index was built from
     index: CoarseIndex
     n_candidates: int | None = None  # per query at first; None: 2 k + 64, eight times that with refinement codes
 
@@ -42,29 +39,14 @@ class Exact:
         check_vectors(self.vectors, self.index.n_items, self.index.full_width)
 
     @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return len(self.vectors)
-
-    @property
     def nbytes(self) -> int:
         """Bytes of the index."""
         return self.index.nbytes
 
-    def search(
-        self,
-        queries: npt.ArrayLike,
-        k: int,
-        exclude: Exclusions | None = None,
-        *,
-        allow: npt.ArrayLike | None = None,
-        deny: npt.ArrayLike | None = None,
-        threads: int | None = None,
-    ) -> Ranking:
-        """See `Retriever`."""
-        width = self.index.full_width
-        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
-        return self._search(request, resolve_threads(threads))
+    @property
+    def full_width(self) -> int:
+        """Width of the returned scores."""
+        return self.index.full_width
 
     def _search(self, request: Request, threads: int) -> Ranking:
         shown = min(request.k, self.n_items)
@@ -80,7 +62,7 @@ class Exact:
         reranked += len(open_rows) * self._n_allowed(request)
         ranking = rank_keys(best, request.k, Work(len(request) * self.n_items, scanned, reranked))
         if len(open_rows):
-            rest = scan_all(request.select(open_rows), self.vectors, self.index.full_width, threads)
+            rest = scan_all(request.select(open_rows), self.vectors, self.full_width, threads)
             ranking.ids[open_rows], ranking.scores[open_rows] = rest
         return ranking
 

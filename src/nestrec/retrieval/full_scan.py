@@ -1,52 +1,22 @@
-"""The interface of all retrievers, and the full scan, which scores every item."""
+"""Full scan: score every item in all dimensions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from nestrec.arrays import Float32Array
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.ranking import Ranking, Work
-from nestrec.retrieval.request import Request, check_vectors, validate_request
+from nestrec.retrieval.request import Request, check_vectors
+from nestrec.retrieval.retriever import VectorRetriever
 from nestrec.retrieval.top_k import top_k
 
 _NO_SCORE = np.float32(-np.inf)
 
 
-class Retriever(Protocol):
-    """Maximum inner product search: finds the k items of greatest inner product with each query."""
-
-    @property
-    def n_items(self) -> int:
-        """Number of items."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes it holds in addition to the vectors."""
-
-    def search(
-        self,
-        queries: npt.ArrayLike,  # (n_queries, >= width)
-        k: int,
-        exclude: Exclusions | None = None,  # items that must not be returned, by row of the queries
-        *,
-        allow: npt.ArrayLike | None = None,  # item indices that may be returned; None: all
-        deny: npt.ArrayLike | None = None,  # item indices that must not be returned
-        threads: int | None = None,  # None uses all processors
-    ) -> Ranking:
-        """Return the best k items of each query, best first, equal scores by item index.
-
-        Ids of the ranking are item indices, int32. Raises DataError for queries that are not finite, OptionError for
-        arguments that do not fit.
-        """
-
-
 @dataclass(frozen=True, eq=False)
-class FullScan:
+class FullScan(VectorRetriever):
     """Scores every item in all dimensions. Holds nothing; the baseline of every other retriever.
 
     >>> import numpy as np
@@ -55,7 +25,6 @@ class FullScan:
     ([[1, 2]], [[2.0, 1.0]])
     """
 
-    vectors: Float32Array  # (n_items, >= width) float32
     width: int
 
     def __post_init__(self) -> None:
@@ -63,31 +32,20 @@ class FullScan:
         check_vectors(self.vectors, len(self.vectors), self.width)
 
     @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return len(self.vectors)
+    def full_width(self) -> int:
+        """Width of the returned scores."""
+        return self.width
 
     @property
     def nbytes(self) -> int:
         """Bytes in addition to the vectors: none."""
         return 0
 
-    def search(
-        self,
-        queries: npt.ArrayLike,
-        k: int,
-        exclude: Exclusions | None = None,
-        *,
-        allow: npt.ArrayLike | None = None,
-        deny: npt.ArrayLike | None = None,
-        threads: int | None = None,
-    ) -> Ranking:
-        """See `Retriever`."""
-        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=self.width)
-        return scan_all(request, self.vectors, self.width, threads)
+    def _search(self, request: Request, threads: int) -> Ranking:
+        return scan_all(request, self.vectors, self.full_width, threads)
 
 
-def scan_all(request: Request, vectors: Float32Array, width: int, threads: int | None) -> Ranking:
+def scan_all(request: Request, vectors: Float32Array, width: int, threads: int) -> Ranking:
     """Answer by scoring every item that may be returned."""
     candidates = request.candidates
     n = len(vectors) if candidates is None else len(candidates)

@@ -12,20 +12,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy.typing as npt
-
 from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
 from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, cut_to_best, rerank, write_ranking
 from nestrec.parallel.slices import counted_slices
-from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import scan_coarsely
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.ranking import Ranking, Work
-from nestrec.retrieval.request import check_vectors, empty_keys, rank_keys, validate_request
+from nestrec.retrieval.request import Request, check_vectors, empty_keys, rank_keys
+from nestrec.retrieval.retriever import VectorRetriever
 
 
 class Stage(NamedTuple):
@@ -36,14 +33,13 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Funnel:
-    """Finds the best items among those that pass shortlists of given sizes.
+class Funnel(VectorRetriever):
+    """Finds the best items among those that pass shortlists of given sizes; others are missing.
 
     Raises OptionError for stage widths that do not ascend to less than the full one (refinement codes may have all of
     it), and for an empty shortlist.
     """
 
-    vectors: Float32Array  # (n_items, >= full width) float32: what the index was built from
     index: CoarseIndex
     shortlist: int  # items that pass the coarse scan; in a large catalogue, about so many
     stages: tuple[Stage, ...] = ()  # between the coarse scan and the full width
@@ -63,28 +59,16 @@ class Funnel:
             raise OptionError(f"share must be above 0 and at most 1, got {self.share}")
 
     @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return len(self.vectors)
-
-    @property
     def nbytes(self) -> int:
         """Bytes of the index."""
         return self.index.nbytes
 
-    def search(
-        self,
-        queries: npt.ArrayLike,
-        k: int,
-        exclude: Exclusions | None = None,
-        *,
-        allow: npt.ArrayLike | None = None,
-        deny: npt.ArrayLike | None = None,
-        threads: int | None = None,
-    ) -> Ranking:
-        """See `Retriever`; items that a shortlist left out are missing."""
-        width = self.index.full_width
-        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=width)
+    @property
+    def full_width(self) -> int:
+        """Width of the returned scores."""
+        return self.index.full_width
+
+    def _search(self, request: Request, threads: int) -> Ranking:
         shown = min(request.k, self.n_items)
         best, reranked = empty_keys(len(request), shown), list[int]()
         shortlist = min(self.n_items, max(self.shortlist, shown))
@@ -101,11 +85,11 @@ class Funnel:
                 else:
                     self._rerank(found, queries, begin, stage.width, kept)
                     begin = stage.width
-            reranked.append(self._rerank(found, queries, begin, width, shown))
+            reranked.append(self._rerank(found, queries, begin, self.full_width, shown))
             write_ranking(found.keys, found.counts, best[some])
 
         options = ScanOptions(shortlist, exact=False, at_least=shown, share=self.share)
-        scanned = scan_coarsely(self.index, request, options, narrow, resolve_threads(threads))
+        scanned = scan_coarsely(self.index, request, options, narrow, threads)
         return rank_keys(best, request.k, Work(len(request) * self.n_items, scanned, sum(reranked)))
 
     def _rerank(self, found: Candidates, queries: Float32Array, begin: int, end: int, kept: int) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 from nestrec.arrays import Float32Array, Int32Array
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.retrieval.exclusions import Exclusions, exclude_itself
-from nestrec.retrieval.full_scan import Retriever
 from nestrec.retrieval.id_lookup import LookedUp
 from nestrec.retrieval.ranking import Ranking
+from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.top_k import top_k
 
 _PAIRS_AT_ONCE = 65_536  # bounds the copies of their vectors

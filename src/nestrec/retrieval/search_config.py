@@ -16,9 +16,10 @@ from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.full_scan import FullScan, Retriever
+from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.quantization import Storage
+from nestrec.retrieval.retriever import Retriever
 from nestrec.svd_rotation import svd_rotation
 from nestrec.widths import LARGEST_EMBEDDING_SIZE
 
