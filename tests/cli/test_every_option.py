@@ -230,7 +230,7 @@ def test_every_option_of_every_command_is_tested() -> None:
             tested |= set(CHANGING)
         if name in {"split", "evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
-        if name not in {"similar", "info", "doctor", "datasets"}:
+        if name not in {"similar", "export", "info", "doctor", "datasets"}:
             tested.add("--quiet/-q")  # test_quiet_prints_results_alone
         assert options_of(command) == tested, name
 

@@ -35,7 +35,7 @@ def read_npz(path: Path) -> tuple[list[Any], np.ndarray[Any, Any]]:
 
 def read_parquet(path: Path) -> tuple[list[Any], np.ndarray[Any, Any]]:
     with duckdb.connect() as database:
-        rows = database.execute(f"SELECT id, vector FROM '{path}'").fetchall()
+        rows = database.execute(f"SELECT id, vector FROM read_parquet('{path}')").fetchall()
     return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float32)
 
 
