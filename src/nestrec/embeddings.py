@@ -36,7 +36,7 @@ from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.id_lookup import Ids, Unknown, look_up, look_up_allowed
 from nestrec.retrieval.ranking import Ranking
-from nestrec.retrieval.request import check_result_size, checked_k
+from nestrec.retrieval.request import check_k, check_result_size
 from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search import Side, score_pairs, search_items, search_neighbours
 from nestrec.retrieval.search_config import SearchConfig
@@ -198,7 +198,7 @@ class NestedEmbeddings:
             threads: None uses all processors.
 
         """
-        queries, k = look_up(self.users, user_ids, "user", unknown), checked_k(k)
+        queries, k = look_up(self.users, user_ids, "user", unknown), check_k(k)
         check_result_size(k, len(queries.rows), self.n_items)
         return search_items(
             self.retriever(width, k=k, exact=exact, n_queries=len(queries.rows)),
@@ -304,7 +304,7 @@ class NestedEmbeddings:
     def _search_neighbours(
         self, noun: str, side: Side, ids: Ids, k: int, width: int | None, unknown: Unknown, threads: int | None
     ) -> Ranking:
-        queries, k = look_up(side.vocabulary, ids, noun, unknown), checked_k(k)
+        queries, k = look_up(side.vocabulary, ids, noun, unknown), check_k(k)
         check_result_size(k, len(queries.rows), len(side.vectors))
         return search_neighbours(queries, side, self._width(width), k, threads)
 

@@ -21,7 +21,7 @@ from nestrec.errors import OptionError
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.funnel import Stage
 from nestrec.retrieval.quantization import Storage
-from nestrec.retrieval.request import checked_k
+from nestrec.retrieval.request import check_k
 from nestrec.retrieval.search_config import CoarseIndexOptions, SearchConfig
 
 _GROWTH = (1.25, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # shortlists, in k
@@ -107,7 +107,7 @@ def plan(
             option="n_users",
         )
     size = model.embedding_size if width is None else model.widths.values[model.widths.level_of(width)]
-    halves = Sample.draw_halves(model, size, n_users, checked_k(k), seed, threads)
+    halves = Sample.draw_halves(model, size, n_users, check_k(k), seed, threads)
     tuner = _Tuner(model, size, *halves, recall, callback)
     return tuner.run(tuple(_index_options(model, size, storages)))
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.export.parts import Parts, block_of, parts_folder
-from nestrec.retrieval.request import checked_k
+from nestrec.retrieval.request import check_k
 
 if TYPE_CHECKING:
     from nestrec.retrieval.ranking import Ranking
@@ -97,7 +97,7 @@ def _recommend(
     progress: Progress | None,
 ) -> BatchReport:
     started, searching = time.perf_counter(), 0.0
-    size = _users_per_part(model.n_users, max(1, rows_per_part // checked_k(request.k)))
+    size = _users_per_part(model.n_users, max(1, rows_per_part // check_k(request.k)))
     n_resumed = n_unanswered = 0
     skipped: npt.NDArray[Any] = np.zeros(0, dtype=np.int64)
     for number, first in enumerate(range(0, model.n_users, size)):

@@ -75,7 +75,7 @@ def validate_request(
         raise DataError(f"queries must be finite numbers, got NaN or infinity in query {bad}")
     if exclude is not None:
         exclude = _validate_exclusions(exclude, len(vectors), n_items)
-    return Request(vectors, checked_k(k), exclude, _combine_filters(allow, deny, n_items))
+    return Request(vectors, check_k(k), exclude, _combine_filters(allow, deny, n_items))
 
 
 def check_vectors(vectors: Float32Array, n_items: int, width: int) -> None:
@@ -113,7 +113,7 @@ def _shorten(value: object) -> str:
     return text if len(text) < 80 else f"{text[:77]}..."
 
 
-def checked_k(k: int) -> int:
+def check_k(k: int) -> int:
     """Return the number of items to return; raise OptionError unless it is a whole number from 1 on."""
     number = check_integer("k", k, 10)
     if number < 1:
