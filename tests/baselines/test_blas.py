@@ -37,7 +37,7 @@ def test_implicit_has_one_thread_a_product_and_so_warns_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "inner", "method"), [(ease, "_invert", ease.Ease()), (puresvd, "_decomposed", puresvd.PureSvd())]
+    ("module", "inner", "method"), [(ease, "_invert", ease.Ease()), (puresvd, "_decompose", puresvd.PureSvd())]
 )
 def test_the_run_says_how_many(module: Any, inner: str, method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     met = []

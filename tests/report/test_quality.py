@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nestrec.report.quality import Estimate, WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
+from nestrec.report.quality import Estimate, WidthQuality, find_narrowest, kept, quality_table, read_qualities
 from nestrec.report.training import validation_table
 
 ROWS = tuple(WidthQuality(width, {"ndcg@20": Estimate(v, v - 0.01, v + 0.01)}) for width, v in ((4, 0.1), (8, 0.19), (16, 0.2)))  # fmt: skip # noqa: E501
@@ -12,20 +12,20 @@ ROWS = tuple(WidthQuality(width, {"ndcg@20": Estimate(v, v - 0.01, v + 0.01)}) f
 
 def test_rows_come_from_the_evaluation_s_values() -> None:
     entries = [{"width": 4, "ndcg@20": 0.1, "novelty@20": None, "intervals": {"ndcg@20": [0.08, 0.13]}}]
-    (row,) = qualities({"widths": entries})
+    (row,) = read_qualities({"widths": entries})
     assert row.metrics == {"ndcg@20": Estimate(0.1, 0.08, 0.13)}
     assert str(row.metrics["ndcg@20"]) == "0.1000 ±0.0250"
 
 
 def test_without_intervals_a_mean_stands_alone() -> None:
-    (row,) = qualities({"widths": [{"width": 4, "ndcg@20": 0.1}]})
+    (row,) = read_qualities({"widths": [{"width": 4, "ndcg@20": 0.1}]})
     assert str(row.metrics["ndcg@20"]) == "0.1000"
 
 
 def test_the_share_is_of_the_widest() -> None:
     assert kept(ROWS[1], ROWS[-1], "ndcg@20") == pytest.approx(0.95)
-    assert narrowest_that_keeps(ROWS, 0.9, "ndcg@20") is ROWS[1]
-    assert narrowest_that_keeps(ROWS, 0.99, "ndcg@20") is ROWS[-1]
+    assert find_narrowest(ROWS, 0.9, "ndcg@20") is ROWS[1]
+    assert find_narrowest(ROWS, 0.99, "ndcg@20") is ROWS[-1]
 
 
 def test_a_full_width_that_hits_nothing_has_no_share_to_keep() -> None:

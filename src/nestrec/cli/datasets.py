@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestrec.cli.console import results, say, show
-from nestrec.report.sizes import readable_bytes
+from nestrec.report.sizes import format_bytes
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _list(folder: Path | None) -> None:
     from nestrec.data.datasets import PUBLIC_DATASETS, find_downloaded, get_default_folder
 
     rows = tuple(
-        (data.name, readable_bytes(data.n_bytes), data.title, "yes" if find_downloaded(data.name, folder) else "no")
+        (data.name, format_bytes(data.n_bytes), data.title, "yes" if find_downloaded(data.name, folder) else "no")
         for data in PUBLIC_DATASETS.values()
     )
     show(TextTable(("name", "download", "title", "downloaded"), rows, n_left=4))

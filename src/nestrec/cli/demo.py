@@ -17,7 +17,7 @@ from nestrec.cli.output_paths import check_model_path
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.shared_options import Overwrite
 from nestrec.data.read_report import format_count
-from nestrec.report.quality import WidthQuality, kept, narrowest_that_keeps, qualities, quality_table
+from nestrec.report.quality import WidthQuality, find_narrowest, kept, quality_table, read_qualities
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _evaluate(model: NestedEmbeddings, test: Interactions) -> tuple[tuple[WidthQ
     from nestrec.evaluation import evaluate
 
     figures = evaluate(model, test, cutoffs=(10, 20, 50)).as_dict()
-    return qualities(figures), figures
+    return read_qualities(figures), figures
 
 
 def _build_page(
@@ -136,7 +136,7 @@ _HOW = (
 def headline(rows: tuple[WidthQuality, ...]) -> str:
     """Return the main result in one sentence."""
     label, full = _LABELS[-1], rows[-1]
-    narrow = narrowest_that_keeps(rows, _WORTH_KEEPING, label)
+    narrow = find_narrowest(rows, _WORTH_KEEPING, label)
     if narrow is full:
         return f"No narrower width keeps {_WORTH_KEEPING:.0%} of the full width's {label}."
     share, memory = kept(narrow, full, label), narrow.width / full.width

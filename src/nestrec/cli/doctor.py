@@ -19,7 +19,7 @@ import typer
 
 from nestrec.cli.console import results
 from nestrec.extras import install_command
-from nestrec.report.sizes import readable_bytes
+from nestrec.report.sizes import format_bytes
 
 if TYPE_CHECKING:
     from nestrec.training.trainer import Trainer
@@ -160,5 +160,5 @@ def _folder(folder: Path) -> str:
     check_output_folder(folder)
     free = shutil.disk_usage(folder).free
     if free < _LEAST_FREE:
-        raise OSError(f"only {readable_bytes(free)} free in {folder}; make room")
-    return f"{folder} can be written to, {readable_bytes(free)} free"
+        raise OSError(f"only {format_bytes(free)} free in {folder}; make room")
+    return f"{folder} can be written to, {format_bytes(free)} free"

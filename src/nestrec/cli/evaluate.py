@@ -96,14 +96,14 @@ def _present(found: Evaluation, json_to: str | None, overwrite: bool) -> None:
         if (warning := found.warning()) is not None:
             warn(f"Warning: {warning}.")
         return
-    from nestrec.report.evaluation import evaluation_tables, unmatched_lines
+    from nestrec.report.evaluation import describe_unmatched, evaluation_tables
 
     if results().is_terminal:
         for table in evaluation_tables(found):
             show(table)
     else:
         _print_csv(found)
-    for line in unmatched_lines(found):
+    for line in describe_unmatched(found):
         say(line)
     if json_to is not None:
         write_json(Path(json_to), found.as_dict(), overwrite=overwrite)

@@ -11,7 +11,7 @@ import typer
 from nestrec.cli.console import results, show
 from nestrec.cli.shared_options import ModelFolder
 from nestrec.data.read_report import format_count
-from nestrec.report.sizes import bytes_per_million_items, readable_bytes
+from nestrec.report.sizes import bytes_per_million_items, format_bytes
 from nestrec.report.table import TextTable
 from nestrec.report.training import validation_table
 
@@ -81,7 +81,7 @@ def _sizes(model: NestedEmbeddings) -> TextTable:
 
 def _widths(model: NestedEmbeddings) -> TextTable:
     sizes = [(width, bytes_per_million_items(width), 4 * width * model.n_items) for width in model.widths]
-    rows = tuple((str(width), readable_bytes(million), readable_bytes(own)) for width, million, own in sizes)
+    rows = tuple((str(width), format_bytes(million), format_bytes(own)) for width, million, own in sizes)
     return TextTable(("width", "per million items", "this model's items"), rows)
 
 
@@ -172,7 +172,7 @@ def _integrity_line(blocks: dict[str, tuple[int, int]]) -> str:
 
 
 def _size(manifest: Any) -> str:
-    return readable_bytes(sum(entry["bytes"] for entry in manifest["files"].values()))
+    return format_bytes(sum(entry["bytes"] for entry in manifest["files"].values()))
 
 
 def _plain(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""What is shown of a trained model: tables, the picture and the page of quality against width."""
+"""Reports: tables, charts and HTML pages of evaluations, comparisons and search configs."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nestrec.report.comparison_view import NOTHING, ComparisonView, Verdict, format_costs, format_p_value
-from nestrec.report.durations import readable_seconds
+from nestrec.report.durations import format_seconds
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def cost_table(view: ComparisonView) -> TextTable:
     rows = []
     for model in view.comparison.models:
         training, memory = format_costs(model)
-        tuning = readable_seconds(model.tuning_seconds) if model.trials else NOTHING
-        longest = readable_seconds(model.longest_fit_seconds)
+        tuning = format_seconds(model.tuning_seconds) if model.trials else NOTHING
+        longest = format_seconds(model.longest_fit_seconds)
         rows.append((model.name, _KINDS[model.kind], training, longest, tuning, str(model.trials), memory))
     return TextTable(headers, tuple(rows), "Costs: training at all widths, one fit, tuning", n_left=2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from nestrec.data.read_report import format_count
 from nestrec.report.comparison_view import SIGNIFICANCE_LEVEL, ComparisonView, Rival, Verdict, format_p_value
-from nestrec.report.durations import readable_seconds
+from nestrec.report.durations import format_seconds
 
 
 def conclusion(view: ComparisonView) -> tuple[str, ...]:
@@ -93,11 +93,11 @@ def _compare_times(view: ComparisonView) -> Iterator[str]:
     if own is None or not times:
         return
     quickest, slowest = min(times, key=lambda name: times[name]), max(times, key=lambda name: times[name])
-    others = f"{quickest} {readable_seconds(times[quickest])}"
+    others = f"{quickest} {format_seconds(times[quickest])}"
     if len(times) > 1:
-        low, high = readable_seconds(times[quickest]), readable_seconds(times[slowest])
+        low, high = format_seconds(times[quickest]), format_seconds(times[slowest])
         others = f"the other models between {low} ({quickest}) and {high} ({slowest})"
-    yield f"Training time for all widths: {view.reference} {readable_seconds(own)}, {others}."
+    yield f"Training time for all widths: {view.reference} {format_seconds(own)}, {others}."
 
 
 def _explain(view: ComparisonView) -> str:

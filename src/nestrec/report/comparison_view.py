@@ -7,8 +7,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from nestrec.report.durations import readable_seconds
-from nestrec.report.sizes import readable_bytes
+from nestrec.report.durations import format_seconds
+from nestrec.report.sizes import format_bytes
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison, ModelResult, PairedDifference
@@ -124,5 +124,5 @@ def format_p_value(p_value: float) -> str:
 
 def format_costs(model: ModelResult) -> tuple[str, str]:
     """Return the training time at all widths and the peak memory of a model."""
-    memory = readable_bytes(model.peak_memory_bytes) if model.peak_memory_bytes else NOTHING
-    return readable_seconds(model.training_seconds), memory
+    memory = format_bytes(model.peak_memory_bytes) if model.peak_memory_bytes else NOTHING
+    return format_seconds(model.training_seconds), memory

@@ -1,14 +1,14 @@
-"""Time, for people."""
+"""Durations as text."""
 
 from __future__ import annotations
 
 import math
 
 
-def readable_seconds(seconds: float) -> str:
-    """Return a duration to three digits or so; NaN, where nothing was timed, is a dash.
+def format_seconds(seconds: float) -> str:
+    """Return a duration with about three digits; NaN, if nothing was timed, as a dash.
 
-    >>> [readable_seconds(value) for value in (0.00042, 1.5, 83.4, 754.0, 9000.0, float("nan"))]
+    >>> [format_seconds(value) for value in (0.00042, 1.5, 83.4, 754.0, 9000.0, float("nan"))]
     ['<0.001 s', '1.5 s', '83.4 s', '12.6 min', '2.5 h', '–']
     """
     if math.isnan(seconds):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nestrec.data.read_report import format_count
 from nestrec.evaluation.metric_registry import CatalogueMetric, load_metrics
-from nestrec.report.quality import WidthQuality, known_qualities, qualities, quality_table
+from nestrec.report.quality import WidthQuality, quality_table, read_qualities, read_warm_qualities
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def evaluation_tables(evaluation: Evaluation) -> Iterator[TextTable]:
     """Yield accuracy tables per cutoff, over all users and over the known ones, then a table of catalogue metrics."""
     document = evaluation.as_dict()
-    rows, known_rows = qualities(document), known_qualities(document)
+    rows, known_rows = read_qualities(document), read_warm_qualities(document)
     for k in evaluation.cutoffs:
         labels = _select_labels(evaluation.widths[0].means, k)
         if labels:
@@ -64,7 +64,7 @@ def _format_value(row: WidthQuality, label: str) -> str:
     return f"{row.metrics[label].value:.4g}" if label in row.metrics else "–"
 
 
-def unmatched_lines(evaluation: Evaluation) -> Iterator[str]:
+def describe_unmatched(evaluation: Evaluation) -> Iterator[str]:
     """Yield sentences on held-out data that cannot be hit: cold users, cold items, training interactions."""
     unmatched = evaluation.unmatched
     if unmatched.users:

@@ -1,4 +1,4 @@
-"""Quality against width: what an evaluation says of each width, and how much of the full width's quality is kept."""
+"""Quality against width: metrics of each width, and the share of the full width's quality that it keeps."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nestrec.report.sizes import bytes_per_million_items, readable_bytes
+from nestrec.report.sizes import bytes_per_million_items, format_bytes
 from nestrec.report.table import TextTable
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over users with its 95% interval; where none is known, low and high are the mean."""
+    """A mean over users with its 95% interval; without one, low and high are the mean."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        """Show the mean and, where an interval is known, half its length."""
+        """Return the mean and, if there is an interval, half of it."""
         half = f" ±{(self.high - self.low) / 2:.4f}" if self.low < self.high else ""
         return f"{self.value:.4f}{half}"
 
 
 @dataclass(frozen=True)
 class WidthQuality:
-    """One width."""
+    """The metrics of one width."""
 
     width: int
     metrics: Mapping[str, Estimate]  # by label, such as recall@20
 
     @property
     def memory(self) -> str:
-        """Memory of a million items' vectors, for people."""
-        return readable_bytes(bytes_per_million_items(self.width))
+        """Memory of the embeddings of a million items, as text."""
+        return format_bytes(bytes_per_million_items(self.width))
 
 
-def qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ...]:
-    """Return the widths of `Evaluation.as_dict()`, narrowest first."""
+def read_qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ...]:
+    """Return the metrics by width from `Evaluation.as_dict()`, narrowest first."""
     return tuple(_of_width(entry) for entry in evaluation["widths"])
 
 
-def known_qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ...]:
-    """Return the same over the users that the model knows."""
+def read_warm_qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ...]:
+    """Return the metrics over warm users likewise."""
     return tuple(_of_width({"width": entry["width"], **entry["known_users"]}) for entry in evaluation["widths"])
 
 
 def kept(quality: WidthQuality, full: WidthQuality, label: str) -> float:
-    """Return the share of the full width's quality that a width keeps; 0 where the full width has none."""
+    """Return the share of the full width's metric that a width keeps; 0 if that metric is 0."""
     best = full.metrics[label].value
     return quality.metrics[label].value / best if best > 0 else 0.0
 
@@ -63,8 +63,8 @@ def quality_table(rows: Sequence[WidthQuality], labels: Sequence[str], title: st
     return TextTable(headers, tuple(_row(row, rows[-1], labels, share_of) for row in rows), title)
 
 
-def narrowest_that_keeps(rows: Sequence[WidthQuality], share: float, label: str) -> WidthQuality:
-    """Return the narrowest width that keeps this share of the full width's quality."""
+def find_narrowest(rows: Sequence[WidthQuality], share: float, label: str) -> WidthQuality:
+    """Return the narrowest width that keeps this share of the full width's metric."""
     return next((row for row in rows if kept(row, rows[-1], label) >= share), rows[-1])
 
 

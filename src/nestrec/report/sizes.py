@@ -1,8 +1,8 @@
-"""Memory, for people."""
+"""Memory sizes as text."""
 
 from __future__ import annotations
 
-_BYTES_PER_NUMBER = 4  # float32
+_BYTES_PER_DIMENSION = 4  # float32
 
 
 def bytes_per_million_items(width: int) -> int:
@@ -11,13 +11,13 @@ def bytes_per_million_items(width: int) -> int:
     >>> bytes_per_million_items(64)
     256000000
     """
-    return width * _BYTES_PER_NUMBER * 1_000_000
+    return width * _BYTES_PER_DIMENSION * 1_000_000
 
 
-def readable_bytes(n: int) -> str:
+def format_bytes(n: int) -> str:
     """Return a size with a decimal unit.
 
-    >>> readable_bytes(256_000_000), readable_bytes(1_500), readable_bytes(12)
+    >>> format_bytes(256_000_000), format_bytes(1_500), format_bytes(12)
     ('256 MB', '1.5 kB', '12 B')
     """
     size, units = float(n), ["B", "kB", "MB", "GB", "TB"]

@@ -1,4 +1,4 @@
-"""The parts of a divided file as a table."""
+"""The parts of a split as a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def split_table(assignment: Assignment, codes: Sequence[int]) -> TextTable:
-    """Return rows, interactions, users and items of each part, and how many of those training does not know."""
+    """Return rows, interactions, users and items of each part, and the number of cold users and items."""
     from nestrec.data.file_split import PARTS, TRAIN
 
     train = drop_cold(assignment.part(TRAIN))
@@ -28,5 +28,5 @@ def split_table(assignment: Assignment, codes: Sequence[int]) -> TextTable:
         sizes = (assignment.n_rows(code), part.n_interactions, part.n_users, part.n_items)
         rows.append((PARTS[code], *(f"{size:,}" for size in sizes), *cold))
     headers = ("part", "rows", "interactions", "users", "items", "cold users", "cold items")
-    title = "The parts (cold: without training interactions, so unknown to a model)"
+    title = "Parts (cold: without training interactions)"
     return TextTable(headers, tuple(rows), title, n_left=1)

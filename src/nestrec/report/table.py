@@ -1,15 +1,15 @@
-"""A table of texts, to be printed or set in HTML by whoever shows it."""
+"""Tables of strings, printed or rendered as HTML elsewhere."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-_BETWEEN = 3  # blanks beside a column, and one more at the table's edge
+_BETWEEN = 3  # characters between columns, and one more at the edge
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """Headers and rows; every row is as long as the headers.
+    """Headers and rows of equal length.
 
     >>> table = TextTable(("width", "recall@20", "ndcg@20"), (("4", "0.17", "0.16"),))
     >>> [part.headers for part in table.in_parts(20)]
@@ -19,18 +19,18 @@ class TextTable:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str | None = None
-    n_left: int = 0  # columns set left; the rest, numbers, are set right
+    n_left: int = 0  # left-aligned columns; the others are right-aligned
 
     def in_parts(self, room: int) -> list[TextTable]:
-        """Cut between columns where all of them need more than `room` characters; each part begins with the first."""
+        """Split between columns if they need more than `room` characters; each part starts with the first column."""
         sizes = [_BETWEEN + max(map(len, column)) for column in zip(self.headers, *self.rows, strict=True)]
         groups: list[list[int]] = [[]]
-        for place in range(1, len(sizes)):
-            if groups[-1] and sizes[0] + sum(sizes[taken] for taken in [*groups[-1], place]) >= room:
+        for column in range(1, len(sizes)):
+            if groups[-1] and sizes[0] + sum(sizes[taken] for taken in [*groups[-1], column]) >= room:
                 groups.append([])
-            groups[-1].append(place)
-        return [self._of([0, *group]) for group in groups]
+            groups[-1].append(column)
+        return [self._select([0, *group]) for group in groups]
 
-    def _of(self, places: list[int]) -> TextTable:
-        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
-        return replace(self, headers=tuple(self.headers[place] for place in places), rows=rows)
+    def _select(self, columns: list[int]) -> TextTable:
+        rows = tuple(tuple(row[column] for column in columns) for row in self.rows)
+        return replace(self, headers=tuple(self.headers[column] for column in columns), rows=rows)

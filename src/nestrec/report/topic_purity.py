@@ -1,4 +1,4 @@
-"""What each width knows of the built-in world: how many of an item's neighbours share its topic, its subtopic."""
+"""Topic purity on synthetic data: the share of nearest neighbours with the same topic and subtopic, by width."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 _NEIGHBOURS = 10
 
 
-def hierarchy_table(model: NestedEmbeddings, world: GeneratedData) -> TextTable:
+def hierarchy_table(model: NestedEmbeddings, data: GeneratedData) -> TextTable:
     """Return, by width, the share of the items' nearest neighbours in the same topic and in the same subtopic."""
-    rows = tuple((str(width), *map(_percent, _shares(model, world, width))) for width in model.widths)
-    title = f"Of an item's {_NEIGHBOURS} nearest items, how many are of its kind"
+    rows = tuple((str(width), *map(_format_percent, _purity(model, data, width))) for width in model.widths)
+    title = f"Share of the {_NEIGHBOURS} nearest neighbours of an item with its topic"
     return TextTable(("width", "same topic", "same subtopic"), rows, title)
 
 
-def _shares(model: NestedEmbeddings, world: GeneratedData, width: int) -> tuple[float, float]:
+def _purity(model: NestedEmbeddings, data: GeneratedData, width: int) -> tuple[float, float]:
     ids, _ = model.similar_items(model.items.ids, _NEIGHBOURS, width)
     neighbours = model.items.index_of(ids)  # (n_items, k)
-    places = world.interactions.items.index_of(model.items.ids)  # the model lacks items without training interactions
-    topics, subtopics = world.item_topic[places], world.item_subtopic[places]
+    rows = data.interactions.items.index_of(model.items.ids)  # the model lacks items without training interactions
+    topics, subtopics = data.item_topic[rows], data.item_subtopic[rows]
     return (
         float((topics[neighbours] == topics[:, None]).mean()),
         float((subtopics[neighbours] == subtopics[:, None]).mean()),
     )
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
     return f"{100 * share:.0f}%"

@@ -1,15 +1,15 @@
-"""What training found on its validation part, width by width."""
+"""Validation metrics of training by width, as a table."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from nestrec.report.sizes import bytes_per_million_items, readable_bytes
+from nestrec.report.sizes import bytes_per_million_items, format_bytes
 from nestrec.report.table import TextTable
 
 
 def validation_table(training: dict[str, Any]) -> TextTable | None:
-    """Return the metrics of the chosen epoch by width, from a manifest's `training`; None without validation."""
+    """Return the metrics of the selected epoch by width, from the `training` section of a manifest, if any."""
     chosen = training.get("validation_metrics")
     if not chosen:
         return None
@@ -20,9 +20,9 @@ def validation_table(training: dict[str, Any]) -> TextTable | None:
     rows = tuple(
         (
             width,
-            readable_bytes(bytes_per_million_items(int(width))),
+            format_bytes(bytes_per_million_items(int(width))),
             *(f"{values[label]:.4f}" for label in labels),
-            share_of(values[metric], full[metric]),
+            format_share(values[metric], full[metric]),
         )
         for width, values in by_width.items()
     )
@@ -30,10 +30,10 @@ def validation_table(training: dict[str, Any]) -> TextTable | None:
     return TextTable(headers, rows, title=f"On the validation part, epoch {chosen['epoch']}")
 
 
-def share_of(value: float, full: float) -> str:
-    """Return a value as a share of the full width's.
+def format_share(value: float, full: float) -> str:
+    """Return a value as a share of that of the full width.
 
-    >>> share_of(0.19, 0.2), share_of(0.0, 0.0)
+    >>> format_share(0.19, 0.2), format_share(0.0, 0.0)
     ('95.0%', '–')
     """
     return f"{100 * value / full:.1f}%" if full > 0 else "–"

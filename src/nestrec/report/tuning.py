@@ -1,4 +1,4 @@
-"""What tuning found: the best options beside the defaults."""
+"""Results of tuning as tables: the best options beside the defaults."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nestrec.report.table import TextTable
 
 
 def tuning_tables(tuning: Tuning) -> list[TextTable]:
-    """Return a table for each fit that was tuned: option, default, best; the values that both reached come last."""
+    """Return a table per tuned fit: option, default, best; the metric of both is the last row."""
     return [_table(tuning, unit) for unit in tuning.units]
 
 
 def _table(tuning: Tuning, unit: TunedUnit) -> TextTable:
     best, defaults, n_trials = unit.best, unit.defaults, len(unit.search.trials)
-    rows = [(name, shown(defaults.options[name]), shown(best.options[name])) for name in best.options]
+    rows = [(name, format_option(defaults.options[name]), format_option(best.options[name])) for name in best.options]
     values = "failed" if defaults.error is not None else f"{defaults.value:.4f}", f"{best.value:.4f}"
     rows.append((f"{tuning.metric} on the validation part", *values))
     widths = ", ".join(map(str, unit.widths))
@@ -25,12 +25,12 @@ def _table(tuning: Tuning, unit: TunedUnit) -> TextTable:
     return TextTable(("option", "default", "best"), tuple(rows), title=title, n_left=1)
 
 
-def shown(value: Any) -> str:
-    """Return an option's value for people; None leaves it to the data.
+def format_option(value: Any) -> str:
+    """Return an option's value as text; None stands for a data-dependent default.
 
-    >>> shown(0.0123456), shown(None), shown(64)
-    ('0.01235', 'by the data', '64')
+    >>> format_option(0.0123456), format_option(None), format_option(64)
+    ('0.01235', 'data-dependent', '64')
     """
     if value is None:
-        return "by the data"
+        return "data-dependent"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
