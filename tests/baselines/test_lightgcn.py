@@ -1,4 +1,4 @@
-"""LightGCN as a baseline: better than popularity, repeatable, its epochs chosen, its mistakes told."""
+"""LightGCN as a baseline: better than popularity, reproducible, epochs chosen by validation, errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fitted(seed: int = 3, epochs: int | None = 4) -> NestedEmbeddings:
 
 
 def test_it_is_better_than_popularity() -> None:
-    """Users of the world have tastes, which popularity cannot know."""
+    """Users have tastes, which popularity does not model."""
     train, held_out = RandomSplit(0.2).split(world().interactions)
     run = Run(seed=1, threads=1)
     learned = LightGCNBaseline(epochs=40).fit(train, Widths([16]), run)

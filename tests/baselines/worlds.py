@@ -1,4 +1,4 @@
-"""Generated interactions that the tests of baselines share, and what stands in a model whatever its class."""
+"""Synthetic interactions and helpers shared by the tests of baselines."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from nestrec.embeddings import NestedEmbeddings
 
 @cache
 def small_world() -> tuple[Interactions, Interactions]:
-    """Return training and held-out interactions of 300 users and 160 items, with tastes that popularity cannot tell."""
+    """Return training and held-out interactions of 300 users and 160 items, with tastes that popularity does not model."""
     return RandomSplit(0.2).split(SyntheticData(n_users=300, n_items=160).generate(seed=1).interactions)
 
 
 def all_scores(model: Model) -> npt.NDArray[np.float32]:
-    """Return every user's score of every item, (n_users, n_items)."""
+    """Return the scores of all users and items, (n_users, n_items)."""
     if isinstance(model, NestedEmbeddings):
         return model.user_embeddings @ model.item_embeddings.T
     return model.scores(np.arange(model.n_users))
 
 
 def arrays_of(model: Model) -> list[npt.NDArray[Any]]:
-    """Return the numbers that were fitted."""
+    """Return the fitted parameters."""
     if isinstance(model, NestedEmbeddings):
         return [model.user_embeddings, model.item_embeddings]
     weights: Any = model.weights

@@ -102,7 +102,7 @@ def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypat
         (["--item-column", "thing"], "has no column 'thing'"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(
+def test_invalid_arguments_are_reported_in_one_sentence(
     run: Run, parts: tuple[Path, Path], tmp_path: Path, words: list[str], sentence: str
 ) -> None:
     result = run("compare", *parts, *FEW, "--out", tmp_path / "study", *words)

@@ -51,7 +51,9 @@ def test_another_model_is_tuned_at_each_width(run: Run, interactions: Path) -> N
         (["--out", "/proc/no/x.toml"], "nothing can be written into /proc/no"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(run: Run, interactions: Path, words: list[str], sentence: str) -> None:
+def test_invalid_arguments_are_reported_in_one_sentence(
+    run: Run, interactions: Path, words: list[str], sentence: str
+) -> None:
     result = run("tune", interactions, *words)
     assert result.code == 1
     assert sentence in result.err.splitlines()[-1]

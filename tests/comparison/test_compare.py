@@ -116,7 +116,7 @@ def test_tuning_never_sees_the_test_part(monkeypatch: pytest.MonkeyPatch) -> Non
     assert search.n_interactions + validation.n_interactions == TRAIN.n_interactions
 
 
-def test_all_fits_planned_are_told_as_done(found: Comparison, recorder: Recorder) -> None:
+def test_all_planned_fits_are_reported_as_done(found: Comparison, recorder: Recorder) -> None:
     assert found is not None
     assert recorder.n_planned == recorder.n_fitted == 18
     assert "tuning ials at width 4" in recorder.steps
@@ -150,7 +150,7 @@ def test_a_difference_is_nestrecs_mean_minus_the_others(found: Comparison) -> No
     assert nestrec.at(4).differences == ()
 
 
-def test_costs_stand_beside_quality(found: Comparison) -> None:
+def test_costs_are_measured(found: Comparison) -> None:
     for model in found.models:
         assert model.training_seconds > 0
         assert model.peak_memory_bytes > 0
@@ -185,7 +185,7 @@ def test_a_second_run_fits_nothing_and_finds_the_same(
     assert again.as_dict() == found.as_dict()
 
 
-def test_an_interrupted_run_goes_on_where_it_was(found: Comparison, folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes(found: Comparison, folder: Path, tmp_path: Path) -> None:
     lines = (folder / "runs.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "runs.jsonl").write_bytes(b"".join(lines[:6]) + lines[6][:50])
 
@@ -236,7 +236,7 @@ def test_where_nestrec_itself_fails_nothing_is_compared_with_it(monkeypatch: pyt
     assert found.model("popularity").at(2).differences == ()
 
 
-def test_nestrec_is_tuned_where_that_is_asked_for() -> None:
+def test_nestrec_is_tuned_on_request() -> None:
     words = {**SMALL, "models": ["popularity"], "widths": [2], "seeds": [0], "trials": 1}
     found = compare(TRAIN, TEST, **words, tune_nestrec=True)
     cell = found.model("nestrec").at(2)
@@ -275,7 +275,7 @@ def test_other_users_are_refused_before_anything_is_fitted() -> None:
         ({"threads": 0}, "threads must be at least 1, got 0"),
     ],
 )
-def test_mistakes_are_reported_in_one_sentence(words: dict[str, Any], sentence: str) -> None:
+def test_invalid_arguments_are_reported_in_one_sentence(words: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         compare(TRAIN, TEST, **{**SMALL, **words})
 
@@ -301,7 +301,7 @@ def with_strangers() -> Interactions:
     return Interactions(Vocabulary.from_ids(ids), TEST.items, indptr, np.concatenate(rows))
 
 
-def test_figures_over_known_users_stand_beside_those_over_all() -> None:
+def test_metrics_over_warm_users_are_reported_too() -> None:
     """Users without training interactions count as 0 for every model; the two means differ by their share alone."""
     found = compare(TRAIN, with_strangers(), models=["popularity"], widths=[2], seeds=[0], trials=0, threads=1)
     data = found.data

@@ -96,7 +96,7 @@ def test_a_search_in_which_all_fails_is_given_up_after_five() -> None:
 
 
 def test_a_default_outside_its_range_is_tried_all_the_same() -> None:
-    """None, for "by the data", is no number the estimator knows."""
+    """None, for a data-dependent default, is outside the search space."""
 
     @dataclass(frozen=True)
     class ByTheData(Hill):
@@ -112,7 +112,7 @@ def test_a_default_outside_its_range_is_tried_all_the_same() -> None:
     assert len(found.trials) == 6
 
 
-def test_without_optuna_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r'optuna, which is not installed; get it with pip install "nestrec'):
         climbed(3)

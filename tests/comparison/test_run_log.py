@@ -19,7 +19,7 @@ JOB = Job("ease", {"regularization": 0.1 + 0.2, "kind": None}, (4, 8), "validati
 DONE = Outcome(1.5, 2**20, (WidthFigures(1, {"ndcg@20": 0.25}, {"novelty@20": float("nan")}),))
 
 
-def test_what_was_added_is_found_when_it_is_opened_again(tmp_path: Path) -> None:
+def test_outcomes_are_found_after_reopening(tmp_path: Path) -> None:
     with RunLog(tmp_path, DATA) as log:
         assert log.outcome(JOB) is None
         log.add(JOB, DONE)
@@ -59,7 +59,7 @@ def test_a_last_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
         assert log.outcome(replace(JOB, seed=1)) is not None
 
 
-def test_a_damaged_line_is_told_by_its_number(tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_with_its_number(tmp_path: Path) -> None:
     with RunLog(tmp_path, DATA) as log:
         log.add(JOB, DONE)
     with (tmp_path / NAME).open("a") as file:
@@ -75,7 +75,7 @@ def test_runs_on_other_data_are_refused(tmp_path: Path) -> None:
         RunLog(tmp_path, {**DATA, "test": "c" * 64})
 
 
-def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
+def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text('{"format": "other", "version": 1, "data": {}}\n')
     with pytest.raises(DataError, match="must be a log of runs of version 1, got"):
         RunLog(tmp_path, DATA)
@@ -104,7 +104,7 @@ def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
         RunLog(tmp_path, DATA)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match="cannot be used"):
         RunLog(tmp_path / "file", DATA)

@@ -66,6 +66,6 @@ def test_a_budget_is_the_same_for_every_kind() -> None:
         ({"metric": "ndcg"}, "metric must be one of .*; got 'ndcg'"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(words: dict[str, object], sentence: str) -> None:
+def test_invalid_arguments_are_reported_in_one_sentence(words: dict[str, object], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         tune(DATA, **{"model": "ease", **words})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Fits in a process of their own: the same figures as here, and a death that is told in a sentence."""
+"""Fits in worker processes: the same metrics as in this process, and crashes reported in a sentence."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, P
         ("raise SystemExit('no such library')", r"its process ended with exit code 1 (no such library)"),
     ],
 )
-def test_a_process_that_dies_is_told(places: tuple[Path, Path], code: str, sentence: str) -> None:
+def test_a_killed_process_is_reported(places: tuple[Path, Path], code: str, sentence: str) -> None:
     with Worker(threads=1, command=(sys.executable, "-c", code)) as worker:
         found = worker.fit(JOB, *places)
         assert not worker.is_alive
@@ -90,7 +90,7 @@ def test_a_process_that_dies_is_told(places: tuple[Path, Path], code: str, sente
     assert found.error.startswith(sentence)
 
 
-def test_what_libraries_print_is_no_answer(places: tuple[Path, Path]) -> None:
+def test_output_of_libraries_is_ignored(places: tuple[Path, Path]) -> None:
     noisy = (
         "import os; from nestrec.comparison import worker_main as child; out = child._redirect_stdout();"
         "os.write(1, b'noise\\n');"

@@ -15,7 +15,7 @@ from nestrec.widths import Widths
 
 
 def plain_metrics(ranked: Sequence[int], relevant: Collection[int], k: int) -> dict[str, float]:
-    """Return the six metrics of one user's list, by walking down it."""
+    """Return the six metrics of one user's list, item by item."""
     hits = 0
     gain = precisions = first = 0.0
     for rank, item in enumerate(ranked[:k], start=1):
@@ -43,7 +43,7 @@ def plain_list(scores: npt.NDArray[np.float32], seen: Collection[int]) -> list[i
 def interactions(
     pairs: Mapping[str, Sequence[str]], users: Sequence[str] = (), items: Sequence[str] = ()
 ) -> Interactions:
-    """Build interactions from a user's items, by name; more users and items only stand in the vocabularies."""
+    """Build interactions from a user's items, by name; `users` and `items` add ids without interactions."""
     user_ids = Vocabulary.from_ids([*pairs, *users])
     item_ids = Vocabulary.from_ids([*(item for row in pairs.values() for item in row), *items])
     rows = [

@@ -75,7 +75,7 @@ def test_held_out_items_seen_in_training_are_misses_and_counted(model: NestedEmb
 
 
 def test_figures_of_the_catalogue_count_lists_of_known_users_only(model: NestedEmbeddings) -> None:
-    """Lists of two: ann gets ale, rye; bob ale, jam. Training met jam 1, rye 1, tea 2, ale 0 times of 3 users."""
+    """Lists of two: ann gets ale, rye; bob ale, jam. Training has jam 1, rye 1, tea 2, ale 0 times of 3 users."""
     found = evaluate(model, interactions({"ann": ["rye"], "bob": ["jam"], "stranger": ["jam"]}), cutoffs=[2])
     figures = found.at(1).beyond_accuracy
     assert figures["coverage@2"] == 0.75
@@ -153,7 +153,7 @@ def test_swapped_columns_are_recognised(model: NestedEmbeddings) -> None:
         evaluate(model, interactions({"ale": ["ann"], "jam": ["bob"]}))
 
 
-def test_figures_over_known_users_stand_beside_those_over_all(model: NestedEmbeddings) -> None:
+def test_metrics_over_warm_users_are_reported_too(model: NestedEmbeddings) -> None:
     """Of three users one is unknown; ann's second item is unknown and stays in her denominator."""
     held_out = interactions({"ann": ["ale", "new"], "bob": ["ale"], "stranger": ["ale"]})
     found = evaluate(model, held_out, cutoffs=[1])

@@ -1,4 +1,4 @@
-"""The Parquet file of every user's values."""
+"""The Parquet file of metrics per user."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_text_ids_stay_text(tmp_path: Path) -> None:
     assert [row[0] for row in duckdb.from_parquet(str(path)).fetchall()] == ["007", "zoë", "007", "zoë"]
 
 
-def test_an_older_file_is_replaced_only_when_told(tmp_path: Path) -> None:
+def test_an_older_file_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "users.parquet"
     path.write_text("old")
     with pytest.raises(OptionError, match="already exists"):
@@ -49,7 +49,7 @@ def test_an_older_file_is_replaced_only_when_told(tmp_path: Path) -> None:
     assert len(duckdb.from_parquet(str(path)).fetchall()) == 4
 
 
-def test_a_place_that_cannot_be_written_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_reported_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match=r"users\.parquet cannot be written \(.*\); name another place"):
         write_per_user(tmp_path / "file" / "users.parquet", np.array([1, 2]), TABLES)

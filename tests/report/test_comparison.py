@@ -16,7 +16,7 @@ def row(table: TextTable, name: str) -> tuple[str, ...]:
     return next(row for row in table.rows if row[0] == name)
 
 
-def test_a_mark_stands_where_the_corrected_p_value_is_small_and_says_which_way() -> None:
+def test_significant_differences_are_marked_with_their_direction() -> None:
     table = metric_table(view(), "ndcg@20")
     assert row(table, "ease")[1:6] == ("0.2390 ▲",) * 4 + ("0.2390  ",)
     assert row(table, "nestrec-alone")[5] == "0.2390  "
@@ -24,7 +24,7 @@ def test_a_mark_stands_where_the_corrected_p_value_is_small_and_says_which_way()
     assert not any("▲" in cell or "▼" in cell for cell in row(table, "nestrec"))
 
 
-def test_a_small_p_value_that_correction_makes_large_gives_no_mark() -> None:
+def test_a_corrected_p_value_at_the_level_is_not_significant() -> None:
     found = comparison("nestrec", "ease")
     cell = found.models[1].cells[0]
     unsure = replace(cell, differences=tuple(replace(one, corrected_p_value=0.05) for one in cell.differences))
@@ -32,7 +32,7 @@ def test_a_small_p_value_that_correction_makes_large_gives_no_mark() -> None:
     assert row(metric_table(ComparisonView(found), "ndcg@20"), "ease")[1] == "0.2390  "
 
 
-def test_seconds_are_those_of_every_width() -> None:
+def test_costs_are_sums_over_widths() -> None:
     alone = row(cost_table(view()), "nestrec-alone")
     assert alone[2:4] == ("15.9 s", "4.2 s")
     assert alone[5] == "50"
@@ -50,7 +50,7 @@ def test_there_is_a_table_a_metric_and_cutoff() -> None:
     assert titles[:2] == ["ndcg@20", "recall@20"]
 
 
-def test_a_model_that_failed_is_a_dash_and_its_error_is_told() -> None:
+def test_a_model_that_failed_is_a_dash_and_its_error_is_reported() -> None:
     found = with_failure("lightgcn")
     assert row(metric_table(ComparisonView(found), "ndcg@20"), "lightgcn")[1:] == ("–  ",) * 5 + ("–", "–")
     assert row(cost_table(ComparisonView(found)), "lightgcn")[2:4] == ("–", "–")
@@ -63,17 +63,17 @@ def test_a_model_that_failed_at_one_width_keeps_the_others() -> None:
     assert "ials failed at width 64: memory ran out" in conclusion(ComparisonView(found))
 
 
-def test_without_the_reference_s_figures_nothing_is_claimed() -> None:
+def test_without_results_of_nestrec_nothing_is_claimed() -> None:
     assert conclusion(ComparisonView(with_failure("nestrec")))[0].startswith("ndcg@20: no comparison")
 
 
-def test_winning_everywhere_is_one_plain_sentence() -> None:
+def test_significantly_better_everywhere_is_one_sentence() -> None:
     assert conclusion(view("nestrec", "popularity", "puresvd"))[0] == (
         "ndcg@20: nestrec is significantly better than all 2 other models at all 5 widths (p <0.001)."
     )
 
 
-def test_who_is_better_is_named_first_and_with_widths() -> None:
+def test_models_that_are_better_are_listed_first_with_widths() -> None:
     first, second, third, *_ = conclusion(view("nestrec", "ease", "popularity"))
     assert first == (
         "ndcg@20: compared with 2 other models at 5 widths, nestrec is significantly better in 5 of 10 comparisons and "
@@ -83,7 +83,7 @@ def test_who_is_better_is_named_first_and_with_widths() -> None:
     assert third == "Not significantly different from nestrec: ease at width 64."
 
 
-def test_times_and_what_was_left_out_are_told() -> None:
+def test_times_and_skipped_models_are_reported() -> None:
     found = replace(comparison("nestrec", "ease", "popularity"), skipped={"lightgcn": "needs torch"})
     assert conclusion(ComparisonView(found))[-3:-1] == (
         "Training time for all widths: nestrec 9 s, the other models between <0.001 s (popularity) and 1.9 s (ease).",
@@ -91,7 +91,7 @@ def test_times_and_what_was_left_out_are_told() -> None:
     )
 
 
-def test_how_it_was_measured_names_the_rules() -> None:
+def test_the_method_states_the_protocol() -> None:
     text = " ".join(describe_method(view()))
     for part in (
         "6,038 users",
@@ -104,7 +104,7 @@ def test_how_it_was_measured_names_the_rules() -> None:
         assert part in text
 
 
-def test_the_figures_hold_every_model_at_every_width() -> None:
+def test_differences_are_listed_for_every_model_and_width() -> None:
     table = differences_table(view(), "ndcg@20")
     assert len(table.rows) == len(MODELS) * len(WIDTHS)
     assert table.rows[5] == (

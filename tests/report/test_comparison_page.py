@@ -64,7 +64,7 @@ def test_a_page_is_made_of_few_models_and_of_failed_ones(found: Comparison) -> N
     assert drawn(comparison_page(ComparisonView(Comparison.from_dict(found.as_dict()))))
 
 
-def test_where_no_model_has_figures_there_is_no_picture() -> None:
+def test_without_results_there_is_no_chart() -> None:
     found = with_failure("nestrec")
     found = replace(found, models=found.models[:1])
     assert list(comparison_charts(ComparisonView(found), "ndcg@20")) == []

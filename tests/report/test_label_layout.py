@@ -21,7 +21,7 @@ def test_a_column_keeps_the_gap_the_bounds_and_the_order(wanted: list[float]) ->
     assert [wanted[at] for at in sorted(range(len(wanted)), key=lambda at: places[at])] == sorted(wanted)
 
 
-def test_labels_with_room_stay_where_they_are_wanted() -> None:
+def test_labels_with_room_stay_at_the_desired_heights() -> None:
     assert place_in_column([10, 100, 50], 15, 0, 400) == pytest.approx([10, 100, 50])
 
 

@@ -17,7 +17,7 @@ def test_rows_come_from_the_evaluation_s_values() -> None:
     assert str(row.metrics["ndcg@20"]) == "0.1000 ±0.0250"
 
 
-def test_without_intervals_a_mean_stands_alone() -> None:
+def test_without_intervals_only_the_mean_is_shown() -> None:
     (row,) = read_qualities({"widths": [{"width": 4, "ndcg@20": 0.1}]})
     assert str(row.metrics["ndcg@20"]) == "0.1000"
 

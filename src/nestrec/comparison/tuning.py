@@ -7,7 +7,7 @@ serves all widths, or that has none, has one search with the budgets of all widt
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from nestrec.arguments import check_count
@@ -19,6 +19,7 @@ from nestrec.comparison.fit_runner import FitRunner
 from nestrec.comparison.hyperparameter_search import Budget, SearchResult, Trial, check_optuna, search
 from nestrec.comparison.job import Job, Outcome
 from nestrec.comparison.model_choice import REFERENCE, check_model
+from nestrec.comparison.records import to_plain
 from nestrec.comparison.result import Options
 from nestrec.comparison.run_log import RunLog
 from nestrec.data.interactions import Interactions
@@ -72,15 +73,13 @@ class Tuning:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: the best options, the defaults and every trial of each search."""
         units = [
-            {
-                "widths": list(unit.widths),
-                "best": _trial(unit.best),
-                "defaults": _trial(unit.defaults),
-                "trials": [_trial(trial) for trial in unit.search.trials],
-            }
+            {"widths": unit.widths, "best": unit.best, "defaults": unit.defaults, "trials": unit.search.trials}
             for unit in self.units
         ]
-        return {"model": self.model, "kind": self.kind, "metric": self.metric, "units": units}
+        document: dict[str, Any] = to_plain(
+            {"model": self.model, "kind": self.kind, "metric": self.metric, "units": units}
+        )
+        return document
 
 
 def tune(
@@ -203,7 +202,3 @@ def _summarize(result: SearchResult, metric: str) -> str:
         f"{metric} {result.trials[0].value:.4f} with defaults, {result.best.value:.4f} at best, "
         f"{format_count(len(result.trials), 'fit')}, {result.seconds:.1f} s"
     )
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {**asdict(trial), "value": None if trial.error is not None else trial.value}
