@@ -84,7 +84,9 @@ def compare(model: NestedEmbeddings, test: Interactions, rounds: int, threads: i
     train: Any = csr_matrix(model.seen.to_scipy())
     peers = [implicit_model(model, width) for width in WIDTHS]
     ways: dict[str, Callable[[], Any]] = {
-        "implicit": lambda: [ranking_metrics_at_k(p, train, held, k, False, threads) for p in peers],
+        "implicit": lambda: [
+            ranking_metrics_at_k(p, train, held, k, show_progress=False, num_threads=threads) for p in peers
+        ],
         "nestrec, means only": lambda: means_only(model, held, k, threads),
         "nestrec, evaluate": lambda: evaluate(model, test, threads=threads),
         "nestrec, ranking alone": lambda: ladder(model, held, k, threads),

@@ -73,7 +73,7 @@ def models(train: Interactions, test: Interactions) -> Iterator[tuple[str, dict[
     yield "popularity", {None: [judged(baseline("popularity").fit(train, Widths([1]), Run()), test)]}
 
 
-def cell(found: list[Evaluation], width: int | None, label: str, known: bool) -> str:
+def cell(found: list[Evaluation], width: int | None, label: str, *, known: bool) -> str:
     """Return the mean over users of the mean over seeds, and half of its 95% bootstrap interval over users."""
     at = [one.at(1 if width is None else width) for one in found]
     values: Any = np.mean([figures.of_users(label) for figures in at], axis=0, dtype=np.float64)
@@ -97,7 +97,7 @@ def report(file: Path, by: str, folder: Path) -> None:
                 )
                 print("|---|---|---|---|---|---|")
                 first = False
-            cells = [cell(found, width, label, known) for known in (True, False) for label in LABELS]
+            cells = [cell(found, width, label, known=known) for known in (True, False) for label in LABELS]
             print(f"| {name} | {width or '–'} | {' | '.join(cells)} |", flush=True)
     print(f"\n{time.perf_counter() - began:.0f} s", flush=True)
 

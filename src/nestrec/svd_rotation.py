@@ -35,8 +35,8 @@ def svd_rotation(queries: Float32Array, items: Float32Array, *, invertible: bool
     A singular value is shared equally between the two sides; directions that one side does not use become zeros. An
     `invertible` rotation keeps these, so that it serves queries and items other than the given ones.
     """
-    from_queries, to_queries = _root(queries, invertible)
-    from_items, to_items = _root(items, invertible)
+    from_queries, to_queries = _root(queries, invertible=invertible)
+    from_items, to_items = _root(items, invertible=invertible)
     left, values, right = np.linalg.svd(from_queries @ from_items.T)
     shared = of_items = np.sqrt(values)
     if invertible:
@@ -60,7 +60,7 @@ def rotate_embeddings(users: Float32Array, items: Float32Array) -> tuple[Float32
     return _multiply(users, rotation.of_queries), _multiply(items, rotation.of_items)
 
 
-def _root(vectors: Float32Array, invertible: bool) -> tuple[Float64Array, Float64Array]:
+def _root(vectors: Float32Array, *, invertible: bool) -> tuple[Float64Array, Float64Array]:
     """Return R with R' R = vectors' vectors, and its inverse on the directions that are used."""
     sample = vectors[:: max(1, len(vectors) // _SAMPLE)] if invertible else vectors
     gram = np.zeros((vectors.shape[1],) * 2)

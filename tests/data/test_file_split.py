@@ -48,7 +48,7 @@ def parts_of(rows: list[Row], split: FileSplit, **options: float) -> tuple[Assig
         read = ReadOptions(**options)  # type: ignore[arg-type]
         found = assign_parts(str(path), split, read)
         places = {code: Path(folder) / name for code, name in enumerate(PARTS) if code != 1 or split.splits()[1]}
-        write_parts(str(path), found, read, places, None, False)
+        write_parts(str(path), found, read, places, None, overwrite=False)
         parts = {}
         for code, place in places.items():
             header, *lines = place.read_text().splitlines()

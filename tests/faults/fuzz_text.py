@@ -151,7 +151,7 @@ def _read(text: bytes, options: ReadOptions) -> str:
 
 def _open(text: bytes, options: ReadOptions) -> Reader:
     refuse_stand_ins("fuzzed", text)
-    format_name = detect_text_format(text, True, options, "fuzzed")
+    format_name = detect_text_format(text, is_whole=True, options=options, name="fuzzed")
     source = cast("ByteSource", _MemorySource(text))
     opened: Reader = FORMATS["csv" if format_name == "jsonl" else format_name].open(source, options)
     return opened

@@ -34,7 +34,7 @@ def count_blocks(size: int) -> int:
     return -(-size // BLOCK)
 
 
-def choose_blocks(size: int, verify: bool | None) -> Sequence[int]:
+def choose_blocks(size: int, *, verify: bool | None) -> Sequence[int]:
     """Return the blocks to verify: all (`verify` True), none (False), or by size (None).
 
     By size, a file up to VERIFIED_UP_TO is verified whole; of a larger one the first block (its header), the last and

@@ -105,7 +105,7 @@ def is_manifest(path: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
 
-def check_file(path: Path, file: BufferedReader, entry: Mapping[str, Any], verify: bool | None) -> bool:
+def check_file(path: Path, file: BufferedReader, entry: Mapping[str, Any], *, verify: bool | None) -> bool:
     """Compare an open file with its entry in the manifest; return whether every byte of it was compared.
 
     Its size always, its blocks by `verify` (see `choose_blocks`). Raises ModelFileError where they differ.
@@ -113,15 +113,15 @@ def check_file(path: Path, file: BufferedReader, entry: Mapping[str, Any], verif
     found, size = file.seek(0, 2), entry["bytes"]
     if found != size:
         raise ModelFileError(f"{path} has {found} bytes where its manifest says {size}; {_AGAIN}")
-    blocks = choose_blocks(size, verify)
+    blocks = choose_blocks(size, verify=verify)
     check_blocks(path, file, entry["xxh3"], blocks)
     return len(blocks) == count_blocks(size)
 
 
-def count_verified(manifest: Mapping[str, Any], verify: bool | None) -> dict[str, tuple[int, int]]:
+def count_verified(manifest: Mapping[str, Any], *, verify: bool | None) -> dict[str, tuple[int, int]]:
     """Return for each file how many of its blocks are verified by a load with this `verify`, and how many it has."""
     sizes = {name: entry["bytes"] for name, entry in manifest["files"].items()}
-    return {name: (len(choose_blocks(size, verify)), count_blocks(size)) for name, size in sizes.items()}
+    return {name: (len(choose_blocks(size, verify=verify)), count_blocks(size)) for name, size in sizes.items()}
 
 
 def _check_version(directory: Path, manifest: dict[str, Any]) -> None:

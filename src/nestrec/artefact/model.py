@@ -98,7 +98,7 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, coar
         before = None
         try:
             before = identity(place)
-            stored = _read(place, verify, coarse_index)
+            stored = _read(place, verify=verify, with_coarse_index=coarse_index)
             # A file of the next model may have come under the name that the manifest of this one gives.
             if identity(place) == before:
                 return stored
@@ -147,17 +147,19 @@ def _describe(directory: Path, model: StoredModel, suffix: str) -> bytes:
     return describe_files(directory, {**sections, **sizes})
 
 
-def _read(directory: Path, verify: bool | None, with_coarse_index: bool) -> StoredModel:
+def _read(directory: Path, *, verify: bool | None, with_coarse_index: bool) -> StoredModel:
     if not directory.is_dir():
         raise ModelFileError(f"there is no model directory {directory}; name the directory that a model was saved to")
     with OpenedDirectory(directory) as opened:
         manifest = read_manifest(directory, opened.manifest())
         _check_files(directory, manifest)
-        embeddings = opened.arrays(EMBEDDINGS, manifest, verify)
-        ids = opened.arrays(VOCABULARIES, manifest, verify)
-        pairs = opened.arrays(INTERACTIONS, manifest, verify)
+        embeddings = opened.arrays(EMBEDDINGS, manifest, verify=verify)
+        ids = opened.arrays(VOCABULARIES, manifest, verify=verify)
+        pairs = opened.arrays(INTERACTIONS, manifest, verify=verify)
         coarse_index = (
-            _coarse_index(opened, manifest, verify) if with_coarse_index and COARSE_INDEX in manifest["files"] else {}
+            _coarse_index(opened, manifest, verify=verify)
+            if with_coarse_index and COARSE_INDEX in manifest["files"]
+            else {}
         )
     try:
         return _assembled(embeddings, ids, pairs, manifest, coarse_index)
@@ -175,9 +177,9 @@ def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
         )
 
 
-def _coarse_index(opened: OpenedDirectory, manifest: dict[str, Any], verify: bool | None) -> Arrays:
+def _coarse_index(opened: OpenedDirectory, manifest: dict[str, Any], *, verify: bool | None) -> Arrays:
     try:
-        return opened.arrays(COARSE_INDEX, manifest, verify)
+        return opened.arrays(COARSE_INDEX, manifest, verify=verify)
     except ModelFileError as error:
         raise ModelFileError(
             f"{error}, or build it again, which needs no training: nestrec plan {opened.path}"

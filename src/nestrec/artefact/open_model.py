@@ -33,12 +33,12 @@ class OpenedDirectory:
         except FileNotFoundError:
             return None
 
-    def arrays(self, name: str, manifest: Mapping[str, Any], verify: bool | None) -> Arrays:
+    def arrays(self, name: str, manifest: Mapping[str, Any], *, verify: bool | None) -> Arrays:
         """Return the arrays of a file after checking it against the manifest, contents too if it is to be verified."""
         path = self.path / get_stored_name(name, manifest.get(FILE_SUFFIX, ""))
         try:
             with open_regular(path, self._descriptor) as file:
-                verified = check_file(path, file, manifest["files"][name], verify)
+                verified = check_file(path, file, manifest["files"][name], verify=verify)
                 arrays = map_arrays(path, file)
         except FileNotFoundError as error:
             raise ModelFileError(f"{path} is missing; copy or train the model again") from error

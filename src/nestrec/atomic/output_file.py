@@ -50,7 +50,7 @@ def atomic_file(path: str | PathLike[str], *, overwrite: bool = False) -> Iterat
         if target is None or _only_in_place(target):
             yield from _written_through(given)
         else:
-            yield from _renamed(target, given, overwrite)
+            yield from _renamed(target, given, overwrite=overwrite)
     except OSError as error:
         raise OptionError(
             f"{path} cannot be written ({error.strerror or error}); make room or name another place"
@@ -93,16 +93,16 @@ def check_output_folder(folder: Path) -> None:
         raise OptionError(f"nothing can be written into {folder} ({error.strerror}); name another place") from error
 
 
-def _renamed(target: Path, given: Path, overwrite: bool) -> Iterator[Path]:
+def _renamed(target: Path, given: Path, *, overwrite: bool) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with workspaces.workspace(target.parent, target.name) as folder:
         partial = folder / target.name
         yield partial
         flush_file(partial)
-        _put(partial, target, given, overwrite)
+        _put(partial, target, given, overwrite=overwrite)
 
 
-def _put(partial: Path, target: Path, given: Path, overwrite: bool) -> None:
+def _put(partial: Path, target: Path, given: Path, *, overwrite: bool) -> None:
     """Rename the file to its place; where its folder cannot be flushed, take that back."""
     former = partial.with_name(f"{partial.name}.former") if target.exists() else None
     if overwrite:

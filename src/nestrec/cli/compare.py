@@ -111,7 +111,7 @@ def compare(
     except KeyboardInterrupt:
         warn(f"Interrupted. The fits done so far are in {out}; to continue, give the same command again.")
         raise typer.Exit(INTERRUPTED) from None
-    _present(found, out, outputs, json_to, overwrite)
+    _present(found, out, outputs, json_to, overwrite=overwrite)
 
 
 def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
@@ -123,7 +123,7 @@ def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
             say(f"{name} is slow: it {why}. To leave it out: --models {others}")
 
 
-def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | None, overwrite: bool) -> None:
+def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | None, *, overwrite: bool) -> None:
     from nestrec.report.comparison_page import comparison_page
     from nestrec.report.comparison_tables import comparison_tables
     from nestrec.report.comparison_text import conclusion

@@ -28,7 +28,7 @@ def messages() -> Console:
     return _console(stderr=True, quiet=_quiet.get())
 
 
-def set_quiet(quiet: bool) -> None:
+def set_quiet(*, quiet: bool) -> None:
     """Let `say` and progress bars print nothing, until it is set again."""
     _quiet.set(quiet)
 

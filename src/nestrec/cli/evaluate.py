@@ -64,7 +64,7 @@ def evaluate(
     """Evaluate a model on held-out interactions, at every width."""
     at_widths = None if widths is None else parse_integers("--widths", widths)
     at_cutoffs = parse_integers("--cutoffs", cutoffs)
-    _check_places(json_to, per_user, overwrite)
+    _check_places(json_to, per_user, overwrite=overwrite)
     refuse_reading_twice(*files)
     from nestrec.cli.progress import counting_bar
     from nestrec.embeddings import NestedEmbeddings
@@ -87,10 +87,10 @@ def evaluate(
     if per_user is not None:
         found.save_per_user(per_user, overwrite=overwrite)
         say(f"Wrote {per_user}.")
-    _present(found, json_to, overwrite)
+    _present(found, json_to, overwrite=overwrite)
 
 
-def _present(found: Evaluation, json_to: str | None, overwrite: bool) -> None:
+def _present(found: Evaluation, json_to: str | None, *, overwrite: bool) -> None:
     if json_to == "-":
         typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
         if (warning := found.warning()) is not None:
@@ -119,7 +119,7 @@ def _print_csv(found: Evaluation) -> None:
         writer.writerow([figures.width, *("" if math.isnan(value) else value for value in row.values())])
 
 
-def _check_places(json_to: str | None, per_user: Path | None, overwrite: bool) -> None:
+def _check_places(json_to: str | None, per_user: Path | None, *, overwrite: bool) -> None:
     if json_to not in (None, "-"):
         check_file_path(Path(str(json_to)), overwrite=overwrite)
     if per_user is not None:

@@ -42,7 +42,7 @@ def info(
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model, verify=True if verify else None)
-    blocks = count_verified(loaded.manifest, True if verify else None)
+    blocks = count_verified(loaded.manifest, verify=True if verify else None)
     if as_json:
         typer.echo(json.dumps({**described(loaded), "integrity": _integrity(blocks)}, indent=2, ensure_ascii=False))
         return

@@ -94,7 +94,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(requested: bool) -> None:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - typer passes it by position
     if requested:
         from importlib.metadata import version
 

@@ -30,7 +30,7 @@ def expand_options(command: Callable[..., None], *, has_progress: bool) -> Calla
             groups[name] = group.with_class_options(taken)
 
     def wrapper(**values: Any) -> None:
-        set_quiet(values.pop("quiet", False))
+        set_quiet(quiet=values.pop("quiet", False))
         built = {name: _take(group, values) for name, group in groups.items()}
         command(**values, **built)
 

@@ -81,9 +81,11 @@ def plan(
             loaded, recall, k, width=width, storages=kinds, n_users=sample, seed=seed, threads=threads,
             callback=lambda _, done, total: advance(done, total),
         )  # fmt: skip
-    _show(result, every, len(loaded.items))
+    _show(result, every=every, n_items=len(loaded.items))
     if picture is not None:
-        _draw(result, picture, f"{model.resolve().name}: {format_count(len(loaded.items), 'item')}", overwrite)
+        _draw(
+            result, picture, f"{model.resolve().name}: {format_count(len(loaded.items), 'item')}", overwrite=overwrite
+        )
     if json_to is not None:
         write_json(json_to, _document(result), overwrite=overwrite)
     if not measure_only:
@@ -97,7 +99,7 @@ def _check_picture(place: Path) -> None:
         raise OptionError(f"--picture must end in .svg, got {place}; for example {place.with_suffix('.svg')}")
 
 
-def _show(result: AutotuneResult, every: bool, n_items: int) -> None:
+def _show(result: AutotuneResult, *, every: bool, n_items: int) -> None:
     from nestrec.report.frontier import search_configs_table
 
     chosen = result.best.name
@@ -125,7 +127,7 @@ def _describe(chosen: SearchConfig) -> str:
     )
 
 
-def _draw(result: AutotuneResult, path: Path, title: str, overwrite: bool) -> None:
+def _draw(result: AutotuneResult, path: Path, title: str, *, overwrite: bool) -> None:
     from nestrec.report.chart import write_picture
     from nestrec.report.frontier import frontier_chart
 

@@ -59,7 +59,7 @@ def _bar(description: str, *columns: ProgressColumn) -> Iterator[Advance]:
 
     console = messages()
     if not console.is_terminal:
-        yield lambda done, total: None
+        yield lambda _done, _total: None
         return
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(description, total=None)

@@ -77,7 +77,7 @@ def recommend(
     overwrite: Overwrite = False,
 ) -> None:
     """Recommend the top items for users."""
-    _check_one_of(user, users, all_users)
+    _check_one_of(user, users, all_users=all_users)
     refuse_reading_twice(users, allow, deny)
     in_parts = all_users and out is not None and out.suffix.lower() == ".parquet"
     check_ranking_path(out, overwrite=overwrite or (in_parts and resume))  # a finished file is refused later
@@ -98,7 +98,7 @@ def recommend(
     }
     if in_parts and out is not None:
         _announce_search_config(loaded, options, loaded.n_users)
-        _write_in_parts(loaded, out, options, resume, overwrite)
+        _write_in_parts(loaded, out, options, resume=resume, overwrite=overwrite)
         return
     skipped = Skipped()
     size = max(1, min(65_536, _ROWS_IN_MEMORY // max(1, k)))
@@ -125,7 +125,9 @@ def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_
     return True
 
 
-def _write_in_parts(model: NestedEmbeddings, out: Path, options: dict[str, Any], resume: bool, overwrite: bool) -> None:
+def _write_in_parts(
+    model: NestedEmbeddings, out: Path, options: dict[str, Any], *, resume: bool, overwrite: bool
+) -> None:
     """Write the recommendations of all users part by part, and print the speed."""
     from nestrec.cli.progress import counting_bar
     from nestrec.export.batch import BatchRequest, parts_folder, recommend_all
@@ -192,7 +194,7 @@ def _blocks(user: list[str] | None, users: Path | None, known: Vocabulary, size:
     return (known.ids[start : start + size] for start in range(0, len(known), size))
 
 
-def _check_one_of(user: list[str] | None, users: Path | None, all_users: bool) -> None:
+def _check_one_of(user: list[str] | None, users: Path | None, *, all_users: bool) -> None:
     given = [name for name, value in (("--user", user), ("--users", users), ("--all-users", all_users)) if value]
     if len(given) != 1:
         found = " and ".join(given) or "none"

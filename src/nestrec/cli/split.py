@@ -99,7 +99,7 @@ def split(
     _report_reading(found, to)
     places = _places(file, out, chosen, found.format, to)
     _check_places(places, overwrite=overwrite)
-    write_parts(str(file), found, options, places, to, overwrite)
+    write_parts(str(file), found, options, places, to, overwrite=overwrite)
     _present(found, places, reading, to)
 
 

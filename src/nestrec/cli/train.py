@@ -74,7 +74,7 @@ def train(
     run: RunOptions,
     reading: Reading,
     filters: FilterOptions,
-    config: Annotated[
+    config: Annotated[  # noqa: ARG001 - its callback reads it
         Path | None, typer.Option(metavar="TOML", help="TOML file of options.", callback=apply_config, is_eager=True)
     ] = None,
 ) -> None:
@@ -108,7 +108,7 @@ def train(
                 interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, checkpoint, progress)
             )
         trained = _with_report(trained, interactions)
-        _save(trained, out, replaces, checkpoint)
+        _save(trained, out, overwrite=replaces, checkpoint=checkpoint)
         _end_if_interrupted(trained, out, checkpoint)
     _present(trained, out)
 
@@ -200,7 +200,7 @@ def _epochs(training: dict[str, Any]) -> str:
     return f"{trained} on {training['trained_on']}"
 
 
-def _save(model: NestedEmbeddings, out: Path, overwrite: bool, checkpoint: CheckpointFolder) -> None:
+def _save(model: NestedEmbeddings, out: Path, *, overwrite: bool, checkpoint: CheckpointFolder) -> None:
     """Write the model; if that fails, as on a full disk, save it elsewhere and say where."""
     try:
         model.save(out, overwrite=overwrite)

@@ -82,11 +82,11 @@ def tune(
     for table in tuning_tables(result):
         show(table)
     if out is not None:
-        _write(out, result, overwrite)
+        _write(out, result, overwrite=overwrite)
         say(f"Wrote {out}. Next: nestrec train {shlex.join(map(str, files))} --out MODEL --config {out}")
 
 
-def _write(path: Path, result: Tuning, overwrite: bool) -> None:
+def _write(path: Path, result: Tuning, *, overwrite: bool) -> None:
     """Write a file for `--config`, without the options whose default is by the data."""
     unit = result.units[0]
     values = {"widths": list(unit.widths), **unit.best.options}

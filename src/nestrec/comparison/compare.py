@@ -34,7 +34,7 @@ from nestrec.training.validation_part import carve
 from nestrec.widths import Widths
 
 
-def compare(
+def compare(  # noqa: PLR0913 - options by keyword
     train: Interactions,
     test: Interactions,
     *,

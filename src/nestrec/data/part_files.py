@@ -53,7 +53,13 @@ def choose_part_suffix(path: Path, format_name: str, to: str | None) -> str:
 
 
 def write_parts(
-    path: str, assignment: Assignment, options: ReadOptions, places: Mapping[int, Path], to: str | None, overwrite: bool
+    path: str,
+    assignment: Assignment,
+    options: ReadOptions,
+    places: Mapping[int, Path],
+    to: str | None,
+    *,
+    overwrite: bool,
 ) -> None:
     """Write each part (code -> file). Raises OptionError where a file exists or cannot be written."""
     with ExitStack() as stack:

@@ -171,7 +171,7 @@ def _is_text_encoding(name: str) -> bool:
     """Return whether Python can decode text of this encoding piece by piece."""
     try:
         decoder = codecs.getincrementaldecoder(name)()
-        return isinstance(decoder.decode(b"", True), str)
+        return isinstance(decoder.decode(b"", final=True), str)
     except (LookupError, TypeError, ValueError, AttributeError):
         return False
 

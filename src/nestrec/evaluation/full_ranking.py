@@ -92,7 +92,7 @@ def _find_hits(held: HeldOut, block: slice, ranked: Int32Array) -> Hits:
     return Hits.of(ranked, indptr, held.indices, held.n_relevant[held.known[block]])
 
 
-def evaluate_arrays(
+def evaluate_arrays(  # noqa: PLR0913 - arrays of a model, and options
     user_embeddings: Float32Array,  # (n_users, >= widest) float32
     item_embeddings: Float32Array,  # (n_items, >= widest) float32
     widths: tuple[int, ...],  # ascending

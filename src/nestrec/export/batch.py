@@ -82,7 +82,7 @@ def recommend_all(
     another run is writing them, where the file exists and `overwrite` is False, or where it cannot be written.
     """
     with Parts(path, _identity(model, request, rows_per_part), overwrite=overwrite) as parts:
-        whole = parts.begin(resume)
+        whole = parts.begin(resume=resume)
         if whole is not None:
             return BatchReport(model.n_users, model.n_users, whole, 0, np.zeros(0, dtype=np.int64), 0.0, 0.0)
         return _recommend(model, parts, request, threads, rows_per_part, progress)

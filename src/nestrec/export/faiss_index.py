@@ -133,7 +133,7 @@ class FaissIndex(VectorRetriever):
                 _LAYOUT,
                 self._write_parts,
                 describe,
-                lambda: _check_place(Path(path), overwrite),
+                lambda: _check_place(Path(path), overwrite=overwrite),
             )
         except (OSError, RuntimeError) as error:
             raise ModelFileError(f"the index cannot be written to {path} ({error}); name another path") from error
@@ -173,7 +173,7 @@ class FaissExporter:
         """See `Exporter`; raises OptionError for users and MissingExtraError without faiss."""
         if side != "items":
             raise OptionError(f"side must be items for a FAISS index, got {side!r}", option="side")
-        _check_place(path, overwrite)
+        _check_place(path, overwrite=overwrite)
         FaissIndex.build(model, KINDS[self.kind](), shortlist=self.shortlist).save(path, overwrite=overwrite)
 
 
@@ -194,7 +194,7 @@ def _read_one_save(folder: Path) -> tuple[dict[str, Any], Any]:
     raise ValueError("it is being replaced repeatedly")
 
 
-def _check_place(path: Path, overwrite: bool) -> None:
+def _check_place(path: Path, *, overwrite: bool) -> None:
     """Raise where an index must not be written."""
     if (path / _DESCRIPTION).is_file():
         if not overwrite:

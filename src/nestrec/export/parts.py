@@ -47,7 +47,7 @@ class Parts:
         with suppress(OSError):
             self._lock.release(delete=True)
 
-    def begin(self, resume: bool) -> int | None:
+    def begin(self, *, resume: bool) -> int | None:
         """Delete parts of an earlier run unless resumed; return the number of rows if the file is complete already."""
         described = self._folder / _REQUEST
         remove_leftovers(self._path.parent, self._path.name)

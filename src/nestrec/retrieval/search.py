@@ -38,7 +38,9 @@ def search_neighbours(queries: LookedUp, side: Side, width: int, k: int, threads
         cosine=True,
         threads=threads,
     )
-    return _with_ids(Ranking(items, scores, queries.ids, queries.skipped), queries.single, side.vocabulary, k)
+    return _with_ids(
+        Ranking(items, scores, queries.ids, queries.skipped), single=queries.single, vocabulary=side.vocabulary, k=k
+    )
 
 
 def search_items(
@@ -59,7 +61,7 @@ def search_items(
     found = retriever.search(query_vectors[queries.rows], shown, own, allow=allow, threads=threads)
     skipped = {} if allowed is None else {"skipped_items": allowed.skipped}
     ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, work=found.work, **skipped)
-    return _with_ids(ranking, queries.single, vocabulary, k)
+    return _with_ids(ranking, single=queries.single, vocabulary=vocabulary, k=k)
 
 
 def score_pairs(
@@ -77,7 +79,7 @@ def score_pairs(
     return scores
 
 
-def _with_ids(ranking: Ranking, single: bool, vocabulary: Vocabulary, k: int) -> Ranking:
+def _with_ids(ranking: Ranking, *, single: bool, vocabulary: Vocabulary, k: int) -> Ranking:
     """Replace indices by ids; pad the lists of several queries to k, and cut padding from that of a single one."""
     rows, scores = ranking.ids, ranking.scores
     if single:

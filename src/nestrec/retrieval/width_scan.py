@@ -92,7 +92,7 @@ def scan_widths(
 
     def scan_block(block: slice) -> None:
         rows = queries.rows[block]
-        users = _group(_prepare(queries.vectors[rows, : widths[-1]], cosine))
+        users = _group(_prepare(queries.vectors[rows, : widths[-1]], cosine=cosine))
         indptr, excluded = _excluded_positions(queries.excluded, positions, rows, len(items.vectors))
         buffers = empty_buffers(len(rows), len(widths), k)
         first_position = 0
@@ -101,7 +101,9 @@ def scan_widths(
                 return
             if check_stop is not None:
                 check_stop()
-            scan_chunk(users, _prepare(vectors, cosine), indices, first_position, ladder, indptr, excluded, k, buffers)
+            scan_chunk(
+                users, _prepare(vectors, cosine=cosine), indices, first_position, ladder, indptr, excluded, k, buffers
+            )
             first_position += len(indices)
         take_keys(block, collect_best(buffers, len(rows), len(widths), k))
 
@@ -137,7 +139,7 @@ def _excluded_positions(
     return indptr, items if positions is None else positions[items]
 
 
-def _prepare(vectors: Float32Array, cosine: bool) -> Float32Array:
+def _prepare(vectors: Float32Array, *, cosine: bool) -> Float32Array:
     """Return a contiguous copy, each vector scaled to norm 1 for cosine; a vector of zeros stays."""
     copy = np.array(vectors, dtype=np.float32, order="C", subok=False)
     if cosine:

@@ -95,7 +95,7 @@ def find_columns(
         raise DataError(f"{source} has no column of times among {_listed(plain)}; name it with timestamp_column, "
                         "or use a split that needs no times")  # fmt: skip
     if user is None or item is None:
-        raise DataError(_missing_sentence(plain, "users" if user is None else "items", source, is_text))
+        raise DataError(_missing_sentence(plain, "users" if user is None else "items", source, is_text=is_text))
     if options.min_rating is not None:
         return ColumnPlaces(user, item, rating, time)
     label = None if rating is not None or options.rating_column == "" or not named else _label(plain, places)
@@ -189,7 +189,7 @@ def _position(column: Column) -> int | None:
     return int(column) if column and column.isascii() and column.isdigit() and int(column) > 0 else None
 
 
-def _missing_sentence(names: list[str], what: str, source: str, is_text: bool) -> str:
+def _missing_sentence(names: list[str], what: str, source: str, *, is_text: bool) -> str:
     option = "user_column" if what == "users" else "item_column"
     said = f"{source} has no column of {what} among {_listed(names)}; name it with {option}"
     if not is_text:

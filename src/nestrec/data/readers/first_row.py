@@ -117,7 +117,7 @@ def _after_comments(
     n_comments = len(comments) if names is None else len(comments) - 1
     notes = [f"{format_count(n_comments, 'comment line')} at the top passed over"] if n_comments else []
     if names is not None:
-        return FirstRow(dialect, names, True, line.start, line.number, notes)
+        return FirstRow(dialect, names, named=True, rows_at=line.start, line=line.number, notes=notes)
     fields, consumed, next_line = _split_first(blocks, line, dialect, source)
     named = _is_header(fields, options)
     at, number = (consumed, next_line) if named else (line.start, line.number)

@@ -142,7 +142,7 @@ def _choose_text_format(source: ByteSource, options: ReadOptions) -> Format:
             f"{source.path}: the extension .{source.extension} names no format that can be read; name the format, one "
             f"of {', '.join(selectable_formats())}"
         )
-    return FORMATS[detect_text_format(head, len(head) < _SAMPLE_BYTES, options, source.path)]
+    return FORMATS[detect_text_format(head, is_whole=len(head) < _SAMPLE_BYTES, options=options, name=source.path)]
 
 
 def _check_named(source: ByteSource, found: Format, options: ReadOptions) -> None:

@@ -18,7 +18,7 @@ _INDEX = re.compile(r"[0-9]+\Z")
 _MANY = 64  # numbers on one line: more than a table of interactions has columns
 
 
-def detect_text_format(head: bytes, is_whole: bool, options: ReadOptions, name: str) -> str:
+def detect_text_format(head: bytes, *, is_whole: bool, options: ReadOptions, name: str) -> str:
     """Return the format of text by its first bytes; `is_whole` tells that they are all there are.
 
     Raises DataError where it could be adjacency text as well as a table.
