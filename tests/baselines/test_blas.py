@@ -13,7 +13,7 @@ from nestrec.baselines.blas import blas_threads
 from nestrec.baselines.implicit_library import implicit_module
 from nestrec.training.options import Run
 from nestrec.widths import Widths
-from tests.baselines.worlds import small_world
+from tests.baselines.synthetic import small_data
 
 
 def threads_in_use() -> set[int]:
@@ -49,5 +49,5 @@ def test_the_run_says_how_many(module: Any, inner: str, method: Any, monkeypatch
 
     monkeypatch.setattr(module, inner, watched)
     for threads in (1, 2):
-        method.fit(small_world()[0], Widths([4]), Run(threads=threads))
+        method.fit(small_data()[0], Widths([4]), Run(threads=threads))
     assert met == [{1}, {2}]

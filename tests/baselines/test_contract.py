@@ -23,7 +23,7 @@ from nestrec.evaluation import ItemSimilarities, evaluate
 from nestrec.training.callbacks import Callback, PhaseStart
 from nestrec.training.options import Run
 from nestrec.widths import Widths
-from tests.baselines.worlds import all_scores, arrays_of, small_world
+from tests.baselines.synthetic import all_scores, arrays_of, small_data
 
 LADDER = Widths([2, 8])
 FEW_STEPS: dict[str, dict[str, Any]] = {
@@ -50,7 +50,7 @@ def fitted(name: str, run: Run = Run(seed=3), **options: Any) -> Model:  # noqa:
     """Fit with the widths its kind is called with."""
     widths = Widths([8]) if BASELINES[name].kind is Kind.SINGLE else LADDER
     options = {**FEW_STEPS.get(name, {}), **options}
-    return baseline(name, **options).fit(small_world()[0], widths, run)
+    return baseline(name, **options).fit(small_data()[0], widths, run)
 
 
 def test_the_class_says_what_it_is(name: str) -> None:
@@ -75,7 +75,7 @@ def test_the_space_is_of_fields_and_holds_values_that_are_allowed(name: str) -> 
 
 def test_shapes_and_kind(name: str) -> None:
     model = fitted(name)
-    train, _ = small_world()
+    train, _ = small_data()
     assert model.seen is train
     if name not in WITH_VECTORS:
         assert isinstance(model, ItemSimilarities)
@@ -88,7 +88,7 @@ def test_shapes_and_kind(name: str) -> None:
 
 
 def test_better_than_popularity_where_tastes_differ(name: str) -> None:
-    train, test = small_world()
+    train, test = small_data()
     model = fitted(name)
     label, widest = "ndcg@20", model.widths.embedding_size
     floor = evaluate(fitted("popularity"), test, bootstrap_samples=0).at(1).means[label]
@@ -140,7 +140,7 @@ def test_the_listener_hears_each_step_or_nothing(name: str) -> None:
 def test_one_width_at_a_time(name: str) -> None:
     if BASELINES[name].kind is Kind.SINGLE:
         with pytest.raises(OptionError, match=rf"{name} is fitted at one width at a time, got 2, 8"):
-            baseline(name).fit(small_world()[0], LADDER, Run())
+            baseline(name).fit(small_data()[0], LADDER, Run())
 
 
 def test_nothing_to_learn_is_refused(name: str) -> None:

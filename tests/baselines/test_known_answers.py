@@ -20,7 +20,7 @@ from nestrec.training.options import Run
 from nestrec.training.samplers import PoolSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
-from tests.baselines.worlds import all_scores, arrays_of, small_world
+from tests.baselines.synthetic import all_scores, arrays_of, small_data
 from tests.evaluation.plain import numbered
 
 Matrix = npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ ONE_THREAD = Run(seed=2, threads=1)
 
 
 def dense() -> tuple[Interactions, Matrix]:
-    train, _ = small_world()
+    train, _ = small_data()
     return train, train.to_scipy().toarray().astype(np.float64)
 
 

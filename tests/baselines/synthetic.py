@@ -16,8 +16,8 @@ from nestrec.embeddings import NestedEmbeddings
 
 
 @cache
-def small_world() -> tuple[Interactions, Interactions]:
-    """Return training and held-out interactions of 300 users and 160 items, with tastes that popularity does not model."""
+def small_data() -> tuple[Interactions, Interactions]:
+    """Return training and held-out interactions of 300 users and 160 items, with tastes, unlike popularity."""
     return RandomSplit(0.2).split(SyntheticData(n_users=300, n_items=160).generate(seed=1).interactions)
 
 
