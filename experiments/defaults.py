@@ -30,8 +30,7 @@ from nestrec import (
     read_interactions,
 )
 from nestrec.data.filters import k_core
-from nestrec.training import losses, objective
-from nestrec.training.data_defaults import PAIRWISE as PAIRWISE_RULES
+from nestrec.training import data_defaults, objective
 
 Variant = dict[str, Any]
 
@@ -46,8 +45,9 @@ VARIANTS: dict[str, list[Variant]] = {
     "softmax regularization": [SOFTMAX | {"multiple": m} for m in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25)],
     "tuning": [SOFTMAX, SOFTMAX | {"tune_seconds": 600}],
     "rotate": [SOFTMAX, SOFTMAX | {"rotate": True}],
-    "softmax sharpness": [
-        SOFTMAX | {"sharpness": pair} for pair in ((1.5, 0.0), (1.5, 0.7), (1.5, 1.0), (3, 0.3), (3, 0.6), (6, 0.6))
+    "softmax temperature": [
+        SOFTMAX | {"inverse_temperature": pair}
+        for pair in ((1.5, 0.0), (1.5, 0.7), (1.5, 1.0), (3, 0.3), (3, 0.6), (6, 0.6))
     ],
     "softmax epochs": [SOFTMAX | {"epochs": n} for n in (10, 20, 40, 70)],
     "softmax level weights": [
@@ -57,7 +57,7 @@ VARIANTS: dict[str, list[Variant]] = {
     "graph before": [GRAPH | {"graph_scale": 1 / 16, "learning_rate": 0.005, "epochs": n} for n in (12, 20, 40)],
     "graph regularization": [GRAPH | {"gain": m} for m in (0.3, 0.6, 0.7, 1.0, 1.1, 1.3, 1.4)],
     "graph learning rate": [GRAPH | {"learning_rate": rate} for rate in (0.005, 0.01, 0.015, 0.02)],
-    "graph sharpness": [GRAPH | {"sharpness": (sharpness, 0.6)} for sharpness in (2, 3, 4.5)],
+    "graph temperature": [GRAPH | {"inverse_temperature": (inverse, 0.6)} for inverse in (2, 3, 4.5)],
     "graph layers": [GRAPH | {"backbone": LightGCN(n)} for n in (1, 2, 3)],
     "graph pairs": [
         GRAPH | {"sampler": DynamicSampler(), "epochs": 30} | before
@@ -100,10 +100,10 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
         scale = options.pop("graph_scale", whole)
         yield patch.object(LightGCN, "regularization_scale", lambda *_: scale)
     if "l2_power" in options:
-        yield patch.object(losses, "PAIRWISE", replace(PAIRWISE_RULES, l2_power=options.pop("l2_power")))
-    if "sharpness" in options:
+        yield patch.object(data_defaults, "PAIRWISE", replace(data_defaults.PAIRWISE, l2_power=options.pop("l2_power")))
+    if "inverse_temperature" in options:
         for name, value in zip(
-            ("INVERSE_TEMPERATURE", "INVERSE_TEMPERATURE_POWER"), options.pop("sharpness"), strict=True
+            ("INVERSE_TEMPERATURE", "INVERSE_TEMPERATURE_POWER"), options.pop("inverse_temperature"), strict=True
         ):
             yield patch.object(objective, name, value)
 

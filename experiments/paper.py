@@ -82,7 +82,7 @@ class WidestSampler(ChoosingSampler):
         """Score all candidates by whole vectors."""
         users, _, items = (layers.mean(dim=0) for layers in pool.vectors())
         scores = (items[pool.items] @ users[:, None, :, None])[..., 0]  # (batch, n_levels, n_candidates)
-        return pool.kept(scores.argmax(dim=-1))
+        return pool.choose(scores.argmax(dim=-1))
 
 
 @dataclass(frozen=True)

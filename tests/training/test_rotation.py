@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from nestrec.data.splitting import RandomSplit
 from nestrec.evaluation import evaluate_arrays
 from nestrec.svd_rotation import rotate_embeddings
 from nestrec.training import fit as fit_module
+from nestrec.training import fitted_model
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer
 from tests.training.worlds import Interfering, is_same, quick, tiny
@@ -40,30 +42,38 @@ def validated(users: Matrix, items: Matrix, data: Interactions) -> list[float]:
 UNTRAINED = Trainer(widths=(3, 8), epochs=1, learning_rate=1e-6)
 
 
+def replace_rotation(
+    monkeypatch: pytest.MonkeyPatch, rotate: Callable[[Matrix, Matrix], tuple[Matrix, Matrix]]
+) -> None:
+    """Rotate by this function, in the evaluation and of the model."""
+    for module in (fit_module, fitted_model):
+        monkeypatch.setattr(module, "rotate_embeddings", rotate)
+
+
 def test_validation_takes_what_ranks_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of turning something that surely helps: the vectors of a trained model for those of an untrained one."""
+    """A rotation that surely helps: it gives the vectors of a trained model for those of an untrained one."""
     trained = quick().fit(tiny(), refit=False, run=EXACT)
-    monkeypatch.setattr(fit_module, "rotate_embeddings", lambda *_: (trained.user_embeddings, trained.item_embeddings))
+    replace_rotation(monkeypatch, lambda *_: (trained.user_embeddings, trained.item_embeddings))
     found = UNTRAINED.fit(tiny(), refit=False, run=EXACT)
     assert found.manifest["training"]["rotated"] is True
     assert is_same(found, trained)
-    told: dict[str, Any] = found.manifest["training"]["validation_metrics"]["metrics"]
+    metrics: dict[str, Any] = found.manifest["training"]["validation_metrics"]["metrics"]
     expected = validated(trained.user_embeddings, trained.item_embeddings, tiny())
-    assert [told[width]["ndcg@20"] for width in ("3", "8")] == pytest.approx(expected)
+    assert [metrics[width]["ndcg@20"] for width in ("3", "8")] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_validation_refuses_what_ranks_no_better(sign: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same vectors, or all scores the wrong way round."""
     plain = quick().fit(tiny(), refit=False, run=EXACT)
-    monkeypatch.setattr(fit_module, "rotate_embeddings", lambda users, items: (users, sign * items))
+    replace_rotation(monkeypatch, lambda users, items: (users, sign * items))
     found = replace(quick(), rotate=True).fit(tiny(), refit=False, run=EXACT)
     assert found.manifest["training"]["rotated"] is False
     assert is_same(found, plain)
 
 
 def test_it_can_be_left_out() -> None:
-    """The trained prefixes are kept though turned ones rank better."""
+    """The trained prefixes are kept though rotated ones rank better."""
     assert replace(UNTRAINED, rotate=False).fit(tiny(), run=EXACT).manifest["training"]["rotated"] is False
 
 

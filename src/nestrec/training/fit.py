@@ -8,10 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from nestrec.arrays import Float32Array
-from nestrec.data.cold_ids import restrict_to
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
@@ -19,7 +16,8 @@ from nestrec.svd_rotation import rotate_embeddings
 from nestrec.training.callbacks import Phase
 from nestrec.training.checkpoint import Checkpoint, StoredState
 from nestrec.training.checkpoint_folder import CheckpointFolder
-from nestrec.training.manifest_sections import describe_data, describe_options
+from nestrec.training.fitted_model import build_model, is_from_search
+from nestrec.training.manifest_sections import describe_options
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun
 from nestrec.training.regularization_search import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
@@ -27,7 +25,7 @@ from nestrec.training.schedule import Schedule
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.stop_request import StoppedError, StopRequest
 from nestrec.training.training_state import PhaseState, TrainingState
-from nestrec.training.validation import Validation
+from nestrec.training.validation import Validation, name_widths
 from nestrec.training.validation_part import describe_validation
 
 
@@ -58,7 +56,9 @@ class Fit:
     def train(self) -> NestedEmbeddings:
         """Run the phases and return the model."""
         self._read_checkpoint()
-        return self._model(self._tune() or self._search() or self._train_on_all())
+        phase = self._tune() or self._search() or self._train_on_all()
+        manifest = self._describe_training(phase)
+        return build_model(self.setup, phase, self._trained_on(phase), manifest, rotate=self.rotated is not None)
 
     def __enter__(self) -> Fit:
         """Lock the folder of the checkpoint."""
@@ -74,13 +74,15 @@ class Fit:
         if self.checkpoint is not None and self._opened:
             self.checkpoint.folder.close()
 
+    def _report(self, message: str) -> None:
+        self.run.callback_list.on_message(message)
+
     def _read_checkpoint(self) -> None:
         if self.checkpoint is None or not self.run.resume:
             return
         self.stored = self.checkpoint.read()
         if self.stored is None:
-            message = f"no checkpoint in {self.checkpoint.directory}: starting from the beginning"
-            self.run.callback_list.on_message(message)
+            self._report(f"no checkpoint in {self.checkpoint.directory}: starting from the beginning")
             return
         state, self.best = self.stored.state, self.stored.best
         self.trials, self.search, self.rotated = dict(state.trials), state.search, state.rotated
@@ -113,8 +115,7 @@ class Fit:
         assert value is not None
         self.trials[step] = value
         regularization = trial.engine.objective.regularization
-        message = f"regularization {regularization:.3g}: {self.setup.metric} {value:.4f}, averaged over widths"
-        self.run.callback_list.on_message(message)
+        self._report(f"regularization {regularization:.3g}: {self.setup.metric} {value:.4f}, averaged over widths")
 
     def _search(self) -> PhaseRun | None:
         """Find the best epoch on the validation split; return the phase if it is the last one."""
@@ -151,11 +152,10 @@ class Fit:
         metrics, value = self.validation(*embeddings, self.stop.check if can_stop else None)
         if not _is_better(value, before):
             return None
-        self.run.callback_list.on_message(
+        self._report(
             f"rotation improves {self.setup.metric}, averaged over widths, to {value:.4f}: the model is rotated"
         )
-        by_width = {str(width): values for width, values in metrics.items()}
-        return {"epoch": phase.state.best_epoch, "value": value, "metrics": by_width}
+        return {"epoch": phase.state.best_epoch, "value": value, "metrics": name_widths(metrics)}
 
     def _train_on_all(self) -> PhaseRun:
         """Train on all interactions, for as many epochs as the search found best."""
@@ -195,53 +195,25 @@ class Fit:
         if self.checkpoint is not None and (self.checkpoint.exists() or self.stop.made):
             phase.save()
 
-    def _model(self, phase: PhaseRun) -> NestedEmbeddings:
-        """Return the model of a phase: the last epoch of a complete final phase, otherwise the best known epoch."""
-        if phase.best is not None and _is_from_search(phase):
-            users, items = phase.best["user_embeddings"], phase.best["item_embeddings"]
-        else:
-            users, items = phase.engine.user_embeddings, phase.engine.item_embeddings
-        if self.rotated is not None:
-            phase.release()
-            users, items = rotate_embeddings(users, items)
-        seen = self._seen(phase)
-        return NestedEmbeddings(
-            np.ascontiguousarray(users),
-            np.ascontiguousarray(items),
-            self.setup.objective.widths,
-            seen.users,
-            seen.items,
-            seen,
-            {"data": describe_data(seen), "training": self._describe_training(phase)},
-        )
-
-    def _seen(self, phase: PhaseRun) -> Interactions:
-        """Return all interactions of the users and items that the phase has trained."""
-        trained_on = self._trained_on(phase)
-        return restrict_to(self.setup.interactions, trained_on.users, trained_on.items)
-
     def _trained_on(self, phase: PhaseRun) -> Interactions:
         """Return the interactions that the model's embeddings were trained on."""
-        if self.validation is None or not _is_from_search(phase):
+        if self.validation is None or not is_from_search(phase):
             return self.setup.interactions
         return self.validation.setup.interactions
 
     def _describe_training(self, phase: PhaseRun) -> dict[str, Any]:
         """Return the manifest's section `training`."""
         search = self.search if phase.state.phase == "final" else phase.state
-        is_best = phase.best is not None and _is_from_search(phase)
-        trained_on = self._trained_on(phase)
-        coverage = {} if self.validation is None else self.validation.coverage.as_dict()
+        is_best = phase.best is not None and is_from_search(phase)
+        on_all = self._trained_on(phase) is self.setup.interactions
         return {
             "engine": "cpu" if self.setup.engine is None else "torch",
             "options": describe_options(self.setup, self.run),
-            "validation": {**self._describe_validation(), **coverage},
+            "validation": {"kind": "none"} if self.validation is None else self.validation.describe(),
             "validation_metrics": self.rotated or (None if search is None else search.find_best()),
             "history": search.history if search else [],
             "epochs": search.best_epoch if search and is_best else phase.state.epoch,
-            "trained_on": "all interactions"
-            if trained_on is self.setup.interactions
-            else "all but the validation part",
+            "trained_on": "all interactions" if on_all else "all but the validation part",
             **self._describe_interruption(phase),
             "rotated": self.rotated is not None,
             "tuning": [
@@ -256,30 +228,23 @@ class Fit:
         by = signal.Signals(self.stop.number).name if interrupted and self.stop.number is not None else None
         return {"interrupted": interrupted, **({} if by is None else {"interrupted_by": by})}
 
-    def _describe_validation(self) -> dict[str, Any]:
-        return dict(describe_validation(None if self.validation is None else self.validation.split))
-
     def _checkpoint(self) -> Checkpoint | None:
-        if self.run.checkpoint is None:
+        given = self.run.checkpoint
+        if given is None:
             return None
         identity = {
             **describe_options(self.setup, self.run),
             "data": self.setup.interactions.fingerprint(),
-            "validation": self._describe_validation(),
+            "validation": describe_validation(None if self.validation is None else self.validation.split),
+            "refit": self.refit,
         }
         if self.validation is not None:  # the shape of the search's arrays
             train = self.validation.setup.interactions
             identity["search_data"] = {"n_users": train.n_users, "n_items": train.n_items}
-        given = self.run.checkpoint
         folder = given if isinstance(given, CheckpointFolder) else CheckpointFolder(given)
-        return Checkpoint(folder, {**identity, "refit": self.refit}, self.run.checkpoint_seconds)
+        return Checkpoint(folder, identity, self.run.checkpoint_seconds)
 
 
 def _is_better(value: float, before: dict[str, Any]) -> bool:
     """Return whether a value is above that of an evaluation."""
     return bool(value > before["value"])
-
-
-def _is_from_search(phase: PhaseRun) -> bool:
-    """Return whether the model comes from the search rather than the final refit."""
-    return phase.state.phase != "final" or (phase.best is not None and not phase.is_finished)

@@ -24,14 +24,14 @@ from nestrec.training.backbones import MF, Backbone
 from nestrec.training.check_interactions import check_learnable
 from nestrec.training.engines import CPU_LEARNING_RATE, TorchEngine
 from nestrec.training.fit import Fit
-from nestrec.training.losses import BPR, Loss, Negatives
+from nestrec.training.losses import Loss
 from nestrec.training.method import choose_engine, pair_loss_and_sampler
 from nestrec.training.objective import Objective, normalize_level_weights
-from nestrec.training.optimizers import Adam
 from nestrec.training.options import Run
+from nestrec.training.paper_settings import paper_settings
 from nestrec.training.registry import CPU_ENGINE, resolve
 from nestrec.training.resolve_validation import needs_times, resolve_validation
-from nestrec.training.samplers import DynamicSampler, Sampler
+from nestrec.training.samplers import Sampler
 from nestrec.training.schedule import Schedule
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.stop_request import StopRequest
@@ -131,30 +131,7 @@ class Trainer:
         >>> Trainer.paper(epochs=100).learning_rate
         0.001
         """
-        widths = Widths(changes.get("widths", DEFAULT_WIDTHS))
-        for kind in ("loss", "sampler"):
-            if changes.get(kind) is not None:
-                changes[kind] = resolve(kind, changes[kind])
-        loss, sampler = changes.get("loss"), changes.get("sampler")
-        pairs: dict[str, Any] = {}
-        if (loss is None or loss.takes is Negatives.ONE) and (sampler is None or sampler.gives is Negatives.ONE):
-            pairs = {"loss": BPR(), "sampler": DynamicSampler(n_candidates=16)}
-        given: dict[str, Any] = {
-            "level_weights": (1.0,) * len(widths),
-            **pairs,
-            "engine": TorchEngine(optimizer=Adam(), batch_size=2048),
-            "epochs": 300,
-            "learning_rate": 1e-3,
-            "regularization": 1e-4,
-            "regularize_whole": True,
-            "rotate": False,
-            "starting_scale": None,
-            "metric": "recall@20",
-            "evaluate_every": 5,
-            "patience": 10,
-            **changes,
-        }
-        return cls(**{"final_learning_rate": given["learning_rate"], **given})
+        return cls(**paper_settings(len(Widths(changes.get("widths", DEFAULT_WIDTHS))), changes))
 
     @check_keywords
     def fit(

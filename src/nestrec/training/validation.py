@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from nestrec.evaluation import evaluate_arrays
 from nestrec.retrieval.width_scan import StopCheck
 from nestrec.training.options import Run
 from nestrec.training.setup import TrainingSetup
-from nestrec.training.validation_part import Coverage, carve, report_coverage
+from nestrec.training.validation_part import Coverage, carve, describe_validation, report_coverage
 
 _REPORTED = ("recall", "ndcg")  # at the same cutoff, beside the metric that chooses
 
@@ -33,6 +34,10 @@ class Validation:
     def was_given(self) -> bool:
         """Whether the held-out part was given beside the training interactions, not split off them."""
         return isinstance(self.split, Interactions)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the manifest's description: how the part was chosen, and how much of it is evaluated."""
+        return {**describe_validation(self.split), **self.coverage.as_dict()}
 
     def __call__(
         self, users: Float32Array, items: Float32Array, check_stop: StopCheck | None = None
@@ -53,6 +58,11 @@ class Validation:
             check_stop=check_stop,
         )
         return dict(zip(widths, values, strict=True)), float(np.mean([of[str(metric)] for of in values]))
+
+
+def name_widths(metrics: dict[int, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Return metrics by width, with the widths as text, as in JSON."""
+    return {str(width): values for width, values in metrics.items()}
 
 
 def prepare_validation(

@@ -6,7 +6,7 @@ metrics. They are left out, counted by reason, and reported to the callbacks and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -78,7 +78,7 @@ def carve(validation: Split | Interactions, interactions: Interactions) -> Valid
     return ValidationPart(train, fresh, coverage)
 
 
-def describe_validation(validation: Split | Interactions | None) -> Mapping[str, Any]:
+def describe_validation(validation: Split | Interactions | None) -> dict[str, Any]:
     """Return the manifest's description of how the validation part was chosen."""
     if validation is None:
         return {"kind": "none"}

@@ -84,7 +84,7 @@ def _everywhere(of: Any, number: float) -> Any:
 
 @intrinsic
 def load(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
-    """Return array[offset : offset + LANES]; no alignment is asked for."""
+    """Return array[offset : offset + LANES]; no alignment is required."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_vector_address(context, builder, signature, arguments), align=4)

@@ -118,7 +118,7 @@ def hardest_unseen(
 ) -> Any:
     """Return the lane of the highest of scores[start : start + n_candidates] whose item is unseen, -1 if none is.
 
-    Only winners are looked up among the seen items; one that is seen is struck out and the next highest taken.
+    Only the highest is looked up among the seen items; if it is seen, it is masked and the next highest taken.
     """
     nothing = np.float32(-np.inf)
     whole = n_candidates - n_candidates % LANES

@@ -1,1 +1,1 @@
-"""The torch engine: the objective under autograd, for graphs, GPUs and whatever is added as a small class."""
+"""The torch engine: the objective under autograd, for graphs, GPUs and losses or samplers added as small classes."""
