@@ -10,7 +10,7 @@ process; BLAS is held to one thread, as implicit's documentation asks for.
 How to read it: medians over the rounds, and the ratio implicit / nestrec, lowest to highest. Above 1, nestrec is
 faster. `means only` does the job implicit does (full ranking, means at one cutoff), as early stopping calls it;
 `evaluate` is what a user calls: 6 metrics at 3 cutoffs up to 50, every user's values, 95% intervals, figures of the
-catalogue. `ranking alone` is the one pass in both, and `screens` the same lists found as retrieval finds them: a proven
+catalogue. `ranking alone` is the one pass in both, and `indexes` the same lists found as retrieval finds them: a proven
 int8 index of each width, one after another. `products` is the least any ranking costs: the largest width's scores,
 computed and thrown away. The ndcg of both stand last: they agree where both rank alike, but for the users and items
 that the training part does not know, which nestrec counts as misses and implicit never sees.
@@ -90,11 +90,11 @@ def compare(model: NestedEmbeddings, test: Interactions, rounds: int, threads: i
         "nestrec, means only": lambda: means_only(model, held, k, threads),
         "nestrec, evaluate": lambda: evaluate(model, test, threads=threads),
         "nestrec, ranking alone": lambda: ladder(model, held, k, threads),
-        "nestrec, screens": partial(by_screens, model, held, k, threads),
+        "nestrec, indexes": partial(by_indexes, model, held, k, threads),
         "products": lambda: products(model, held),
     }
     results = {name: way() for name, way in ways.items()}  # compiles, and warms the caches
-    np.testing.assert_array_equal(results["nestrec, ranking alone"], results["nestrec, screens"])
+    np.testing.assert_array_equal(results["nestrec, ranking alone"], results["nestrec, indexes"])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -145,7 +145,7 @@ def ladder(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
     return rank_widths(*sides, tuple(WIDTHS), model.seen.indptr, model.seen.indices, users, k, threads)
 
 
-def by_screens(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
+def by_indexes(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
     """Rank by a coarse index of each width, built here as it would have to be for each epoch's vectors."""
     users = np.flatnonzero(np.diff(held.indptr))
     seen = Exclusions(model.seen.indptr, model.seen.indices).select(users)

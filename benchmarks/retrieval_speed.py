@@ -5,21 +5,21 @@
     python benchmarks/retrieval_speed.py --curve --items 100000,1000000 --sizes 64
     python benchmarks/retrieval_speed.py --parts
 
-Generated vectors are normal numbers whose size falls with the dimension d as d^-0.375 on both sides, so that the part
-of the scores' variance that the first 4, 8, 16 and 32 of 64 numbers hold (.70, .81, .90, .96) is that of models trained
-on MovieLens 100K and, along the axes of its scores, Amazon Cell Phones; lengths of items are spread by a lognormal
-factor of 0.25. `--trained` trains embeddings on a generated world of that many items instead.
+Generated vectors are normal numbers whose size falls with the dimension d as d^-0.375 on both sides, so that the share
+of the scores' variance in the first 4, 8, 16 and 32 of 64 dimensions (.70, .81, .90, .96) is that of models trained on
+MovieLens 100K and, after the SVD rotation, on Amazon Cell Phones; norms of items are spread by a lognormal factor of
+0.25. `--trained` trains embeddings on synthetic data of that many items instead.
 
 How to read it: `batch` lines give queries per second and the ratio to implicit's exact rate and to that of the bare
 matrix product (torch, nothing selected), `single` lines the median milliseconds of one query and how many times longer
 faiss.knn takes; medians over the rounds of what both sides took in the same round. The funnel is the fastest of some
 widths and shortlists whose recall of the full width's best 100 reaches .99 on half of the queries and holds on the
-other half; the recall shown is that of the other half. `rows`: candidates are rescored by int8 refinement codes of the
-full width, and 150 go on. `bytes` is what an index holds for an item, beside the vectors. `--curve` prints recall
-against queries per second for graph indices of hnswlib and faiss with build time and memory, and nestrec's plans beside
-them.
-`--parts` prints what a query of a batch takes of a thread: screening and choosing, by width and shortlist, and scoring
-what was chosen by rows of int8 or by all numbers of the vectors.
+other half; the recall shown is that of the other half. `refined`: candidates are rescored by int8 refinement codes of
+the full width, and 150 are reranked. `bytes` is the size of the coarse index per item, in addition to the vectors.
+`--curve` prints recall against queries per second for graph indexes of hnswlib and FAISS with build time and memory,
+and for search configs of nestrec.
+`--parts` prints the thread time of a query in a batch: coarse scan and selection, by width and shortlist, and scoring
+the candidates by refinement codes or by the vectors.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def funnels(vectors: Vectors, best: npt.NDArray[np.int32], threads: int) -> Iter
             rows = size if 2 * width <= size else 0
             index = CoarseIndexOptions(width, Storage.INT8, rotated, refinement_width=rows).build(users, items, size)
             stages = (Stage(size, FROM_ROWS),) if rows else ()
-            name = f"int8 {width}{' rotated' if rotated else ''}{' rows' if rows else ''}"
+            name = f"int8 {width}{' rotated' if rotated else ''}{' refined' if rows else ''}"
             if width < size:
                 certified = Exact(items, index)
                 work = certified.search(queries[:20], K, threads=threads).work
@@ -218,7 +218,7 @@ def curve(vectors: Vectors, threads: int, rounds: int) -> None:
         stages = (Stage(size, FROM_ROWS),) if options.refinement_width else ()
         for shortlist in (125, 300, 1000, 2000) if options.width < size else (125,):
             way = partial(items_of, Funnel(items, index, shortlist, stages), queries, threads)
-            name = f"int8 {options.width}{' rows' if stages else ''}, shortlist {shortlist}"
+            name = f"int8 {options.width}{' refined' if stages else ''}, shortlist {shortlist}"
             points.append((name, took, index.nbytes, way))
     points.append(("exact", 0.0, exact.nbytes, partial(items_of, exact, queries, threads)))
     seconds = in_turns({name: search for name, _, _, search in points}, rounds)
@@ -241,7 +241,7 @@ def parts(vectors: Vectors, threads: int, rounds: int) -> None:
                 for part, seconds in one_round(index, asked, items, shortlist, threads).items():
                     spent[part].append(1e3 * seconds / len(queries))
             took = {part: median(times[1:]) for part, times in spent.items()}
-            took["screening and choosing"] = took.pop("all") - took["rows"] - took["vectors"]
+            took["coarse scan and selection"] = took.pop("all") - took["rows"] - took["vectors"]
             told = ", ".join(f"{part} {ms:.3f} ms" for part, ms in reversed(took.items()))
             print(f"  int8 {width:3}, shortlist {shortlist:5}: {told}", flush=True)
 

@@ -30,7 +30,6 @@ from nestrec.embedding_parts import (
 )
 from nestrec.errors import DataError, ModelFileError, OptionError
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.coarse_scan import FEW_QUERIES
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import FullScan
@@ -159,9 +158,7 @@ class NestedEmbeddings:
         search of the same coarse index.
         """
         size, config = self._width(width), self.search_config
-        if config is None or config.width != size or (k > config.k and not config.exact):
-            return FullScan(self.item_embeddings, size)
-        if config.slower_in_batches and n_queries > FEW_QUERIES:
+        if config is None or not config.applies_to(size, k, n_queries):
             return FullScan(self.item_embeddings, size)
         if exact and not config.exact and self.coarse_index is not None:
             return Exact(self.item_embeddings, self.coarse_index)

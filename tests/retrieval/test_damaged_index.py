@@ -136,7 +136,7 @@ def test_arrays_of_another_shape_or_dtype_are_refused(name: str) -> None:
         CoarseIndex.from_arrays({key: array for key, array in arrays.items() if key != name}, index.describe())
 
 
-def test_a_saved_model_with_a_changed_screen_answers_or_is_refused(tmp_path: Path) -> None:
+def test_a_saved_model_with_a_changed_index_answers_or_is_refused(tmp_path: Path) -> None:
     """As above through the files, contents unverified."""
     vectors = falling_spectrum(N_QUERIES, N_ITEMS, SIZE)
     model = nestrec.NestedEmbeddings.from_arrays(vectors.queries, vectors.items, [4, SIZE])

@@ -58,7 +58,7 @@ class Parts:
                     "request, or start again without resume",
                     mentions=("resume",),
                 )
-            whole = self._joined()
+            whole = self._find_joined()
             if whole is not None:
                 self._remove()
                 return whole
@@ -100,7 +100,7 @@ class Parts:
         if not known:
             raise OptionError(f"{self._folder} must hold nothing but parts; move it or name another file")
 
-    def _joined(self) -> int | None:
+    def _find_joined(self) -> int | None:
         """Return the number of rows of a file that an earlier run joined from these parts before it was killed."""
         joined = _read(self._folder / _JOINED)
         if not isinstance(joined, dict) or not self._path.exists():

@@ -15,6 +15,7 @@ from nestrec.errors import ModelFileError, OptionError
 from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.coarse_index import CoarseIndex
+from nestrec.retrieval.coarse_scan import FEW_QUERIES
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.funnel import Funnel, Stage
@@ -113,6 +114,12 @@ class SearchConfig:
         """Whether the full scan was measured to answer a batch faster."""
         found = self.measurements
         return found is not None and found.full_scan_users_per_second > found.users_per_second
+
+    def applies_to(self, width: int, k: int, n_queries: int) -> bool:
+        """Return whether to search by it: at its own width, up to its k, in batches only if measured to be faster."""
+        if width != self.width or (k > self.k and not self.exact):
+            return False
+        return n_queries <= FEW_QUERIES or not self.slower_in_batches
 
     @property
     def name(self) -> str:

@@ -60,7 +60,7 @@ def scan_single(
             _score_block(queries, codes, block * size * BLOCK, n_steps, per_step, scale, slack, scores)
             if len(residual_norms) > 0:
                 _add_residuals(scores, residual_norms, block * BLOCK, query_residuals[0])
-            reached = _reached(scores, thresholds[0])
+            reached = _find_reached(scores, thresholds[0])
             if reached != 0:
                 add_candidates(
                     reached, _BITS, scores, block * BLOCK, items, allowed, excluded, indptr, 0, k, keys, counts,
@@ -106,7 +106,7 @@ def _add_residuals(scores: Float32Array, residual_norms: Float32Array, position:
 
 
 @compiled
-def _reached(scores: Float32Array, threshold: float) -> Any:
+def _find_reached(scores: Float32Array, threshold: float) -> Any:
     least, reached = splat(threshold), 0
     for at in range(0, BLOCK, LANES):
         reached |= reaching(load(scores, at), least) << at

@@ -55,7 +55,7 @@ def scan_chunk(
                 _score_panel(flat_users, first * widest, tile, panel * widest, initial, panel, widths, scores)
                 for own_slot in range(n_slots):
                     slot, at = group * n_slots + own_slot, own_slot * PANEL
-                    reached = _reached(scores, at, thresholds[slot])
+                    reached = _find_reached(scores, at, thresholds[slot])
                     if reached != 0:
                         add_panel(scores, at, tile_items, panel, reached, k, keys, counts, floors, thresholds, slot)
 
@@ -152,7 +152,7 @@ def _score_panel(
 
 
 @compiled
-def _reached(scores: Float32Array, at: int, threshold: float) -> Any:
+def _find_reached(scores: Float32Array, at: int, threshold: float) -> Any:
     """Return an int64 whose bit i is 1 where the i-th score of a panel is at or above the threshold."""
     each = splat(threshold)
     low, middle, high = load(scores, at), load(scores, at + LANES), load(scores, at + 2 * LANES)
