@@ -77,7 +77,7 @@ def test_models_that_are_better_are_listed_first_with_widths() -> None:
     first, second, third, *_ = conclusion(view("nestrec", "ease", "popularity"))
     assert first == (
         "ndcg@20: compared with 2 other models at 5 widths, nestrec is significantly better in 5 of 10 comparisons and "
-        "significantly worse in 4; 1 differences are not significant."
+        "significantly worse in 4; 1 is not significant."
     )
     assert second == "Significantly better than nestrec: ease at widths 4, 8, 16, 32."
     assert third == "Not significantly different from nestrec: ease at width 64."

@@ -138,7 +138,7 @@ class Chart:
         digits = next(n for n in range(2, 9) if all(abs(round(tick, n) - tick) < 1e-9 for tick in ticks))
         label = self.y_label if ticks[0] == 0 else f"{self.y_label} (axis from {self.format(ticks[0], digits)})"
         middle = (frame.top + frame.plot_bottom) / 2
-        yield f'<text class="label" transform="translate(15 {middle}) rotate(-90)">{escape(label)}</text>'
+        yield f'<text class="label" transform="translate(16 {middle}) rotate(-90)">{escape(label)}</text>'
         for tick in ticks:
             y = self.y_scale.y(tick)
             yield f'<line class="grid" x1="{frame.left}" x2="{frame.plot_right}" y1="{y:.1f}" y2="{y:.1f}"/>'

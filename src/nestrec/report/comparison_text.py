@@ -38,7 +38,8 @@ def headline(view: ComparisonView, label: str) -> str:
     )
     return (
         f"{label}: compared with {_describe_rivals(rivals)}, {reference} is significantly better in {n_better} of "
-        f"{len(rivals)} comparisons and significantly worse in {n_worse}; {n_not} differences are not significant."
+        f"{len(rivals)} comparisons and significantly worse in {n_worse}; {n_not} {'is' if n_not == 1 else 'are'} "
+        "not significant."
     )
 
 

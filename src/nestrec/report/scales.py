@@ -16,7 +16,7 @@ class Frame:
 
     width: int
     height: int
-    left: int = 60
+    left: int = 68
     right: int = 18
     top: int = 40
     bottom: int = 50
