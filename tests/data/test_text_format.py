@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from nestrec.cli.sentences import in_command_words
+from nestrec.cli.error_messages import format_error
 from nestrec.data.read_options import ReadOptions
 from nestrec.errors import DataError
 from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
+OPTIONS = {name: "--" + name.replace("_", "-") for name in ("format", "delimiter", "user_column", "item_column")}
 TRIPLES = "1 2 4.0\n1 3 0.5\n2 2 3.5\n"
 
 
@@ -53,7 +54,7 @@ def test_text_that_may_be_a_table_is_refused_and_both_ways_are_named(read: Calla
     """Ratings were read as items: 0.5 and 3.5 were recommended."""
     with pytest.raises(DataError) as caught:
         read(text)
-    said = in_command_words(str(caught.value), ["user_column", "item_column"])
+    said = format_error(caught.value, OPTIONS)
     assert "--format adjacency" in said
     assert "--format csv --delimiter ' '" in said
     assert "--user-column 1 --item-column 2" in said

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 
 from nestrec.errors import NestrecError
 
+_QUOTES = "'\""
 _SPELLINGS = {  # where the command line says something else than --name, or --name VALUE
     'unknown="skip"': "--skip-unknown",
     "validation=None": "--no-validation",
@@ -48,4 +50,4 @@ def _spell(mention: str, options: Mapping[str, str]) -> str:
         return _SPELLINGS[mention]
     if name not in options:
         return mention
-    return options[name] if value in ("", "True") else f"{options[name]} {value}"
+    return options[name] if value in ("", "True") else f"{options[name]} {shlex.quote(value.strip(_QUOTES))}"

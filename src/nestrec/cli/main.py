@@ -20,7 +20,6 @@ from nestrec.cli.error_messages import format_error
 from nestrec.cli.exit_codes import MISTAKE, OUTPUT_CLOSED, ended_by_signals, interruptible
 from nestrec.cli.option_groups import expand_options
 from nestrec.cli.panels import RUN, PanelCommand
-from nestrec.cli.sentences import in_command_words
 from nestrec.cli.streams import OutputClosedError, tolerant_streams
 from nestrec.errors import NestrecError
 
@@ -138,9 +137,7 @@ def _run(argv: Sequence[str] | None) -> int:
         sys.stderr.write(f"nestrec: {message}\n")
         return MISTAKE
     except NestrecError as mistake:
-        options = _options()
-        message = format_error(mistake, options)
-        sys.stderr.write(f"nestrec: {in_command_words(message, options)}\n")
+        sys.stderr.write(f"nestrec: {format_error(mistake, _options())}\n")
         return MISTAKE
     return 0
 

@@ -208,7 +208,8 @@ def _save(model: NestedEmbeddings, out: Path, *, overwrite: bool, checkpoint: Ch
         kept = [f"the model is saved in {path}" for path in _rescue(model)]
         if checkpoint.has_state:
             kept.append(f"the checkpoint is in {checkpoint.path}; to continue, give the same command with --resume")
-        raise ModelFileError(f"{error}; {'; '.join(kept) or 'it could not be saved elsewhere either'}") from error
+        message = f"{error}; {'; '.join(kept) or 'it could not be saved elsewhere either'}"
+        raise ModelFileError(message, option=error.option, mentions=error.mentions) from error
 
 
 def _rescue(model: NestedEmbeddings) -> list[Path]:

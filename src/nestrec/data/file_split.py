@@ -59,20 +59,23 @@ class FileSplit:
         """Check the values; raise OptionError with the rule."""
         if self.at is not None and (self.by != "time" or self.test_fraction is not None):
             raise OptionError(
-                f"at {self.at:.15g} is for a split by time, in place of test_fraction; leave one of them out"
+                f"at {self.at:.15g} is for a split by time, in place of test_fraction; leave one of them out",
+                mentions=("test_fraction",),
             )
         if self.by == "leave-last-out" and (self.test_fraction is not None or self.validation_fraction):
             raise OptionError(
                 "a leave-last-out split tests on the last interaction of every user, so it takes neither test_fraction "
-                "nor a validation_fraction other than 0 (no validation part); leave them out"
+                "nor a validation_fraction other than 0 (no validation part); leave them out",
+                mentions=("test_fraction", "validation_fraction"),
             )
         for name, value in (("test_fraction", self.test_fraction), ("validation_fraction", self.validation_fraction)):
             if value is not None and not (0 < value < 1 or (value == 0 and name == "validation_fraction")):
-                raise OptionError(f"{name} must be between 0 and 1, got {value:g} (for example 0.1)")
+                raise OptionError(f"{name} must be between 0 and 1, got {value:g} (for example 0.1)", option=name)
         if self._test_fraction + self._validation_fraction >= 1:
             raise OptionError(
                 f"test_fraction {self._test_fraction:g} and validation_fraction {self._validation_fraction:g} leave "
-                "nothing to train on; their sum must be below 1"
+                "nothing to train on; their sum must be below 1",
+                mentions=("test_fraction", "validation_fraction"),
             )
         self.splits()
 
@@ -244,4 +247,7 @@ def _held_out(validation: Split, rest: Interactions) -> Interactions:
     try:
         return validation.split(rest)[1]
     except DataError as error:
-        raise DataError(f"no validation part can be taken ({error}); do without one: validation_fraction 0") from error
+        raise DataError(
+            f"no validation part can be taken ({error}); do without one: validation_fraction=0",
+            mentions=("validation_fraction=0", *error.mentions),
+        ) from error

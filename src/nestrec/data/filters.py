@@ -40,7 +40,8 @@ def k_core(interactions: Interactions, min_user_interactions: int, min_item_inte
         raise DataError(
             f"no interaction is left where every user has at least {min_user_interactions} and every item at least "
             f"{min_item_interactions} (there were {interactions.n_interactions:,}); lower min_user_interactions or "
-            "min_item_interactions"
+            "min_item_interactions",
+            mentions=("min_user_interactions", "min_item_interactions"),
         )
     if in_core.all() and items_in_core.all():
         return interactions

@@ -116,31 +116,44 @@ class ReadOptions:
             )
         if self.delimiter is not None and set(self.delimiter) & set("\r\n"):
             raise OptionError(
-                f"delimiter must not end a line, got {self.delimiter!r}; give the characters between fields"
+                f"delimiter must not end a line, got {self.delimiter!r}; give the characters between fields",
+                option="delimiter",
             )
         if self.quote not in (None, "", "auto") and (len(self.quote) != 1 or not self.quote.isascii()):
-            raise OptionError(f"quote must be one ASCII character, or None for no quoting; got {self.quote!r}")
+            raise OptionError(
+                f"quote must be one ASCII character, or None for no quoting; got {self.quote!r}", option="quote"
+            )
         if self.encoding is not None and not _is_text_encoding(self.encoding):
-            raise OptionError(f"encoding must be one that Python knows, such as 'latin-1', got {self.encoding!r}")
+            raise OptionError(
+                f"encoding must be one that Python knows, such as 'latin-1', got {self.encoding!r}", option="encoding"
+            )
         given: object = self.na_values
         if given is not None and (not isinstance(given, tuple) or not all(isinstance(word, str) for word in given)):
-            raise OptionError(f"na_values must be a tuple of words such as ('NA', 'null'), got {given!r}")
+            raise OptionError(
+                f"na_values must be a tuple of words such as ('NA', 'null'), got {given!r}", option="na_values"
+            )
         if len(self.sequence_separator) != 1 or not self.sequence_separator.isascii():
             raise OptionError(
-                f"sequence_separator must be one ASCII character such as ' ' or '|', got {self.sequence_separator!r}"
+                f"sequence_separator must be one ASCII character such as ' ' or '|', got {self.sequence_separator!r}",
+                option="sequence_separator",
             )
         if self.sequence_separator != " " and not self.sequence:
-            raise OptionError("sequence_separator needs sequence=True; add it, or leave the separator out")
+            raise OptionError(
+                "sequence_separator needs sequence=True; add it, or leave the separator out",
+                option="sequence_separator",
+                mentions=("sequence=True",),
+            )
 
     def _check_repeats(self) -> None:
         if self.repeats is None:
             return
         if self.repeats not in REPEATS:
-            raise OptionError(f"repeats must be one of {', '.join(REPEATS)}, got {self.repeats!r}")
+            raise OptionError(f"repeats must be one of {', '.join(REPEATS)}, got {self.repeats!r}", option="repeats")
         if self.min_rating is None and not (self.keep_timestamps and self.orders_repeats):
             raise OptionError(
                 f"repeats {self.repeats!r} chooses which rating is compared with min_rating, and there is none; "
-                "give min_rating, or leave repeats out"
+                "give min_rating, or leave repeats out",
+                mentions=("min_rating",),
             )
 
     def _check_at_least(self, name: str, value: int, least: int) -> None:
@@ -184,12 +197,17 @@ def _check_time_format(time_format: str) -> None:
     if "%Z" in time_format:
         raise OptionError(
             f"time_format {time_format!r}: names of time zones (%Z) are not read; write the name itself, as in "
-            "'%Y-%m-%d %H:%M:%S UTC' (times without an offset count as UTC), or use %z for offsets"
+            "'%Y-%m-%d %H:%M:%S UTC' (times without an offset count as UTC), or use %z for offsets",
+            mentions=("time_format",),
         )
     if not any(directive in time_format.replace("%%", "") for directive in _YEARS):
-        raise OptionError(f"time_format must name at least the year (%Y), got {time_format!r}; {remedy}")
+        raise OptionError(
+            f"time_format must name at least the year (%Y), got {time_format!r}; {remedy}", option="time_format"
+        )
     try:
         datetime.strptime("", time_format)  # noqa: DTZ007 - raises, always
     except (ValueError, re.error) as error:
         if not str(error).startswith("time data"):
-            raise OptionError(f"time_format {time_format!r} is not valid ({error}); {remedy}") from error
+            raise OptionError(
+                f"time_format {time_format!r} is not valid ({error}); {remedy}", mentions=("time_format",)
+            ) from error

@@ -150,7 +150,7 @@ def _cored(name: str, interactions: Interactions, rejections: RejectionLog, opti
     try:
         result = k_core(interactions, by_user, by_item)
     except DataError as error:
-        raise DataError(f"{name}: {error}") from error
+        raise DataError(f"{name}: {error}", mentions=error.mentions) from error
     rejections.count(BELOW_CORE, interactions.n_interactions - result.n_interactions)
     return result
 

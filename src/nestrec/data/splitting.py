@@ -68,7 +68,8 @@ class RandomSplit:
         if n_free == 0:
             raise DataError(
                 f"none of the {n_total:,} interactions can be held out, for no user has two of them; give a file of "
-                "held-out interactions, or train without validation"
+                "held-out interactions (validation), or validation=None",
+                mentions=("validation", "validation=None"),
             )
         n_wanted = round(self.fraction * (n_total - int(np.count_nonzero(sizes == 1))))
         marks = np.zeros(n_total, dtype=np.bool_)

@@ -44,7 +44,7 @@ def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Lo
     rows = vocabulary.index_of(flat)
     known = rows >= 0
     if unknown == "raise" and not known.all():
-        raise UnknownIdError(_describe_unknown(vocabulary, flat[~known], noun))
+        raise UnknownIdError(_describe_unknown(vocabulary, flat[~known], noun), mentions=('unknown="skip"',))
     return LookedUp(rows[known], vocabulary.ids_at(rows[known]), flat[~known], given.ndim == 0)
 
 

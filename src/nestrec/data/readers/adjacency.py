@@ -55,7 +55,8 @@ class AdjacencyReader(FileReader):
         if n_bytes > blocks.longest_id:
             raise DataError(
                 f"{self._source.path}, line {line}: an id is longer than {blocks.longest_id:,} bytes, so this is no "
-                "adjacency text (`user item item …` a line); name the format"
+                "adjacency text (`user item item …` a line); give format",
+                mentions=("format",),
             )
 
 

@@ -205,8 +205,8 @@ class ByteSource:
                     f"{self.path} looks like UTF-16 and is not valid ({error}); save it as UTF-8"
                 ) from error
             raise DataError(
-                f"{self.path} is not text in {self._encoding} ({error}); give the encoding it was written in, or save "
-                "it as UTF-8"
+                f"{self.path} is not text in {self._encoding} ({error}); give its encoding, or save it as UTF-8",
+                mentions=("encoding",),
             ) from error
 
 

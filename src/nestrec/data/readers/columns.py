@@ -89,11 +89,12 @@ def find_columns(
         positions = (", or, where the first line is no header, give positions: user_column=1, item_column=2, "
                      "rating_column=3") if is_text and named else ""  # fmt: skip
         raise DataError(f"{source} has no column of ratings among {_listed(plain)}, so min_rating cannot be "
-                        f"applied; name it with rating_column{positions}, or leave min_rating out")  # fmt: skip
+                        f"applied; name it with rating_column{positions}, or leave min_rating out",
+                        mentions=("min_rating", "rating_column"))  # fmt: skip
     time = places["timestamp"]
     if options.keep_timestamps and time is None:
         raise DataError(f"{source} has no column of times among {_listed(plain)}; name it with timestamp_column, "
-                        "or use a split that needs no times")  # fmt: skip
+                        "or use a split that needs no times", mentions=("timestamp_column",))  # fmt: skip
     if user is None or item is None:
         raise DataError(_missing_sentence(plain, "users" if user is None else "items", source, is_text=is_text))
     if options.min_rating is not None:

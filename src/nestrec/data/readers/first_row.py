@@ -62,7 +62,8 @@ class FirstRow:
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{source}, line {self.line - 1}: the first line is not UTF-8 text ({error.reason}); save the file as "
-                "UTF-8, give its encoding, or name the format if it is not text"
+                "UTF-8, give its encoding, or give format if it is not text",
+                mentions=("format",),
             ) from error
 
 
@@ -162,7 +163,8 @@ def _split_first(blocks: Blocks, line: _Line, dialect: Dialect, source: str) -> 
     if found is None:
         raise DataError(
             f"{source}, line {line.number}: the row is longer than {blocks.longest_row:,} bytes, so this is no "
-            "delimited text; name the format"
+            "delimited text; give format",
+            mentions=("format",),
         )
     return found
 

@@ -119,7 +119,8 @@ def refuse_extension(name: str, extension: str) -> None:
     for foreign in _FOREIGN:
         if extension in foreign.extensions:
             raise DataError(
-                f"{name} is named like {foreign.what}; {foreign.advice}; if it is text all the same, name the format"
+                f"{name} is named like {foreign.what}; {foreign.advice}; if it is text all the same, give format",
+                mentions=("format",),
             )
 
 

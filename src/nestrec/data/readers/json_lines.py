@@ -62,7 +62,8 @@ class JsonLinesReader(FileReader):
         if not self._file.first_records:
             first = f" (line 1: {TOO_LONG.text})" if self._file.is_first_too_long else ""
             raise DataError(
-                f"{self._name} holds no JSON object in its first lines{first}; {HOW_TO_CONVERT}, or name the format"
+                f"{self._name} holds no JSON object in its first lines{first}; {HOW_TO_CONVERT}, or give format",
+                mentions=("format",),
             )
         keys = list(dict.fromkeys(key for entry in self._file.first_records for key in entry))
         if self._file.is_sampled_whole:

@@ -55,7 +55,7 @@ def classify_source(source: object) -> str:
         return "rows"
     if hasattr(source, "collect"):
         raise DataError(f"{describe_source(source)} has not been computed yet; call its collect() first")
-    raise DataError(f"interactions cannot be read from {describe_source(source)}; {_WAYS}")
+    raise DataError(f"interactions cannot be read from {describe_source(source)}; {_WAYS}", option="interactions")
 
 
 def describe_source(source: object) -> str:

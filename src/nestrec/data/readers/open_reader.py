@@ -140,7 +140,8 @@ def _choose_text_format(source: ByteSource, options: ReadOptions) -> Format:
         refuse_extension(source.path, source.extension)
         raise DataError(
             f"{source.path}: the extension .{source.extension} names no format that can be read; name the format, one "
-            f"of {', '.join(selectable_formats())}"
+            f"of {', '.join(selectable_formats())}",
+            mentions=("format",),
         )
     return FORMATS[detect_text_format(head, is_whole=len(head) < _SAMPLE_BYTES, options=options, name=source.path)]
 
@@ -150,14 +151,16 @@ def _check_named(source: ByteSource, found: Format, options: ReadOptions) -> Non
     if not found.is_selectable:
         if options.format is not None:
             raise DataError(
-                f"{source.path} is read as {found.name} by its contents, not as {options.format}; leave out format"
+                f"{source.path} is read as {found.name} by its contents, not as {options.format}; leave out format",
+                mentions=("format",),
             )
         return
     by_name = find_by_extension(source.extension)
     if options.format not in (None, found.name) or (options.format is None and by_name not in (None, found)):
         other = options.format or source.extension
         raise DataError(
-            f"{source.path} is a {found.name.capitalize()} file read as {other}; give format={found.name!r}"
+            f"{source.path} is a {found.name.capitalize()} file read as {other}; give format={found.name!r}",
+            mentions=("format",),
         )
 
 

@@ -43,7 +43,8 @@ class ParquetFiles(TableSource):
         """Return the error for a damaged file."""
         return DataError(
             f"{self.name} is no Parquet file that can be read{where}: it is damaged, cut off or of another kind "
-            f"({shorten_message(error)}); write or fetch it again, or name the format"
+            f"({shorten_message(error)}); write or fetch it again, or give format",
+            mentions=("format",),
         )
 
     def _pattern(self, path: Path) -> str:
@@ -63,7 +64,8 @@ def open_parquet(source: ByteSource, options: ReadOptions) -> TableReader:
             raise DataError(f"{source.path} is empty; give a Parquet file with columns of users and items")
         raise DataError(
             f"{source.path} is no Parquet file that can be read: it is damaged, cut off or of another kind; "
-            "write or fetch it again, or name the format"
+            "write or fetch it again, or give format",
+            mentions=("format",),
         )
     return open_parquet_files([source], source.path, options)
 

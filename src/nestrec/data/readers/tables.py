@@ -179,7 +179,8 @@ class TableReader:
             if not self._sequence:
                 raise DataError(
                     f"{self._name}: column {self.columns[role]!r} of type {kind} holds several items; read each "
-                    "element as one interaction with sequence=True, or store one item a row"
+                    "element as one interaction with sequence=True, or store one item a row",
+                    mentions=("sequence=True",),
                 )
             # An empty list gives one row without an item, which is counted as such.
             column, kind = _unnested(column, listed[1]), listed[1]
@@ -215,7 +216,10 @@ class TableReader:
 
     def _unreadable(self, error: Exception) -> DataError:
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
-            return DataError(f"{self._name} needs more memory to read than memory_limit_mb allows; give more")
+            return DataError(
+                f"{self._name} needs more memory to read than memory_limit_mb allows; give more",
+                mentions=("memory_limit_mb",),
+            )
         return self._source.explain(error, f" after row {self._row:,}" if self._row else "")
 
 

@@ -41,7 +41,8 @@ def detect_text_format(head: bytes, *, is_whole: bool, options: ReadOptions, nam
         raise DataError(
             f"{name} may be adjacency text (`user item item …`) or a table with blanks between fields: {doubt}; say "
             "which with format='adjacency', or with format='csv' delimiter=' ' and, where the first line is no header, "
-            "user_column=1 item_column=2"
+            "user_column=1 item_column=2",
+            mentions=("user_column=1", "item_column=2", "format='adjacency'", "format='csv'", "delimiter=' '"),
         )
     return "adjacency"
 

@@ -85,7 +85,8 @@ class TimeColumn:
         if self._time_format is not None:
             raise OptionError(
                 f"time_format does not apply to {self._where}, which holds times ({kind}) and not text or numbers, got "
-                f"{self._time_format!r}; leave it out"
+                f"{self._time_format!r}; leave it out",
+                option="time_format",
             )
 
     def notes(self) -> list[str]:
