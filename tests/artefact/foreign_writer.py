@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors.numpy import load_file, save_file
 
-from nestrec.artefact.manifest import _described
+from nestrec.artefact.manifest import _describe_file
 from nestrec.artefact.strict_json import digest_document
 
 MISSING = object()
@@ -23,7 +23,7 @@ def rewrite_manifest(model: Path, **changes: Any) -> None:
 
 def describe_files(model: Path) -> None:
     """Let the manifest describe the other files as they are."""
-    files = {path.name: _described(path) for path in model.glob("*.safetensors")}
+    files = {path.name: _describe_file(path) for path in model.glob("*.safetensors")}
     rewrite_manifest(model, files=files)
 
 

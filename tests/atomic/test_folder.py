@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, file_suffix, get_stored_name, write_folder
+from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, get_stored_name, read_file_suffix, write_folder
 from tests.atomic.kills import Killed, killed_at
 
 LAYOUT = FolderLayout("main.json", ("one.bin", "two.bin"))
@@ -40,7 +40,7 @@ def read(target: Path) -> str:
     while True:
         main = (target / LAYOUT.main).read_bytes()
         described = json.loads(main)
-        found = [(target / get_stored_name(part, file_suffix(main))).read_text() for part in described["parts"]]
+        found = [(target / get_stored_name(part, read_file_suffix(main))).read_text() for part in described["parts"]]
         if (target / LAYOUT.main).read_bytes() == main:  # not replaced meanwhile
             assert set(found) == {described["text"]}
             return str(described["text"])

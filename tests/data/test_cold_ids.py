@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nestrec.data.cold_ids import drop_cold, has_interactions, restrict_to
+from nestrec.data.cold_ids import drop_cold, find_warm_items, restrict_to
 from nestrec.data.filters import k_core
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
@@ -40,7 +40,7 @@ def test_every_id_left_has_an_interaction_and_no_interaction_is_lost(pairs: set[
     kept = drop_cold(whole)
     assert told(kept) == told(whole)
     assert np.diff(kept.indptr).min() > 0
-    assert has_interactions(kept).all()
+    assert find_warm_items(kept).all()
     assert kept.fingerprint() == k_core(whole, 1, 1).fingerprint()
     assert drop_cold(kept) is kept
 

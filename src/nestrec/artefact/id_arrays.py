@@ -26,7 +26,7 @@ def pack_ids(name: str, vocabulary: Vocabulary) -> Arrays:
         return {name: vocabulary.ids}
     parts: list[bytes] = []
     offsets = np.zeros(len(vocabulary) + 1, dtype=np.int64)
-    for block in _blocks(len(vocabulary)):
+    for block in _slice_blocks(len(vocabulary)):
         encoded = [text.encode() for text in vocabulary.ids[block].tolist()]
         offsets[block.start + 1 : block.stop + 1] = [len(text) for text in encoded]
         parts.append(b"".join(encoded))
@@ -48,9 +48,9 @@ def unpack_ids(name: str, arrays: Arrays) -> Vocabulary:
     text, offsets = arrays[f"{name}.bytes"], arrays[f"{name}.offsets"]
     _check_offsets(name, text, offsets)
     ids: IdArray = np.empty(len(offsets) - 1, dtype=TEXT)
-    for block in _blocks(len(ids)):
+    for block in _slice_blocks(len(ids)):
         bounds = offsets[block.start : block.stop + 1]
-        ids[block] = _decoded(text[bounds[0] : bounds[-1]], bounds - bounds[0])
+        ids[block] = _decode(text[bounds[0] : bounds[-1]], bounds - bounds[0])
     return Vocabulary(ids)
 
 
@@ -67,7 +67,7 @@ def _check_offsets(name: str, text: npt.NDArray[Any], offsets: npt.NDArray[Any])
         raise DataError(f"the offsets of {name} do not cut its {len(text)} bytes into ids")
 
 
-def _decoded(text: UInt8Array, bounds: Int64Array) -> IdArray:
+def _decode(text: UInt8Array, bounds: Int64Array) -> IdArray:
     """Cut text at the bounds and decode each piece."""
     lengths = np.diff(bounds)
     longest = int(lengths.max())
@@ -82,5 +82,5 @@ def _decoded(text: UInt8Array, bounds: Int64Array) -> IdArray:
     return padded.view(f"S{padded.shape[1]}")[:, 0].astype(TEXT)
 
 
-def _blocks(n: int) -> Iterator[slice]:
+def _slice_blocks(n: int) -> Iterator[slice]:
     return (slice(start, min(start + _AT_ONCE, n)) for start in range(0, n, _AT_ONCE))

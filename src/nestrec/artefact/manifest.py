@@ -58,7 +58,7 @@ def describe_files(directory: Path, sections: Mapping[str, Any]) -> bytes:
 
     Raises ModelFileError for sections that are not plain JSON values.
     """
-    files = {path.name: _described(path) for path in sorted(directory.iterdir())}
+    files = {path.name: _describe_file(path) for path in sorted(directory.iterdir())}
     own = {"format": FORMAT, "format_version": FORMAT_VERSION, "nestrec_version": version("nestrec"), "files": files}
     try:
         plain = parse_json(json.dumps({**own, **sections, **own}, allow_nan=False).encode())
@@ -153,7 +153,7 @@ def _check_whole(path: Path, manifest: dict[str, Any]) -> None:
         )
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _describe_file(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digests = digest_blocks(file)
         return {"bytes": file.tell(), "xxh3": digests}

@@ -162,7 +162,7 @@ def _read(directory: Path, *, verify: bool | None, with_coarse_index: bool) -> S
             else {}
         )
     try:
-        return _assembled(embeddings, ids, pairs, manifest, coarse_index)
+        return _build_model(embeddings, ids, pairs, manifest, coarse_index)
     except (LookupError, TypeError, ValueError, DataError, OptionError) as error:
         raise ModelFileError(f"the files of {directory} do not fit each other ({error}); train it again") from error
 
@@ -186,7 +186,7 @@ def _coarse_index(opened: OpenedDirectory, manifest: dict[str, Any], *, verify: 
         ) from error
 
 
-def _assembled(
+def _build_model(
     embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any], coarse_index: Arrays
 ) -> StoredModel:
     _check_names(embeddings, {"user_embeddings", "item_embeddings"})

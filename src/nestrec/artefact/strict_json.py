@@ -17,7 +17,7 @@ def parse_json(content: bytes) -> Any:
     {'widths': [4, 8]}
     """
     try:
-        document = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repeats, parse_constant=_refuse)
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_refuse_repeats, parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError(f"nested more than {DEEPEST} levels deep") from error
     _check_depth(document)
@@ -34,7 +34,7 @@ def digest_document(document: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(name for name, _ in pairs)

@@ -41,11 +41,11 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     try:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
     except SafetensorError as error:
-        raise _as_os_error(error, path) from error
+        raise _convert_to_os_error(error, path) from error
     path.chmod(usual)
 
 
-def _as_os_error(error: Exception, path: Path) -> OSError:
+def _convert_to_os_error(error: Exception, path: Path) -> OSError:
     """Return the library's error as Python's own; the number stands in its text alone."""
     number = re.search(r"os error (\d+)", str(error))
     if number is None:
@@ -61,19 +61,19 @@ def map_arrays(path: Path, file: BufferedReader) -> Arrays:
     system then ends the process (SIGBUS). A saved model is never changed in place, only replaced.
     """
     try:
-        return _views(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return _map_views(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except ValueError as error:  # msgspec.ValidationError is one
         raise ModelFileError(
             f"{path} is not a whole safetensors file ({error}); copy or train the model again"
         ) from error
 
 
-def _views(pages: mmap.mmap) -> Arrays:
+def _map_views(pages: mmap.mmap) -> Arrays:
     begin = _PREAMBLE + int.from_bytes(pages[:_PREAMBLE], "little")
     if not _PREAMBLE < begin <= min(len(pages), _PREAMBLE + _LARGEST_HEADER):
         raise ValueError(f"its header cannot have {begin - _PREAMBLE} bytes")
     header = parse_json(pages[_PREAMBLE:begin])
-    tensors = msgspec.convert(_without_metadata(header), dict[str, _Tensor])
+    tensors = msgspec.convert(_drop_metadata(header), dict[str, _Tensor])
     _check_filled(tensors, begin, len(pages))
     return {name: tensor.view(pages, begin) for name, tensor in tensors.items()}
 
@@ -90,7 +90,7 @@ class _Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return np.ndarray(tuple(self.shape), _DTYPES[self.dtype], buffer=pages, offset=begin + self.data_offsets[0])
 
 
-def _without_metadata(header: Any) -> Any:
+def _drop_metadata(header: Any) -> Any:
     return {name: entry for name, entry in header.items() if name != _METADATA} if isinstance(header, dict) else header
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from nestrec.atomic.flushing import flush_file, flush_folder
 from nestrec.atomic.locks import FileLock, LockTakenError
-from nestrec.atomic.output_file import take_over_mode
+from nestrec.atomic.output_file import copy_mode
 from nestrec.atomic.workspace import is_workspace, remove_leftovers, workspace
 
 FILE_SUFFIX = "file_suffix"
@@ -52,7 +52,7 @@ class FolderLayout:
 
     def part_of(self, name: str) -> str | None:
         """Return the part that a file holds, with any suffix; None where it holds none."""
-        return next((part for part in self.parts if _pattern(part).fullmatch(name)), None)
+        return next((part for part in self.parts if _compile_pattern(part).fullmatch(name)), None)
 
     def is_left_over(self, name: str) -> bool:
         """Tell whether a file can only be what a killed run left, in a folder that has no main file."""
@@ -157,7 +157,7 @@ def _switch(content: Path, main: Path, text: bytes) -> None:
     new, former = content / "new", content / "former"
     new.write_bytes(text)
     if main.exists():
-        take_over_mode(main, new)
+        copy_mode(main, new)
         shutil.copy2(main, former)
         flush_file(former)
     flush_file(new)
@@ -181,7 +181,7 @@ def remove_strays(target: Path, layout: FolderLayout) -> None:
     """
     main = target / layout.main
     if main.exists():
-        suffix = file_suffix(main.read_bytes())
+        suffix = read_file_suffix(main.read_bytes())
         current = {get_stored_name(part, suffix) for part in layout.parts}
     else:
         current = set(layout.parts)  # not known to be the program's
@@ -190,7 +190,7 @@ def remove_strays(target: Path, layout: FolderLayout) -> None:
             path.unlink(missing_ok=True)
 
 
-def file_suffix(main: bytes) -> str:
+def read_file_suffix(main: bytes) -> str:
     """Return the suffix that the main file names; empty where it names none."""
     try:
         suffix = json.loads(main)[FILE_SUFFIX]
@@ -205,6 +205,6 @@ def _flush_all(folder: Path) -> None:
     flush_folder(folder)
 
 
-def _pattern(part: str) -> re.Pattern[str]:
+def _compile_pattern(part: str) -> re.Pattern[str]:
     stem, dot, extension = part.partition(".")
     return re.compile(rf"{re.escape(stem)}(-[0-9a-f]{{12}})?{re.escape(dot + extension)}")

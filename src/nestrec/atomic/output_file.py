@@ -46,11 +46,11 @@ def atomic_file(path: str | PathLike[str], *, overwrite: bool = False) -> Iterat
     given = Path(path)
     check_output_file(given, overwrite=overwrite, probe=False)
     try:
-        target = _regular(given)
-        if target is None or _only_in_place(target):
-            yield from _written_through(given)
+        target = _find_regular(given)
+        if target is None or _is_only_in_place(target):
+            yield from _write_through(given)
         else:
-            yield from _renamed(target, given, overwrite=overwrite)
+            yield from _write_renamed(target, given, overwrite=overwrite)
     except OSError as error:
         raise OptionError(
             f"{path} cannot be written ({error.strerror or error}); make room or name another place"
@@ -65,7 +65,7 @@ def check_output_file(path: str | PathLike[str], *, overwrite: bool, probe: bool
     given = Path(path)
     if given.is_dir():
         raise OptionError(f"{given} is a folder; name a file to write")
-    target = _regular(given)
+    target = _find_regular(given)
     if target is None:
         return
     if target.exists() and not overwrite:
@@ -73,13 +73,13 @@ def check_output_file(path: str | PathLike[str], *, overwrite: bool, probe: bool
             f"{given} already exists; replace it with overwrite=True, or name another file",
             mentions=("overwrite=True",),
         )
-    if probe and not _only_in_place(target):
+    if probe and not _is_only_in_place(target):
         check_output_folder(target.parent)
 
 
 def is_stream(path: Path) -> bool:
     """Tell whether a path leads to a device, a pipe or an open descriptor, which is written through."""
-    return not path.is_dir() and _regular(path) is None
+    return not path.is_dir() and _find_regular(path) is None
 
 
 def check_output_folder(folder: Path) -> None:
@@ -93,21 +93,21 @@ def check_output_folder(folder: Path) -> None:
         raise OptionError(f"nothing can be written into {folder} ({error.strerror}); name another place") from error
 
 
-def _renamed(target: Path, given: Path, *, overwrite: bool) -> Iterator[Path]:
+def _write_renamed(target: Path, given: Path, *, overwrite: bool) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with workspaces.workspace(target.parent, target.name) as folder:
         partial = folder / target.name
         yield partial
         flush_file(partial)
-        _put(partial, target, given, overwrite=overwrite)
+        _move(partial, target, given, overwrite=overwrite)
 
 
-def _put(partial: Path, target: Path, given: Path, *, overwrite: bool) -> None:
+def _move(partial: Path, target: Path, given: Path, *, overwrite: bool) -> None:
     """Rename the file to its place; where its folder cannot be flushed, take that back."""
     former = partial.with_name(f"{partial.name}.former") if target.exists() else None
     if overwrite:
         if former is not None:
-            take_over_mode(target, partial)
+            copy_mode(target, partial)
             with suppress(OSError):
                 os.link(target, former)
         try:
@@ -118,7 +118,7 @@ def _put(partial: Path, target: Path, given: Path, *, overwrite: bool) -> None:
             _copy(partial, os.open(target, os.O_WRONLY | os.O_TRUNC))  # a mount point
             return
     else:
-        _put_where_nothing_is(partial, target, given)
+        _move_to_free_place(partial, target, given)
     try:
         flush_folder(target.parent)
     except OSError:
@@ -129,7 +129,7 @@ def _put(partial: Path, target: Path, given: Path, *, overwrite: bool) -> None:
         raise
 
 
-def _put_where_nothing_is(partial: Path, target: Path, given: Path) -> None:
+def _move_to_free_place(partial: Path, target: Path, given: Path) -> None:
     """Rename the file unless something has come into its place meanwhile."""
     came = f"{given} exists by now, so it is not replaced; replace it with overwrite=True, or name another file"
     try:
@@ -144,7 +144,7 @@ def _put_where_nothing_is(partial: Path, target: Path, given: Path) -> None:
         partial.rename(target)
 
 
-def take_over_mode(target: Path, partial: Path) -> None:
+def copy_mode(target: Path, partial: Path) -> None:
     """Give the new file the old one's mode and, where that is allowed, its owner."""
     former = target.stat()
     if (former.st_uid, former.st_gid) != (os.geteuid(), os.getegid()):
@@ -154,15 +154,15 @@ def take_over_mode(target: Path, partial: Path) -> None:
         partial.chmod(stat.S_IMODE(former.st_mode))
 
 
-def _written_through(path: Path) -> Iterator[Path]:
+def _write_through(path: Path) -> Iterator[Path]:
     """Yield a temporary file, and copy it at the end into what stands at the path."""
     with tempfile.TemporaryDirectory(prefix="nestrec-") as folder:
         partial = Path(folder) / (path.name or "output")
         yield partial
-        number = _own_descriptor(path)
+        number = _find_descriptor(path)
         if number == 1 and sys.stdout is not None:
             sys.stdout.flush()
-        truncated = os.O_TRUNC if _regular(path) is not None else 0
+        truncated = os.O_TRUNC if _find_regular(path) is not None else 0
         descriptor = os.open(path, os.O_WRONLY | truncated) if number is None else os.dup(number)
         _copy(partial, descriptor)
 
@@ -175,9 +175,9 @@ def _copy(source: Path, descriptor: int) -> None:
             os.fsync(out.fileno())
 
 
-def _regular(path: Path) -> Path | None:
+def _find_regular(path: Path) -> Path | None:
     """Return the path of the regular file, there or to be made, that a path leads to; None for anything else."""
-    if _own_descriptor(path) is not None:
+    if _find_descriptor(path) is not None:
         return None
     try:
         mode = path.stat().st_mode
@@ -188,7 +188,7 @@ def _regular(path: Path) -> Path | None:
     return Path(os.path.realpath(path)) if stat.S_ISREG(mode) else None
 
 
-def _own_descriptor(path: Path) -> int | None:
+def _find_descriptor(path: Path) -> int | None:
     """Return N where a path leads to /dev/fd/N, as /dev/stdout does: opening it anew would write over its content."""
     at = os.path.abspath(path)  # noqa: PTH100 - links are followed one by one
     for _ in range(_LINKS):
@@ -202,7 +202,7 @@ def _own_descriptor(path: Path) -> int | None:
     return None
 
 
-def _only_in_place(target: Path) -> bool:
+def _is_only_in_place(target: Path) -> bool:
     """Tell whether a file can be written but its folder cannot, so that nothing can be renamed there."""
     return target.exists() and is_allowed(target, os.W_OK) and not is_allowed(target.parent, os.W_OK | os.X_OK)
 

@@ -31,7 +31,7 @@ def workspace(parent: Path, name: str) -> Iterator[Path]:
     What killed runs left for the same name is removed first. Raises OSError where nothing can be written there.
     """
     remove_leftovers(parent, name)
-    folder, lock = _opened(parent, name)
+    folder, lock = _open(parent, name)
     try:
         content = folder / "content"
         content.mkdir()
@@ -54,7 +54,7 @@ def remove_leftovers(parent: Path, name: str) -> None:
         entries = [entry.name for entry in os.scandir(parent) if entry.name.startswith(".")]
     except OSError:
         return
-    pattern = re.compile(rf"\.{re.escape(_stem(name))}\.[0-9a-f]{{12}}\.partial")
+    pattern = re.compile(rf"\.{re.escape(_shorten_name(name))}\.[0-9a-f]{{12}}\.partial")
     for entry in entries:
         if pattern.fullmatch(entry):
             with suppress(OSError):
@@ -79,10 +79,10 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _opened(parent: Path, name: str) -> tuple[Path, FileLock]:
+def _open(parent: Path, name: str) -> tuple[Path, FileLock]:
     """Make and lock a folder; once more where another run takes it for a leftover before it is locked."""
     while True:
-        folder = parent / f".{_stem(name)}.{uuid.uuid4().hex[:12]}.partial"
+        folder = parent / f".{_shorten_name(name)}.{uuid.uuid4().hex[:12]}.partial"
         folder.mkdir(mode=0o700)
         try:
             return folder, FileLock(folder / _LOCK)
@@ -107,7 +107,7 @@ def _remove_dead(folder: Path) -> None:
         lock.release()
 
 
-def _stem(name: str) -> str:
+def _shorten_name(name: str) -> str:
     """Return a name short enough that a longer one can be made of it."""
     if len(os.fsencode(name)) <= _LONGEST:
         return name

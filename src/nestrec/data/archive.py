@@ -44,7 +44,7 @@ def unpack(
     try:
         with workspace(target.parent, target.name) as unfinished:
             with zipfile.ZipFile(archive) as opened:
-                members = _members(opened, archive, required, optional)
+                members = _find_members(opened, archive, required, optional)
                 check_room(unfinished, sum(member.file_size for member in members))
                 for member in members:
                     _copy(opened, member, unfinished / PurePosixPath(member.filename).name)
@@ -62,7 +62,9 @@ def unpack(
         ) from error
 
 
-def _members(opened: zipfile.ZipFile, archive: Path, required: str, optional: Iterable[str]) -> list[zipfile.ZipInfo]:
+def _find_members(
+    opened: zipfile.ZipFile, archive: Path, required: str, optional: Iterable[str]
+) -> list[zipfile.ZipInfo]:
     present = {member.filename: member for member in opened.infolist()}
     if required not in present:
         raise DownloadError(f"{archive} holds no {required}; remove it and download it again, or use another mirror")

@@ -26,13 +26,13 @@ def drop_cold(interactions: Interactions) -> Interactions:
     """
     interactions.check_indices()  # those of a large model's file were not read when it was loaded
     warm_users = np.diff(interactions.indptr) > 0
-    warm_items = has_interactions(interactions)
+    warm_items = find_warm_items(interactions)
     if warm_users.all() and warm_items.all():
         return interactions
     return select_users_and_items(interactions, np.diff(interactions.indptr), warm_users, warm_items)
 
 
-def has_interactions(interactions: Interactions) -> BoolArray:
+def find_warm_items(interactions: Interactions) -> BoolArray:
     """Return for each item whether it has interactions, (n_items,)."""
     mask = np.zeros(interactions.n_items, dtype=np.bool_)
     mask[interactions.indices] = True

@@ -64,13 +64,13 @@ class PublicDataset:
         return folder / self.name / PurePosixPath(self.interactions).name
 
 
-def _positions(delimiter: str) -> ReadOptions:
+def _build_positional_options(delimiter: str) -> ReadOptions:
     return ReadOptions(
         delimiter=delimiter, header=False, user_column=1, item_column=2, rating_column=3, timestamp_column=4
     )
 
 
-def _movielens(name: str, title: str, n_bytes: int, md5: str | None) -> PublicDataset:
+def _describe_movielens(name: str, title: str, n_bytes: int, md5: str | None) -> PublicDataset:
     """Describe one of the sets that are CSV files with headers."""
     others = (f"{name}/movies.csv", f"{name}/README.txt")
     return PublicDataset(
@@ -79,31 +79,31 @@ def _movielens(name: str, title: str, n_bytes: int, md5: str | None) -> PublicDa
 
 
 _ALL = (
-    _movielens("ml-latest-small", "MovieLens latest small: 100,000 ratings, changes over time", 978_202, None),
+    _describe_movielens("ml-latest-small", "MovieLens latest small: 100,000 ratings, changes over time", 978_202, None),
     PublicDataset(
         "ml-100k", "MovieLens 100K: 100,000 ratings of 1,682 films by 943 users, 1997-1998", "ml-100k.zip", 4_924_029,
         "0e33842e24a9c977be4e0107933c0723", "ml-100k/u.data", ("ml-100k/u.item", "ml-100k/README"),
-        "ml-100k-README.txt", _positions("\t"),
+        "ml-100k-README.txt", _build_positional_options("\t"),
     ),
     PublicDataset(
         "ml-1m", "MovieLens 1M: 1,000,209 ratings of 3,706 films by 6,040 users, 2000-2003", "ml-1m.zip", 5_917_549,
         "c4d9eecfca2ab87c1945afe126590906", "ml-1m/ratings.dat", ("ml-1m/movies.dat", "ml-1m/README"),
-        "ml-1m-README.txt", _positions("::"),
+        "ml-1m-README.txt", _build_positional_options("::"),
     ),
     PublicDataset(
         "ml-10m", "MovieLens 10M: 10,000,054 ratings of 10,677 films by 69,878 users, 1995-2009", "ml-10m.zip",
         65_566_137, "ce571fd55effeba0271552578f2648bd", "ml-10M100K/ratings.dat",
-        ("ml-10M100K/movies.dat", "ml-10M100K/README.html"), "ml-10m-README.html", _positions("::"),
+        ("ml-10M100K/movies.dat", "ml-10M100K/README.html"), "ml-10m-README.html", _build_positional_options("::"),
     ),
-    _movielens(
+    _describe_movielens(
         "ml-20m", "MovieLens 20M: 20,000,263 ratings of 26,744 films by 138,493 users, 1995-2015", 198_702_078,
         "cd245b17a1ae2cc31bb14903e1204af3",
     ),
-    _movielens(
+    _describe_movielens(
         "ml-25m", "MovieLens 25M: 25,000,095 ratings of 59,047 films by 162,541 users, 1995-2019", 261_978_986,
         "6b51fb2759a8657d3bfcbfc42b592ada",
     ),
-    _movielens(
+    _describe_movielens(
         "ml-32m", "MovieLens 32M: 32,000,204 ratings of 84,432 films by 200,948 users, 1995-2023", 238_950_008,
         "d472be332d4daa821edc399621853b57",
     ),
@@ -154,7 +154,7 @@ def download(
         return path
     if path.parent.exists():
         raise DownloadError(f"{path.parent} exists and holds no {path.name}; remove it, then run it again")
-    address = _checked_address(base_url or os.environ.get(MIRROR_VARIABLE) or GROUPLENS_URL)
+    address = _check_address(base_url or os.environ.get(MIRROR_VARIABLE) or GROUPLENS_URL)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -170,7 +170,7 @@ def download(
     return path
 
 
-def _checked_address(address: str) -> str:
+def _check_address(address: str) -> str:
     if not re.match(r"https?://[^/]", address):
         raise OptionError(f"the address of a mirror must begin with https:// or http://, got {address!r}")
     return address.rstrip("/")
@@ -187,9 +187,9 @@ def _check_given(archive: Path, data: PublicDataset) -> None:
 def _fetch_archive(data: PublicDataset, url: str, archive: Path, progress: Progress | None) -> Path:
     """Fetch to a `.part` file, check it, and return it."""
     part = archive.with_name(archive.name + ".part")
-    expected = data.md5 or _published_md5(f"{url}.md5")
+    expected = data.md5 or _fetch_md5(f"{url}.md5")
     check_room(archive.parent, data.n_bytes - get_size(part))
-    with _lock_of(part):
+    with _lock(part):
         was_begun = get_size(part) > 0
         fetch(url, part, progress)
         if was_begun and compute_md5(part) != expected:
@@ -206,7 +206,7 @@ def _fetch_archive(data: PublicDataset, url: str, archive: Path, progress: Progr
 
 
 @contextmanager
-def _lock_of(part: Path) -> Iterator[None]:
+def _lock(part: Path) -> Iterator[None]:
     """Exclude another download of the same file, which would write into the same piece."""
     try:
         lock = FileLock(part.with_name(f".{part.name}.lock"))
@@ -220,7 +220,7 @@ def _lock_of(part: Path) -> Iterator[None]:
         lock.release(delete=True)
 
 
-def _published_md5(url: str) -> str:
+def _fetch_md5(url: str) -> str:
     """Return the checksum in a publisher's file, `MD5 (name) = …` or `…  name`."""
     text = fetch_text(url)
     found = re.search(r"\b[0-9a-fA-F]{32}\b", text)

@@ -151,8 +151,8 @@ def assign_parts(path: str, split: FileSplit, options: ReadOptions, progress: Pr
     rows = _Rows.read(path, options)
     pairs = rows.pairs(interactions)
     if split.needs_times:
-        interactions = _dated(interactions, pairs, rows.times)
-    pair_codes, cuts = _pair_codes(interactions, split)
+        interactions = _assign_first_times(interactions, pairs, rows.times)
+    pair_codes, cuts = _assign_pair_codes(interactions, split)
     row_codes = np.where(pairs < 0, LEFT_OUT, pair_codes[pairs]).astype(np.uint8)
     if cuts is not None:
         own = np.searchsorted(cuts, rows.times, side="right")  # 0 before all cuts; equal times are after the cut
@@ -183,7 +183,7 @@ class _Rows:
                 item_parts.append(items.add(batch.items))
                 if batch.times is not None:
                     times.append(batch.times.copy())
-                enough.append(_rated_enough(batch, options.min_rating))
+                enough.append(_find_rated_enough(batch, options.min_rating))
         together = np.concatenate
         return cls(
             reader.format, (users, together(user_parts)), (items, together(item_parts)), together(times),
@@ -192,28 +192,28 @@ class _Rows:
 
     def pairs(self, interactions: Interactions) -> Int64Array:
         """Return the place of each row's pair among the interactions, -1 where it takes no part; (n,)."""
-        users = _indices(*self.users, interactions.users)
-        items = _indices(*self.items, interactions.items)
-        keys, pairs = _keys(interactions), users.astype(np.int64) * interactions.n_items + items
+        users = _map_to_indices(*self.users, interactions.users)
+        items = _map_to_indices(*self.items, interactions.items)
+        keys, pairs = _build_pair_keys(interactions), users.astype(np.int64) * interactions.n_items + items
         places = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
         found = (users >= 0) & (items >= 0) & (keys[places] == pairs) & self.is_rated_enough
         return np.where(found, places, -1)
 
 
-def _rated_enough(batch: Batch, least: float | None) -> BoolArray:
+def _find_rated_enough(batch: Batch, least: float | None) -> BoolArray:
     if least is None or batch.ratings is None:
         return np.ones(len(batch.users), dtype=np.bool_)
     return batch.ratings >= least
 
 
-def _indices(index: IdIndex, entries: Int32Array, vocabulary: Vocabulary) -> Int32Array:
+def _map_to_indices(index: IdIndex, entries: Int32Array, vocabulary: Vocabulary) -> Int32Array:
     """Return the index of each row's id, -1 where it takes no part."""
     own, ranks = index.finish()
     rows: Int32Array = vocabulary.index_of(own.ids)[ranks][entries]
     return rows
 
 
-def _keys(interactions: Interactions) -> Int64Array:
+def _build_pair_keys(interactions: Interactions) -> Int64Array:
     """Return one ascending int64 for each pair."""
     keys = np.repeat(np.arange(interactions.n_users, dtype=np.int64), np.diff(interactions.indptr))
     keys *= interactions.n_items
@@ -221,7 +221,7 @@ def _keys(interactions: Interactions) -> Int64Array:
     return keys
 
 
-def _dated(interactions: Interactions, pairs: Int64Array, times: Float64Array) -> Interactions:
+def _assign_first_times(interactions: Interactions, pairs: Int64Array, times: Float64Array) -> Interactions:
     """Return the interactions with the time of the first row of each."""
     first = np.full(interactions.n_interactions, np.inf)
     kept = pairs >= 0
@@ -229,21 +229,21 @@ def _dated(interactions: Interactions, pairs: Int64Array, times: Float64Array) -
     return replace(interactions, timestamps=first)
 
 
-def _pair_codes(interactions: Interactions, split: FileSplit) -> tuple[UInt8Array, list[float] | None]:
+def _assign_pair_codes(interactions: Interactions, split: FileSplit) -> tuple[UInt8Array, list[float] | None]:
     """Return the part of each pair and, for a split by time, the moments at which validation and test begin."""
     test, validation = split.splits()
     rest, held_out = test.split(interactions)
-    keys, codes = _keys(interactions), np.zeros(interactions.n_interactions, dtype=np.uint8)
-    codes[np.searchsorted(keys, _keys(held_out))] = TEST
+    keys, codes = _build_pair_keys(interactions), np.zeros(interactions.n_interactions, dtype=np.uint8)
+    codes[np.searchsorted(keys, _build_pair_keys(held_out))] = TEST
     cuts = [test.cut(interactions)] if isinstance(test, TimeSplit) else None
     if validation is not None:
-        codes[np.searchsorted(keys, _keys(_held_out(validation, rest)))] = VALIDATION
+        codes[np.searchsorted(keys, _build_pair_keys(_split_validation(validation, rest)))] = VALIDATION
         if cuts is not None and isinstance(validation, TimeSplit):
             cuts.insert(0, validation.cut(rest))
     return codes, cuts
 
 
-def _held_out(validation: Split, rest: Interactions) -> Interactions:
+def _split_validation(validation: Split, rest: Interactions) -> Interactions:
     try:
         return validation.split(rest)[1]
     except DataError as error:

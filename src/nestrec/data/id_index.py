@@ -104,7 +104,7 @@ class IdIndex:
         entries of one number share a row.
         """
         self._slots = np.empty(0, dtype=np.int32)
-        ids = self._ids()
+        ids = self._collect_ids()
         order = np.argsort(ids)
         if self.decimal_example is None:  # entries are distinct
             ranks = np.empty(len(ids), dtype=np.int32)
@@ -117,13 +117,13 @@ class IdIndex:
         ranks[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
         return Vocabulary(ordered[first]), ranks
 
-    def _ids(self) -> IdArray:
+    def _collect_ids(self) -> IdArray:
         n_entries = len(self)
         is_text = self._lengths[:n_entries] >= 0
         if not is_text.any():
             return self._keys[:n_entries].copy()
-        texts = self._texts(is_text)
-        whole = _without_decimals(texts)
+        texts = self._decode_texts(is_text)
+        whole = _drop_decimals(texts)
         if whole is not None:
             self.decimal_example = next(text for text in texts if not is_whole(text))
             texts = whole
@@ -136,7 +136,7 @@ class IdIndex:
         ids[is_text] = np.array(texts, dtype=TEXT)
         return ids
 
-    def _texts(self, is_text: BoolArray) -> list[str]:
+    def _decode_texts(self, is_text: BoolArray) -> list[str]:
         starts = self._offsets[: len(is_text)][is_text]
         ends = starts + self._lengths[: len(is_text)][is_text]
         contents = self._arena[: self._used[1]].tobytes()
@@ -148,22 +148,22 @@ class IdIndex:
             raise DataError("more than 2^31 - 1 different ids; row indices are 32-bit, so split the data")
         if needed > len(self._keys):
             size = max(needed, len(self) + len(self) // 2)
-            self._keys, self._lengths = _grown(self._keys, size), _grown(self._lengths, size)
+            self._keys, self._lengths = _grow(self._keys, size), _grow(self._lengths, size)
             if len(self._offsets):
-                self._offsets = _grown(self._offsets, size)
+                self._offsets = _grow(self._offsets, size)
         if 2 * needed > len(self._slots):
             self._slots = np.empty(1 << (2 * needed - 1).bit_length(), dtype=np.int32)
             kernel.refill_slots(self._keys, len(self), self._slots)
 
     def _make_room_for_text(self, n_bytes: int) -> None:
         if len(self._offsets) < len(self._keys):
-            self._offsets = _grown(self._offsets, len(self._keys))
+            self._offsets = _grow(self._offsets, len(self._keys))
         used = int(self._used[1])
         if used + n_bytes > len(self._arena):
-            self._arena = _grown(self._arena, max(used + n_bytes, used + used // 2))
+            self._arena = _grow(self._arena, max(used + n_bytes, used + used // 2))
 
 
-def _without_decimals(texts: list[str]) -> list[str] | None:
+def _drop_decimals(texts: list[str]) -> list[str] | None:
     """Return the texts as whole numbers where each is one or is written as a float, and some are, else None."""
     result, n_changed = [], 0
     for text in texts:
@@ -175,7 +175,7 @@ def _without_decimals(texts: list[str]) -> list[str] | None:
     return result if n_changed else None
 
 
-def _grown(array: npt.NDArray[Number], size: int) -> npt.NDArray[Number]:
+def _grow(array: npt.NDArray[Number], size: int) -> npt.NDArray[Number]:
     larger = np.empty(size, dtype=array.dtype)
     larger[: len(array)] = array
     return larger

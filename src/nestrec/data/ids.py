@@ -42,11 +42,11 @@ def canonicalize_ids(ids: npt.ArrayLike) -> IdArray:
         fits = array.size == 0 or array.max() <= _INT64.max
         return array.astype(np.int64) if fits else array.astype(object).astype(TEXT)
     if kind == "f":
-        return _from_floats(array)
+        return _convert_floats(array)
     if kind in "TUS":
-        return numbers_if_whole(_decoded(array))
+        return numbers_if_whole(_decode(array))
     if kind == "O":
-        return _from_objects(array)
+        return _convert_objects(array)
     raise DataError(f"ids of type {array.dtype} cannot name a user or an item; give whole numbers or text")
 
 
@@ -100,14 +100,14 @@ def _as_array(ids: npt.ArrayLike) -> IdArray:
     return np.asarray(ids) if hasattr(ids, "__array__") else np.array(ids, dtype=object)
 
 
-def _decoded(array: IdArray) -> IdArray:
+def _decode(array: IdArray) -> IdArray:
     try:
         return array.astype(TEXT, copy=False)
     except UnicodeDecodeError as error:
         raise DataError("ids given as bytes must be UTF-8 text; decode them first") from error
 
 
-def _from_floats(array: IdArray) -> IdArray:
+def _convert_floats(array: IdArray) -> IdArray:
     bad = ~(np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) < LARGEST_EXACT_FLOAT))
     if bad.any():
         value = array[bad].flat[0]
@@ -118,30 +118,30 @@ def _from_floats(array: IdArray) -> IdArray:
     return array.astype(np.int64)
 
 
-def _from_objects(array: IdArray) -> IdArray:
+def _convert_objects(array: IdArray) -> IdArray:
     kinds = {type(value) for value in array.flat}
     for kind in kinds:
         if not issubclass(kind, (int, str, np.integer, np.str_)) or issubclass(kind, bool):
-            return _from_uniform_objects(array, kinds)
+            return _convert_uniform_objects(array, kinds)
     if all(issubclass(kind, (int, np.integer)) for kind in kinds):
         try:
             return array.astype(np.int64)
         except OverflowError:
             pass
-    return numbers_if_whole(_text_of(array))
+    return numbers_if_whole(_convert_to_text(array))
 
 
-def _text_of(array: IdArray) -> IdArray:
+def _convert_to_text(array: IdArray) -> IdArray:
     try:
         return array.astype(TEXT)
     except UnicodeEncodeError as error:  # half of a surrogate pair, or bytes of a command line that are no UTF-8
         raise DataError(f"ids must be text that UTF-8 can encode, got {error.object!a}; give ids as UTF-8") from error
 
 
-def _from_uniform_objects(array: IdArray, kinds: set[type]) -> IdArray:
+def _convert_uniform_objects(array: IdArray, kinds: set[type]) -> IdArray:
     if all(issubclass(kind, (float, np.floating, int, np.integer)) and kind is not bool for kind in kinds):
         try:
-            return _from_floats(array.astype(np.float64))
+            return _convert_floats(array.astype(np.float64))
         except OverflowError as error:
             raise DataError("ids hold floats and numbers too large to be floats; give ids as text") from error
     if kinds == {bytes}:

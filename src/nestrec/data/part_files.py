@@ -65,7 +65,7 @@ def write_parts(
     with ExitStack() as stack:
         files = {code: stack.enter_context(atomic_file(place, overwrite=overwrite)) for code, place in places.items()}
         if assignment.format == "parquet":
-            _write_table_rows(path, _numbered_codes(path, assignment, options), files, to or "parquet")
+            _write_table_rows(path, _number_codes(path, assignment, options), files, to or "parquet")
         elif assignment.format in DELIMITED and (to is None or _is_plain_csv(path, assignment, options, to)):
             _copy_rows(path, assignment, options, files)
         elif assignment.format == "jsonl" and to is None:
@@ -83,7 +83,7 @@ def _is_plain_csv(path: str, assignment: Assignment, options: ReadOptions, to: s
     """Return whether the rows are those of CSV already."""
     if to != "csv" or assignment.format != "csv":
         return False
-    reader, _ = _delimited(path, options)
+    reader, _ = _open_delimited(path, options)
     with closing(reader):
         return reader.delimiter == "," and reader.quote == '"'
 
@@ -95,14 +95,14 @@ def _copy_rows(
 
     `one_blank` makes a run of blanks between fields a single one.
     """
-    reader, name = _delimited(path, options)
+    reader, name = _open_delimited(path, options)
     end = b"\r\n" if reader.header.endswith(b"\r\n") else b"\n"
-    tidy = _single_blanks if one_blank and reader.delimiter == " " else bytes
+    tidy = _join_by_single_blanks if one_blank and reader.delimiter == " " else bytes
     with closing(reader), ExitStack() as stack:
         outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
         for out in outs.values():
             out.write(tidy(reader.header.rstrip(b"\r\n")) + end if reader.header else b"")
-        for code, rows in _coded_rows(reader, name, assignment):
+        for code, rows in _iterate_coded_rows(reader, name, assignment):
             if code in outs:
                 outs[code].writelines(tidy(row) + end for row in rows)
     return reader
@@ -116,12 +116,12 @@ def _copy_objects(path: str, assignment: Assignment, options: ReadOptions, files
     reader.keeps_rows = True
     with closing(reader), ExitStack() as stack:
         outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
-        for code, rows in _coded_rows(reader, name, assignment):
+        for code, rows in _iterate_coded_rows(reader, name, assignment):
             if code in outs:
                 outs[code].writelines(row + b"\n" for row in rows)
 
 
-def _coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[tuple[int, Iterator[bytes]]]:
+def _iterate_coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[tuple[int, Iterator[bytes]]]:
     """Yield the rows of each part, batch by batch, as bytes. Raises DataError where the file has changed."""
     done = 0
     for batch in read_usable_batches(reader, RejectionLog(name, strict=False)):
@@ -131,11 +131,11 @@ def _coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[t
         if len(codes) < len(batch.raw):
             break
         for code in range(len(PARTS)):
-            yield code, _lines(batch.raw[codes == code])
-    _check_same(name, done, assignment)
+            yield code, _iterate_rows(batch.raw[codes == code])
+    _check_unchanged(name, done, assignment)
 
 
-def _delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:
+def _open_delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:
     reader, name = open_reader(path, options)
     if not isinstance(reader, DelimitedReader):
         raise DataError(f"{name} cannot be split row by row; give a single file of text or Parquet")
@@ -143,18 +143,18 @@ def _delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:
     return reader, name
 
 
-def _lines(rows: TextIds) -> Iterator[bytes]:
+def _iterate_rows(rows: TextIds) -> Iterator[bytes]:
     contents = rows.buffer.tobytes()
     for start, stop in zip(rows.starts.tolist(), rows.ends.tolist(), strict=True):
         yield contents[start:stop]
 
 
-def _single_blanks(row: bytes) -> bytes:
+def _join_by_single_blanks(row: bytes) -> bytes:
     """Return the row with one blank between fields; a row with quotes, which may hold blanks, as it is."""
     return row if b'"' in row else b" ".join(row.split())
 
 
-def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> np.ndarray[Any, Any]:
+def _number_codes(path: str, assignment: Assignment, options: ReadOptions) -> np.ndarray[Any, Any]:
     """Return the part of every row of the file, those that the reader cannot use included."""
     reader, name = open_reader(path, options)
     parts = []
@@ -164,13 +164,13 @@ def _numbered_codes(path: str, assignment: Assignment, options: ReadOptions) -> 
                 raise DataError(f"{name} cannot be split row by row; give a single Parquet file")
             parts.append(batch.numbers.copy())
     numbers = np.concatenate(parts)
-    _check_same(name, len(numbers), assignment)
+    _check_unchanged(name, len(numbers), assignment)
     codes = np.full(assignment.report.n_rows, LEFT_OUT, dtype=np.uint8)
     codes[numbers - 1] = assignment.row_codes
     return codes
 
 
-def _check_same(name: str, n_rows: int, assignment: Assignment) -> None:
+def _check_unchanged(name: str, n_rows: int, assignment: Assignment) -> None:
     if n_rows != len(assignment.row_codes):
         raise DataError(f"{name} changed while it was read; run the command again")
 

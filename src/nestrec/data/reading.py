@@ -64,26 +64,26 @@ def read_interactions(
     options = options or ReadOptions()
     reader, name = open_reader(source, options)
     rejections = RejectionLog(name, strict=options.strict)
-    rule = _repeat_rule(options)
+    rule = _choose_repeat_rule(options)
     with_times = "timestamp" in reader.columns
     with closing(reader), PairStore(options.memory_limit_mb * 500_000, with_times=with_times, rule=rule) as store:
         collected = _Collected(IdIndex(), IdIndex(), store)
         _read_all(reader, collected, rejections, options, progress, rule)
         _check_anything(name, collected, rejections, collected.pairs.n_pairs)
-        interactions = _assembled(collected, options)
+        interactions = _build_interactions(collected, options)
     rejections.count(REPEATED, collected.pairs.n_pairs - collected.pairs.n_distinct)
     if rule is not None and rule.uses_ratings:
         rejections.count(BELOW_MIN_RATING, collected.pairs.n_distinct - interactions.n_interactions)
         _check_anything(name, collected, rejections, interactions.n_interactions)
         interactions = k_core(interactions, 0, 0)  # without the users and items of which no pair is left
-    notes = [*reader.notes, *_decimal_notes(collected)]
-    interactions = _cored(name, interactions, rejections, options)
+    notes = [*reader.notes, *_describe_decimal_ids(collected)]
+    interactions = _apply_k_core(name, interactions, rejections, options)
     return replace(
-        interactions, report=_report(name, reader, collected.n_rows, interactions, rejections, notes), check=False
+        interactions, report=_build_report(name, reader, collected.n_rows, interactions, rejections, notes), check=False
     )
 
 
-def _repeat_rule(options: ReadOptions) -> RepeatRule | None:
+def _choose_repeat_rule(options: ReadOptions) -> RepeatRule | None:
     """Return the rule that needs all rows of a pair; the default, by which any rating counts, decides row by row."""
     if options.repeats in (None, "max") or (options.repeats == "last" and options.min_rating is None):
         return None
@@ -102,12 +102,12 @@ def _read_all(
     with ThreadPoolExecutor(1) as pool:
         for batch in read_usable_batches(reader, rejections):
             collected.n_rows += batch.n_read
-            _add(_rated(batch, min_rating, rejections), collected, pool if options.n_threads > 1 else None)
+            _add(_drop_rated_below(batch, min_rating, rejections), collected, pool if options.n_threads > 1 else None)
             if progress is not None:
                 progress(*reader.progress())
 
 
-def _rated(batch: Batch, min_rating: float | None, rejections: RejectionLog) -> Batch:
+def _drop_rated_below(batch: Batch, min_rating: float | None, rejections: RejectionLog) -> Batch:
     """Leave out the rows rated below the minimum."""
     if min_rating is None or batch.ratings is None:
         return batch
@@ -136,14 +136,16 @@ def _check_anything(name: str, collected: _Collected, rejections: RejectionLog, 
         raise DataError(f"{name}: of {format_count(collected.n_rows, 'row')} none can be used: {rejections.summary()}")
 
 
-def _assembled(collected: _Collected, options: ReadOptions) -> Interactions:
+def _build_interactions(collected: _Collected, options: ReadOptions) -> Interactions:
     users, user_ranks = collected.users.finish()
     items, item_ranks = collected.items.finish()
     indptr, indices, times = collected.pairs.rows(user_ranks, item_ranks, options.n_threads)
     return Interactions(users, items, indptr, indices, times if options.keep_timestamps else None)
 
 
-def _cored(name: str, interactions: Interactions, rejections: RejectionLog, options: ReadOptions) -> Interactions:
+def _apply_k_core(
+    name: str, interactions: Interactions, rejections: RejectionLog, options: ReadOptions
+) -> Interactions:
     by_user, by_item = options.min_user_interactions, options.min_item_interactions
     if by_user == by_item == 0:
         return interactions
@@ -155,18 +157,18 @@ def _cored(name: str, interactions: Interactions, rejections: RejectionLog, opti
     return result
 
 
-def _report(
+def _build_report(
     name: str, reader: Reader, n_rows: int, interactions: Interactions, rejections: RejectionLog, notes: list[str]
 ) -> ReadReport:
     examples = {reason: shown for reason, shown in rejections.examples.items() if shown}
     return ReadReport(
         source=name, format=reader.format, columns=reader.columns, n_rows=n_rows, n_kept=interactions.n_interactions,
         rejected=rejections.counts, examples=examples, n_users=interactions.n_users, n_items=interactions.n_items,
-        notes=[*notes, *_notes(interactions)],
+        notes=[*notes, *_describe_unusual(interactions)],
     )  # fmt: skip
 
 
-def _decimal_notes(collected: _Collected) -> list[str]:
+def _describe_decimal_ids(collected: _Collected) -> list[str]:
     """Say where ids written as floats were read as whole numbers."""
     examples = (("user", collected.users.decimal_example), ("item", collected.items.decimal_example))
     return [
@@ -176,7 +178,7 @@ def _decimal_notes(collected: _Collected) -> list[str]:
     ]
 
 
-def _notes(interactions: Interactions) -> list[str]:
+def _describe_unusual(interactions: Interactions) -> list[str]:
     """Say what is allowed here and yet likely to surprise later."""
     sizes = np.diff(interactions.indptr)
     complete, bare = int(np.count_nonzero(sizes == interactions.n_items)), int(np.count_nonzero(sizes == 0))
@@ -190,10 +192,10 @@ def _notes(interactions: Interactions) -> list[str]:
         notes.append(f"{users} interacted with every item: no item is left as a negative there")
     if bare:
         notes.append(f"{format_count(bare, 'user')} without interactions")
-    return notes + _sequence_notes(interactions)
+    return notes + _describe_sequences(interactions)
 
 
-def _sequence_notes(interactions: Interactions) -> list[str]:
+def _describe_sequences(interactions: Interactions) -> list[str]:
     """Say where most item ids have blanks inside, as those of sequences in a cell have."""
     ids = [str(item) for item in interactions.items.ids[:1_000].tolist()]
     with_blanks = [item for item in ids if " " in item]

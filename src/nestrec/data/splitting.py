@@ -113,7 +113,7 @@ class TimeSplit:
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError without timestamps, or where one part would be empty."""
-        times = _times_of(interactions)
+        times = _require_times(interactions)
         marks: BoolArray = times >= self.cut(interactions)
         n_held_out = int(np.count_nonzero(marks))
         if n_held_out in (0, len(marks)):
@@ -126,7 +126,7 @@ class TimeSplit:
 
     def cut(self, interactions: Interactions) -> float:
         """Return the moment from which on interactions are held out, in seconds."""
-        return self.at if self.at is not None else _cut_nearest(_times_of(interactions), self.fraction or 0.0)
+        return self.at if self.at is not None else _find_nearest_cut(_require_times(interactions), self.fraction or 0.0)
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class LeaveLastOut:
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError without timestamps, or where no user has more than n."""
-        times = _times_of(interactions)
+        times = _require_times(interactions)
         marks = np.zeros(interactions.n_interactions, dtype=np.bool_)
         kernel.mark_last(interactions.indptr, times, self.n, marks)
         if not marks.any():
@@ -171,10 +171,10 @@ def split_by_mask(
     indptr = np.empty_like(interactions.indptr)
     kernel.count_marked(interactions.indptr, held_out, indptr)
     rest = ~held_out
-    return _part(interactions, rest, interactions.indptr - indptr), _part(interactions, held_out, indptr)
+    return _take_part(interactions, rest, interactions.indptr - indptr), _take_part(interactions, held_out, indptr)
 
 
-def _part(interactions: Interactions, marks: BoolArray, indptr: Int64Array) -> Interactions:
+def _take_part(interactions: Interactions, marks: BoolArray, indptr: Int64Array) -> Interactions:
     times = interactions.timestamps
     return Interactions(
         interactions.users,
@@ -185,7 +185,7 @@ def _part(interactions: Interactions, marks: BoolArray, indptr: Int64Array) -> I
     )
 
 
-def _cut_nearest(times: Float64Array, fraction: float) -> float:
+def _find_nearest_cut(times: Float64Array, fraction: float) -> float:
     """Return the time t for which the share of times >= t is nearest to the fraction and both parts hold something."""
     n_wanted = fraction * len(times)
     place = min(max(len(times) - round(n_wanted), 0), len(times) - 1)
@@ -201,7 +201,7 @@ def _cut_nearest(times: Float64Array, fraction: float) -> float:
     return float(times[times > at].min())
 
 
-def _times_of(interactions: Interactions) -> Float64Array:
+def _require_times(interactions: Interactions) -> Float64Array:
     times = interactions.timestamps
     if times is None:
         raise DataError(

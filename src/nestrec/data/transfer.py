@@ -54,7 +54,7 @@ def fetch(url: str, part: Path, progress: Progress | None = None) -> None:
 
 def fetch_text(url: str) -> str:
     """Return a short text, such as a checksum; raise DownloadError."""
-    with _opened(url, 0) as response:
+    with _open(url, 0) as response:
         try:
             return response.read(_LONGEST_TEXT).decode("ascii", "replace")
         except (OSError, HTTPException) as error:
@@ -69,13 +69,13 @@ def get_size(path: Path) -> int:
 def _receive(url: str, part: Path, progress: Progress | None) -> None:
     """Make one request for the rest and append what comes; raise _InterruptedError where it does not come whole."""
     try:
-        response = _opened(url, get_size(part))
+        response = _open(url, get_size(part))
     except _RangeRefusedError as refusal:
         if refusal.whole_size == get_size(part):
             return
         part.unlink()  # longer than the file is now: of another version
-        response = _opened(url, 0)
-    with response, _writing(part, start := _start_of(response, get_size(part), url)) as out:
+        response = _open(url, 0)
+    with response, _open_part(part, start := _parse_start(response, get_size(part), url)) as out:
         length = response.headers["Content-Length"]
         total = start + int(length) if length and length.isdecimal() else None
         done = start
@@ -96,7 +96,7 @@ class _RangeRefusedError(Exception):
         self.whole_size = whole_size
 
 
-def _opened(url: str, start: int) -> HTTPResponse:
+def _open(url: str, start: int) -> HTTPResponse:
     """Ask for the bytes from `start` on; map every way in which this fails to a sentence."""
     headers = {"User-Agent": "nestrec", "Accept-Encoding": "identity"}
     if start:
@@ -108,19 +108,19 @@ def _opened(url: str, start: int) -> HTTPResponse:
             if error.code == 416 and start:
                 size = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
                 raise _RangeRefusedError(int(size[1]) if size else None) from error
-            raise DownloadError(_refusal(url, error.code, error.reason)) from error
+            raise DownloadError(_explain_status(url, error.code, error.reason)) from error
     except (OSError, HTTPException) as error:
-        raise DownloadError(_unreachable(url, error)) from error
+        raise DownloadError(_explain_unreachable(url, error)) from error
     return response
 
 
-def _refusal(url: str, code: int, reason: str) -> str:
+def _explain_status(url: str, code: int, reason: str) -> str:
     if code in (404, 410):
         return f"{url}: the server has no such file ({code} {reason}); check the address or use another mirror"
     return f"{url}: the server answered {code} {reason}; try again later or use another mirror"
 
 
-def _unreachable(url: str, error: Exception) -> str:
+def _explain_unreachable(url: str, error: Exception) -> str:
     host, reason = urlsplit(url).netloc, getattr(error, "reason", error)
     other_way = "fetch the file by other means and put it into the folder of data sets"
     if isinstance(reason, ssl.SSLCertVerificationError):
@@ -130,7 +130,7 @@ def _unreachable(url: str, error: Exception) -> str:
     return f"{url}: {host} cannot be reached ({reason}); check the network, or {other_way}"
 
 
-def _start_of(response: HTTPResponse, wanted: int, url: str) -> int:
+def _parse_start(response: HTTPResponse, wanted: int, url: str) -> int:
     """Return the byte at which the response begins: 0 where the server ignores ranges."""
     if response.status != 206:
         return 0
@@ -143,7 +143,7 @@ def _start_of(response: HTTPResponse, wanted: int, url: str) -> int:
     return wanted
 
 
-def _writing(part: Path, start: int) -> BinaryIO:
+def _open_part(part: Path, start: int) -> BinaryIO:
     try:
         return part.open("ab" if start else "wb", buffering=0)
     except OSError as error:

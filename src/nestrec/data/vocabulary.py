@@ -55,13 +55,13 @@ class Vocabulary:
         """Return the row of each id, -1 where it is unknown. Shape as given; int32."""
         wanted = canonicalize_ids(ids)
         if wanted.dtype.kind == self.ids.dtype.kind:
-            return self._rows(wanted)
+            return self._find_rows(wanted)
         if self.ids.dtype.kind == "T":
-            return self._rows(as_text(wanted))
+            return self._find_rows(as_text(wanted))
         numbers = [parse_whole_number(parse_decimal(text) or text) for text in wanted.ravel().tolist()]
         known = np.array([number is not None for number in numbers], dtype=np.bool_)
         values = np.array([0 if number is None else number for number in numbers], dtype=np.int64)
-        return np.where(known, self._rows(values), np.int32(-1)).astype(np.int32).reshape(wanted.shape)
+        return np.where(known, self._find_rows(values), np.int32(-1)).astype(np.int32).reshape(wanted.shape)
 
     def ids_at(self, indices: npt.ArrayLike) -> IdArray:
         """Return the ids of these rows, in the shape given."""
@@ -72,15 +72,15 @@ class Vocabulary:
         """Return the SHA-256 (hexadecimal) of the ids in order."""
         digest = hashlib.sha256(f"{self.ids.dtype.kind} {len(self)}\n".encode())
         for start in range(0, len(self), _HASHED_AT_ONCE):
-            digest.update(_id_bytes(self.ids[start : start + _HASHED_AT_ONCE]))
+            digest.update(_encode_ids(self.ids[start : start + _HASHED_AT_ONCE]))
         return digest.hexdigest()
 
-    def _rows(self, wanted: IdArray) -> Int32Array:
+    def _find_rows(self, wanted: IdArray) -> Int32Array:
         """Find ids of this vocabulary's own type."""
         if len(self) == 0:
             return np.full(wanted.shape, -1, dtype=np.int32)
         flat = wanted.ravel()
-        places = _places(self.ids, flat)
+        places = _find_places(self.ids, flat)
         return np.where(self.ids[places] == flat, places, -1).astype(np.int32).reshape(wanted.shape)
 
     def __eq__(self, other: object) -> bool:
@@ -102,7 +102,7 @@ class Vocabulary:
         return f"<Vocabulary of {len(self)} {kind} ids{ends}>"
 
 
-def _places(ordered: IdArray, wanted: IdArray) -> Int64Array:
+def _find_places(ordered: IdArray, wanted: IdArray) -> Int64Array:
     """Return for each id the last place whose id is not above it, 0 if there is none."""
     if ordered.dtype.kind == "i":
         return np.maximum(np.searchsorted(ordered, wanted, side="right") - 1, 0)
@@ -115,7 +115,7 @@ def _places(ordered: IdArray, wanted: IdArray) -> Int64Array:
     return places
 
 
-def _id_bytes(ids: npt.NDArray[Any]) -> bytes:
+def _encode_ids(ids: npt.NDArray[Any]) -> bytes:
     """Return bytes that no other list of ids of the same kind and length has: lengths, then contents."""
     if ids.dtype.kind == "i":
         return ids.astype("<i8").tobytes()

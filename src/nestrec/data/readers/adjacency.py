@@ -42,7 +42,7 @@ class AdjacencyReader(FileReader):
                 longest = int((ends[:n_tokens] - starts[:n_tokens]).argmax())
                 self._check_length(int(ends[longest] - starts[longest]), blocks, int(lines[longest]))
                 tokens = TextIds(blocks.buffer, starts[:n_tokens], ends[:n_tokens])
-                yield _checked(tokens, heads[:n_tokens], lines[:n_tokens], rejections)
+                yield _check(tokens, heads[:n_tokens], lines[:n_tokens], rejections)
             if blocks.is_last:
                 return
             # The next block continues a line that the end of this one cuts, under the same user.
@@ -60,7 +60,7 @@ class AdjacencyReader(FileReader):
             )
 
 
-def _checked(tokens: TextIds, heads: Int64Array, lines: Int64Array, rejections: RejectionLog) -> Batch:
+def _check(tokens: TextIds, heads: Int64Array, lines: Int64Array, rejections: RejectionLog) -> Batch:
     is_item = np.arange(len(tokens)) != heads
     bare = tokens[~is_item]
     items, owners, lines = tokens[is_item], heads[is_item], lines[is_item]

@@ -34,7 +34,7 @@ class ArraysReader:
         self.columns = {role: names[place] for role, place in places.roles().items()}
         self._numbers = ValueColumns(places, names, options, name)
         values = list(columns.values())
-        self._values = {role: _column(values[place], role, names[place], name) for role, place in roles.items()}
+        self._values = {role: _convert_column(values[place], role, names[place], name) for role, place in roles.items()}
         self._size, self._done = len(self._values["user"]), 0
         self.notes: list[str] = []
         for role, column in self._values.items():
@@ -60,7 +60,7 @@ class ArraysReader:
             for role, reason in (("user", NO_USER), ("item", NO_ITEM)):
                 if part[role].dtype.kind == "T":
                     missing = fine & (part[role] == "")
-                    rejections.reject(reason, int(missing.sum()), _places(missing, start))
+                    rejections.reject(reason, int(missing.sum()), _list_places(missing, start))
                     fine &= ~missing
             for role in self._numbers.roles:
                 raw, part[role] = part[role], self._parse(role, part[role], start)
@@ -72,9 +72,8 @@ class ArraysReader:
                 self._see_unused(part[UNUSED])
             self._done = start + len(fine)
             kept = {role: column[fine] for role, column in part.items()}
-            yield Batch(
-                _indexable(kept["user"]), _indexable(kept["item"]), kept.get("rating"), kept.get("timestamp"), len(fine)
-            )
+            users, items = _build_id_column(kept["user"]), _build_id_column(kept["item"])
+            yield Batch(users, items, kept.get("rating"), kept.get("timestamp"), len(fine))
         self.notes += self._numbers.notes()
 
     def _parse(self, role: str, values: npt.NDArray[Any], start: int) -> Float64Array:
@@ -89,7 +88,7 @@ class ArraysReader:
         if kind in "iuf" or (kind == "b" and role == "rating"):
             numbers = values.astype(np.float64)
             return self._numbers.times.parse_numbers(numbers, place) if role == "timestamp" else numbers
-        return self._numbers.parse_objects(role, _decoded(values), place)
+        return self._numbers.parse_objects(role, _decode(values), place)
 
     def _see_unused(self, values: npt.NDArray[Any]) -> None:
         if self._numbers.unused is None:
@@ -100,28 +99,28 @@ class ArraysReader:
             self._numbers.unused.see_objects(values.tolist())
 
 
-def _places(missing: BoolArray, start: int) -> Iterator[tuple[str, str]]:
+def _list_places(missing: BoolArray, start: int) -> Iterator[tuple[str, str]]:
     return ((f"row {start + row + 1}", "") for row in np.flatnonzero(missing).tolist())
 
 
-def _column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDArray[Any]:
+def _convert_column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDArray[Any]:
     if role in ("user", "item"):
-        return _ids(values, f"{name}: column {column!r}")
+        return _convert_ids(values, f"{name}: column {column!r}")
     if role == "timestamp" and getattr(getattr(values, "dtype", None), "tz", None) is not None:
         in_utc: npt.NDArray[Any] = cast("Any", values).to_numpy(dtype="M8[ns]")  # pandas' times with a zone
         return in_utc.ravel()
     try:
-        return (np.asarray(values) if hasattr(values, "__array__") else _as_objects(values)).ravel()
+        return (np.asarray(values) if hasattr(values, "__array__") else _wrap_objects(values)).ravel()
     except (TypeError, ValueError) as error:
         raise DataError(f"{name}: column {column!r} holds values that are no numbers; give numbers") from error
 
 
-def _ids(values: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
+def _convert_ids(values: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
     """Return ids as numbers or text, "" where one is missing."""
     try:
         return canonicalize_ids(values).ravel()
     except DataError as error:
-        array = np.asarray(values) if hasattr(values, "__array__") else _as_objects(values)
+        array = np.asarray(values) if hasattr(values, "__array__") else _wrap_objects(values)
         if array.dtype.kind not in "Of":
             raise DataError(f"{where}: {error}") from error
         found = [parse_id(value) for value in array.ravel().tolist()]
@@ -133,7 +132,7 @@ def _ids(values: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
         return texts
 
 
-def _as_objects(values: npt.ArrayLike) -> npt.NDArray[Any]:
+def _wrap_objects(values: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return a list as an array of its own Python values: numpy would write numbers between texts as text."""
     items: list[object] = list(cast("Iterable[object]", values))
     result = np.empty(len(items), dtype=object)
@@ -141,10 +140,10 @@ def _as_objects(values: npt.ArrayLike) -> npt.NDArray[Any]:
     return result
 
 
-def _decoded(values: npt.NDArray[Any]) -> list[object]:
+def _decode(values: npt.NDArray[Any]) -> list[object]:
     """Return Python values, bytes as the text they are."""
     return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values.tolist()]
 
 
-def _indexable(ids: npt.NDArray[Any]) -> IdColumn:
+def _build_id_column(ids: npt.NDArray[Any]) -> IdColumn:
     return ids if ids.dtype == np.int64 else TextIds.from_strings(ids.tolist())

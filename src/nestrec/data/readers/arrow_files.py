@@ -89,10 +89,10 @@ class ArrowFile:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return the stream of its batches, each of them validated, since the file may be damaged."""
-        reader = self._arrow.RecordBatchReader.from_batches(self._schema, self._validated())
+        reader = self._arrow.RecordBatchReader.from_batches(self._schema, self._validate_batches())
         return reader.__arrow_c_stream__(requested_schema)
 
-    def _validated(self) -> Iterator[Any]:
+    def _validate_batches(self) -> Iterator[Any]:
         for batch in self._batches():
             batch.validate(full=True)
             yield batch

@@ -71,7 +71,7 @@ class ByteSource:
         self._archive: BinaryIO | None = None
         self._raw, self.size = self._open()
         try:
-            self._stream = self._unpacked()
+            self._stream = self._open_stream()
             self._pending = self._unpack(_AT_ONCE)
             head = self._pending[:HEAD_BYTES]
             self.format = find_by_signature(head, self.extension)  # None: text
@@ -105,17 +105,17 @@ class ByteSource:
                 file = self.location.path.open("rb", buffering=0)
             status = os.fstat(file.fileno())
         except OSError as error:
-            raise _unopened(self.path, error) from error
+            raise _explain_os_error(self.path, error) from error
         self.is_regular = stat.S_ISREG(status.st_mode) and not self.location.is_standard_input
         return _Lookahead(file), status.st_size if self.is_regular and status.st_size else None
 
-    def _unpacked(self) -> BinaryIO:
+    def _open_stream(self) -> BinaryIO:
         try:
             head = self._raw.peek(HEAD_BYTES)
         except OSError as error:
-            raise _unopened(self.path, error) from error
+            raise _explain_os_error(self.path, error) from error
         if is_zip(head):
-            return self._member()
+            return self._open_zip_member()
         if self.location.member is not None and not _is_database(find_by_signature(head, self.extension)):
             raise DataError(
                 f"{self.location.path} is neither a zip archive nor a database, so it has no part "
@@ -128,7 +128,7 @@ class ByteSource:
             self.data_path = self.data_path.with_suffix("")
         return stream
 
-    def _member(self) -> BinaryIO:
+    def _open_zip_member(self) -> BinaryIO:
         self.is_packed = True
         if not self.is_regular:
             raise DataError(
@@ -180,13 +180,13 @@ class ByteSource:
         try:
             return self._stream.read(n_bytes)
         except DAMAGE as error:
-            raise self._damaged(error) from error
+            raise self._explain_damage(error) from error
         except OSError as error:
             if error.errno is None:  # so bz2 tells of damage
-                raise self._damaged(error) from error
-            raise _unopened(self.path, error) from error
+                raise self._explain_damage(error) from error
+            raise _explain_os_error(self.path, error) from error
 
-    def _damaged(self, error: Exception) -> DataError:
+    def _explain_damage(self, error: Exception) -> DataError:
         total = "" if self.size is None else f" into its {self.size:,}"
         return DataError(
             f"{self.path} is cut off or damaged: unpacking stops {self.position:,} bytes{total} ({error}); "
@@ -230,7 +230,7 @@ def _find_decoder(head: bytes, encoding: str | None) -> Any:
     return None
 
 
-def _unopened(name: str, error: OSError) -> DataError:
+def _explain_os_error(name: str, error: OSError) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{name} does not exist; check the path")
     if isinstance(error, IsADirectoryError):

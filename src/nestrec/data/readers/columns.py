@@ -63,14 +63,14 @@ def normalize_name(name: str) -> str:
     return _RECBOLE_TYPE.sub("", name.strip())
 
 
-def by_position(options: ReadOptions) -> bool:
+def has_positions(options: ReadOptions) -> bool:
     """Return whether users and items are both named by position."""
-    return all(_position(column) is not None for column in (options.user_column, options.item_column))
+    return all(_parse_position(column) is not None for column in (options.user_column, options.item_column))
 
 
 def has_usual_names(names: list[str]) -> bool:
     """Return whether users and items are recognised among the names."""
-    return _usual(names, "user") is not None and _usual(names, "item") is not None
+    return _find_usual(names, "user") is not None and _find_usual(names, "item") is not None
 
 
 def find_columns(
@@ -88,18 +88,18 @@ def find_columns(
     if rating is None and options.min_rating is not None:
         positions = (", or, where the first line is no header, give positions: user_column=1, item_column=2, "
                      "rating_column=3") if is_text and named else ""  # fmt: skip
-        raise DataError(f"{source} has no column of ratings among {_listed(plain)}, so min_rating cannot be "
+        raise DataError(f"{source} has no column of ratings among {_format_names(plain)}, so min_rating cannot be "
                         f"applied; name it with rating_column{positions}, or leave min_rating out",
                         mentions=("min_rating", "rating_column"))  # fmt: skip
     time = places["timestamp"]
     if options.keep_timestamps and time is None:
-        raise DataError(f"{source} has no column of times among {_listed(plain)}; name it with timestamp_column, "
+        raise DataError(f"{source} has no column of times among {_format_names(plain)}; name it with timestamp_column, "
                         "or use a split that needs no times", mentions=("timestamp_column",))  # fmt: skip
     if user is None or item is None:
-        raise DataError(_missing_sentence(plain, "users" if user is None else "items", source, is_text=is_text))
+        raise DataError(_explain_missing(plain, "users" if user is None else "items", source, is_text=is_text))
     if options.min_rating is not None:
         return ColumnPlaces(user, item, rating, time)
-    label = None if rating is not None or options.rating_column == "" or not named else _label(plain, places)
+    label = None if rating is not None or options.rating_column == "" or not named else _find_label(plain, places)
     return ColumnPlaces(user, item, None, time, label if rating is None else rating, rating is not None)
 
 
@@ -136,10 +136,10 @@ def _find_places(names: list[str], options: ReadOptions, source: str, *, named: 
     for role in used_roles if named else ():
         if given[role] is None or (given[role] == "" and role != "rating"):
             taken = {place for place in places.values() if place is not None}
-            places[role] = _usual(names, role, taken)
+            places[role] = _find_usual(names, role, taken)
             needed = {"rating": options.min_rating is not None, "timestamp": options.keep_timestamps}
             if places[role] is None and needed.get(role, True):
-                _refuse_shared_column(places, role, _usual(names, role), names, source)
+                _refuse_shared_column(places, role, _find_usual(names, role), names, source)
     return places
 
 
@@ -156,54 +156,54 @@ def _refuse_shared_column(
 
 def _is_there(names: list[str], given: Column, *, named: bool) -> bool:
     """Return whether there is a column of the given name or position."""
-    position = _position(given)
+    position = _parse_position(given)
     return (position is not None and position <= len(names)) or (named and normalize_name(str(given)) in names)
 
 
 def _find(names: list[str], given: Column, source: str, *, named: bool) -> int:
     if isinstance(given, str) and named and normalize_name(given) in names:
         return names.index(normalize_name(given))
-    position = _position(given)
+    position = _parse_position(given)
     if position is None:
-        raise DataError(f"{source} has no column {given!r}; its columns are {_listed(names)}")
+        raise DataError(f"{source} has no column {given!r}; its columns are {_format_names(names)}")
     if position > len(names):
-        raise DataError(f"{source} has no column {position}; it has {len(names)} columns: {_listed(names)}")
+        raise DataError(f"{source} has no column {position}; it has {len(names)} columns: {_format_names(names)}")
     return position - 1
 
 
-def _usual(names: list[str], role: str, taken: Collection[int] = ()) -> int | None:
+def _find_usual(names: list[str], role: str, taken: Collection[int] = ()) -> int | None:
     """Return the place of the first usual name of the role that is not taken."""
     plain = [_IGNORED.sub("", normalize_name(name)).lower() for name in names]
     known = ["" if place in taken else name for place, name in enumerate(plain)]
     return next((known.index(name) for name in USUAL_NAMES[role] if name in known), None)
 
 
-def _label(names: list[str], places: dict[str, int | None]) -> int | None:
+def _find_label(names: list[str], places: dict[str, int | None]) -> int | None:
     """Return the place of a column that says whether there was an interaction at all."""
     known = [_IGNORED.sub("", name).lower() for name in names]
     return next((place for place, name in enumerate(known) if name in _LABELS and place not in places.values()), None)
 
 
-def _position(column: Column) -> int | None:
+def _parse_position(column: Column) -> int | None:
     if isinstance(column, int):
         return column
     return int(column) if column and column.isascii() and column.isdigit() and int(column) > 0 else None
 
 
-def _missing_sentence(names: list[str], what: str, source: str, *, is_text: bool) -> str:
+def _explain_missing(names: list[str], what: str, source: str, *, is_text: bool) -> str:
     option = "user_column" if what == "users" else "item_column"
-    said = f"{source} has no column of {what} among {_listed(names)}; name it with {option}"
+    said = f"{source} has no column of {what} among {_format_names(names)}; name it with {option}"
     if not is_text:
         return said
     one_field = "; if this is one field, give the delimiter"
     return f"{said}, or, where the first line is no header, give positions: user_column=1, item_column=2{one_field}"
 
 
-def _listed(names: list[str]) -> str:
+def _format_names(names: list[str]) -> str:
     shown = ", ".join(repr(name if len(name) <= 40 else name[:40] + "…") for name in names[:12])
     return shown + (", …" if len(names) > 12 else "")
 
 
 def find_usual(names: list[str], role: str) -> int | None:
     """Return the place of the first usual name of the role among the names, or None."""
-    return _usual(names, role)
+    return _find_usual(names, role)

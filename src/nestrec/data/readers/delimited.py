@@ -108,7 +108,7 @@ class DelimitedReader(FileReader):
         while True:
             rows, status, n_fields, consumed, line = self._split(blocks, line)
             if len(rows.lines):
-                yield self._checked(rows, status, n_fields, rejections)
+                yield self._check(rows, status, n_fields, rejections)
             if blocks.is_last and consumed >= blocks.end:
                 self.notes += self._numbers.notes()
                 return
@@ -131,7 +131,7 @@ class DelimitedReader(FileReader):
             rows.raw = find_row_spans(original, int(consumed), rows.lines - first_line)
         return rows, status[:n_rows], n_fields[:n_rows], int(consumed), int(line)
 
-    def _checked(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, rejections: RejectionLog) -> Batch:
+    def _check(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, rejections: RejectionLog) -> Batch:
         n_read = len(rows.lines)
         self._drop_malformed(rows, status, n_fields, rejections)
         self._drop_headers(rows, rejections)
@@ -220,11 +220,11 @@ def _drop_undecodable(rows: _Rows, rejections: RejectionLog) -> None:
 
 def _reject_lines(rejections: RejectionLog, reason: Reason, rows: _Rows, bad: Int64Array) -> None:
     """Enter rows that have no fields to show, with the start of their lines."""
-    first = ((f"line {rows.lines[row]}", _start_of_line(rows, row)) for row in bad.tolist())
+    first = ((f"line {rows.lines[row]}", _get_start_of_line(rows, row)) for row in bad.tolist())
     rejections.reject(reason, len(bad), first)
 
 
-def _start_of_line(rows: _Rows, row: int) -> str:
+def _get_start_of_line(rows: _Rows, row: int) -> str:
     """Return the first bytes of the line in which the first field of a row begins, or the row where it has none."""
     place = int(rows.starts[:, row].min())
     before = rows.buffer[max(0, place - _SHOWN_BYTES) : place].tobytes()

@@ -12,7 +12,7 @@ from nestrec.arrays import UInt8Array
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import format_count
 from nestrec.data.readers.blocks import Blocks
-from nestrec.data.readers.columns import by_position, has_usual_names
+from nestrec.data.readers.columns import has_positions, has_usual_names
 from nestrec.errors import DataError
 from nestrec.kernels.data import delimited_rows as kernel
 
@@ -80,7 +80,7 @@ def read_first_row(blocks: Blocks, options: ReadOptions, format_name: str, sourc
     Raises DataError where there is none, or it is longer than a row may be.
     """
     top = blocks.buffer[: min(blocks.end, blocks.longest_row)].tobytes()
-    lines = _lines(top)
+    lines = _iterate_lines(top)
     line = next(lines, None)
     if line is None:
         raise DataError(f"{source} is empty; give a file with a header and rows of interactions")
@@ -95,10 +95,10 @@ def read_first_row(blocks: Blocks, options: ReadOptions, format_name: str, sourc
         comments.append(line)
         line = following
     delimiter = delimiter or detect_delimiter(line.text.decode("utf-8", "replace"), format_name)
-    return _after_comments(blocks, options, format_name, source, delimiter, comments, line)
+    return _read_after_comments(blocks, options, format_name, source, delimiter, comments, line)
 
 
-def _after_comments(
+def _read_after_comments(
     blocks: Blocks,
     options: ReadOptions,
     format_name: str,
@@ -113,8 +113,8 @@ def _after_comments(
     if rows:
         line = rows[0]
         comments = [comment for comment in comments if comment.number < line.number]
-    dialect = Dialect(delimiter, _quote(options, format_name, delimiter, line.text))
-    names = _commented_names(comments, dialect, n_fields) if options.header is not False else None
+    dialect = Dialect(delimiter, _choose_quote(options, format_name, delimiter, line.text))
+    names = _parse_commented_names(comments, dialect, n_fields) if options.header is not False else None
     n_comments = len(comments) if names is None else len(comments) - 1
     notes = [f"{format_count(n_comments, 'comment line')} at the top passed over"] if n_comments else []
     if names is not None:
@@ -125,7 +125,7 @@ def _after_comments(
     return FirstRow(dialect, fields, named, at, number, notes)
 
 
-def _lines(top: bytes) -> Iterator[_Line]:
+def _iterate_lines(top: bytes) -> Iterator[_Line]:
     """Yield the lines that hold more than blanks."""
     place, number = 0, 1
     for match in _LINE.finditer(top):
@@ -141,7 +141,7 @@ def _count_fields(line: bytes, delimiter: str) -> int:
     return int(kernel.count_plain_fields(buffer, 0, len(buffer), Dialect(delimiter, None).separator)[0])
 
 
-def _commented_names(comments: list[_Line], dialect: Dialect, n_fields: int) -> list[bytes] | None:
+def _parse_commented_names(comments: list[_Line], dialect: Dialect, n_fields: int) -> list[bytes] | None:
     """Return the names in the last comment line, as in `# user item`, where they are a header of the rows."""
     if not comments:
         return None
@@ -196,10 +196,10 @@ def _split_row(blocks: Blocks, line: _Line, dialect: Dialect) -> tuple[list[byte
 def _is_header(fields: list[bytes], options: ReadOptions) -> bool:
     if options.header is not None:
         return options.header
-    return not by_position(options) or has_usual_names([name.decode("utf-8", "replace") for name in fields])
+    return not has_positions(options) or has_usual_names([name.decode("utf-8", "replace") for name in fields])
 
 
-def _quote(options: ReadOptions, format_name: str, delimiter: str, line: bytes) -> str | None:
+def _choose_quote(options: ReadOptions, format_name: str, delimiter: str, line: bytes) -> str | None:
     """Return the character of quoting.
 
     Tab-separated text is written without quoting as a rule, so a quote is one only where all of the first row is.

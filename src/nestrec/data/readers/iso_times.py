@@ -38,7 +38,7 @@ def parse_iso_time(text: str) -> float:
     if leap:
         text = f"{text[: leap.start()]}59{text[leap.end() :]}"
     try:
-        moment = datetime.fromisoformat(_with_plain_zone(text))
+        moment = datetime.fromisoformat(_normalize_zone(text))
     except ValueError:
         return float("nan")
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() + (1.0 if leap else 0.0)
@@ -58,7 +58,7 @@ def looks_like_date(text: str) -> bool:
     return _OTHER_DATE.search(text) is not None
 
 
-def _with_plain_zone(text: str) -> str:
+def _normalize_zone(text: str) -> str:
     """Write the zone as `datetime.fromisoformat` takes it; after a date without a time there is no zone."""
     zone = _ZONE.search(text)
     if not zone or zone.start() <= len("2021-01-31"):

@@ -38,7 +38,7 @@ class JsonLinesReader(FileReader):
         super().__init__(source)
         self._file = JsonFile(source)
         self._separator = options.sequence_separator if options.sequence else None
-        names, self._expected = self._keys(options)
+        names, self._expected = self._find_keys(options)
         places = find_columns(names, options, self._name)
         self.columns = {role: names[place] for role, place in places.roles().items()}
         self._numbers = ValueColumns(places, names, options, self._name)
@@ -49,7 +49,7 @@ class JsonLinesReader(FileReader):
         self._file.keeps_texts = self.keeps_rows
         for records, lines in self._file.records():
             if records:
-                yield self._batch(records, lines, rejections)
+                yield self._build_batch(records, lines, rejections)
         if self._expected:
             raise DataError(
                 f"{self._name}: no object has a key {self._expected[0]!r}; the first ones have "
@@ -57,7 +57,7 @@ class JsonLinesReader(FileReader):
             )
         self.notes += self._numbers.notes()
 
-    def _keys(self, options: ReadOptions) -> tuple[list[str], list[str]]:
+    def _find_keys(self, options: ReadOptions) -> tuple[list[str], list[str]]:
         """Return the keys of the first objects in order, then the named ones that must come later, and these alone."""
         if not self._file.first_records:
             first = f" (line 1: {TOO_LONG.text})" if self._file.is_first_too_long else ""
@@ -72,34 +72,34 @@ class JsonLinesReader(FileReader):
         later = [key for key in named if isinstance(key, str) and key and not key.isdigit() and key not in keys]
         return keys + later, later
 
-    def _batch(self, records: list[Record], lines: Sequence[int], rejections: RejectionLog) -> Batch:
+    def _build_batch(self, records: list[Record], lines: Sequence[int], rejections: RejectionLog) -> Batch:
         """Return the usable records of a batch; enter the others."""
         n_read = len(records)
-        entries, places = self._objects(records, lines, rejections)
+        entries, places = self._select_objects(records, lines, rejections)
         self._expected = [key for key in self._expected if not any(key in entry for entry in entries)]
         if self._separator is not None:
             entries, places, n_more = self._expand(entries, places, self._separator)
             n_read += n_more
-        keys = {role: _values_of(entries, self.columns[role]) for role, _ in _ROLES}
-        ids = {role: _plain_ids(column) for role, column in keys.items()}
+        keys = {role: _get_values(entries, self.columns[role]) for role, _ in _ROLES}
+        ids = {role: _convert_plain_ids(column) for role, column in keys.items()}
         if any(column is None for column in ids.values()):
             rows = [row for row in range(len(entries)) if self._check_ids(keys, row, lines[places[row]], rejections)]
             entries, places = [entries[row] for row in rows], [places[row] for row in rows]
-            fine_keys = {role: [_key(column[row]) for row in rows] for role, column in keys.items()}
-            ids = {role: _ids(column, set(map(type, column))) for role, column in fine_keys.items()}
+            fine_keys = {role: [_parse_key(column[row]) for row in rows] for role, column in keys.items()}
+            ids = {role: _convert_ids(column, set(map(type, column))) for role, column in fine_keys.items()}
         if self._numbers.unused is not None:
-            self._numbers.unused.see_objects(_values_of(entries, self._unused))
-        values, fine = self._values(entries, lambda row: lines[places[row]], rejections)
+            self._numbers.unused.see_objects(_get_values(entries, self._unused))
+        values, fine = self._parse_values(entries, lambda row: lines[places[row]], rejections)
         users, items = ids["user"], ids["item"]
         if users is None or items is None:
             raise TypeError("ids that were checked are ids")
         if not fine.all():
             users, items = users[fine], items[fine]
             values = {role: column[fine] for role, column in values.items()}
-        raw = _texts_at(self._file.texts, np.array(places, dtype=np.int64)[fine]) if self.keeps_rows else None
+        raw = _select_texts(self._file.texts, np.array(places, dtype=np.int64)[fine]) if self.keeps_rows else None
         return Batch(users, items, values.get("rating"), values.get("timestamp"), n_read, raw=raw)
 
-    def _objects(
+    def _select_objects(
         self, records: list[Record], lines: Sequence[int], rejections: RejectionLog
     ) -> tuple[list[Object], Sequence[int]]:
         """Return the records that are objects, with their places among the records."""
@@ -120,7 +120,7 @@ class JsonLinesReader(FileReader):
         """Return one entry for each element of a cell of items, and how many entries that is more."""
         key, expanded, repeated = self.columns["item"], [], []
         for entry, place in zip(entries, places, strict=True):
-            elements = _elements(entry.get(key), separator)
+            elements = _split_elements(entry.get(key), separator)
             expanded += [{**entry, key: element} for element in elements]
             repeated += [place] * len(elements)
         return expanded, repeated, len(expanded) - len(entries)
@@ -134,18 +134,18 @@ class JsonLinesReader(FileReader):
                 return False
         for role, _ in _ROLES:
             value = keys[role][row]
-            if _key(value) is None:
+            if _parse_key(value) is None:
                 _reject(rejections, NOT_AN_ID if isinstance(value, (list, dict)) else BAD_ID, line, value)
                 return False
         return True
 
-    def _values(
+    def _parse_values(
         self, entries: list[Object], line_of: Callable[[int], int], rejections: RejectionLog
     ) -> tuple[dict[str, Float64Array], BoolArray]:
         """Return ratings and times, and which rows have all of them; enter the others."""
         values, fine = {}, np.ones(len(entries), dtype=np.bool_)
         for role in self._numbers.roles:
-            column = _values_of(entries, self.columns[role])
+            column = _get_values(entries, self.columns[role])
             values[role] = self._numbers.parse_objects(role, column, lambda row: f"line {line_of(row)}")
             bad = np.flatnonzero(fine & ~np.isfinite(values[role])).tolist()
             for row in bad:
@@ -154,7 +154,7 @@ class JsonLinesReader(FileReader):
         return values, fine
 
 
-def _values_of(entries: list[Object], key: str) -> list[Any]:
+def _get_values(entries: list[Object], key: str) -> list[Any]:
     """Return the value that each object has for a key, None where it has none."""
     try:
         return [entry[key] for entry in entries]
@@ -162,12 +162,12 @@ def _values_of(entries: list[Object], key: str) -> list[Any]:
         return [entry.get(key) for entry in entries]
 
 
-def _texts_at(texts: list[bytes], places: Int64Array) -> TextIds:
+def _select_texts(texts: list[bytes], places: Int64Array) -> TextIds:
     """Return the bytes of the records at these places."""
     return TextIds.from_bytes([texts[place] for place in places.tolist()])
 
 
-def _elements(cell: Any, separator: str) -> list[Any]:
+def _split_elements(cell: Any, separator: str) -> list[Any]:
     """Return the elements of a list, or of text with separators; one missing element where there is none."""
     if isinstance(cell, str):
         try:
@@ -178,18 +178,18 @@ def _elements(cell: Any, separator: str) -> list[Any]:
     return (cell or [None]) if isinstance(cell, list) else [cell]
 
 
-def _plain_ids(column: list[Any]) -> IdColumn | None:
+def _convert_plain_ids(column: list[Any]) -> IdColumn | None:
     """Return the ids of a column of whole numbers and text; None where a value needs a closer look."""
     kinds = set(map(type, column))
     if not kinds <= {int, str} or "" in column:
         return None
     try:
-        return _ids(column, kinds)
+        return _convert_ids(column, kinds)
     except UnicodeEncodeError:  # half of a surrogate pair
         return None
 
 
-def _ids(keys: list[Any], kinds: set[type]) -> IdColumn:
+def _convert_ids(keys: list[Any], kinds: set[type]) -> IdColumn:
     """Return whole numbers and text as ids; `kinds` are their types."""
     if kinds == {int}:
         try:
@@ -199,7 +199,7 @@ def _ids(keys: list[Any], kinds: set[type]) -> IdColumn:
     return TextIds.from_strings(keys if kinds == {str} else [str(key) for key in keys])
 
 
-def _key(value: Any) -> Key | None:
+def _parse_key(value: Any) -> Key | None:
     """Return the id as a whole number or text, or None where it is neither."""
     if isinstance(value, bool) or not isinstance(value, (int, str, float)):
         return None

@@ -43,7 +43,7 @@ class JsonFile:
         self._source, self._pending = source, b""
         self.texts: list[bytes] = []  # (n,) of the last records yielded, without line ends between them
         self._buffer = memoryview(bytearray(_AT_ONCE))
-        head = self._fill(LONGEST_ROW + _SAMPLE)
+        head = self._peek(LONGEST_ROW + _SAMPLE)
         text = head.decode("utf-8", "replace")
         if not text.strip():
             raise DataError(f"{source.path} is empty; give a file with one JSON object a line")
@@ -57,12 +57,12 @@ class JsonFile:
     def records(self) -> Iterator[Records]:
         """Yield all records, some thousand at a time."""
         if not self._by_line:
-            yield from self._elements()
+            yield from self._iterate_elements()
             return
         line, last = 1, b""
-        for lines in self._lines():
+        for lines in self._iterate_lines():
             last = next((raw for raw in reversed(lines) if raw.strip()), last)
-            raws = [_without_array(raw) for raw in lines] if self._is_array else lines
+            raws = [_strip_array(raw) for raw in lines] if self._is_array else lines
             self.texts = [raw for raw in raws if raw.strip()] if self.keeps_texts else []
             yield _parse_lines(raws, line)
             line += len(lines)
@@ -72,7 +72,7 @@ class JsonFile:
                 f"{HOW_TO_CONVERT}"
             )
 
-    def _elements(self) -> Iterator[Records]:
+    def _iterate_elements(self) -> Iterator[Records]:
         elements = Elements(str(self._source.path), is_array=self._is_array, keeps_texts=self.keeps_texts)
         decoder = codecs.getincrementaldecoder("utf-8")()
         at_end = False
@@ -87,7 +87,7 @@ class JsonFile:
             self.texts = elements.texts
             yield records
 
-    def _lines(self) -> Iterator[list[bytes]]:
+    def _iterate_lines(self) -> Iterator[list[bytes]]:
         """Yield complete lines; of a longer one than may be, one byte more than that."""
         rest = b""
         while part := self._read():
@@ -105,7 +105,7 @@ class JsonFile:
         if rest:
             yield [rest]
 
-    def _fill(self, n_bytes: int) -> bytes:
+    def _peek(self, n_bytes: int) -> bytes:
         """Return the first bytes that are left, without consuming them."""
         parts, size = [self._pending], len(self._pending)
         while size < n_bytes and (part := self._read_some()):
@@ -142,7 +142,7 @@ def _sample_lines(head: bytes) -> Iterator[Record]:
     place, found = 0, False
     while place < (min(len(head), _SAMPLE) if found else len(head)):
         end = head.find(b"\n", place)
-        record = _parse_line(_without_array(head[place : end if end >= 0 else len(head)]))
+        record = _parse_line(_strip_array(head[place : end if end >= 0 else len(head)]))
         found = found or isinstance(record, dict)
         yield record
         place = end + 1 if end >= 0 else len(head)
@@ -156,7 +156,7 @@ def _sample_elements(text: str, *, is_array: bool) -> Iterator[Record]:
         place = end_of_blanks(text, found[1])
 
 
-def _without_array(raw: bytes) -> bytes:
+def _strip_array(raw: bytes) -> bytes:
     """Return the object of a line of an array, without what belongs to the array."""
     bare = raw.strip()
     bare = bare[:-1].rstrip() if bare.endswith(b",") else bare

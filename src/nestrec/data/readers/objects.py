@@ -50,7 +50,7 @@ def classify_source(source: object) -> str:
     if isinstance(source, Mapping) or (isinstance(source, np.ndarray) and source.dtype.names):
         return "arrays"
     if isinstance(source, np.ndarray):
-        raise DataError(_array_sentence(source))
+        raise DataError(_explain_array(source))
     if isinstance(source, Iterable) and not isinstance(source, (str, bytes, bytearray, memoryview)):
         return "rows"
     if hasattr(source, "collect"):
@@ -70,7 +70,7 @@ def open_object(source: Any, kind: str, options: ReadOptions) -> Reader:
     """
     name = describe_source(source)
     if kind == "sparse":
-        return SparseReader(_from_torch(source) if _is_from(source, "torch") else source)
+        return SparseReader(_convert_from_torch(source) if _is_from(source, "torch") else source)
     if kind == "arrays":
         columns = source if isinstance(source, Mapping) else {key: source[key] for key in source.dtype.names}
         return ArraysReader(columns, name, options)
@@ -78,10 +78,10 @@ def open_object(source: Any, kind: str, options: ReadOptions) -> Reader:
         return _open_rows(source, name, options)
     if hasattr(source, "iloc"):
         return _open_frame(source, name, options)
-    return TableReader(ArrowStream(_without_int128(source), name), options)
+    return TableReader(ArrowStream(_cast_int128(source), name), options)
 
 
-def _without_int128(table: Any) -> Any:
+def _cast_int128(table: Any) -> Any:
     """Return a polars DataFrame whose integers of 128 bits, which duckdb does not take from it, are text."""
     if not hasattr(table, "with_columns") or not hasattr(table, "get_column"):
         return table
@@ -91,7 +91,7 @@ def _without_int128(table: Any) -> Any:
 
 def _open_frame(frame: Any, name: str, options: ReadOptions) -> Reader:
     """Open a pandas DataFrame, as arrays where pandas cannot give it as Arrow."""
-    frame = _with_index(frame, name)
+    frame = _reset_index(frame, name)
     names = [str(column) for column in frame.columns]
     stream = ArrowStream(frame, name)
     try:
@@ -113,7 +113,7 @@ def _open_frame(frame: Any, name: str, options: ReadOptions) -> Reader:
     return reader
 
 
-def _with_index(frame: Any, name: str) -> Any:
+def _reset_index(frame: Any, name: str) -> Any:
     """Return a DataFrame in which named levels of the index are columns."""
     if not hasattr(frame, "columns"):
         if frame.index.nlevels < 2:
@@ -133,7 +133,7 @@ def _open_rows(source: Any, name: str, options: ReadOptions) -> RowsReader:
     head = list(islice(rows, _LOOKED_AT))
     if not head:
         raise DataError(f"{name} has no rows of interactions; give at least one")
-    names = _names_of(head, name)
+    names = _find_names(head, name)
     places = find_columns(names, options, name)
     selected = list(places.read().values())
     whole: Iterator[Any] = chain(head, rows)
@@ -149,7 +149,7 @@ def _open_rows(source: Any, name: str, options: ReadOptions) -> RowsReader:
     return RowsReader(chosen, columns, ValueColumns(places, names, options, name), format_name="rows", total=total)
 
 
-def _names_of(head: list[Any], name: str) -> list[str]:
+def _find_names(head: list[Any], name: str) -> list[str]:
     first: Any = head[0]
     if isinstance(first, Mapping):
         keys = dict.fromkeys(key for row in head if isinstance(row, Mapping) for key in row)
@@ -171,7 +171,7 @@ def _has_length(row: Any, length: int) -> bool:
     return isinstance(row, _ROWS) and len(row) == length
 
 
-def _from_torch(tensor: Any) -> Any:
+def _convert_from_torch(tensor: Any) -> Any:
     """Return a sparse tensor of torch as a scipy matrix, stored entries as they are."""
     from scipy.sparse import coo_array
 
@@ -187,7 +187,7 @@ def _from_torch(tensor: Any) -> Any:
     return coo_array((values, tuple(rows_and_columns)), shape=tuple(entries.shape))
 
 
-def _array_sentence(array: np.ndarray[Any, Any]) -> str:
+def _explain_array(array: np.ndarray[Any, Any]) -> str:
     shape = f"numpy ndarray of shape {array.shape}"
     if array.ndim != 2:
         return f"a {shape} does not hold interactions; {_WAYS}"

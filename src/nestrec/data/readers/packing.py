@@ -111,7 +111,7 @@ def open_member(file: BinaryIO, name: str, member: str | None) -> tuple[BinaryIO
         archive = zipfile.ZipFile(file)
         files = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         refuse_zip_document(name, files)
-        chosen = _chosen(files, name, member)
+        chosen = _choose(files, name, member)
         return archive.open(chosen), Path(chosen)  # type: ignore[return-value]
     except DataError:
         raise
@@ -123,18 +123,19 @@ def open_member(file: BinaryIO, name: str, member: str | None) -> tuple[BinaryIO
         raise DataError(f"{name} is cut off or damaged ({error}); fetch or pack it again") from error
 
 
-def _chosen(files: list[str], name: str, member: str | None) -> str:
+def _choose(files: list[str], name: str, member: str | None) -> str:
     if member is not None:
         if member not in files:
-            raise DataError(f"{name}: the archive has no member {member!r}; its members are {_listed(files)}")
+            raise DataError(f"{name}: the archive has no member {member!r}; its members are {_format_names(files)}")
         return member
     data = [file for file in files if _may_be_data(file)]
     if len(data) == 1:
         return data[0]
     if not data:
-        raise DataError(f"{name} is a zip archive without a file of interactions; it holds {_listed(files)}")
+        raise DataError(f"{name} is a zip archive without a file of interactions; it holds {_format_names(files)}")
     raise DataError(
-        f"{name} is a zip archive of {len(data)} files: {_listed(data)}; name one as {name}::{data[0]}, or extract them"
+        f"{name} is a zip archive of {len(data)} files: {_format_names(data)}; name one as {name}::{data[0]}, or "
+        "extract them"
     )
 
 
@@ -144,5 +145,5 @@ def _may_be_data(file: str) -> bool:
     return not hidden and path.suffix.lower() != ".md" and path.stem.lower() not in _README
 
 
-def _listed(files: list[str]) -> str:
+def _format_names(files: list[str]) -> str:
     return (", ".join(files[:8]) + (", …" if len(files) > 8 else "")) or "nothing"

@@ -55,22 +55,22 @@ class RowsReader:
     def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the usable rows, some thousand at a time."""
         while rows := list(islice(self._rows, _AT_ONCE)):
-            yield self._batch(rows, rejections)
+            yield self._build_batch(rows, rejections)
             self._done += len(rows)
         self.notes += self._numbers.notes()
 
-    def _batch(self, rows: list[Values], rejections: RejectionLog) -> Batch:
+    def _build_batch(self, rows: list[Values], rejections: RejectionLog) -> Batch:
         roles = list(self.columns)
         if self._numbers.unused is not None:
             self._numbers.unused.see_objects([row[len(roles)] for row in rows])
-        kept = [(row, pair) for row, values in enumerate(rows) if (pair := self._ids(values, row, rejections))]
+        kept = [(row, pair) for row, values in enumerate(rows) if (pair := self._parse_ids(values, row, rejections))]
         numbers: dict[str, Float64Array] = {}
         fine = np.ones(len(kept), dtype=np.bool_)
         for role in self._numbers.roles:
             column = [rows[row][roles.index(role)] for row, _ in kept]
-            numbers[role] = self._numbers.parse_objects(role, column, lambda place: self._place(kept[place][0]))
+            numbers[role] = self._numbers.parse_objects(role, column, lambda place: self._format_place(kept[place][0]))
             bad = np.flatnonzero(fine & ~np.isfinite(numbers[role])).tolist()
-            first = ((self._place(kept[place][0]), str(column[place])) for place in bad)
+            first = ((self._format_place(kept[place][0]), str(column[place])) for place in bad)
             rejections.reject(self._numbers.reasons[role], len(bad), first)
             fine[bad] = False
         ids = [pair for (_, pair), keep in zip(kept, fine.tolist(), strict=True) if keep]
@@ -78,24 +78,23 @@ class RowsReader:
         values = {role: column[fine] for role, column in numbers.items()}
         return Batch(users, items, values.get("rating"), values.get("timestamp"), len(rows))
 
-    def _place(self, row: int) -> str:
+    def _format_place(self, row: int) -> str:
         return f"row {self._done + row + 1}"
 
-    def _ids(self, values: Values, row: int, rejections: RejectionLog) -> tuple[int | str, int | str] | None:
+    def _parse_ids(self, values: Values, row: int, rejections: RejectionLog) -> tuple[int | str, int | str] | None:
         """Return the row's ids, or enter why it cannot be used."""
         found = []
         for role, value in zip(("user", "item"), values, strict=False):
             key = parse_id(value)
             if isinstance(key, Reason):
-                rejections.reject(
-                    _of_role(key, role), 1, [(self._place(row), "" if isinstance(value, Reason) else str(value))]
-                )
+                shown = "" if isinstance(value, Reason) else str(value)
+                rejections.reject(_specialize(key, role), 1, [(self._format_place(row), shown)])
                 return None
             found.append(key)
         return found[0], found[1]
 
 
-def _of_role(reason: Reason, role: str) -> Reason:
+def _specialize(reason: Reason, role: str) -> Reason:
     if reason is not MISSING:
         return reason
     return NO_USER if role == "user" else NO_ITEM
@@ -121,11 +120,11 @@ def parse_id(value: object) -> int | str | Reason:
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, (float, np.floating)):
-        return MISSING if math.isnan(value) else _id_of_float(float(value))
+        return MISSING if math.isnan(value) else _parse_float_id(float(value))
     if isinstance(value, Decimal):
-        return _id_of_decimal(value)
+        return _parse_decimal_id(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return _id_of_bytes(bytes(value))
+        return _parse_bytes_id(bytes(value))
     return str(value) if isinstance(value, UUID) else BAD_ID
 
 
@@ -139,11 +138,11 @@ def build_id_column(ids: Sequence[int | str]) -> IdColumn:
     return TextIds.from_strings([str(value) for value in ids])
 
 
-def _id_of_float(value: float) -> int | Reason:
+def _parse_float_id(value: float) -> int | Reason:
     return int(value) if value.is_integer() and abs(value) < LARGEST_EXACT_FLOAT else BAD_ID
 
 
-def _id_of_decimal(value: Decimal) -> int | str | Reason:
+def _parse_decimal_id(value: Decimal) -> int | str | Reason:
     if value.is_nan():
         return MISSING
     if not value.is_finite():
@@ -151,7 +150,7 @@ def _id_of_decimal(value: Decimal) -> int | str | Reason:
     return int(value) if value == value.to_integral_value() and value.adjusted() < 40 else format(value, "f")
 
 
-def _id_of_bytes(value: bytes) -> str | Reason:
+def _parse_bytes_id(value: bytes) -> str | Reason:
     if not value:
         return MISSING
     try:

@@ -24,7 +24,7 @@ class SeveralReader:
         self._n_empty = 0
         self._sizes, self._done, self._in_progress = sizes, 0, 0
         self._rest = iter(zip(names, openers, sizes, strict=True))
-        first = self._next()
+        first = self._open_next()
         if first is None:
             raise DataError(f"none of the {len(names)} files holds anything; give files with interactions")
         self._first_name, self._reader = first
@@ -47,7 +47,7 @@ class SeveralReader:
             self._reader.close()
             self._done += self._in_progress
             self._take_notes(name)
-            following = self._next()
+            following = self._open_next()
             if following is None:
                 break
             name, self._reader = following
@@ -56,7 +56,7 @@ class SeveralReader:
             verb = "is" if self._n_empty == 1 else "are"
             self.notes.append(f"{self._n_empty:,} of the files {verb} empty")
 
-    def _next(self) -> tuple[str, Reader] | None:
+    def _open_next(self) -> tuple[str, Reader] | None:
         for name, opener, size in self._rest:
             reader = opener()
             if reader is not None:
@@ -75,8 +75,8 @@ class SeveralReader:
         if reader.columns != self.columns:
             reader.close()
             raise DataError(
-                f"{self._first_name} and {name} have different columns ({_shown(self.columns)}, and "
-                f"{_shown(reader.columns)}); give files with the same header, or name the columns"
+                f"{self._first_name} and {name} have different columns ({_format_columns(self.columns)}, and "
+                f"{_format_columns(reader.columns)}); give files with the same header, or name the columns"
             )
 
     def _take_notes(self, name: str) -> None:
@@ -101,5 +101,5 @@ class _SourceRejections(RejectionLog):
         self._ledger.count(reason, count)
 
 
-def _shown(columns: dict[str, str]) -> str:
+def _format_columns(columns: dict[str, str]) -> str:
     return ", ".join(f"{role} from {name}" for role, name in columns.items()) or "none"

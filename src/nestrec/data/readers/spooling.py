@@ -24,7 +24,7 @@ def get_local_path(source: ByteSource, resources: ExitStack) -> Path:
     try:
         path = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="nestrec-"))) / "spooled"
     except OSError as error:
-        raise _no_room(source, error) from error
+        raise _explain_no_room(source, error) from error
     limit = None if source.size is None or not source.is_packed else _ALWAYS_ALLOWED + _LARGEST_RATIO * source.size
     _copy(source, path, limit)
     return path
@@ -37,7 +37,7 @@ def _copy(source: ByteSource, path: Path, limit: int | None) -> None:
             try:
                 file.write(chunk)
             except OSError as error:
-                raise _no_room(source, error) from error
+                raise _explain_no_room(source, error) from error
             if limit is not None and file.tell() > limit:
                 raise DataError(
                     f"{source.path} unpacks to more than {limit:,} bytes, {_LARGEST_RATIO} times its size; "
@@ -45,7 +45,7 @@ def _copy(source: ByteSource, path: Path, limit: int | None) -> None:
                 )
 
 
-def _no_room(source: ByteSource, error: OSError) -> DataError:
+def _explain_no_room(source: ByteSource, error: OSError) -> DataError:
     return DataError(
         f"{source.path} is packed or a pipe and must be copied to a temporary file, which cannot be written "
         f"({error.strerror or error}); make room, or name another folder with the variable TMPDIR"

@@ -80,10 +80,10 @@ class TableReader:
             if UNUSED in self._roles and not self._is_number(self._roles[UNUSED]):
                 del self._roles[UNUSED]
             self.columns = {role: names[place] for role, place in places.roles().items()}
-            self._query = self._sql(names)
+            self._query = self._build_sql(names)
         except (duckdb.Error, ArrowStreamError) as error:
             self.close()
-            raise self._unreadable(error) from error
+            raise self._explain(error) from error
         except BaseException:
             self.close()
             raise
@@ -102,12 +102,12 @@ class TableReader:
         try:
             relation = self._connection.sql(self._query)
             for columns in arrow_batches(relation):
-                yield self._checked(dict(zip(self._roles, columns, strict=True)), rejections)
+                yield self._check(dict(zip(self._roles, columns, strict=True)), rejections)
             self.notes += self._numbers.notes()
         except (duckdb.Error, ArrowStreamError) as error:
-            raise self._unreadable(error) from error
+            raise self._explain(error) from error
 
-    def _checked(self, columns: dict[str, ArrowColumn], rejections: RejectionLog) -> Batch:
+    def _check(self, columns: dict[str, ArrowColumn], rejections: RejectionLog) -> Batch:
         n_read = len(columns["user"].values)
         numbers = np.arange(self._row + 1, self._row + n_read + 1)  # of the rows, from 1
         self._row += n_read
@@ -123,9 +123,9 @@ class TableReader:
             values[role] = self._parse(role, columns[role], numbers)
             _reject(columns[role], fine, numbers, self._numbers.reasons[role], rejections, values[role])
         if UNUSED in columns and self._numbers.unused is not None:
-            self._numbers.unused.see(_with_nan(columns[UNUSED]))
+            self._numbers.unused.see(_fill_with_nan(columns[UNUSED]))
         whole = bool(fine.all())
-        ids = {role: self._ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
+        ids = {role: self._convert_ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in values.items()}
         batch = Batch(
             ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read,
@@ -133,7 +133,7 @@ class TableReader:
         )  # fmt: skip
         return expand_sequences(batch, self._separator) if self._sequence_is_text else batch
 
-    def _ids(self, role: str, values: Any, fine: BoolArray, *, whole: bool) -> IdColumn:
+    def _convert_ids(self, role: str, values: Any, fine: BoolArray, *, whole: bool) -> IdColumn:
         kept: Any = values if whole else values[fine]
         if isinstance(kept, TextIds) or kept.dtype == np.int64:
             result: IdColumn = kept
@@ -154,8 +154,8 @@ class TableReader:
             return f"row {numbers[row]}"
 
         if isinstance(column.values, TextIds):
-            return self._numbers.parse_text(role, _with_empty(column.values, column.present), place)
-        values = _with_nan(column)
+            return self._numbers.parse_text(role, _fill_with_empty(column.values, column.present), place)
+        values = _fill_with_nan(column)
         if role == "timestamp" and self._is_number(self._roles[role]):
             return self._numbers.times.parse_numbers(values, place)
         return values
@@ -163,17 +163,16 @@ class TableReader:
     def _is_number(self, place: int) -> bool:
         return self._types[place] in _NUMBERS or self._types[place].startswith("DECIMAL")
 
-    def _sql(self, names: list[str]) -> str:
-        """Ask for exactly the columns needed, in the few types that `arrow_batches` knows."""
+    def _build_sql(self, names: list[str]) -> str:
+        """Return the query of exactly the needed columns, in the few types that `arrow_batches` knows."""
         parts = []
         for role, place in self._roles.items():
             column = quote_name(names[place])
-            parts.append(
-                self._id_sql(role, column, place) if role in ("user", "item") else self._number_sql(role, column, place)
-            )
+            build = self._build_id_sql if role in ("user", "item") else self._build_value_sql
+            parts.append(build(role, column, place))
         return f"SELECT {', '.join(parts)} FROM {VIEW}"
 
-    def _id_sql(self, role: str, column: str, place: int) -> str:
+    def _build_id_sql(self, role: str, column: str, place: int) -> str:
         kind = self._types[place]
         if role == "item" and (listed := _LIST.match(kind)):
             if not self._sequence:
@@ -183,7 +182,7 @@ class TableReader:
                     mentions=("sequence=True",),
                 )
             # An empty list gives one row without an item, which is counted as such.
-            column, kind = _unnested(column, listed[1]), listed[1]
+            column, kind = _build_unnest_sql(column, listed[1]), listed[1]
             self._sequence_is_text = False
         if kind in _EXACT:
             return f"CAST({column} AS BIGINT) AS {role}_id"
@@ -200,7 +199,7 @@ class TableReader:
             "store ids as whole numbers or text"
         )
 
-    def _number_sql(self, role: str, column: str, place: int) -> str:
+    def _build_value_sql(self, role: str, column: str, place: int) -> str:
         kind = self._types[place]
         if self._is_number(place):
             return f"CAST({column} AS DOUBLE) AS {role}_value"
@@ -214,7 +213,7 @@ class TableReader:
             f"{self._name}: column {self.columns[role]!r} has type {kind}; {rule}; name another {role}_column"
         )
 
-    def _unreadable(self, error: Exception) -> DataError:
+    def _explain(self, error: Exception) -> DataError:
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
             return DataError(
                 f"{self._name} needs more memory to read than memory_limit_mb allows; give more",
@@ -234,7 +233,7 @@ def _reject_undecodable(column: ArrowColumn, fine: BoolArray, numbers: Int64Arra
     fine &= decodes
 
 
-def _unnested(column: str, kind: str) -> str:
+def _build_unnest_sql(column: str, kind: str) -> str:
     elements = f"CAST({column} AS {kind}[])"
     return f"unnest(CASE WHEN len({elements}) > 0 THEN {elements} ELSE [NULL] END)"
 
@@ -247,7 +246,7 @@ def _reject_blank(
         return
     _, cells = split_sequences(items.values, separator)
     bad = np.flatnonzero(fine & (np.bincount(cells, minlength=len(fine)) == 0))
-    rejections.reject(NO_ITEM, len(bad), ((f"row {numbers[row]}", _shown(items, row)) for row in bad.tolist()))
+    rejections.reject(NO_ITEM, len(bad), ((f"row {numbers[row]}", _format_value(items, row)) for row in bad.tolist()))
     fine[bad] = False
 
 
@@ -270,24 +269,24 @@ def _reject(
     if good.all():
         return
     bad = np.flatnonzero(fine & ~good)
-    rejections.reject(reason, len(bad), ((f"row {numbers[row]}", _shown(column, row)) for row in bad.tolist()))
+    rejections.reject(reason, len(bad), ((f"row {numbers[row]}", _format_value(column, row)) for row in bad.tolist()))
     fine &= good
 
 
-def _with_nan(column: ArrowColumn) -> Float64Array:
+def _fill_with_nan(column: ArrowColumn) -> Float64Array:
     """Return the numbers of a column, NaN where null; (n,)."""
     values: Float64Array = np.asarray(column.values)
     return values if column.present is None else np.where(column.present, values, np.nan)
 
 
-def _with_empty(texts: TextIds, present: BoolArray | None) -> TextIds:
+def _fill_with_empty(texts: TextIds, present: BoolArray | None) -> TextIds:
     """Return the texts, empty where null."""
     if present is None:
         return texts
     return TextIds(texts.buffer, texts.starts, np.where(present, texts.ends, texts.starts))
 
 
-def _shown(column: ArrowColumn, row: int) -> str:
+def _format_value(column: ArrowColumn, row: int) -> str:
     if column.present is not None and not column.present[row]:
         return "null"
     return column.values.at(row) if isinstance(column.values, TextIds) else str(column.values[row])

@@ -36,7 +36,7 @@ def detect_text_format(head: bytes, *, is_whole: bool, options: ReadOptions, nam
         return "csv"
     if not first or _is_table(lines or [cut]):
         return "csv"
-    doubt = _doubt(lines, cut)
+    doubt = _find_doubt(lines, cut)
     if doubt:
         raise DataError(
             f"{name} may be adjacency text (`user item item …`) or a table with blanks between fields: {doubt}; say "
@@ -58,7 +58,7 @@ def _is_table(lines: list[str]) -> bool:
     return len(tabs) == 1 and tabs != {0} and not any(" " in line.strip() for line in rows)
 
 
-def _doubt(lines: list[str], cut: str) -> str:
+def _find_doubt(lines: list[str], cut: str) -> str:
     """Return why the lines may be a table, or "" where they cannot be one."""
     rows = [line.split() for line in lines]
     sizes = Counter(map(len, rows))
@@ -71,17 +71,17 @@ def _doubt(lines: list[str], cut: str) -> str:
     if not all(_INDEX.match(token) for row in [*rows, cut.split()[:-1]] for token in row):
         return "its fields are not all indices such as 17"
     if len(cut.split()) > _MANY or (sizes and max(sizes) > _MANY):
-        return _doubt_of_counts(rows)
+        return _find_doubt_of_counts(rows)
     if len(rows) < 2:
         return "it has one line"
     if sizes.most_common(1)[0][1] > 0.8 * len(rows):
         return f"most lines have {sizes.most_common(1)[0][0]} fields"
     if len({row[0] for row in rows}) < len(rows):
         return "its first field is the same on several lines"
-    return _doubt_of_counts(rows)
+    return _find_doubt_of_counts(rows)
 
 
-def _doubt_of_counts(rows: list[list[str]]) -> str:
+def _find_doubt_of_counts(rows: list[list[str]]) -> str:
     """Return that the lines begin with the number of their items, where they do."""
     if len(rows) > 1 and all(len(row) > 1 and int(row[1]) == len(row) - 2 for row in rows):
         return "its second field is the number of the fields after it, which would be read as an item"

@@ -51,10 +51,10 @@ class TimeFormat:
 
     def has_shape(self, text: str) -> bool:
         """Return whether the text is written in this format, even if its numbers are out of range (31-02-2021)."""
-        return re.fullmatch(_shape(self.directives), text.strip()) is not None
+        return re.fullmatch(_build_pattern(self.directives), text.strip()) is not None
 
 
-def _shape(directives: str) -> str:
+def _build_pattern(directives: str) -> str:
     parts = re.split(r"(%.|\s+)", directives)
     return "".join(
         _SHAPES.get(part[1], ".+") if part.startswith("%") else r"\s+" if part.isspace() else re.escape(part)
@@ -84,10 +84,10 @@ def _compile(directives: str) -> tuple[Int64Array, UInt8Array, UInt8Array, UInt8
     months = calendar.month_name if names["b"] == "B" else calendar.month_abbr
     days = calendar.day_name if names["a"] == "A" else calendar.day_abbr
     steps = np.array(kinds, dtype=np.int64), np.frombuffer(literals, dtype=np.uint8)
-    return *steps, _table(list(months)[1:]), _table(list(days))
+    return *steps, _build_name_table(list(months)[1:]), _build_name_table(list(days))
 
 
-def _table(names: list[str]) -> UInt8Array:
+def _build_name_table(names: list[str]) -> UInt8Array:
     """Return the names in lower case, zero-padded; (n, longest)."""
     longest = max(map(len, names))
     padded = b"".join(name.lower().encode("ascii").ljust(longest, b"\0") for name in names)

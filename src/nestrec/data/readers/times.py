@@ -75,7 +75,7 @@ class TimeColumn:
         """Return the seconds of numbers, texts, dates and datetimes; (n,)."""
         kinds = set(map(type, values))
         if kinds == {str}:
-            return self.parse_text(TextIds.from_strings([_encodable(str(value)) for value in values]), place)
+            return self.parse_text(TextIds.from_strings([_replace_surrogates(str(value)) for value in values]), place)
         if kinds <= {int, float}:
             return self.parse_numbers(to_floats(values), place)
         return np.array([self._parse_object(value, place(row)) for row, value in enumerate(values)], dtype=np.float64)
@@ -131,7 +131,7 @@ class TimeColumn:
 
     def _parse_object(self, value: object, place: str) -> float:
         if isinstance(value, str):
-            return float(self.parse_text(TextIds.from_strings([_encodable(value)]), lambda _: place)[0])
+            return float(self.parse_text(TextIds.from_strings([_replace_surrogates(value)]), lambda _: place)[0])
         if isinstance(value, np.datetime64):
             return float(self.parse_moments(np.array([value]))[0])
         if isinstance(value, date):  # and datetime
@@ -153,6 +153,6 @@ class TimeColumn:
             self._notations.see_numbers(values, place)
 
 
-def _encodable(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     """Return the text with a question mark for what UTF-8 cannot hold."""
     return text.encode("utf-8", "replace").decode()
