@@ -11,7 +11,7 @@ from nestrec.data.filters import k_core
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, OptionError
-from tests.data.worlds import Row, from_rows, many, row_lists, rows_of
+from tests.data.row_tables import Row, from_rows, many, row_lists, rows_of
 
 
 def plain_core(rows: list[Row], min_user: int, min_item: int) -> list[Row]:

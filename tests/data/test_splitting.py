@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import LeaveLastOut, RandomSplit, Split, TimeSplit, split_by_mask
 from nestrec.errors import DataError, OptionError
-from tests.data.worlds import Row, from_rows, many, row_lists, rows_of, shuffled_rows
+from tests.data.row_tables import Row, from_rows, many, row_lists, rows_of, shuffled_rows
 
 SPLITS: list[Split] = [RandomSplit(0.2, seed=5), TimeSplit(0.2), TimeSplit(at=300), LeaveLastOut(), LeaveLastOut(n=3)]
 

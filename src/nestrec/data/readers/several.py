@@ -87,18 +87,18 @@ class SeveralReader:
 
 
 class _SourceRejections(RejectionLog):
-    """Enters rejected rows into another rejections, with the name of their source before their place."""
+    """Adds rejected rows to another log, with the name of their source before their place."""
 
     def __init__(self, rejections: RejectionLog, name: str) -> None:
-        self._ledger, self._name = rejections, name
+        self._rejections, self._name = rejections, name
 
     def reject(self, reason: Reason, count: int, first: Iterable[tuple[str, str]]) -> None:
-        """Enter rows."""
-        self._ledger.reject(reason, count, ((f"{self._name}, {place}", value) for place, value in first))
+        """Log rows."""
+        self._rejections.reject(reason, count, ((f"{self._name}, {place}", value) for place, value in first))
 
     def count(self, reason: Reason, count: int) -> None:
         """Count rows."""
-        self._ledger.count(reason, count)
+        self._rejections.count(reason, count)
 
 
 def _format_columns(columns: dict[str, str]) -> str:
