@@ -42,12 +42,12 @@ def test_another_model_is_tuned_at_each_width(run: Run, interactions: Path) -> N
     [
         (["--model", "ease", "--out", "x.toml"], "--out writes options for nestrec train, which does not train ease"),
         (["--model", "popularity"], "popularity has no options to tune"),
-        (["--model", "magic"], "'magic' is no model"),
+        (["--model", "magic"], "got 'magic'"),
         (["--trials", "0"], "--trials must be between 1"),
-        (["--seconds", "-1"], "seconds -1.0 leave no time"),
+        (["--seconds", "-1"], "--seconds must be above 0, got -1.0"),
         (["--widths", "2,2"], "widths must be positive, ascending and unique"),
         (["--threads", "0"], "--threads must be at least 1, got 0"),
-        (["--seed", "-1"], "seed -1 is out of range"),
+        (["--seed", "-1"], "--seed must be between 0 and 2^63 - 1, got -1"),
         (["--out", "/proc/no/x.toml"], "nothing can be written into /proc/no"),
     ],
 )

@@ -268,7 +268,7 @@ def test_other_users_are_refused_before_anything_is_fitted() -> None:
         ({"cutoffs": [0]}, "cutoffs must be 1 or more"),
         ({"seeds": []}, "seeds must be .*; got none"),
         ({"seeds": [1, 1]}, "seeds must be .*; got 1,1"),
-        ({"seeds": [-1]}, "seed -1 is out of range"),
+        ({"seeds": [-1]}, "seed must be between 0 and .*, got -1"),
         ({"trials": -1}, "trials must be between 0 and"),
         ({"seconds": 0.0}, "seconds must be above 0, got 0.0"),
         ({"metric": "accuracy@5"}, "metric must be one of .*; got 'accuracy@5'"),
