@@ -207,7 +207,7 @@ def failing(model: str, part: str) -> Callable[..., Outcome]:
     done = {"test": FitRunner._evaluate_on_test, "validation": FitRunner._validate}[part]
 
     def outcome(self: FitRunner, job: Job) -> Outcome:
-        return Outcome.failed("its process was ended by SIGKILL") if job.model == model else done(self, job)
+        return Outcome.failure("its process was ended by SIGKILL") if job.model == model else done(self, job)
 
     return outcome
 

@@ -82,7 +82,7 @@ def test_no_trial_begins_after_the_seconds_are_spent() -> None:
 
 def test_a_failed_trial_is_passed_over() -> None:
     def fit(options: Options) -> Outcome:
-        return Outcome.failed("too small") if options["x"] > 0.5 else outcome(height(options))
+        return Outcome.failure("too small") if options["x"] > 0.5 else outcome(height(options))
 
     found = search(HILL, Budget(20, None), "ndcg@20", fit)
     assert found.trials[0].error == "too small"
@@ -91,7 +91,7 @@ def test_a_failed_trial_is_passed_over() -> None:
 
 
 def test_a_search_in_which_all_fails_is_given_up_after_five() -> None:
-    found = search(HILL, Budget(20, None), "ndcg@20", lambda _: Outcome.failed("no memory"))
+    found = search(HILL, Budget(20, None), "ndcg@20", lambda _: Outcome.failure("no memory"))
     assert (len(found.trials), found.best, found.error) == (5, None, "no memory")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nestrec.report.quality import Estimate, WidthQuality, find_narrowest, kept, quality_table, read_qualities
+from nestrec.report.quality import Estimate, WidthQuality, compute_share, find_narrowest, quality_table, read_qualities
 from nestrec.report.training import validation_table
 
 ROWS = tuple(WidthQuality(width, {"ndcg@20": Estimate(v, v - 0.01, v + 0.01)}) for width, v in ((4, 0.1), (8, 0.19), (16, 0.2)))  # fmt: skip # noqa: E501
@@ -23,14 +23,14 @@ def test_without_intervals_only_the_mean_is_shown() -> None:
 
 
 def test_the_share_is_of_the_widest() -> None:
-    assert kept(ROWS[1], ROWS[-1], "ndcg@20") == pytest.approx(0.95)
+    assert compute_share(ROWS[1], ROWS[-1], "ndcg@20") == pytest.approx(0.95)
     assert find_narrowest(ROWS, 0.9, "ndcg@20") is ROWS[1]
     assert find_narrowest(ROWS, 0.99, "ndcg@20") is ROWS[-1]
 
 
 def test_a_full_width_that_hits_nothing_has_no_share_to_keep() -> None:
     nothing = WidthQuality(8, {"ndcg@20": Estimate(0.0, 0.0, 0.0)})
-    assert kept(nothing, nothing, "ndcg@20") == 0.0
+    assert compute_share(nothing, nothing, "ndcg@20") == 0.0
 
 
 def test_the_table_has_memory_and_share() -> None:

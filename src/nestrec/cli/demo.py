@@ -17,7 +17,7 @@ from nestrec.cli.output_paths import check_model_path
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.shared_options import Overwrite
 from nestrec.data.read_report import format_count
-from nestrec.report.quality import WidthQuality, find_narrowest, kept, quality_table, read_qualities
+from nestrec.report.quality import WidthQuality, compute_share, find_narrowest, quality_table, read_qualities
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def headline(rows: tuple[WidthQuality, ...]) -> str:
     narrow = find_narrowest(rows, _WORTH_KEEPING, label)
     if narrow is full:
         return f"No narrower width keeps {_WORTH_KEEPING:.0%} of the full width's {label}."
-    share, memory = kept(narrow, full, label), narrow.width / full.width
+    share, memory = compute_share(narrow, full, label), narrow.width / full.width
     return (
         f"The first {narrow.width} of {full.width} dimensions keep {share:.0%} of the full width's {label} "
         f"in {memory:.0%} of the memory: {narrow.memory} instead of {full.memory} per million items."

@@ -54,7 +54,7 @@ class Outcome:
     error: str | None = None
 
     @classmethod
-    def failed(cls, error: str, seconds: float = 0.0) -> Outcome:
+    def failure(cls, error: str, seconds: float = 0.0) -> Outcome:
         """Return the outcome of a failed fit."""
         return cls(seconds, 0, (), error)
 

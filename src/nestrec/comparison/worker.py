@@ -49,7 +49,7 @@ class Worker:
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         if not answer.endswith("\n"):
-            return Outcome.failed(self._describe_exit())
+            return Outcome.failure(self._describe_exit())
         return from_plain(json.loads(answer), Outcome)
 
     @property

@@ -62,7 +62,7 @@ def _run(request: Request) -> Outcome:
     except Exception as error:  # an error in another library ends this fit, not the comparison
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
-    return Outcome.failed(reason, time.perf_counter() - start)
+    return Outcome.failure(reason, time.perf_counter() - start)
 
 
 def _fit(request: Request) -> Outcome:

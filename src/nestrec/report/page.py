@@ -8,7 +8,7 @@ from html import escape
 
 from nestrec.report.chart import Chart, Marker, Point, Series
 from nestrec.report.html import document, table_html
-from nestrec.report.quality import WidthQuality, kept
+from nestrec.report.quality import WidthQuality, compute_share
 from nestrec.report.table import TextTable
 
 
@@ -64,6 +64,6 @@ def _metric_series(rows: Sequence[WidthQuality], label: str, tone: int) -> Serie
 
 
 def _share_series(rows: Sequence[WidthQuality], label: str, tone: int) -> Series:
-    shares = [(row.width, kept(row, rows[-1], label)) for row in rows]
+    shares = [(row.width, compute_share(row, rows[-1], label)) for row in rows]
     points = tuple(Point(width, share, tip=f"{label} at width {width}: {share:.1%}") for width, share in shares)
     return Series(label, points, tone, tuple(Marker)[tone])

@@ -47,7 +47,7 @@ def read_warm_qualities(evaluation: Mapping[str, Any]) -> tuple[WidthQuality, ..
     return tuple(_of_width({"width": entry["width"], **entry["known_users"]}) for entry in evaluation["widths"])
 
 
-def kept(quality: WidthQuality, full: WidthQuality, label: str) -> float:
+def compute_share(quality: WidthQuality, full: WidthQuality, label: str) -> float:
     """Return the share of the full width's metric that a width keeps; 0 if that metric is 0."""
     best = full.metrics[label].value
     return quality.metrics[label].value / best if best > 0 else 0.0
@@ -65,12 +65,12 @@ def quality_table(rows: Sequence[WidthQuality], labels: Sequence[str], title: st
 
 def find_narrowest(rows: Sequence[WidthQuality], share: float, label: str) -> WidthQuality:
     """Return the narrowest width that keeps this share of the full width's metric."""
-    return next((row for row in rows if kept(row, rows[-1], label) >= share), rows[-1])
+    return next((row for row in rows if compute_share(row, rows[-1], label) >= share), rows[-1])
 
 
 def _row(row: WidthQuality, full: WidthQuality, labels: Sequence[str], share_of: str) -> tuple[str, ...]:
     metrics = (str(row.metrics[label]) for label in labels)
-    return (str(row.width), row.memory, *metrics, f"{100 * kept(row, full, share_of):.1f}%")
+    return (str(row.width), row.memory, *metrics, f"{100 * compute_share(row, full, share_of):.1f}%")
 
 
 def _of_width(entry: Mapping[str, Any]) -> WidthQuality:
