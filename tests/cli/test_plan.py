@@ -48,7 +48,7 @@ def test_it_shows_the_frontier_and_keeps_the_plan_with_the_model(run: Run, own: 
         "bytes per item",
         "chosen",
         "80 items, top 5",
-        "Of other users: recall",
+        "other users: recall",
     ):
         assert told in result.out
     assert "Kept the plan" in result.err
