@@ -217,10 +217,10 @@ def curve(vectors: Vectors, threads: int, rounds: int) -> None:
         took = time.perf_counter() - started
         stages = (Stage(size, FROM_ROWS),) if options.refinement_width else ()
         for shortlist in (125, 300, 1000, 2000) if options.width < size else (125,):
-            way = partial(items_of, Funnel(items, index, shortlist, stages), queries, threads)
+            way = partial(search_items, Funnel(items, index, shortlist, stages), queries, threads)
             name = f"int8 {options.width}{' refined' if stages else ''}, shortlist {shortlist}"
             points.append((name, took, index.nbytes, way))
-    points.append(("exact", 0.0, exact.nbytes, partial(items_of, exact, queries, threads)))
+    points.append(("exact", 0.0, exact.nbytes, partial(search_items, exact, queries, threads)))
     seconds = in_turns({name: search for name, _, _, search in points}, rounds)
     for name, took, size, search in points:
         rate = len(queries) / median(seconds[name])
@@ -265,7 +265,7 @@ def one_round(
     return {"all": took, "rows": sum(one for one, _ in spent), "vectors": sum(other for _, other in spent)}
 
 
-def items_of(retriever: Retriever, queries: npt.NDArray[np.float32], threads: int) -> npt.NDArray[Any]:
+def search_items(retriever: Retriever, queries: npt.NDArray[np.float32], threads: int) -> npt.NDArray[Any]:
     return retriever.search(queries, K, threads=threads).ids
 
 

@@ -17,7 +17,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError
 from nestrec.kernels.search.score_rows import rank_rows
-from nestrec.kernels.search.selection import NO_KEY, items_of
+from nestrec.kernels.search.selection import NO_KEY, decode_items
 from nestrec.parallel.threads import map_in_threads
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.widths import Widths
@@ -101,7 +101,7 @@ class ItemSimilarities:
             rank_rows(_product(seen[rows], self.weights), *excluded.select(rows), best[start : start + size])
 
         map_in_threads(rank, range(0, len(user_index), size), threads)
-        return items_of(best)
+        return decode_items(best)
 
     def __repr__(self) -> str:
         """Show the sizes."""

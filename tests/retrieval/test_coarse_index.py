@@ -10,7 +10,7 @@ import pytest
 
 from nestrec.errors import DataError, ModelFileError, OptionError
 from nestrec.kernels.search.code_blocks import BLOCK
-from nestrec.kernels.search.selection import items_of, keys_of, scores_of
+from nestrec.kernels.search.selection import decode_items, decode_scores, encode_keys
 from nestrec.retrieval import coarse_candidates
 from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
@@ -36,7 +36,7 @@ def estimates(index: CoarseIndex, queries: Matrix, *, exact: bool) -> Matrix:
 
     def collect(some: slice, candidates: Candidates) -> None:
         for row, keys, count in zip(range(some.start, some.stop), candidates.keys, candidates.counts, strict=True):
-            scores_found[row, items_of(keys[:count])] = scores_of(keys[:count])
+            scores_found[row, decode_items(keys[:count])] = decode_scores(keys[:count])
 
     scan_coarsely(index, request, ScanOptions(index.n_items, exact, 1), collect, threads=1)
     return scores_found
@@ -81,17 +81,19 @@ def test_no_score_is_above_its_refined_bound_which_is_closer(width: int, rotated
     )
     index = build_index(vectors.items, SIZE, 5, rotation=rotation, refinement_width=width)
     scores = vectors.queries.astype(np.float64) @ vectors.items.astype(np.float64).T
-    keys = np.stack([keys_of(np.zeros(500, np.float32), np.arange(500)) for _ in vectors.queries])
+    keys = np.stack([encode_keys(np.zeros(500, np.float32), np.arange(500)) for _ in vectors.queries])
     bounds, scores_found = keys.copy(), keys.copy()
     counts = np.full(30, 500)
     index.refine(bounds, counts, vectors.queries, exact=True)
     index.refine(scores_found, counts, vectors.queries, exact=False)
-    np.testing.assert_array_equal(items_of(bounds), items_of(keys))
-    assert (scores_of(bounds) >= scores).all()
+    np.testing.assert_array_equal(decode_items(bounds), decode_items(keys))
+    assert (decode_scores(bounds) >= scores).all()
     assert (bounds >= scores_found).all()
-    assert (scores_of(bounds) - scores).mean() < 0.7 * (estimates(index, vectors.queries, exact=True) - scores).mean()
+    assert (decode_scores(bounds) - scores).mean() < 0.7 * (
+        estimates(index, vectors.queries, exact=True) - scores
+    ).mean()
     if width == SIZE:
-        assert np.abs(scores_of(scores_found) - scores).max() < 0.02 * np.abs(scores).max()
+        assert np.abs(decode_scores(scores_found) - scores).max() < 0.02 * np.abs(scores).max()
 
 
 def test_a_shortlist_is_narrowed_by_rows() -> None:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.errors import DataError
-from nestrec.kernels.search.selection import LOWEST_SCORE, items_of
+from nestrec.kernels.search.selection import LOWEST_SCORE, decode_items
 from nestrec.norms import prefix_norms
 from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.exclusions import Exclusions
@@ -40,7 +40,7 @@ def rank_widths(
     kept = min(k, len(item_embeddings))
 
     def take_keys(block: slice, keys: Int64Array) -> None:
-        best[:, block, :kept] = items_of(keys).transpose(1, 0, 2)
+        best[:, block, :kept] = decode_items(keys).transpose(1, 0, 2)
 
     scan_widths(queries, items, widths, kept, take_keys, threads=resolve_threads(threads), check_stop=check_stop)
     return best

@@ -25,7 +25,7 @@ from nestrec.errors import ModelFileError, OptionError
 from nestrec.export.exporter import Side
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
 from nestrec.kernels.search.rerank import rerank, write_ranking
-from nestrec.kernels.search.selection import keys_of
+from nestrec.kernels.search.selection import encode_keys
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import scan_all
 from nestrec.retrieval.ranking import Ranking, Work
@@ -219,7 +219,7 @@ def _drop_excluded(items: Int64Array, excluded: Exclusions | None, n_items: int)
 def _to_keys(items: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return keys without scores, (n_queries, n), -1 at the end, and the number of the others."""
     front = np.take_along_axis(items, np.argsort(items < 0, axis=1, kind="stable"), axis=1)
-    return keys_of(np.zeros(front.shape, dtype=np.float32), front), (items >= 0).sum(axis=1)
+    return encode_keys(np.zeros(front.shape, dtype=np.float32), front), (items >= 0).sum(axis=1)
 
 
 def _count_allowed(request: Request, n_items: int) -> Int64Array:

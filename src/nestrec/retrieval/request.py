@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nestrec.arguments import check_integer
 from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nestrec.errors import DataError, OptionError
-from nestrec.kernels.search.selection import NO_KEY, items_of, scores_of
+from nestrec.kernels.search.selection import NO_KEY, decode_items, decode_scores
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.ranking import Ranking, Work
 
@@ -144,7 +144,7 @@ def rank_keys(best: Int64Array, k: int, work: Work) -> Ranking:
     """Return the ranking of keys in descending order, padded to k; ids are item indices."""
     if best.shape[1] < k:
         best = np.pad(best, ((0, 0), (0, k - best.shape[1])), constant_values=NO_KEY)
-    return Ranking(items_of(best), scores_of(best), np.arange(len(best)), work=work)
+    return Ranking(decode_items(best), decode_scores(best), np.arange(len(best)), work=work)
 
 
 def _validate_exclusions(exclude: Exclusions, n_queries: int, n_items: int) -> Exclusions:

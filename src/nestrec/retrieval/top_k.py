@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
-from nestrec.kernels.search.selection import items_of, scores_of
+from nestrec.kernels.search.selection import decode_items, decode_scores
 from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.width_scan import ScanItems, ScanQueries, order_by_norm, scan_widths
@@ -39,7 +39,7 @@ def top_k(
     items, scores = np.empty((len(rows), k), dtype=np.int32), np.empty((len(rows), k), dtype=np.float32)
 
     def take_keys(block: slice, keys: Int64Array) -> None:
-        items[block], scores[block] = items_of(keys[:, 0]), scores_of(keys[:, 0])
+        items[block], scores[block] = decode_items(keys[:, 0]), decode_scores(keys[:, 0])
 
     if items.size:
         by_norm = len(rows) >= _MANY and not cosine

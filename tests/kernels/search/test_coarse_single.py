@@ -8,7 +8,7 @@ import numpy as np
 
 from nestrec.kernels.search.coarse_single import scan_single
 from nestrec.kernels.search.code_blocks import BLOCK, BoundTerms, CodeBlocks, ItemFilter
-from nestrec.kernels.search.selection import items_of, scores_of
+from nestrec.kernels.search.selection import decode_items, decode_scores
 from nestrec.kernels.search.top_k_buffers import empty_buffers
 
 WIDTH = 1_024
@@ -37,5 +37,5 @@ def test_blocks_beyond_two_billion_codes_are_reached(tmp_path: Path) -> None:
     )  # fmt: skip
     kept = np.sort(buffers.keys[0, : buffers.counts[0]])[::-1][:3]
     assert n_scored == BLOCK
-    assert items_of(kept).tolist() == [items[-1], items[-2], items[-3]]
-    assert scores_of(kept).tolist() == [63.0 * WIDTH, 62.0 * WIDTH, 61.0 * WIDTH]
+    assert decode_items(kept).tolist() == [items[-1], items[-2], items[-3]]
+    assert decode_scores(kept).tolist() == [63.0 * WIDTH, 62.0 * WIDTH, 61.0 * WIDTH]

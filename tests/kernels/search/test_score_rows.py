@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nestrec.kernels.search.score_rows import rank_rows
-from nestrec.kernels.search.selection import NO_KEY, items_of, scores_of
+from nestrec.kernels.search.selection import NO_KEY, decode_items, decode_scores
 
 
 @pytest.mark.parametrize("k", [1, 20, 300])
@@ -24,12 +24,12 @@ def test_equal_to_sorting(k: int, n_items: int) -> None:
     rank_rows(scores.copy(), indptr, np.concatenate(excluded), best)
     for row, items, found in zip(scores, excluded, best, strict=True):
         order = [item for item in np.argsort(-row, kind="stable") if item not in items][:k]
-        assert items_of(found).tolist() == order + [-1] * (k - len(order))
-        assert scores_of(found)[: len(order)].tolist() == row[order].tolist()
+        assert decode_items(found).tolist() == order + [-1] * (k - len(order))
+        assert decode_scores(found)[: len(order)].tolist() == row[order].tolist()
 
 
 def test_scores_that_are_no_numbers_are_never_listed() -> None:
     scores = np.array([[np.nan, 1, -np.inf, -np.nan, -5]], dtype=np.float32)
     best = np.full((1, 4), NO_KEY, dtype=np.int64)
     rank_rows(scores, np.zeros(2, np.int64), np.zeros(0, np.int32), best)
-    assert items_of(best).tolist() == [[1, 4, -1, -1]]
+    assert decode_items(best).tolist() == [[1, 4, -1, -1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nestrec.kernels.search.selection import items_of, keep_best, key_of, keys_of
+from nestrec.kernels.search.selection import decode_items, encode_key, encode_keys, keep_best
 
 
 @pytest.mark.parametrize("slack", [0, 2])
@@ -22,7 +22,7 @@ def test_keys_that_are_not_unique_are_cut_too(n_copies: int, slack: int) -> None
 def test_keys_made_at_once_are_those_made_one_by_one() -> None:
     scores = np.array([0.0, -0.0, 1.5, -2.25, 3e38, -3e38, 1e-40], dtype=np.float32)
     items = np.array([0, 1, 5, 2**31 - 1, 7, 9, 3], dtype=np.int64)
-    one_by_one = [key_of(bits, np.int32(item)) for bits, item in zip(scores.view(np.int32), items, strict=True)]
-    keys = keys_of(scores, items)
+    one_by_one = [encode_key(bits, np.int32(item)) for bits, item in zip(scores.view(np.int32), items, strict=True)]
+    keys = encode_keys(scores, items)
     assert keys.tolist() == one_by_one
-    assert items_of(keys).tolist() == items.tolist()
+    assert decode_items(keys).tolist() == items.tolist()

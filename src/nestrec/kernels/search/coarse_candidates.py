@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.search.code_blocks import BLOCK
-from nestrec.kernels.search.selection import keep_best, key_of, score_bits_of
+from nestrec.kernels.search.selection import decode_score_bits, encode_key, keep_best
 from nestrec.kernels.search.top_k_buffers import Buffers
 from nestrec.kernels.simd.lanes import lowest_bit
 
@@ -57,14 +57,14 @@ def add_candidates(
         cursors[query] = cursor - indptr[query]
         if cursor < end and excluded[cursor] == position:
             continue
-        key, count = key_of(bits[at], items[position]), counts[query]
+        key, count = encode_key(bits[at], items[position]), counts[query]
         if key < floors[query]:
             continue
         keys[query, count] = key
         counts[query] = count + 1
         if count + 1 == keys.shape[1]:
             counts[query], floors[query] = keep_best(keys[query], count + 1, k, k // 16)
-            thresholds.view(np.int32)[query] = score_bits_of(floors[query])
+            thresholds.view(np.int32)[query] = decode_score_bits(floors[query])
 
 
 @compiled
@@ -77,4 +77,4 @@ def raise_thresholds(sample: Buffers, k: int, buffers: Buffers) -> None:
         if counts[query] > k:
             _, floor = keep_best(keys[query], counts[query], k, 0)
             floors[query] = (floor >> 32) << 32
-            bits[query] = score_bits_of(floor)
+            bits[query] = decode_score_bits(floor)

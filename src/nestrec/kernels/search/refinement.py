@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.search.code_blocks import BoundTerms
-from nestrec.kernels.search.selection import item_of, key_of
+from nestrec.kernels.search.selection import decode_item, encode_key
 from nestrec.kernels.simd.codes import add_product, load_codes, no_sum, sum_of
 from nestrec.kernels.simd.lanes import LANES, prefetch_to_read
 
@@ -50,16 +50,16 @@ def refine(
         scale, residual, prefix = query_scales[query], query_residuals[query], prefix_norms[query]
         norm, underflow = query_errors[query] + roundings[query], underflows[query]
         for at in range(count):
-            ahead = item_of(own[min(at + _AHEAD, count - 1)])
+            ahead = decode_item(own[min(at + _AHEAD, count - 1)])
             prefetch_to_read(flat_terms, ahead * 4)
             for line in range(ahead * size, ahead * size + size, _LINE):
                 prefetch_to_read(codes, line)
-            item = item_of(own[at])
+            item = decode_item(own[at])
             summed = np.float32(_product(codes, item * size, queries, query * size, n_steps))
             error, residual_norm, item_norm = terms[item, _ERROR], terms[item, _RESIDUAL], terms[item, _NORM]
             slack = prefix * error + residual * residual_norm + norm * item_norm + underflow
             refined[0] = summed * (scale * terms[item, _SCALE]) + slack
-            own[at] = key_of(bits[0], np.int32(item))
+            own[at] = encode_key(bits[0], np.int32(item))
 
 
 @compiled

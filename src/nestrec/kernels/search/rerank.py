@@ -12,7 +12,14 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int64Array
 from nestrec.kernels.compiled import compiled, compiled_in_order
-from nestrec.kernels.search.selection import LOWEST_KEY, item_of, keep_best, key_of, score_bits_of, write_best
+from nestrec.kernels.search.selection import (
+    LOWEST_KEY,
+    decode_item,
+    decode_score_bits,
+    encode_key,
+    keep_best,
+    write_best,
+)
 from nestrec.kernels.simd.codes import chained
 
 PRODUCTS_AT_ONCE = 1 << 26  # of a call: a tenth of a second for vectors at random places in memory
@@ -107,7 +114,7 @@ def _add_keys(candidates: Int64Array, at: int, n: int, exact: Any, found: Int64A
     """Put the keys of n scores into `found` from `count` on; return the count."""
     bits = exact.view(np.int32)
     for i in range(n):
-        found[count + i] = key_of(bits[i], np.int32(item_of(candidates[at + i])))
+        found[count + i] = encode_key(bits[i], np.int32(decode_item(candidates[at + i])))
     return count + n
 
 
@@ -122,15 +129,15 @@ def _score_eight(
     exact: Any,  # (8,) float32
 ) -> None:
     last = at + n - 1
-    a, b = vectors[item_of(keys[at])], vectors[item_of(keys[min(at + 1, last)])]
-    c, d = vectors[item_of(keys[min(at + 2, last)])], vectors[item_of(keys[min(at + 3, last)])]
-    e, f = vectors[item_of(keys[min(at + 4, last)])], vectors[item_of(keys[min(at + 5, last)])]
-    g, h = vectors[item_of(keys[min(at + 6, last)])], vectors[item_of(keys[min(at + 7, last)])]
+    a, b = vectors[decode_item(keys[at])], vectors[decode_item(keys[min(at + 1, last)])]
+    c, d = vectors[decode_item(keys[min(at + 2, last)])], vectors[decode_item(keys[min(at + 3, last)])]
+    e, f = vectors[decode_item(keys[min(at + 4, last)])], vectors[decode_item(keys[min(at + 5, last)])]
+    g, h = vectors[decode_item(keys[min(at + 6, last)])], vectors[decode_item(keys[min(at + 7, last)])]
     exact[:] = 0.0
     if begin > 0:
         bits = exact.view(np.int32)
         for i in range(n):
-            bits[i] = score_bits_of(keys[at + i])
+            bits[i] = decode_score_bits(keys[at + i])
     sa, sb, sc, sd = exact[0], exact[1], exact[2], exact[3]
     se, sf, sg, sh = exact[4], exact[5], exact[6], exact[7]
     for j in range(begin, len(query)):

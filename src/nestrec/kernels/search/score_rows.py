@@ -6,7 +6,14 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.search.selection import LOWEST_KEY, LOWEST_SCORE, keep_best, key_of, score_bits_of, write_best
+from nestrec.kernels.search.selection import (
+    LOWEST_KEY,
+    LOWEST_SCORE,
+    decode_score_bits,
+    encode_key,
+    keep_best,
+    write_best,
+)
 
 
 @compiled
@@ -29,12 +36,12 @@ def rank_rows(
         threshold[0] = LOWEST_SCORE
         for item in range(n_items):
             if scores[row, item] >= threshold[0]:
-                key = key_of(bits[row, item], np.int32(item))
+                key = encode_key(bits[row, item], np.int32(item))
                 keys[count] = key
                 count += int(key >= floor)
                 if count == len(keys):
                     count, floor = keep_best(keys, count, k, k // 16)
-                    threshold.view(np.int32)[0] = score_bits_of(floor)
+                    threshold.view(np.int32)[0] = decode_score_bits(floor)
         if count > k:
             count, _ = keep_best(keys, count, k, k // 16)
         write_best(keys[:count], best[row])

@@ -25,7 +25,7 @@ _RANKED_BY_COUNTING = 512  # up to this many keys, comparing all with all is fas
 
 
 @compiled
-def key_of(bits: np.int32, item: np.int32) -> np.int64:
+def encode_key(bits: np.int32, item: np.int32) -> np.int64:
     """Return the key of a float32 score given by its bits, and an item index; 0.0 and -0.0 are equal."""
     ordered = np.int32(bits ^ ((bits >> np.int32(31)) & _MAGNITUDE))
     if ordered == np.int32(-1):  # -0.0
@@ -33,8 +33,8 @@ def key_of(bits: np.int32, item: np.int32) -> np.int64:
     return np.int64((np.int64(ordered) << np.int64(32)) | (_INDEX_BITS - np.int64(item)))
 
 
-def keys_of(scores: Float32Array, items: npt.NDArray[np.integer]) -> Int64Array:
-    """Return the keys of scores and item indices, as `key_of` does one by one."""
+def encode_keys(scores: Float32Array, items: npt.NDArray[np.integer]) -> Int64Array:
+    """Return the keys of scores and item indices, as `encode_key` does one by one."""
     bits = np.ascontiguousarray(scores).view(np.int32)
     ordered = bits ^ ((bits >> np.int32(31)) & _MAGNITUDE)
     ordered = np.where(ordered == np.int32(-1), np.int32(0), ordered).astype(np.int64)
@@ -43,25 +43,25 @@ def keys_of(scores: Float32Array, items: npt.NDArray[np.integer]) -> Int64Array:
 
 
 @compiled
-def item_of(key: np.int64) -> np.int64:
+def decode_item(key: np.int64) -> np.int64:
     """Return the item index within a key."""
     return np.int64(_INDEX_BITS - (key & np.int64(0xFFFFFFFF)))
 
 
-def items_of(keys: Int64Array) -> Int32Array:
+def decode_items(keys: Int64Array) -> Int32Array:
     """Return the item indices within keys; -1 of NO_KEY."""
     items: Int64Array = _INDEX_BITS - (keys & np.int64(0xFFFFFFFF))
     return items.astype(np.int32)
 
 
-def scores_of(keys: Int64Array) -> Float32Array:
+def decode_scores(keys: Int64Array) -> Float32Array:
     """Return the scores within keys; minus infinity of NO_KEY."""
     ordered = (keys >> np.int64(32)).astype(np.int32)
     return (ordered ^ ((ordered >> np.int32(31)) & _MAGNITUDE)).view(np.float32)
 
 
 @compiled
-def score_bits_of(key: np.int64) -> np.int32:
+def decode_score_bits(key: np.int64) -> np.int32:
     """Return the bits of the score within a key."""
     ordered = np.int32(key >> np.int64(32))
     return np.int32(ordered ^ ((ordered >> np.int32(31)) & _MAGNITUDE))

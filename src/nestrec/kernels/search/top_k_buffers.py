@@ -15,9 +15,9 @@ from nestrec.kernels.search.selection import (
     LOWEST_KEY,
     LOWEST_SCORE,
     NO_KEY,
+    decode_score_bits,
+    encode_key,
     keep_best,
-    key_of,
-    score_bits_of,
     write_best,
 )
 from nestrec.kernels.simd.lanes import LANES, lowest_bit
@@ -75,12 +75,12 @@ def add_panel(
     while reached != 0:
         j = lowest_bit(reached)
         reached &= reached - 1
-        key = key_of(bits[at + j], items[panel + j])
+        key = encode_key(bits[at + j], items[panel + j])
         own[count] = key  # written always, counted if good enough: no branch to guess
         count += int(key >= floor)
     if count + PANEL > len(own):
         count, floors[slot] = keep_best(own, count, k, k // 16)
-        thresholds.view(np.int32)[slot] = score_bits_of(floors[slot])
+        thresholds.view(np.int32)[slot] = decode_score_bits(floors[slot])
     counts[slot] = count
 
 
