@@ -138,9 +138,9 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_training(
         raise TrainingError("checkpoint cannot be written (No space left on device)")
 
     monkeypatch.setattr(Checkpoint, "write", full)
-    heard = Recorder()
-    quick().fit(tiny(), run=Run(checkpoint=tmp_path / "state", checkpoint_seconds=0.0, callbacks=heard))
-    assert any("No space left on device" in note for note in heard.notes)
+    recorder = Recorder()
+    quick().fit(tiny(), run=Run(checkpoint=tmp_path / "state", checkpoint_seconds=0.0, callbacks=recorder))
+    assert any("No space left on device" in note for note in recorder.messages)
 
 
 def test_the_folder_is_deleted_after_its_block_and_kept_by_an_error(tmp_path: Path) -> None:
@@ -160,10 +160,10 @@ def test_the_folder_is_deleted_after_its_block_and_kept_by_an_error(tmp_path: Pa
     with pytest.raises(OSError, match="full"):
         train(fail)
     assert (place / "state.json").exists()
-    heard = Recorder()
-    run = Run(deterministic=True, checkpoint=place, checkpoint_seconds=0.0, resume=True, callbacks=heard)
+    recorder = Recorder()
+    run = Run(deterministic=True, checkpoint=place, checkpoint_seconds=0.0, resume=True, callbacks=recorder)
     assert is_same(quick().fit(tiny(), run=run), models[0])
-    assert sum(heard.n_advanced) == 0, "nothing was trained again"
+    assert sum(recorder.n_advanced) == 0, "nothing was trained again"
     train(models.append)
     assert not place.exists()
 
@@ -242,10 +242,10 @@ def test_something_else_is_refused_before_training_and_kept(tmp_path: Path, put:
     place = tmp_path / "work"
     put(place)
     before = [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()]
-    heard = Recorder()
+    recorder = Recorder()
     with pytest.raises(TrainingError, match=r"must be empty or hold a checkpoint.*; give another"):
-        quick().fit(tiny(), run=Run(checkpoint=place, callbacks=heard))
-    assert heard.starts == []
+        quick().fit(tiny(), run=Run(checkpoint=place, callbacks=recorder))
+    assert recorder.starts == []
     assert [(path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file()] == before
 
 

@@ -84,9 +84,9 @@ def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch,
         )
         with pytest.raises(TrainingError, match=sentence):
             quick().fit(tiny(), run=run)
-    heard = Recorder()
-    resumed = quick().fit(tiny(), run=replace(run, resume=True, callbacks=heard))
-    assert heard.starts[0].position == 2 * heard.starts[0].n_positives
+    recorder = Recorder()
+    resumed = quick().fit(tiny(), run=replace(run, resume=True, callbacks=recorder))
+    assert recorder.starts[0].position == 2 * recorder.starts[0].n_positives
     assert is_same(resumed, quick().fit(tiny(), run=Run(deterministic=True)))
 
 

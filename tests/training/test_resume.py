@@ -67,7 +67,7 @@ def whole() -> NestedEmbeddings:
     return fit(Run(deterministic=True))
 
 
-def told_by(model: NestedEmbeddings) -> dict[str, Any]:
+def training_section(model: NestedEmbeddings) -> dict[str, Any]:
     """What the manifest says, losses and metrics of the search to the last bit, but for the time it took."""
     return {**model.manifest["training"], "seconds": 0}
 
@@ -98,11 +98,11 @@ def test_interrupted_at_a_slice_and_resumed(run: Run, at_slice: int) -> None:
     stopped = fit(replace(run, callbacks=stopper))
     assert stopped.manifest["training"]["interrupted"] is True
     assert len(stopper.n_advanced) == at_slice
-    heard = Recorder()
-    resumed = fit(replace(run, resume=True, callbacks=heard))
+    recorder = Recorder()
+    resumed = fit(replace(run, resume=True, callbacks=recorder))
     assert is_same(resumed, whole())
-    assert told_by(resumed) == told_by(whole())
-    assert heard.starts[0].position == sum(stopper.n_advanced) - (
+    assert training_section(resumed) == training_section(whole())
+    assert recorder.starts[0].position == sum(stopper.n_advanced) - (
         tiny_search_positives() if len(stopper.starts) == 2 else 0
     )
     assert resumed.manifest["training"]["interrupted"] is False
@@ -121,7 +121,7 @@ def test_cut_after_an_epoch_and_resumed(run: Run, moment: tuple[Phase, int], act
         fit(replace(run, callbacks=Interfering(after_epoch=moment, act=act)))
     resumed = fit(replace(run, resume=True))
     assert is_same(resumed, whole())
-    assert told_by(resumed) == told_by(whole())
+    assert training_section(resumed) == training_section(whole())
 
 
 @pytest.mark.parametrize("refit", [True, False])
@@ -182,10 +182,12 @@ def test_killed_without_warning_and_resumed_in_another_process(run: Run) -> None
         for line in process.stdout:
             if line == "final 5\n":
                 process.kill()
-    heard = Recorder()
+    recorder = Recorder()
     trainer = Trainer(widths=(3, 8), epochs=200, patience=200)
-    resumed = trainer.fit(tiny(), validation=None, run=replace(run, checkpoint_seconds=9, resume=True, callbacks=heard))
-    assert heard.starts[0].position >= 4 * tiny().n_interactions
+    resumed = trainer.fit(
+        tiny(), validation=None, run=replace(run, checkpoint_seconds=9, resume=True, callbacks=recorder)
+    )
+    assert recorder.starts[0].position >= 4 * tiny().n_interactions
     assert is_same(resumed, trainer.fit(tiny(), validation=None, run=Run(deterministic=True)))
 
 
@@ -229,14 +231,14 @@ def test_without_being_told_otherwise_an_interruption_goes_on_and_the_checkpoint
 
 
 def test_a_handler_of_the_callers_hears_the_signal_and_the_model_so_far_is_returned(run: Run) -> None:
-    heard: list[int] = []
-    former = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    received: list[int] = []
+    former = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
         stopper = Interfering(at_slice=3, act=lambda: signal.raise_signal(signal.SIGTERM))
         model = fit(replace(run, return_on_interrupt=False, callbacks=stopper))
     finally:
         signal.signal(signal.SIGTERM, former)
-    assert heard == [signal.SIGTERM]
+    assert received == [signal.SIGTERM]
     assert model.manifest["training"]["interrupted_by"] == "SIGTERM"
 
 
@@ -264,9 +266,9 @@ def test_outside_the_main_thread_training_works_and_leaves_signals_alone() -> No
 
 
 def test_resuming_without_a_checkpoint_starts_anew_and_says_so(run: Run) -> None:
-    heard = Recorder()
-    assert is_same(fit(replace(run, resume=True, callbacks=heard)), whole())
-    assert heard.notes == [f"no checkpoint in {run.checkpoint}: starting from the beginning"]
+    recorder = Recorder()
+    assert is_same(fit(replace(run, resume=True, callbacks=recorder)), whole())
+    assert recorder.messages == [f"no checkpoint in {run.checkpoint}: starting from the beginning"]
 
 
 @pytest.fixture
@@ -312,9 +314,9 @@ def test_resuming_hogwild_with_other_threads_goes_on(tmp_path: Path) -> None:
     """Threads are how a run goes, not what it wants."""
     run = Run(threads=1, checkpoint=tmp_path / "state", return_on_interrupt=True)
     fit(replace(run, callbacks=Interfering(at_slice=2)))
-    heard = Recorder()
-    model = fit(replace(run, threads=2, resume=True, callbacks=heard))
-    assert heard.starts[0].position > 0
+    recorder = Recorder()
+    model = fit(replace(run, threads=2, resume=True, callbacks=recorder))
+    assert recorder.starts[0].position > 0
     assert np.isfinite(model.item_embeddings).all()
 
 

@@ -141,24 +141,24 @@ def test_any_ladder_trains(widths: tuple[int, ...]) -> None:
 
 def test_search_stops_when_patience_is_lost() -> None:
     """After `patience` rankings without a better value there is no further epoch, and the best one is refitted."""
-    heard = Recorder()
+    recorder = Recorder()
     trainer = Trainer(widths=(8, 64), epochs=60, evaluate_every=1, patience=2, regularization=0.0)
-    trained = trainer.fit(tiny(), run=Run(deterministic=True, callbacks=heard))
-    searched = [report for report in heard.reports if report.phase == "search"]
+    trained = trainer.fit(tiny(), run=Run(deterministic=True, callbacks=recorder))
+    searched = [report for report in recorder.reports if report.phase == "search"]
     best = max(searched, key=lambda report: report.value or 0.0)
     assert len(searched) == best.epoch + 2 < 60
     assert [report.epoch for report in searched if report.best][-1] == best.epoch
-    assert [report.epoch for report in heard.reports if report.phase == "final"] == list(range(1, best.epoch + 1))
+    assert [report.epoch for report in recorder.reports if report.phase == "final"] == list(range(1, best.epoch + 1))
     assert trained.manifest["training"]["epochs"] == best.epoch
 
 
 def test_refit_is_training_on_all_interactions_for_the_epochs_chosen() -> None:
     """The final phase equals a run without validation that stops there: nothing of the search is left in it."""
-    heard = Recorder()
+    recorder = Recorder()
     trainer = Trainer(widths=(3, 8), epochs=4, evaluate_every=4, rotate=False)
-    refitted = trainer.fit(tiny(), run=Run(deterministic=True, callbacks=heard))
+    refitted = trainer.fit(tiny(), run=Run(deterministic=True, callbacks=recorder))
     assert is_same(refitted, trainer.fit(tiny(), validation=None, run=EXACT))
-    assert [start.n_positives for start in heard.starts][1] == tiny().n_interactions > heard.starts[0].n_positives
+    assert [start.n_positives for start in recorder.starts][1] == tiny().n_interactions > recorder.starts[0].n_positives
     assert refitted.manifest["training"]["trained_on"] == "all interactions"
 
 
@@ -173,10 +173,10 @@ def test_without_refit_the_best_of_the_search_is_the_model() -> None:
 
 
 def test_without_validation_all_epochs_are_trained_unwatched() -> None:
-    heard = Recorder()
-    trained = quick(epochs=5).fit(tiny(), validation=None, run=Run(callbacks=heard))
-    assert heard.phases == ["final"]
-    assert [report.metrics for report in heard.reports] == [None] * 5
+    recorder = Recorder()
+    trained = quick(epochs=5).fit(tiny(), validation=None, run=Run(callbacks=recorder))
+    assert recorder.phases == ["final"]
+    assert [report.metrics for report in recorder.reports] == [None] * 5
     assert trained.manifest["training"] | {"validation": None} == trained.manifest["training"] | {
         "validation": None,
         "epochs": 5,
@@ -189,13 +189,13 @@ def test_without_validation_all_epochs_are_trained_unwatched() -> None:
 def test_given_validation_chooses_the_epoch_and_is_not_trained_on() -> None:
     """The model is that of the training interactions alone, and there is one phase."""
     train, held_out = RandomSplit(0.2, seed=3).split(tiny())
-    heard = Recorder()
+    recorder = Recorder()
     trainer = quick(epochs=4, evaluate_every=4)
-    trained = trainer.fit(train, validation=held_out, run=Run(deterministic=True, callbacks=heard))
-    assert heard.phases == ["search"]
+    trained = trainer.fit(train, validation=held_out, run=Run(deterministic=True, callbacks=recorder))
+    assert recorder.phases == ["search"]
     assert is_same(trained, trainer.fit(train, validation=None, run=EXACT))
     assert trained.manifest["training"]["trained_on"] == "all interactions"
-    assert heard.reports[-1].value == pytest.approx(np.mean(list(quality(trained, held_out).values())), rel=1e-5)
+    assert recorder.reports[-1].value == pytest.approx(np.mean(list(quality(trained, held_out).values())), rel=1e-5)
 
 
 def renamed(interactions: Interactions, n_unknown: int) -> Interactions:
@@ -209,25 +209,25 @@ def renamed(interactions: Interactions, n_unknown: int) -> Interactions:
 def test_validation_of_partly_unknown_ids_uses_what_is_known() -> None:
     """Those who were never trained cannot help to choose; the callback is told."""
     train, held_out = RandomSplit(0.2, seed=3).split(tiny())
-    heard = Recorder()
-    quick().fit(train, validation=renamed(held_out, 40), run=Run(callbacks=heard))
-    assert len(heard.notes) == 1
-    assert f"of {held_out.n_interactions:,} validation interactions" in heard.notes[0]
+    recorder = Recorder()
+    quick().fit(train, validation=renamed(held_out, 40), run=Run(callbacks=recorder))
+    assert len(recorder.messages) == 1
+    assert f"of {held_out.n_interactions:,} validation interactions" in recorder.messages[0]
     with pytest.raises(DataError, match="at least one validation interaction must be usable, got none of"):
         quick().fit(train, validation=renamed(held_out, held_out.n_users))
 
 
 def test_reports_add_up() -> None:
     """Every positive of every epoch is told once; the loss falls; metrics come when asked for, for every width."""
-    heard = Recorder()
-    quick(epochs=6).fit(tiny(), run=Run(callbacks=heard))
-    search = [report for report in heard.reports if report.phase == "search"]
-    assert sum(heard.n_advanced) == sum(
-        start.n_positives * sum(report.phase == start.phase for report in heard.reports) for start in heard.starts
+    recorder = Recorder()
+    quick(epochs=6).fit(tiny(), run=Run(callbacks=recorder))
+    search = [report for report in recorder.reports if report.phase == "search"]
+    assert sum(recorder.n_advanced) == sum(
+        start.n_positives * sum(report.phase == start.phase for report in recorder.reports) for start in recorder.starts
     )
     assert [report.metrics is not None for report in search] == [False, True] * 3
     assert search[-1].loss < search[0].loss
-    assert all(report.positives_per_second > 0 for report in heard.reports)
+    assert all(report.positives_per_second > 0 for report in recorder.reports)
     metrics = search[1].metrics
     assert metrics is not None
     assert list(metrics) == [3, 8]
@@ -308,9 +308,9 @@ def test_candidates_are_as_many_as_asked_for() -> None:
     """More candidates are harder ones, so the loss is higher."""
     losses = []
     for n_candidates in (1, 4, 64):
-        heard = Recorder()
+        recorder = Recorder()
         trainer = Trainer(widths=(8,), epochs=6, sampler=DynamicSampler(n_candidates))
-        trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=heard))
-        losses.append(heard.reports[-1].loss)
+        trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=recorder))
+        losses.append(recorder.reports[-1].loss)
     assert losses == sorted(losses)
     assert losses[2] > 1.2 * losses[0]

@@ -54,28 +54,28 @@ def test_where_all_is_alike_the_rule_stands() -> None:
     assert best_multiple({}) == 1.0
 
 
-def told(model: NestedEmbeddings) -> dict[str, Any]:
+def training_section(model: NestedEmbeddings) -> dict[str, Any]:
     return dict(model.manifest["training"])
 
 
 def test_dense_data_are_tuned_and_sparse_ones_are_not() -> None:
-    """Three trials and more, told to the callback and in the manifest; the multiple found is what is trained with."""
-    heard = Recorder()
+    """Three trials and more, reported to the callback and in the manifest; the multiple found is used."""
+    recorder = Recorder()
     trainer = Trainer(widths=(3, 8), epochs=4)
-    found = told(trainer.fit(dense(), run=Run(callbacks=heard)))
+    found = training_section(trainer.fit(dense(), run=Run(callbacks=recorder)))
     assert dense().n_interactions >= 20 * dense().n_users
     assert len(found["tuning"]) >= 3
-    assert heard.phases == ["tuning"] * len(found["tuning"]) + ["search", "final"]
-    assert sum(note.startswith("regularization ") for note in heard.notes) == len(found["tuning"])
+    assert recorder.phases == ["tuning"] * len(found["tuning"]) + ["search", "final"]
+    assert sum(note.startswith("regularization ") for note in recorder.messages) == len(found["tuning"])
     rule = trainer.resolve(dense()).objective.regularization
     values = {round(np.log(of["regularization_multiple"]) / np.log(STEP)): of["value"] for of in found["tuning"]}
     assert found["options"]["regularization"] == pytest.approx(rule * best_multiple(values))
-    assert told(trainer.fit(tiny()))["tuning"] == []
+    assert training_section(trainer.fit(tiny()))["tuning"] == []
 
 
 def test_the_best_regularization_is_found() -> None:
     """The one chosen does no worse on the validation part than the trials around it, but for the parabola's top."""
-    found = told(Trainer(widths=(3, 8)).fit(dense(), run=Run(deterministic=True)))
+    found = training_section(Trainer(widths=(3, 8)).fit(dense(), run=Run(deterministic=True)))
     best = max(found["tuning"], key=lambda of: of["value"])
     rule = Trainer(widths=(3, 8)).resolve(dense()).objective.regularization
     chosen = found["options"]["regularization"] / rule
@@ -92,19 +92,19 @@ def test_the_best_regularization_is_found() -> None:
     ids=["no seconds", "given", "pairs"],
 )
 def test_nothing_is_tuned_where_that_is_not_wanted(trainer: Trainer) -> None:
-    assert told(trainer.fit(dense()))["tuning"] == []
+    assert training_section(trainer.fit(dense()))["tuning"] == []
 
 
 def test_no_validation_no_tuning() -> None:
-    assert told(Trainer(widths=(4,), epochs=2).fit(dense(), validation=None))["tuning"] == []
+    assert training_section(Trainer(widths=(4,), epochs=2).fit(dense(), validation=None))["tuning"] == []
     with pytest.raises(OptionError, match="tune_seconds must be left out without a validation part, got 5"):
         Trainer(tune_seconds=5).fit(dense(), validation=None)
 
 
 def test_seconds_tune_sparse_data_too_and_end_the_trials() -> None:
     """One trial has begun before the time is over."""
-    assert len(told(Trainer(widths=(4,), epochs=2, tune_seconds=600).fit(tiny()))["tuning"]) >= 3
-    assert len(told(Trainer(widths=(4,), epochs=2, tune_seconds=1e-6).fit(dense()))["tuning"]) == 1
+    assert len(training_section(Trainer(widths=(4,), epochs=2, tune_seconds=600).fit(tiny()))["tuning"]) >= 3
+    assert len(training_section(Trainer(widths=(4,), epochs=2, tune_seconds=1e-6).fit(dense()))["tuning"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,13 @@ def test_cut_and_resumed(tmp_path: Path, after: Any, act: Any) -> None:
     stopper = Interfering(after_epoch=after) if act is None else Interfering(after_epoch=after, act=act)
     with contextlib.suppress(CrashError):
         stopped = trainer.fit(dense(), run=Run(**{**vars(run), "callbacks": stopper}))
-        assert told(stopped)["interrupted"]
+        assert training_section(stopped)["interrupted"]
     resumed = trainer.fit(dense(), run=Run(**{**vars(run), "resume": True}))
     assert is_same(resumed, whole)
-    assert told(resumed)["tuning"] == told(whole)["tuning"]
-    assert told(resumed)["options"]["regularization"] == told(whole)["options"]["regularization"]
+    assert training_section(resumed)["tuning"] == training_section(whole)["tuning"]
+    assert (
+        training_section(resumed)["options"]["regularization"] == training_section(whole)["options"]["regularization"]
+    )
 
 
 def test_the_final_phase_has_the_rule_of_all_interactions() -> None:

@@ -60,18 +60,18 @@ def test_given_interactions_that_are_training_interactions_cannot_choose() -> No
 
 def test_cold_users_do_not_drown_the_others() -> None:
     """A split by time held out mostly new users, whose ranks are noise: early epochs looked as good as late ones."""
-    heard = Recorder()
+    recorder = Recorder()
     data = growing()
     split = TimeSplit(at=900.0)
-    trained = quick().fit(data, validation=split, run=Run(deterministic=True, callbacks=heard))
+    trained = quick().fit(data, validation=split, run=Run(deterministic=True, callbacks=recorder))
     told = trained.manifest["training"]["validation"]
     train, held_out = split.split(data)
     warm = sum(held_out.indices[held_out.indptr[user]] in train.indices for user in range(80))
     assert (told["users"], told["users_left_out"]) == (warm, 140 - warm)
     assert told["cold_user_interactions"] == held_out.indptr[140] - held_out.indptr[80]
-    assert len(heard.notes) == 1
-    assert f"{warm} of 140 users" in heard.notes[0]
-    assert f"{told['cold_user_interactions']:,} of users without training interactions" in heard.notes[0]
+    assert len(recorder.messages) == 1
+    assert f"{warm} of 140 users" in recorder.messages[0]
+    assert f"{told['cold_user_interactions']:,} of users without training interactions" in recorder.messages[0]
 
 
 def test_what_cold_users_hold_changes_nothing() -> None:
@@ -94,9 +94,9 @@ def test_what_cold_users_hold_changes_nothing() -> None:
 def test_few_users_are_a_warning_that_names_the_better_split(
     split: TimeSplit | LeaveLastOut | RandomSplit, remedy: str
 ) -> None:
-    heard = Recorder()
-    quick().fit(growing(20, 30 if isinstance(split, TimeSplit) else 0), validation=split, run=Run(callbacks=heard))
-    assert [remedy in note for note in heard.notes if note.startswith("warning")] == [True]
+    recorder = Recorder()
+    quick().fit(growing(20, 30 if isinstance(split, TimeSplit) else 0), validation=split, run=Run(callbacks=recorder))
+    assert [remedy in note for note in recorder.messages if note.startswith("warning")] == [True]
 
 
 def test_no_user_left_is_an_error_with_the_reasons() -> None:

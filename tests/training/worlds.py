@@ -1,4 +1,4 @@
-"""A small world for tests of training, a trainer that is done with it in an instant, and callbacks that interfere."""
+"""Small data for tests of training, a trainer that is fast on them, and callbacks that record or interfere."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def quality(model: NestedEmbeddings, held_out: Interactions) -> dict[int, float]
 
 @dataclass
 class Recorder:
-    """Remembers all it hears."""
+    """Records all events."""
 
     starts: list[PhaseStart] = field(default_factory=list)
     n_advanced: list[int] = field(default_factory=list)
     reports: list[EpochReport] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def on_phase_start(self, start: PhaseStart) -> None:
         self.starts.append(start)
@@ -74,7 +74,7 @@ class Recorder:
         self.reports.append(report)
 
     def on_message(self, message: str) -> None:
-        self.notes.append(message)
+        self.messages.append(message)
 
     @property
     def phases(self) -> list[Phase]:

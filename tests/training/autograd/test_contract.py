@@ -110,12 +110,12 @@ PAIRED: list[tuple[Loss, Sampler]] = [
 
 def holds(trainer: Trainer) -> None:
     """Two epochs lower the loss, move every user's vector, give the same bits again, and nest."""
-    heard, trainer = Recorder(), replace(trainer, epochs=2, learning_rate=0.02)
-    model = trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=heard))
-    losses = [report.loss for report in heard.reports]
+    recorder, trainer = Recorder(), replace(trainer, epochs=2, learning_rate=0.02)
+    model = trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=recorder))
+    losses = [report.loss for report in recorder.reports]
     assert len(losses) == 2
     assert losses[1] < losses[0]
-    assert sum(heard.n_advanced) == 2 * tiny().n_interactions
+    assert sum(recorder.n_advanced) == 2 * tiny().n_interactions
     again = trainer.fit(tiny(), validation=None, run=Run(deterministic=True))
     assert is_same(model, again)
     starting = trainer.resolve(tiny()).start_engine(Run(deterministic=True))
@@ -161,8 +161,8 @@ def test_a_backbone_of_a_users_own_gives_the_vectors() -> None:
 
 def test_a_loss_of_a_users_own_is_what_is_reported() -> None:
     """With steps and vectors of nearly nothing the hinge is 1."""
-    heard = Recorder()
+    recorder = Recorder()
     trainer = torch_trainer(loss=HingeLoss(), starting_scale=1e-6, learning_rate=1e-6, epochs=1)
     assert trainer.sampler == DynamicSampler()
-    trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=heard))
-    assert heard.reports[0].loss == pytest.approx(1, rel=1e-4)
+    trainer.fit(tiny(), validation=None, run=Run(deterministic=True, callbacks=recorder))
+    assert recorder.reports[0].loss == pytest.approx(1, rel=1e-4)

@@ -63,7 +63,7 @@ def whole(name: str, seed: int = 0) -> NestedEmbeddings:
     return TRAINERS[name].fit(tiny(), run=Run(seed=seed, deterministic=True))
 
 
-def told_by(model: NestedEmbeddings) -> dict[str, Any]:
+def training_section(model: NestedEmbeddings) -> dict[str, Any]:
     """What the manifest says, losses and metrics of the search to the last bit, but for the time it took."""
     return {**model.manifest["training"], "seconds": 0}
 
@@ -81,11 +81,11 @@ def test_interrupted_and_resumed(run: Run, name: str, at_slice: int) -> None:
     stopper = Interfering(at_slice=at_slice)
     stopped = TRAINERS[name].fit(tiny(), run=replace(run, callbacks=stopper))
     assert stopped.manifest["training"]["interrupted"] is True
-    heard = Recorder()
-    resumed = TRAINERS[name].fit(tiny(), run=replace(run, resume=True, callbacks=heard))
-    assert heard.starts[0].position > 0
+    recorder = Recorder()
+    resumed = TRAINERS[name].fit(tiny(), run=replace(run, resume=True, callbacks=recorder))
+    assert recorder.starts[0].position > 0
     assert is_same(resumed, whole(name))
-    assert told_by(resumed) == told_by(whole(name))
+    assert training_section(resumed) == training_section(whole(name))
 
 
 @pytest.mark.parametrize("name", ["softmax, Adagrad", "graph, mixed by layer"])

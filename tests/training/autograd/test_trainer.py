@@ -189,9 +189,9 @@ def test_the_papers_setting_is_changed_by_name() -> None:
 
 def test_the_papers_setting_trains() -> None:
     pytest.importorskip("torch")
-    heard = Recorder()
-    model = Trainer.paper(widths=(4, 8), epochs=6).fit(tiny(), run=Run(deterministic=True, callbacks=heard))
-    assert heard.reports[4].loss < heard.reports[0].loss
+    recorder = Recorder()
+    model = Trainer.paper(widths=(4, 8), epochs=6).fit(tiny(), run=Run(deterministic=True, callbacks=recorder))
+    assert recorder.reports[4].loss < recorder.reports[0].loss
     assert model.widths.values == (4, 8)
 
 
