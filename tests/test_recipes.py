@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nestrec.embeddings import NestedEmbeddings
 from nestrec.training.samplers import DynamicSampler
 from tests.plugin_packages import write_entry_points
 from tests.recipe_package import ENTRY_POINTS, MarginLoss, RankSampler
@@ -69,6 +70,17 @@ def test_they_train_and_the_reader_and_the_metric_are_used(nestrec: Command, eve
     evaluated = nestrec("evaluate", tmp_path / "m", test, "--metrics", "recall,hits", "--cutoffs", "5")
     assert evaluated.returncode == 0, evaluated.stderr
     assert next(csv.reader(evaluated.stdout.splitlines())) == ["width", "recall@5", "hits@5"]
+
+
+def test_the_exporter_writes_a_model(nestrec: Command, tmp_path: Path) -> None:
+    model = NestedEmbeddings.from_arrays(
+        [[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.25]], 2, users=["ann"], items=["ale", "rye"]
+    )
+    model.save(tmp_path / "m")
+    words = ("export", tmp_path / "m", "--to", "lines", "--option", "digits=1", "--out", tmp_path / "items.txt")
+    exported = nestrec(*words)
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "items.txt").read_text() == "ale 3.0 4.0\nrye 5.0 6.2\n"
 
 
 def test_an_option_of_a_class_that_is_not_chosen_is_refused(nestrec: Command, events: Path, tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_threads_and_deterministic_reach_the_run(
 
 def test_evaluate_passes_threads_on(interactions: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(model), str(interactions), "--threads", "0"]) == 1
-    assert "threads 0" in capsys.readouterr().err
+    assert "--threads must be at least 1, got 0" in capsys.readouterr().err
 
 
 def test_strict_stops_at_a_bad_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -221,7 +221,7 @@ def test_nothing_is_replaced_unless_told_so(run: Run, file: Path, tmp_path: Path
         (["--by", "time", "--timestamp-column", "when", "--at", "yesterday"], "--at must be seconds or an ISO 8601"),
         (["--test-fraction", "2"], "--test-fraction must be between 0 and 1, got 2"),
         (["--sequence"], "sequences"),
-        (["--threads", "0"], "threads 0"),
+        (["--threads", "0"], "--threads must be at least 1, got 0"),
     ],
 )
 def test_mistakes_are_one_sentence(run: Run, file: Path, tmp_path: Path, arguments: list[str], told: str) -> None:

@@ -12,8 +12,6 @@ from nestrec.cli.shared_options import ModelFolder, Overwrite
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
-BASICS = ("model", "to", "out", "width", "side")
-
 EXAMPLES = """\b
 Examples:
   nestrec export model --to npz --out items.npz
@@ -36,7 +34,7 @@ def export(
     ] = None,
     side: Annotated[Literal["items", "users"], typer.Option(help="Vectors to write.")] = "items",
     option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the format; may be given again.")
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the format; repeatable.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
