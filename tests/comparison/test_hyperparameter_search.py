@@ -11,7 +11,7 @@ import pytest
 
 from nestrec.baselines.baseline import Baseline, Choice, Range
 from nestrec.comparison.hyperparameter_search import Budget, SearchResult, get_defaults, search
-from nestrec.comparison.job import Outcome, WidthFigures
+from nestrec.comparison.job import Outcome, WidthMetrics
 from nestrec.comparison.result import Options
 from nestrec.errors import MissingExtraError
 
@@ -41,7 +41,7 @@ def height(options: Options) -> float:
 
 
 def outcome(value: float, seconds: float = 1.0) -> Outcome:
-    return Outcome(seconds, 0, (WidthFigures(4, {"ndcg@20": value}, {}),))
+    return Outcome(seconds, 0, (WidthMetrics(4, {"ndcg@20": value}, {}),))
 
 
 def climbed(trials: int, seconds: float | None = None, **words: Any) -> SearchResult:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from nestrec.artefact.tensors import write_arrays
-from nestrec.comparison.job import Job, Outcome, WidthFigures
+from nestrec.comparison.job import Job, Outcome, WidthMetrics
 from nestrec.comparison.run_log import NAME, RunLog
 from nestrec.errors import DataError, OptionError
 
 DATA = {"training": "a" * 64, "test": "b" * 64}
 JOB = Job("ease", {"regularization": 0.1 + 0.2, "kind": None}, (4, 8), "validation", 0, 1, (20,), ("ndcg",))
-DONE = Outcome(1.5, 2**20, (WidthFigures(1, {"ndcg@20": 0.25}, {"novelty@20": float("nan")}),))
+DONE = Outcome(1.5, 2**20, (WidthMetrics(1, {"ndcg@20": 0.25}, {"novelty@20": float("nan")}),))
 
 
 def test_outcomes_are_found_after_reopening(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from nestrec.comparison.result import (
     ModelResult,
     PairedDifference,
     Protocol,
-    SeedFigures,
+    SeedMetrics,
 )
 from nestrec.report.comparison_view import ComparisonView
 
@@ -57,7 +57,7 @@ def cell(name: str, width: int | None) -> Cell:
     return Cell(
         width=width,
         options={} if name == "popularity" else {"regularization": 0.0123456, "n_epochs": 30},
-        seeds=tuple(SeedFigures(seed, metrics, beyond, seconds, 90_000_000) for seed in (0, 1, 2)),
+        seeds=tuple(SeedMetrics(seed, metrics, beyond, seconds, 90_000_000) for seed in (0, 1, 2)),
         metrics=metrics,
         intervals={label: (mean - 0.005, mean + 0.005) for label, mean in metrics.items()},
         beyond_accuracy=beyond,

@@ -13,9 +13,9 @@ from nestrec.arrays import BoolArray, Float64Array
 from nestrec.artefact.tensors import Arrays
 from nestrec.baselines.baseline import Kind
 from nestrec.comparison.hyperparameter_search import SearchResult
-from nestrec.comparison.job import Outcome, WidthFigures
+from nestrec.comparison.job import Outcome, WidthMetrics
 from nestrec.comparison.paired_differences import Pair, compute_differences
-from nestrec.comparison.result import Cell, ModelResult, Options, PairedDifference, SeedFigures
+from nestrec.comparison.result import Cell, ModelResult, Options, PairedDifference, SeedMetrics
 from nestrec.evaluation.metric_registry import list_compared_metrics
 from nestrec.evaluation.significance import bootstrap_intervals
 
@@ -77,7 +77,7 @@ def _build_cell(unit: FittedUnit, position: int, width: int | None, labels: Sequ
     return Cell(
         width=width,
         options=unit.options,
-        seeds=tuple(_seed_figures(run, at) for run, at in zip(runs, figures, strict=True)),
+        seeds=tuple(_seed_metrics(run, at) for run, at in zip(runs, figures, strict=True)),
         metrics=_means([at.metrics for at in figures]),
         intervals=_intervals(runs, figures[0].width, labels) if runs else {},
         beyond_accuracy=_means([at.beyond_accuracy for at in figures]),
@@ -93,8 +93,8 @@ def _build_cell(unit: FittedUnit, position: int, width: int | None, labels: Sequ
     )
 
 
-def _seed_figures(run: SeedRun, at: WidthFigures) -> SeedFigures:
-    return SeedFigures(run.seed, at.metrics, at.beyond_accuracy, run.outcome.seconds, run.outcome.peak_memory_bytes)
+def _seed_metrics(run: SeedRun, at: WidthMetrics) -> SeedMetrics:
+    return SeedMetrics(run.seed, at.metrics, at.beyond_accuracy, run.outcome.seconds, run.outcome.peak_memory_bytes)
 
 
 def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:

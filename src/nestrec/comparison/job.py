@@ -35,7 +35,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class WidthFigures:
+class WidthMetrics:
     """Means over users at one width."""
 
     width: int
@@ -50,7 +50,7 @@ class Outcome:
 
     seconds: float  # of the fit alone, without loading libraries and compiling kernels
     peak_memory_bytes: int
-    figures: tuple[WidthFigures, ...]  # by width; one for a model without widths
+    figures: tuple[WidthMetrics, ...]  # by width; one for a model without widths
     error: str | None = None
 
     @classmethod

@@ -53,7 +53,7 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class SeedFigures:
+class SeedMetrics:
     """One fit on all training interactions, evaluated on the test interactions at one width."""
 
     seed: int
@@ -82,7 +82,7 @@ class Cell:
 
     width: int | None  # None: the model has no width
     options: Options  # selected hyperparameters; {} if the model has none
-    seeds: tuple[SeedFigures, ...]  # empty where the model failed
+    seeds: tuple[SeedMetrics, ...]  # empty where the model failed
     metrics: dict[str, float]  # means over seeds
     intervals: dict[str, tuple[float, float]]  # of compared metrics: 95% bootstrap over users of the means over seeds
     beyond_accuracy: dict[str, float]  # means over seeds

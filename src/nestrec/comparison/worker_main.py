@@ -24,7 +24,7 @@ import numpy as np
 from nestrec.artefact.tensors import Arrays, write_arrays
 from nestrec.atomic.output_file import atomic_file
 from nestrec.baselines import BASELINES, baseline
-from nestrec.comparison.job import Job, Outcome, Request, WidthFigures
+from nestrec.comparison.job import Job, Outcome, Request, WidthMetrics
 from nestrec.comparison.peak_memory import PeakMemory
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.comparison.stored_interactions import read_stored_interactions
@@ -79,7 +79,7 @@ def _fit(request: Request) -> Outcome:
     if request.per_user is not None:
         with atomic_file(request.per_user, overwrite=True) as partial:
             write_arrays(partial, per_user(found, job.metrics))
-    figures = tuple(WidthFigures(at.width, at.means, at.beyond_accuracy, at.known_means) for at in found.widths)
+    figures = tuple(WidthMetrics(at.width, at.means, at.beyond_accuracy, at.known_means) for at in found.widths)
     return Outcome(seconds, peak, figures)
 
 
