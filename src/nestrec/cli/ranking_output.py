@@ -151,11 +151,11 @@ def _write_parquet(table: RankingTable, path: Path) -> None:
 
 
 def _fill(database: Any, table: RankingTable) -> None:
-    from nestrec.export.batch import block_of
+    from nestrec.export.parquet import register_columns
 
     made = False
     for ranking in table.rankings:
-        query = block_of(database, dict(zip(table.names, ranking.columns(), strict=True)))
+        query = register_columns(database, dict(zip(table.names, ranking.columns(), strict=True)))
         database.execute(f"{'INSERT INTO answers' if made else 'CREATE TABLE answers AS'} {query}")
         database.unregister("block")
         made = True

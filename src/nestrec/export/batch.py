@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.export.parts import Parts, block_of, parts_folder
+from nestrec.export.parts import Parts, parts_folder
 from nestrec.retrieval.request import check_k
 
 if TYPE_CHECKING:
     from nestrec.retrieval.ranking import Ranking
 
-__all__ = ["COLUMNS", "BatchReport", "BatchRequest", "block_of", "parts_folder", "recommend_all"]
+__all__ = ["COLUMNS", "BatchReport", "BatchRequest", "parts_folder", "recommend_all"]
 
 COLUMNS = ("user_id", "item_id", "rank", "score")
 _ROWS_PER_PART = 1_000_000  # of the table; bounds what is held at once

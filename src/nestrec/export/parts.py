@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +15,8 @@ from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.atomic.output_file import atomic_file, check_output_file
 from nestrec.atomic.workspace import remove_leftovers
 from nestrec.errors import OptionError
+from nestrec.export.parquet import register_columns, write_parquet
 
-_DATABASE_MEMORY = "256MB"
 _REQUEST, _JOINED, _LOCK = "request.json", "joined.json", "lock"
 
 
@@ -76,13 +75,15 @@ class Parts:
     def write(self, number: int, columns: dict[str, npt.NDArray[Any]]) -> None:
         """Write a part atomically."""
         with atomic_file(self._part(number), overwrite=True) as partial:
-            self._copy(partial, lambda database: database.from_query(block_of(database, columns)))
+            write_parquet(
+                partial, self._path, lambda database: database.from_query(register_columns(database, columns))
+            )
 
     def join(self) -> int:
         """Write the file from all parts in their order, remove them, and return how many rows it has."""
         files = [str(part) for part in sorted(self._folder.glob("part-*.parquet"))]
         with atomic_file(self._path, overwrite=self._overwrite) as partial:
-            n_rows = self._copy(partial, lambda database: database.read_parquet(files))
+            n_rows = write_parquet(partial, self._path, lambda database: database.read_parquet(files))
             # Before the file gets its name, so that a run that resumes after a kill recognises it.
             joined = {"rows": n_rows, **_identify(partial)}
             with atomic_file(self._folder / _JOINED, overwrite=True) as described:
@@ -115,20 +116,6 @@ class Parts:
         for name in (_JOINED, _REQUEST):
             (self._folder / name).unlink(missing_ok=True)
 
-    def _copy(self, partial: Path, query: Callable[[Any], Any]) -> int:
-        import duckdb
-
-        settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _DATABASE_MEMORY, "threads": "1"}
-        try:
-            with duckdb.connect(config=settings) as database:
-                database.execute("SET enable_progress_bar = false")  # standard output is for results
-                table = query(database)
-                n_rows = int(table.count("*").fetchall()[0][0])
-                table.write_parquet(str(partial))
-        except duckdb.Error as error:
-            raise OptionError(f"{self._path} cannot be written ({error}); name another place") from error
-        return n_rows
-
 
 def parts_folder(path: Path) -> Path:
     """Return the folder of the parts of a file."""
@@ -151,15 +138,3 @@ def _read(document: Path) -> Any:
         return json.loads(document.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def block_of(database: Any, columns: dict[str, npt.NDArray[Any]]) -> str:
-    """Register columns with duckdb and return the query that reads them.
-
-    Text is passed as Python strings, since duckdb does not support NumPy's StringDType, and cast: a block without rows
-    would have no type otherwise.
-    """
-    is_text = {name: column.dtype.kind == "T" for name, column in columns.items()}
-    plain = {name: column.astype(object) if is_text[name] else column for name, column in columns.items()}
-    database.register("block", plain)
-    return f"SELECT {', '.join(f'{name}::VARCHAR AS {name}' if is_text[name] else name for name in columns)} FROM block"

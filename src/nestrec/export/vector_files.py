@@ -16,10 +16,9 @@ from nestrec.data.ids import IdArray
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.export.exporter import Side, select_side
-from nestrec.export.parts import block_of
+from nestrec.export.parquet import register_columns, write_parquet
 
 _ROWS = 65_536  # written at once
-_DATABASE_MEMORY = "256MB"
 
 
 @dataclass(frozen=True)
@@ -44,20 +43,16 @@ class ParquetExporter:
 
     def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
         """See `Exporter`."""
-        import duckdb
-
         ids, vectors = select_side(model, side)
         dimensions = [f"d{number}" for number in range(vectors.shape[1])]
-        settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _DATABASE_MEMORY, "threads": "1"}
+        columns = {"id": ids, **dict(zip(dimensions, np.ascontiguousarray(vectors.T), strict=True))}
+
+        def query(database: Any) -> Any:
+            block = register_columns(database, columns)
+            return database.from_query(f"SELECT id, [{', '.join(dimensions)}] AS vector FROM ({block})")
+
         with atomic_file(path, overwrite=overwrite) as partial:
-            try:
-                with duckdb.connect(config=settings) as database:
-                    columns = {"id": ids, **dict(zip(dimensions, np.ascontiguousarray(vectors.T), strict=True))}
-                    block = block_of(database, columns)
-                    query = f"SELECT id, [{', '.join(dimensions)}] AS vector FROM ({block})"
-                    database.from_query(query).write_parquet(str(partial))
-            except duckdb.Error as error:
-                raise OptionError(f"{path} cannot be written ({error}); make room or name another path") from error
+            write_parquet(partial, path, query)
 
 
 @dataclass(frozen=True)
