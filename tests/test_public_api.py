@@ -82,6 +82,12 @@ def test_importing_loads_nothing_heavy() -> None:
     assert loaded == "[]"
 
 
+def test_samplers_and_losses_are_imported_without_anything_heavy() -> None:
+    """The options of `nestrec train` are read off them."""
+    code = "import sys, nestrec.training.samplers, nestrec.training.engines"
+    assert run(f"{code}; print([m for m in {HEAVY} if m in sys.modules])") == "[]"
+
+
 def test_using_a_model_loads_only_what_answers_it() -> None:
     """numba imports scipy by itself."""
     code = f"import sys, nestrec; nestrec.NestedEmbeddings; print([m for m in {HEAVY} if m in sys.modules])"

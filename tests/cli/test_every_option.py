@@ -197,7 +197,7 @@ TESTED_ELSEWHERE = {
     },
     "demo": {
         "--out": "test_it_writes_model_data_figures_page_and_picture",
-        "--seed": "test_the_seed_makes_another_world",
+        "--seed": "test_another_seed_makes_other_data",
         "--overwrite": "test_the_demo_may_replace_what_it_wrote_until_that_is_changed",
     },
     "doctor": {},

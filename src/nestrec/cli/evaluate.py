@@ -73,7 +73,7 @@ def evaluate(
     loaded = NestedEmbeddings.load(model)
     held_out = read_with_progress(files, reading.options(threads=threads))
     with counting_bar("users ranked") as advance, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)  # told beside the tables, in the words of the command line
+        warnings.simplefilter("ignore", DataWarning)  # printed beside the tables
         found = rank(
             loaded,
             held_out,
