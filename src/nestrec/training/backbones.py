@@ -7,7 +7,7 @@ LightGCN: He et al. 2020, arXiv 2002.02126. A backbone is a value; a new one for
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nestrec.arguments import check_count, check_number
 from nestrec.errors import OptionError
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 class Backbone:
     """Encoder from the embedding table, a row per user and item, to embeddings of the same shape."""
 
-    @property
-    def moves_all(self) -> bool:
-        """Whether a step changes every embedding, not only those of its batch."""
-        return False
+    moves_all: ClassVar[bool] = False
+    """Whether a step changes every embedding, not only those of its batch."""
 
     def regularization_scale(self, interactions: Interactions) -> float:
         """Return a factor of the default regularization, because parameters may be longer than embeddings."""
@@ -79,6 +77,9 @@ class LightGCN(Backbone):
     edge_dropout: float = 0.0
     """Share of the interactions dropped from the graph in each step, 0 to 1."""
 
+    moves_all: ClassVar[bool] = True
+    """True: parameters reach the embeddings of others along the graph."""
+
     def __post_init__(self) -> None:
         """Check the values."""
         check_count("n_layers", self.n_layers, 16, 3)
@@ -87,11 +88,6 @@ class LightGCN(Backbone):
                 f"edge_dropout must be at least 0 and below 1, got {self.edge_dropout} (for example 0.1)",
                 option="edge_dropout",
             )
-
-    @property
-    def moves_all(self) -> bool:
-        """True: parameters reach the embeddings of others along the graph."""
-        return True
 
     def regularization_scale(self, interactions: Interactions) -> float:
         """Return ((1 + s + ... + s^K) / (K + 1))^2, where s is the largest singular value of noise in the graph.

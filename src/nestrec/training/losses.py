@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from nestrec.arguments import check_range
 
@@ -84,10 +84,12 @@ class SummedLoss:
 class PairLoss(SummedLoss):
     """A loss of a positive against one negative per level."""
 
-    @property
-    def takes(self) -> Negatives:
-        """ONE."""
-        return Negatives.ONE
+    takes: ClassVar[Negatives] = Negatives.ONE
+    uses_scores_only: ClassVar[bool] = False
+    """Whether the formula does not use the vectors of `Scored`, which are then empty on a GPU, for speed.
+
+    It describes the `__call__` of the same class; a subclass with its own formula has to override it too.
+    """
 
     @property
     def data_defaults(self) -> DataDefaults:
@@ -95,14 +97,6 @@ class PairLoss(SummedLoss):
         from nestrec.training.data_defaults import PAIRWISE
 
         return PAIRWISE
-
-    @property
-    def uses_scores_only(self) -> bool:
-        """Whether the formula does not use the vectors of `Scored`, which are then empty on a GPU, for speed.
-
-        It describes the `__call__` of the same class; a subclass with its own formula has to override it too.
-        """
-        return False
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch)."""
@@ -117,10 +111,7 @@ class BPR(PairLoss):
     <Negatives.ONE: 'one item per level'>
     """
 
-    @property
-    def uses_scores_only(self) -> bool:
-        """True."""
-        return True
+    uses_scores_only: ClassVar[bool] = True
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch)."""
@@ -137,10 +128,7 @@ class BinaryCrossEntropy(PairLoss):
     <Negatives.ONE: 'one item per level'>
     """
 
-    @property
-    def uses_scores_only(self) -> bool:
-        """True."""
-        return True
+    uses_scores_only: ClassVar[bool] = True
 
     def __call__(self, scored: Scored) -> torch.Tensor:
         """Return (n_levels, batch)."""
@@ -157,10 +145,7 @@ class PoolLoss(SummedLoss):
     pool would not.
     """
 
-    @property
-    def takes(self) -> Negatives:
-        """POOL."""
-        return Negatives.POOL
+    takes: ClassVar[Negatives] = Negatives.POOL
 
     @property
     def data_defaults(self) -> DataDefaults:
@@ -245,14 +230,11 @@ class DirectAU(SummedLoss):
     gamma: float = 1.0
     """Weight of uniformity beside alignment."""
 
+    takes: ClassVar[Negatives] = Negatives.NONE
+
     def __post_init__(self) -> None:
         """Check the value."""
         check_range("gamma", self.gamma, 0, 1000, 1.0)
-
-    @property
-    def takes(self) -> Negatives:
-        """NONE."""
-        return Negatives.NONE
 
     @property
     def data_defaults(self) -> DataDefaults:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from nestrec.arguments import check_integer, check_number, check_range
 from nestrec.errors import OptionError
@@ -54,6 +54,8 @@ class PoolSampler:
     n_candidates: int | None = field(default=None, metadata={"option": "candidates"})
     """Candidates drawn per width and interaction. None: by the data."""
 
+    gives: ClassVar[Negatives] = Negatives.POOL
+
     def __post_init__(self) -> None:
         """Check the number of candidates."""
         n = self.n_candidates
@@ -62,11 +64,6 @@ class PoolSampler:
                 f"n_candidates of a pool must be a multiple of {TILE} up to {LARGEST_POOL}, got {n} (for example 64)",
                 option="n_candidates",
             )
-
-    @property
-    def gives(self) -> Negatives:
-        """Return POOL."""
-        return Negatives.POOL
 
 
 @dataclass(frozen=True)
@@ -77,15 +74,8 @@ class NoSampler:
     0
     """
 
-    @property
-    def n_candidates(self) -> int:
-        """Return 0."""
-        return 0
-
-    @property
-    def gives(self) -> Negatives:
-        """Return NONE."""
-        return Negatives.NONE
+    n_candidates: ClassVar[int] = 0
+    gives: ClassVar[Negatives] = Negatives.NONE
 
 
 @dataclass(frozen=True)
@@ -100,6 +90,10 @@ class ChoosingSampler:
     shared: bool = False
     """One negative for all widths, chosen at the widest."""
 
+    gives: ClassVar[Negatives] = Negatives.ONE
+    per_layer: ClassVar[bool] = False
+    """Whether to choose for each layer of a graph separately."""
+
     def __post_init__(self) -> None:
         """Check the number of candidates."""
         if (
@@ -111,16 +105,6 @@ class ChoosingSampler:
                 "it, the size of the catalogue decides",
                 option="n_candidates",
             )
-
-    @property
-    def gives(self) -> Negatives:
-        """Return ONE."""
-        return Negatives.ONE
-
-    @property
-    def per_layer(self) -> bool:
-        """Whether to choose for each layer of a graph separately."""
-        return False
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Return the negatives chosen from each pool; `module` is the result of the method `module`."""
@@ -251,10 +235,7 @@ class MixedSampler(ChoosingSampler):
     True
     """
 
-    @property
-    def per_layer(self) -> bool:
-        """Return True."""
-        return True
+    per_layer: ClassVar[bool] = True
 
     def choose(self, pool: Pool, module: nn.Module | None) -> Chosen:
         """Choose the highest of each layer, and draw the shares of the positive."""
@@ -281,6 +262,8 @@ class DisentangledSampler(ChoosingSampler):
     gamma: float = 0.5
     """Weight of the losses that train the gates."""
 
+    per_layer: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
@@ -291,11 +274,6 @@ class DisentangledSampler(ChoosingSampler):
             )
         check_range("alpha", self.alpha, 0, 1, 0.2)
         check_range("gamma", self.gamma, 0, 1000, 0.5)
-
-    @property
-    def per_layer(self) -> bool:
-        """Return True."""
-        return True
 
     def module(self, embedding_size: int) -> nn.Module:
         """Return the gates."""
