@@ -175,7 +175,7 @@ def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Pat
             "--validation-fraction has no effect",
         ),
         (["--validation-fraction", "1.5"], "must be between 0 and 1, got 1.5"),
-        (["--seed", "-1"], "seed -1 is"),
+        (["--seed", "-1"], "--seed must be from 0 to 2^63 - 1, got -1"),
         (["--threads", "0"], "threads"),
         (["--user-column", "nobody"], "has no column 'nobody'; its columns are 'user_id', 'item_id'"),
         (["--format", "xlsx"], "format must be one of csv"),

@@ -23,7 +23,7 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport, format_count
 from nestrec.data.readers.batch import Batch, Reader, read_usable_batches
 from nestrec.data.readers.open_reader import open_reader
-from nestrec.data.rejections import BELOW_CORE, BELOW_MIN_RATING, REPEATED, RejectionLog
+from nestrec.data.rejections import BELOW_CORE, BELOW_MIN_RATING, REMEDY_OPTIONS, REPEATED, RejectionLog
 from nestrec.errors import DataError
 
 __all__ = ["Progress", "ReadOptions", "ReadReport", "read_interactions"]
@@ -133,7 +133,8 @@ def _check_anything(name: str, collected: _Collected, rejections: RejectionLog, 
     if collected.n_rows == 0:
         raise DataError(f"{name} has no rows of interactions (a header at most); give a file with data")
     if n_left == 0:
-        raise DataError(f"{name}: of {format_count(collected.n_rows, 'row')} none can be used: {rejections.summary()}")
+        message = f"{name}: of {format_count(collected.n_rows, 'row')} none can be used: {rejections.summary()}"
+        raise DataError(message, mentions=REMEDY_OPTIONS)
 
 
 def _build_interactions(collected: _Collected, options: ReadOptions) -> Interactions:

@@ -48,6 +48,7 @@ ZERO = Reason("the entry is a stored zero, which is no interaction", "remove sto
 BELOW_MIN_RATING = Reason("the rating is below the minimum", "lower min_rating")
 REPEATED = Reason("the same user and item stood in another row", "remove the repeats")
 BELOW_CORE = Reason("the user or the item has too few interactions", "lower the minimums of the k-core filter")
+REMEDY_OPTIONS = ("min_rating", "time_format", "quote=None")  # arguments that the remedies above mention
 
 
 class RejectionLog:
@@ -73,7 +74,8 @@ class RejectionLog:
                 break
             cut = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
             if self._strict:
-                raise DataError(f"{self.source}, {place}: {reason.text}: {cut!r}; {reason.remedy}")
+                message = f"{self.source}, {place}: {reason.text}: {cut!r}; {reason.remedy}"
+                raise DataError(message, mentions=REMEDY_OPTIONS)
             shown.append(Example(place, cut))
         self.count(reason, count)
 

@@ -85,5 +85,5 @@ def _describe_unknown(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> st
     example = vocabulary.ids[:1].tolist()
     return (
         f"{subject} unknown to the model, which knows {len(vocabulary)} {noun}s, such as {example[0]!r}; "
-        'correct the ids, or pass unknown="skip" to leave unknown ones out'
+        'correct the ids, or give unknown="skip" to leave unknown ones out'
     )
