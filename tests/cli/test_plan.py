@@ -51,11 +51,11 @@ def test_it_shows_the_frontier_and_keeps_the_plan_with_the_model(run: Run, own: 
         "other users: recall",
     ):
         assert told in result.out
-    assert "Kept the plan" in result.err
+    assert "Stored the search config" in result.err
     kept = NestedEmbeddings.load(own, verify=True).search_config
     assert kept is not None
     assert kept.name in result.out
-    assert f"SearchConfig: {kept.name}" in run("info", own).out
+    assert f"Search config: {kept.name}" in run("info", own).out
 
 
 def test_the_target_k_and_width_are_taken(run: Run, own: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_measuring_only_leaves_the_model_as_it_is(run: Run, own: Path) -> None:
     before = (own / "manifest.json").read_bytes()
     result = run("plan", own, "-k", 2, "--sample", 5, "--measure-only")
     assert (own / "manifest.json").read_bytes() == before
-    assert "Kept" not in result.err
+    assert "Stored" not in result.err
 
 
 def test_picture_and_json_are_written(run: Run, own: Path, tmp_path: Path) -> None:
