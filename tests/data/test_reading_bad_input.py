@@ -91,7 +91,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_extension_is_named_with_the_formats(refused: Callable[..., str]) -> None:
     assert refused(GOOD, "x.xyz") == (
-        "x.xyz: the extension .xyz names no format that can be read; name the format, one of "
+        "x.xyz: the extension .xyz names no format that can be read; give format, one of "
         "csv, tsv, recbole, adjacency, jsonl, parquet"
     )
 
@@ -128,7 +128,7 @@ def test_parquet_cut_off_or_damaged_is_refused(refused: Callable[..., str], tmp_
     for part in (whole[:-100], whole[:100], whole[:-300] + b"\xff" * 250 + whole[-50:], b"PAR1 is not PAR1"):
         said = refused(part, "x.parquet")
         assert said.startswith("x.parquet is no Parquet file that can be read")
-        assert said.endswith("write or fetch it again, or name the format")
+        assert said.endswith("write or fetch it again, or give format")
 
 
 def test_parquet_named_csv_is_told(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_parquet_named_csv_is_told(refused: Callable[..., str], tmp_path: Path) 
 def test_bytes_that_are_no_text_are_refused(refused: Callable[..., str]) -> None:
     said = refused(b"\xd0\xcf\x11\xe0\xa1\xb1,\xff\n1,2\n")
     assert said.startswith("x.csv, line 1: the first line is not UTF-8 text")
-    assert said.endswith("save the file as UTF-8, give its encoding, or name the format if it is not text")
+    assert said.endswith("save the file as UTF-8, give its encoding, or give format if it is not text")
 
 
 def test_utf16_cut_in_half_a_letter_is_refused(refused: Callable[..., str]) -> None:

@@ -290,7 +290,7 @@ def test_data_without_anything_to_learn_are_refused(interactions: Interactions, 
 def test_data_too_thin_to_hold_out_from_say_so() -> None:
     """One interaction each: validation is impossible, training without it is not."""
     thin = from_sets([[0], [1], [2]], 4)
-    with pytest.raises(DataError, match="train without validation"):
+    with pytest.raises(DataError, match="or validation=None"):
         quick().fit(thin)
     assert quick().fit(thin, validation=None).user_embeddings.shape == (3, 8)
 
