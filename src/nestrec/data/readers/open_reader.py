@@ -139,7 +139,7 @@ def _choose_text_format(source: ByteSource, options: ReadOptions) -> Format:
     if source.extension not in _ANY_TEXT and source.is_regular and source.head(1):
         refuse_extension(source.path, source.extension)
         raise DataError(
-            f"{source.path}: the extension .{source.extension} names no format that can be read; name the format, one "
+            f"{source.path}: the extension .{source.extension} names no format that can be read; give format, one "
             f"of {', '.join(selectable_formats())}",
             mentions=("format",),
         )
