@@ -176,6 +176,15 @@ def test_of_several_members_of_a_zip_one_is_named(tmp_path: Path) -> None:
         read_interactions(f"{path}::x")
 
 
+def test_a_zip_with_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    """zipfile raised IndexError, of no error type of nestrec."""
+    member, directory = b"PK\x03\x04" + bytes(26), b"PK\x01\x02" + bytes(42)
+    sizes = len(directory).to_bytes(4, "little") + len(member).to_bytes(4, "little")
+    (tmp_path / "x.zip").write_bytes(member + directory + b"PK\x05\x06" + bytes(4) + b"\1\0\1\0" + sizes + bytes(2))
+    with pytest.raises(DataError):
+        read_interactions(tmp_path / "x.zip")
+
+
 def test_a_bomb_is_not_unpacked_to_disk_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spooling, "_ALWAYS_ALLOWED", 1 << 20)
     (tmp_path / "x.parquet.zst").write_bytes(zstd.compress(b"PAR1" + bytes(100 << 20)))
@@ -491,6 +500,19 @@ def test_a_table_of_sqlite_is_read(database: Path) -> None:
         read_interactions(f"{database}::clicks")
     with pytest.raises(OptionError, match="delimiter"):
         read_interactions(f"{database}::clicks", options=ReadOptions(delimiter=","))
+
+
+def test_a_damaged_schema_whose_message_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    """sqlite3 raised UnicodeDecodeError, of no error type of nestrec."""
+    path = tmp_path / "shop.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE clicks (user_id, item_id)")
+    connection.close()
+    path.write_bytes(
+        path.read_bytes().replace(b"clicksclicks", b"cl\xf3cksclicks").replace(b"CREATE TABLE", b"CREATE TXBLE")
+    )
+    with pytest.raises(DataError, match="cannot be read as a SQLite database"):
+        read_interactions(path)
 
 
 def test_a_table_of_duckdb_is_read(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def _check_lines(content: bytes, options: ReadOptions, n_read: int, format_name:
         return
     if content[:3] == b"\xef\xbb\xbf":
         content = content[3:]
-    lines = [line for line in content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n") if line.strip()]
+    lines = [line for line in content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n") if line.strip(b" \t")]
     if any(line.lstrip()[:1] in b"#%" for line in lines) or content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return
     n_blank = content.count(b" ") + content.count(b"\t")  # where these are delimiters, blank lines are rows of no ids

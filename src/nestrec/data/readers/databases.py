@@ -22,6 +22,12 @@ from nestrec.data.readers.tables import VIEW, TableReader, TableSource
 from nestrec.data.readers.value_columns import ValueColumns
 from nestrec.errors import DataError
 
+_UNREADABLE = (
+    sqlite3.Error,
+    UnicodeDecodeError,
+    MemoryError,
+)  # sqlite3 fails to decode messages that quote other bytes
+
 
 class DuckDbTable(TableSource):
     """A table or view of a DuckDB database."""
@@ -74,7 +80,7 @@ def open_sqlite(source: ByteSource, options: ReadOptions) -> RowsReader:
             connection = resources.enter_context(closing(_connect(path)))
             table = choose_table(name, _list_tables(connection), source.location.member)
             names = [row[1] for row in connection.execute(f"PRAGMA table_info({quote_name(table)})")]
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             raise _unreadable(name, error) from error
         shown = f"{name}::{table}"
         places = find_columns(names, options, shown)
@@ -120,7 +126,7 @@ def _list_tables(connection: sqlite3.Connection) -> list[str]:
 def _select(connection: sqlite3.Connection, table: str, columns: list[str], name: str) -> Iterator[tuple[Any, ...]]:
     try:
         yield from connection.execute(f"SELECT {', '.join(map(quote_name, columns))} FROM {quote_name(table)}")
-    except (sqlite3.Error, MemoryError) as error:
+    except _UNREADABLE as error:
         raise _unreadable(name, error) from error
 
 

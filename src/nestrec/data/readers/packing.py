@@ -26,7 +26,8 @@ else:
 DAMAGE: tuple[type[Exception], ...] = (
     EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError, lzma.LZMAError, zipfile.BadZipFile, struct.error,
 )  # fmt: skip
-_DAMAGED_ZIP: tuple[type[Exception], ...] = (*DAMAGE, ValueError, KeyError, OSError)
+# zipfile raises KeyError for a member that is not there, IndexError for one without a name.
+_DAMAGED_ZIP: tuple[type[Exception], ...] = (*DAMAGE, ValueError, LookupError, OSError)
 EXTENSIONS = {".gz": "gzip", ".zst": "Zstandard", ".bz2": "bzip2", ".xz": "xz", ".zip": "zip"}
 _XZ_MEMORY = 256 << 20  # bytes; `xz -9` needs 65 MiB
 _AT_ONCE = 1 << 16
