@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from nestrec.errors import NestrecError
 MISTAKE = 1
 INTERRUPTED = 128 + signal.SIGINT
 OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as of tools that the signal ends
+_RAISE_AFTER = 0.01  # seconds
 
 Words = ParamSpec("Words")
 
@@ -67,9 +69,14 @@ def exit_code_of(name: str | None) -> int:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the program through its clean-up, with the conventional exit code."""
+    """Let SIGTERM and SIGHUP end the block through its clean-up, by SystemExit with the conventional exit code.
+
+    An error that follows the signal, such as that of a compilation cut off halfway, ends the block alike.
+    """
+    received: list[int] = []
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
+        received.append(number)
         raise SystemExit(128 + number)
 
     former: dict[int, Any] = {}
@@ -77,10 +84,43 @@ def ended_by_signals() -> Iterator[None]:
         numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
         former = {number: signal.signal(number, end) for number in numbers if _is_default(number)}
     try:
-        yield
+        with _raised_again(received):
+            yield
+    except BaseException:
+        if not received:
+            raise
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+    if received:
+        raise SystemExit(128 + received[0])
+
+
+@contextmanager
+def _raised_again(received: list[int]) -> Iterator[None]:
+    """Raise SystemExit again shortly after Python dropped it, as it does in `__del__` and in callbacks from C."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        if received:
+            raise SystemExit(128 + received[0])
+
+    def rearm(dropped: sys.UnraisableHookArgs) -> None:
+        if received and issubclass(dropped.exc_type, SystemExit):
+            signal.setitimer(signal.ITIMER_REAL, _RAISE_AFTER)
+        else:
+            former_hook(dropped)
+
+    former_alarm, former_hook = signal.signal(signal.SIGALRM, end), sys.unraisablehook
+    sys.unraisablehook = rearm
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = former_hook
+        signal.signal(signal.SIGALRM, former_alarm)
 
 
 def _is_default(number: int) -> bool:

@@ -117,14 +117,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     nestrec ...
     0
     """
-    with tolerant_streams(), ended_by_signals():
+    with tolerant_streams():
         return _run(argv)
 
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        app(args=None if argv is None else list(argv), prog_name="nestrec")
-        sys.stdout.flush()
+        with ended_by_signals():
+            app(args=None if argv is None else list(argv), prog_name="nestrec")
+            sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except OutputClosedError:
