@@ -74,3 +74,11 @@ def test_mistakes_are_told_in_one_sentence(
     assert result.code == 1
     assert sentence in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_output_is_refused(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("export", model, "--to", "npz", "--out", "-")
+    assert result.code == 1
+    assert "--out must be a file or folder" in result.err
+    assert not list(tmp_path.iterdir())

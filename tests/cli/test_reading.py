@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from threading import Thread
 
+import pytest
+
 from nestrec.embeddings import NestedEmbeddings
 from tests.cli.conftest import SMALL, Run
 
@@ -67,3 +69,15 @@ def test_an_unreadable_file_is_told_by_its_name(run: Run, tmp_path: Path) -> Non
         assert result.code == 1
         assert name in result.err
         assert "the output cannot" not in result.err
+
+
+@pytest.mark.parametrize("command", ["train", "split"])
+def test_quiet_hides_no_count_of_invalid_rows(run: Run, interactions: Path, tmp_path: Path, command: str) -> None:
+    table = tmp_path / "x.csv"
+    table.write_text(interactions.read_text() + ",i001,3,4,5,6\n,i002,3,4,5,6\n")
+    result = run(command, table, "--out", tmp_path / "out", "-q", *(SMALL if command == "train" else ()))
+    warnings = [line for line in result.err.splitlines() if str(table) in line]
+    assert result.code == 0
+    assert len(warnings) == 1
+    assert "2 of 1," in warnings[0]
+    assert "the user id is missing" in warnings[0]

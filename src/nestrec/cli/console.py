@@ -33,6 +33,11 @@ def set_quiet(*, quiet: bool) -> None:
     _quiet.set(quiet)
 
 
+def is_quiet() -> bool:
+    """Return whether --quiet was given."""
+    return _quiet.get()
+
+
 def say(line: str = "") -> None:
     """Print one line about the run on stderr, unless --quiet was given."""
     messages().print(line, markup=False, highlight=False, soft_wrap=True)

@@ -42,6 +42,8 @@ def export(
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.export.exporters import make_exporter
 
+    if str(out) == "-":
+        raise OptionError("--out must be a file or folder, such as items.npz, got -; formats are not written to stdout")
     exporter = make_exporter(to, **_parse(option or []))
     loaded = NestedEmbeddings.load(model, search_config=False)
     truncated = loaded if width is None else loaded.at(width)

@@ -16,6 +16,7 @@ from nestrec.errors import OptionError
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.data.read_options import ReadOptions
+    from nestrec.data.read_report import ReadReport
 
 FORMATS = "csv, tsv, recbole, adjacency, jsonl, parquet"  # a test holds it to the reader's own list
 
@@ -181,7 +182,6 @@ SOURCES = (  # the end of the help of every argument that names interactions
 
 def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> Interactions:
     """Read a file, or several as one, with a progress bar, and print the read report on stderr."""
-    from nestrec.cli.console import say
     from nestrec.cli.progress import reading_bar
     from nestrec.data.reading import read_interactions
 
@@ -189,9 +189,21 @@ def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> I
     _announce_pipes(paths)
     with reading_bar(paths[0]) as advance:
         interactions = read_interactions(paths[0] if len(paths) == 1 else paths, options=options, progress=advance)
-    for line in interactions.report.lines() if interactions.report else ():
-        say(line)
+    if interactions.report is not None:
+        print_report(interactions.report)
     return interactions
+
+
+def print_report(report: ReadReport) -> None:
+    """Print a read report on stderr; with --quiet, one line that counts the invalid rows, if there are any."""
+    from nestrec.cli.console import is_quiet, say, warn
+
+    for line in report.lines():
+        say(line)
+    invalid = {reason: report.rejected[reason] for reason in report.examples}  # only these have examples
+    if is_quiet() and invalid:
+        counts = "; ".join(f"{count:,}: {reason} ({report.examples[reason][0]})" for reason, count in invalid.items())
+        warn(f"Warning: {report.source}: {sum(invalid.values()):,} of {report.n_rows:,} rows left out: {counts}.")
 
 
 def refuse_reading_twice(*sources: Path | None) -> None:

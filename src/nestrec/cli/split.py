@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestrec.cli.console import say, show
-from nestrec.cli.reading import Reading
+from nestrec.cli.reading import Reading, print_report
 from nestrec.cli.shared_options import Threads
 from nestrec.cli.training_options import FilterOptions
 from nestrec.errors import DataError, OptionError
@@ -143,8 +143,7 @@ def _check_places(places: dict[int, Path], *, overwrite: bool) -> None:
 def _report_reading(found: Assignment, to: Format | None) -> None:
     from nestrec.data.file_split import LATER_REPEAT
 
-    for line in found.report.lines():
-        say(line)
+    print_report(found.report)
     if repeats := found.n_rows(LATER_REPEAT):
         say(f"left out {repeats:,}: the row repeats the user and item of a row in an earlier part")
     if found.format == "jsonl" and to is not None:
