@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -37,15 +36,13 @@ def _callable(function: Callable[..., None]) -> Callable[..., None]:
 def warm_up() -> None:
     """Load and compile what commands need, in this process, so that children have it; write checkpoints often."""
     from nestrec.comparison import worker
-    from nestrec.data import synthetic as world
+    from nestrec.data import synthetic
     from nestrec.data.synthetic import SyntheticData
     from nestrec.training.checkpoint import Checkpoint
     from tests.faults.scenarios import SCENARIOS
 
     cast("Any", Checkpoint).is_due = lambda _: True
-    cast("Any", world).SyntheticData = partial(
-        SyntheticData, n_users=60, n_items=40, interactions_per_user=6
-    )  # what demo makes
+    cast("Any", synthetic).SyntheticData = lambda **_: SyntheticData(n_users=60, n_items=40, interactions_per_user=6)
     cast("Any", worker).subprocess = SimpleNamespace(Popen=_ForkedChild, PIPE=None)
     before, said = Path.cwd(), io.StringIO()
     done: set[tuple[str, ...]] = set()

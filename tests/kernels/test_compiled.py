@@ -147,7 +147,7 @@ def test_a_cache_that_is_full_is_told_and_the_kernel_runs(
     kernel = compiled(plus_one)
     assert (kernel(1), kernel(1.5)) == (2, 2.5)
     assert len(caplog.records) == 1
-    assert f"cannot be kept in {tmp_path}" in caplog.records[0].getMessage()
+    assert f"cannot be cached in {tmp_path}" in caplog.records[0].getMessage()
     assert not list(tmp_path.rglob("*.nbc*"))
 
 
