@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 import typer
 
 from nestrec.cli.class_options import ClassOption, derive_options, name_choices
+from nestrec.cli.console import say
 from nestrec.cli.panels import MODEL, TRAINING
 from nestrec.errors import OptionError
 from nestrec.training.losses import Negatives
-from nestrec.training.registry import CPU_ENGINE, list_names, make
+from nestrec.training.registry import CPU_ENGINE, list_classes, list_names, make
 
 if TYPE_CHECKING:
     from nestrec.training.trainer import Trainer
 
 _KINDS = {  # help, default and panel of the option that names a class; the panel is that of its fields too
-    "backbone": ("Encoder of the embeddings.", "mf", MODEL),
+    "backbone": ("Encoder of the embeddings; --layers selects lightgcn.", "mf", MODEL),
     "loss": ("Loss of every width.", "softmax; bpr for samplers of one item", MODEL),
-    "sampler": ("Negative sampler.", "pool; dynamic for bpr and bce", MODEL),
-    "engine": ("Training engine.", "cpu if it can, otherwise torch", TRAINING),
+    "sampler": ("Negative sampler; its own options select it.", "pool; dynamic for bpr and bce", MODEL),
+    "engine": ("Training engine; its options select torch.", "cpu if it can, otherwise torch", TRAINING),
 }
 Values: TypeAlias = list[tuple[ClassOption, Any]]  # of the options given
 
@@ -71,14 +72,19 @@ class MethodOptions:
         values = [(option, getattr(self, option.parameter)) for option in self.options]
         values = [(option, value) for option, value in values if value is not None]
         chosen: dict[str, str] = {}
+        inferred: dict[str, str] = {}
         for kind in _KINDS:
             name = getattr(self, kind) or _infer_name(kind, values) or self._infer_sampler(kind, values, chosen)
             if name is not None:
                 chosen[kind] = str(name)
+                if getattr(self, kind) is None and self.preset is None and not _is_default(kind, chosen):
+                    inferred[kind] = str(name)
         _refuse_unused(values, chosen)
         method = {kind: self._make(kind, name, values) for kind, name in chosen.items()}
         make_trainer: Callable[..., Trainer] = Trainer if self.preset is None else Trainer.paper
-        return make_trainer(**method, **given)
+        trainer = make_trainer(**method, **given)
+        _announce(inferred, values, None if "loss" in chosen else trainer.loss)
+        return trainer
 
     def _infer_sampler(self, kind: str, values: Values, chosen: dict[str, str]) -> str | None:
         """Return the sampler that an option of several samplers is meant for: the one that goes with the loss."""
@@ -109,6 +115,21 @@ def _infer_name(kind: str, values: Values) -> str | None:
     """Return the class of this kind that alone has one of the options given."""
     own = (option.uses[0] for option, _ in values if len(option.uses) == 1)
     return next((use.name for use in own if use.kind == kind), None)
+
+
+def _is_default(kind: str, chosen: dict[str, str]) -> bool:
+    """Return whether the class chosen last is the one that the library takes without it."""
+    pairwise = kind == "sampler" and make("loss", chosen.get("loss", "softmax")).takes is Negatives.ONE
+    default = "dynamic" if pairwise else {"backbone": "mf", "loss": "softmax", "sampler": "pool"}.get(kind)
+    return chosen[kind] == default
+
+
+def _announce(inferred: dict[str, str], values: Values, loss: Any) -> None:
+    """Say which classes were taken because of an option that belongs to them, and the loss that goes with a sampler."""
+    for kind, name in inferred.items():
+        cause = next(o for o, _ in values if any((use.kind, use.name) == (kind, name) for use in o.uses))
+        losses = [own for own, cls in list_classes("loss").items() if cls is type(loss)] if kind == "sampler" else []
+        say(f"--{cause.name} selects --{kind} {name}" + "".join(f" and --loss {own}" for own in losses))
 
 
 def _refuse_unused(values: Values, chosen: dict[str, str]) -> None:

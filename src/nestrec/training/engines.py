@@ -74,7 +74,7 @@ class TorchEngine:
     device: str = field(default="auto", metadata={"choices": DEVICES})
     """Device to train on; auto is a CUDA device, if there is one and the run is not deterministic."""
     optimizer: Optimizer | str | None = field(default=None, metadata={"kind": "optimizer"})
-    """Optimizer, an object or a name. None: adagrad; adam for lightgcn."""
+    """Optimizer of the parameters. None: adagrad; adam for lightgcn."""
     batch_size: int | None = None
     """Positives per step, a multiple of 32. None: a 64th of the interactions."""
     mixed_precision: bool = False
