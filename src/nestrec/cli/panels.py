@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
+
+from nestrec.cli.invalid_values import explain
 
 ARGUMENTS, OPTIONS = "Arguments", "Options"
 BASICS, DATA, MODEL, TRAINING, VALIDATION, RUN = "Basics", "Data", "Model", "Training", "Validation", "Run"
@@ -14,7 +17,14 @@ PANELS = (ARGUMENTS, BASICS, USERS, ITEMS, OPTIONS, TUNING, DATA, MODEL, TRAININ
 
 
 class PanelCommand(TyperCommand):
-    """A command whose help has a section for each panel of options."""
+    """A command whose help has a section for each panel of options, and whose errors name the value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            raise explain(error, ctx) from error
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options by panel."""
