@@ -117,3 +117,23 @@ def test_mistakes_are_told_in_one_sentence(
     result = run("evaluate", model, held_out, *words)
     assert result.code == 1
     assert sentence in result.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("evaluate", "m", "x", "--bootstrap", "-1"), "--bootstrap must be 0"),
+        (("evaluate", "m", "x", "--metrics", "recal"), "did you mean 'recall'?"),
+        (("evaluate", "m", "x", "--cutoffs", "0"), "--cutoffs must"),
+        (("tune", "x", "--model", "foo"), "got 'foo'"),
+        (("tune", "x", "--trials", "0"), "--trials must be between 1"),
+        (("compare", "x", "y", "--models", "popularty"), "did you mean 'popularity'?"),
+    ],
+)
+def test_options_are_checked_before_anything_is_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*words)
+    assert result.code == 1
+    assert sentence in result.err

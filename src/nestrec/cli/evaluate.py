@@ -69,7 +69,13 @@ def evaluate(
     from nestrec.cli.progress import counting_bar
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.evaluation import evaluate as rank
+    from nestrec.evaluation.evaluate import check_cutoffs, check_samples
+    from nestrec.evaluation.metric_registry import select_metrics
 
+    names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    select_metrics(names)
+    check_cutoffs(at_cutoffs)
+    check_samples(bootstrap)
     loaded = NestedEmbeddings.load(model)
     held_out = read_with_progress(files, reading.options(threads=threads))
     with counting_bar("users ranked") as advance, warnings.catch_warnings():
@@ -79,7 +85,7 @@ def evaluate(
             held_out,
             cutoffs=at_cutoffs,
             widths=at_widths,
-            metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
+            metrics=names,
             threads=threads,
             bootstrap_samples=bootstrap,
             progress=advance,

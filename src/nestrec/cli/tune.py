@@ -64,8 +64,12 @@ def tune(
         check_file_path(out, overwrite=overwrite)
     from nestrec.cli.comparison_progress import ComparisonProgress
     from nestrec.comparison import tune as search
+    from nestrec.comparison.tuning import check_search
+    from nestrec.evaluation.metric_registry import MetricAtCutoff
     from nestrec.report.tuning import tuning_tables
 
+    check_search(model, trials, seconds)
+    MetricAtCutoff.parse(metric)
     interactions = read_with_progress(files, reading.options(threads=threads))
     with ComparisonProgress() as progress:
         result = search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from nestrec.arguments import suggest
 from nestrec.baselines.registry import BASELINES
 from nestrec.errors import MissingExtraError, OptionError
 from nestrec.extras import describe_missing
@@ -41,7 +42,7 @@ def select_models(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[st
 def check_model(name: str) -> None:
     """Raise OptionError for an unknown model, MissingExtraError for one that is not installed."""
     if name not in BASELINES:
-        raise OptionError(f"a model must be one of {', '.join(BASELINES)}; got {name!r}")
+        raise OptionError(f"a model must be one of {', '.join(BASELINES)}; got {name!r}{suggest(str(name), BASELINES)}")
     reason = missing_extra(name)
     if reason is not None:
         raise MissingExtraError(f"{name} {reason}")

@@ -120,12 +120,7 @@ def tune(
 
     """
     checked = widths if isinstance(widths, Widths) else Widths(widths)
-    check_model(model)
-    check_optuna()
-    check_count("trials", trials, 100_000, 30)
-    check_seconds(seconds)
-    if not BASELINES[model].space:
-        raise OptionError(f"{model} has no options to tune; choose another model")
+    check_search(model, trials, seconds)
     tuner = Tuner(checked.values, metric, seed, resolve_threads(threads), ComparisonCallbackList.of(callbacks))
     tuner.callback.on_start(trials * len(tuner.units(model)))
     with (
@@ -138,6 +133,16 @@ def tune(
         if unit.search.best is None:
             raise TrainingError(f"every fit of {model} failed: {unit.search.error}")
     return Tuning(model, str(BASELINES[model].kind), metric, found)
+
+
+def check_search(model: str, trials: int, seconds: float | None) -> None:
+    """Raise the errors of `tune` that need no data."""
+    check_model(model)
+    check_optuna()
+    check_count("trials", trials, 100_000, 30)
+    check_seconds(seconds)
+    if not BASELINES[model].space:
+        raise OptionError(f"{model} has no options to tune; choose another model")
 
 
 def check_seconds(seconds: float | None) -> None:

@@ -86,7 +86,7 @@ def evaluate(
     widths = _check_widths(model, widths)
     if check_integer("seed", seed, 0) < 0:
         raise OptionError(f"seed must be 0 or more, got {seed}", option="seed")
-    threads, samples = resolve_threads(threads), _check_samples(bootstrap_samples)
+    threads, samples = resolve_threads(threads), check_samples(bootstrap_samples)
     held, rows, unmatched = match_ids(model.users, model.items, model.seen, held_out)
     if (warning := unmatched.warning(held_out.n_interactions)) is not None:
         warnings.warn(warning, DataWarning, stacklevel=2)
@@ -162,7 +162,8 @@ def _as_model(model: Any) -> NestedEmbeddings | ItemSimilarities:
     raise OptionError(f"model must be NestedEmbeddings or the path of a saved model, got {found}{trained}")
 
 
-def _check_samples(samples: int) -> int:
+def check_samples(samples: int) -> int:
+    """Return the number of bootstrap samples; raise OptionError for a negative one."""
     if check_integer("bootstrap_samples", samples, 1000) < 0:
         raise OptionError(
             f"bootstrap_samples must be 0 (no intervals) or more, got {samples}; 1000 is usual",

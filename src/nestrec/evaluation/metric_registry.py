@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from nestrec.arguments import suggest
 from nestrec.arrays import Float64Array
 from nestrec.errors import OptionError, PluginError
 from nestrec.evaluation.beyond_accuracy import CatalogueLists, coverage, gini, novelty, popularity_rank
@@ -104,7 +105,7 @@ def select_metrics(names: Iterable[str] | str | None) -> tuple[Metric, ...]:
     given = (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in given if name not in known]
     if unknown or not given:
-        found = repr(unknown[0]) if unknown else "none"
+        found = f"{unknown[0]!r}{suggest(str(unknown[0]), known)}" if unknown else "none"
         raise OptionError(f"metrics must be some of {', '.join(known)}; got {found}", option="metrics")
     return tuple(metric for name, metric in known.items() if name in given)
 
