@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.errors import DataError
+from nestrec.errors import DataError, OptionError, UnknownIdError
 
 _IDS = st.one_of(
     st.integers(-(2**63), 2**63 - 1),
@@ -143,3 +143,17 @@ def test_a_whole_number_written_as_a_float_finds_its_row() -> None:
         1, -1, -1, 2, 0, -1, -1,
     ]  # fmt: skip
     assert Vocabulary.from_ids(["3", "x"]).index_of(["3.0"]).tolist() == [-1]
+
+
+def test_unknown_ids_raise_on_request() -> None:
+    """-1 as an index would take the last row silently."""
+    vocabulary = Vocabulary.from_ids([1, 2, 3])
+    assert vocabulary.index_of([[3], [1]], unknown="raise").tolist() == [[2], [0]]
+    with pytest.raises(UnknownIdError, match=r"id 9 must be among 3 ids, such as 1; correct it"):
+        vocabulary.index_of(9, unknown="raise")
+    with pytest.raises(UnknownIdError, match=r"id 'x' and 1 more must be among 3 ids"):
+        vocabulary.index_of(["x", "1", "y"], unknown="raise")
+    with pytest.raises(UnknownIdError, match="no ids"):
+        Vocabulary.from_ids([]).index_of([1], unknown="raise")
+    with pytest.raises(OptionError, match='unknown must be "mark" or "raise", got \'skip\''):
+        vocabulary.index_of(1, unknown="skip")  # type: ignore[arg-type]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nestrec.arrays import Int32Array, Int64Array
 from nestrec.data.ids import IdArray, as_text, canonicalize_ids, parse_decimal, parse_whole_number
-from nestrec.errors import DataError
+from nestrec.errors import DataError, OptionError, UnknownIdError
 
 LARGEST_SIZE = 2**31 - 1  # row indices are int32
 _HASHED_AT_ONCE = 1_000_000
@@ -24,8 +24,10 @@ class Vocabulary:
     where a column has a missing value.
 
     >>> items = Vocabulary.from_ids(["30", "7", "7"])
-    >>> items.ids.tolist(), items.index_of([7, "30", "030"]).tolist()
-    ([7, 30], [0, 1, -1])
+    >>> items.ids.tolist(), items.index_of([7, "30"]).tolist()
+    ([7, 30], [0, 1])
+    >>> items.index_of(["30", "030"], unknown="mark").tolist()
+    [1, -1]
     """
 
     def __init__(self, ids: IdArray) -> None:
@@ -51,9 +53,21 @@ class Vocabulary:
         first[1:] = ordered[1:] != ordered[:-1]
         return cls(ordered[first])
 
-    def index_of(self, ids: npt.ArrayLike) -> Int32Array:
-        """Return the row of each id, -1 where it is unknown. Shape as given; int32."""
+    def index_of(self, ids: npt.ArrayLike, *, unknown: Literal["mark", "raise"] = "mark") -> Int32Array:
+        """Return the row of each id, in the shape given; int32.
+
+        An unknown id has -1, which NumPy takes for the last row; with `unknown="raise"` it raises UnknownIdError. Give
+        that where the rows are indices right away: `vectors[vocabulary.index_of(ids, unknown="raise")]`.
+        """
+        if unknown not in ("mark", "raise"):
+            raise OptionError(f'unknown must be "mark" or "raise", got {unknown!r}', option="unknown")
         wanted = canonicalize_ids(ids)
+        rows = self._look_up(wanted)
+        if unknown == "raise" and bool((rows < 0).any()):
+            raise UnknownIdError(self._describe_unknown(wanted[rows < 0].ravel().tolist()))
+        return rows
+
+    def _look_up(self, wanted: IdArray) -> Int32Array:
         if wanted.dtype.kind == self.ids.dtype.kind:
             return self._find_rows(wanted)
         if self.ids.dtype.kind == "T":
@@ -74,6 +88,11 @@ class Vocabulary:
         for start in range(0, len(self), _HASHED_AT_ONCE):
             digest.update(_encode_ids(self.ids[start : start + _HASHED_AT_ONCE]))
         return digest.hexdigest()
+
+    def _describe_unknown(self, unknown: list[int | str]) -> str:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        known = f"{len(self)} ids, such as {self.ids[:1].tolist()[0]!r}" if len(self) else "no ids"
+        return f'id {unknown[0]!r}{more} must be among {known}; correct it, or give unknown="mark" for -1 in its place'
 
     def _find_rows(self, wanted: IdArray) -> Int32Array:
         """Find ids of this vocabulary's own type."""
