@@ -97,6 +97,24 @@ def check_keywords(function: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
+def name_group(argument: str, cls: type) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a function to raise UnknownOptionError for a keyword that is a field of the dataclass of an argument."""
+    names = [field.name for field in fields(cls)]
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def wrapper(*args: P.args, **values: P.kwargs) -> T:
+            for name, value in values.items():
+                if name in names:
+                    remedy = f"give {argument}={cls.__name__}({name}={value!r})"
+                    raise UnknownOptionError(f"{function.__qualname__} has no argument {name!r}; {remedy}")
+            return function(*args, **values)
+
+        return wrapper
+
+    return decorate
+
+
 def check_fields(cls: type[T]) -> type[T]:
     """Decorate a dataclass to raise UnknownOptionError for unknown fields, with a suggestion."""
     names = [field.name for field in fields(cast("Any", cls)) if field.init]

@@ -262,7 +262,7 @@ def test_other_users_are_refused_before_anything_is_fitted() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ({"models": ["magic"]}, "a model must be one of popularity, .*; got 'magic'"),
+        ({"models": ["magic"]}, "models must be among popularity, .*; got 'magic'"),
         ({"models": ["ease", "ease"]}, "models must not repeat a name, got ease,ease"),
         ({"widths": [4, 2]}, "widths must be positive, ascending and unique"),
         ({"cutoffs": [0]}, "cutoffs must be 1 or more"),

@@ -60,7 +60,7 @@ def test_a_budget_is_the_same_for_every_kind() -> None:
     ("words", "sentence"),
     [
         ({"model": "popularity"}, "popularity has no options to tune"),
-        ({"model": "magic"}, "a model must be one of .*; got 'magic'"),
+        ({"model": "magic"}, "model must be one of .*; got 'magic'"),
         ({"trials": 0}, "trials must be between 1 and"),
         ({"seconds": -1.0}, "seconds must be above 0, got -1.0"),
         ({"metric": "ndcg"}, "metric must be one of .*; got 'ndcg'"),

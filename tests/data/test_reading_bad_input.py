@@ -178,7 +178,7 @@ def test_too_little_memory_for_duckdb_is_told(refused: Callable[..., str], tmp_p
 def test_a_missing_column_is_named_with_those_there_are(refused: Callable[..., str]) -> None:
     assert refused("user,title,rating\n1,2,3\n") == (
         "x.csv has no column of items among 'user', 'title', 'rating'; name it with item_column, or, where the first "
-        "line is no header, give positions: user_column=1, item_column=2; if this is one field, give the delimiter"
+        "line is no header, give positions: user_column=1, item_column=2; if this is one field, give another delimiter"
     )
     assert refused(GOOD, item_column="thing") == "x.csv has no column 'thing'; its columns are 'user', 'item'"
     assert refused(GOOD, user_column=1, item_column=9) == "x.csv has no column 9; it has 2 columns: 'user', 'item'"
@@ -197,7 +197,7 @@ def test_positions_and_delimiters_are_named_only_where_they_mean_something(refus
 def test_a_wrong_delimiter_shows_the_one_field_it_leaves(refused: Callable[..., str]) -> None:
     said = refused(GOOD, delimiter=";")
     assert "no column of users among 'user,item'" in said
-    assert said.endswith("if this is one field, give the delimiter")
+    assert said.endswith("if this is one field, give another delimiter")
 
 
 def test_a_file_without_header_tells_the_way_out(refused: Callable[..., str]) -> None:

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.reading import read_interactions
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError, OptionError, UnknownOptionError
 from tests.data.reports import read_with_report
 from tests.data.test_reading import pairs_of
 
@@ -226,3 +226,16 @@ def test_a_rating_column_of_another_type_matters_only_with_a_minimum(
         assert read_interactions(make()).n_interactions == 2
         with pytest.raises(DataError, match=r"column 'rating' has type .*; ratings must be numbers"):
             read_interactions(make(), options=ReadOptions(min_rating=1))
+
+
+@pytest.mark.parametrize("name", ["min_rating", "min_user_interactions", "memory_limit_mb", "threads"])
+def test_text_in_place_of_a_number_is_refused(name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} must be a number, got '4'"):
+        ReadOptions(**{name: "4"})  # type: ignore[arg-type]
+
+
+def test_an_option_of_reading_as_an_argument_is_pointed_to_its_place() -> None:
+    with pytest.raises(UnknownOptionError, match=r"no argument 'min_rating'; give options=ReadOptions\(min_rating=4\)"):
+        read_interactions(ROWS, min_rating=4)  # type: ignore[call-arg]
+    with pytest.raises(UnknownOptionError, match="no argument 'option'; did you mean 'options'"):
+        read_interactions(ROWS, option=None)  # type: ignore[call-arg]

@@ -102,3 +102,24 @@ def test_the_real_adjacency_files_are_still_guessed(shared_data: Path) -> None:
     for name in ("gowalla", "ml100k", "phone", "sport"):
         for part in ("train.txt", "test.txt"):
             assert read_with_report(shared_data / name / part)[1].format == "adjacency"
+
+
+@pytest.mark.parametrize(
+    ("contents", "options", "printed"),
+    [
+        (
+            "alpha,beta\n1,2\n",
+            {},
+            ["name it with --user-column,", "--user-column 1, --item-column 2;", "another --delimiter"],
+        ),
+        ("user,item\n1,2\n", {"item_column": "user"}, ["--item-column and --user-column must be two columns"]),
+        ("user:token\titem:token_seq\n1\t2 3\n", {}, ["with --sequence,", "name another --item-column"]),
+    ],
+)
+def test_errors_about_columns_name_options_on_the_command_line(
+    read: Callable[..., Any], contents: str, options: dict[str, Any], printed: list[str]
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read(contents, "x.inter" if "token" in contents else "x.csv", **options)
+    message = format_error(caught.value, OPTIONS | {"sequence": "--sequence"})
+    assert all(part in message for part in printed), message

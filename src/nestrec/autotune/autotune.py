@@ -99,7 +99,7 @@ def plan(
 
     """
     if not 0.0 < recall <= 1.0:
-        raise OptionError(f"recall must be above 0 and at most 1, got recall={recall}", option="recall")
+        raise OptionError(f"recall must be above 0 and at most 1, got {recall}", option="recall")
     if n_users < 2 or not storages:
         raise OptionError(
             f"n_users must be 2 or more, half to choose with and half to check, and storages at least one; got "

@@ -33,16 +33,17 @@ def select_models(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[st
         absent = {name: reason for name in BASELINES if (reason := missing_extra(name)) is not None}
         return _reference_first([name for name in BASELINES if name not in absent]), absent
     for name in names:
-        check_model(name)
+        check_model(name, option="models")
     if len(set(names)) < len(names):
         raise OptionError(f"models must not repeat a name, got {','.join(names)}; name each once", option="models")
     return _reference_first(names), {}
 
 
-def check_model(name: str) -> None:
+def check_model(name: str, option: str = "model") -> None:
     """Raise OptionError for an unknown model, MissingExtraError for one that is not installed."""
     if name not in BASELINES:
-        raise OptionError(f"a model must be one of {', '.join(BASELINES)}; got {name!r}{suggest(str(name), BASELINES)}")
+        rule = f"{option} must be {'one of' if option == 'model' else 'among'} {', '.join(BASELINES)}"
+        raise OptionError(f"{rule}; got {name!r}{suggest(str(name), BASELINES)}", option=option)
     reason = missing_extra(name)
     if reason is not None:
         raise MissingExtraError(f"{name} {reason}")

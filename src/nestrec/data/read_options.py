@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from nestrec.arguments import check_number
 from nestrec.data.formats import FORMATS, selectable_formats
 from nestrec.errors import OptionError
 
@@ -100,7 +101,7 @@ class ReadOptions:
         self._check_repeats()
         if self.time_format is not None:
             _check_time_format(self.time_format)
-        if self.min_rating is not None and not math.isfinite(self.min_rating):
+        if self.min_rating is not None and not math.isfinite(check_number("min_rating", self.min_rating, example=4)):
             raise OptionError(f"min_rating must be finite, got {self.min_rating} (for example 4)", option="min_rating")
         self._check_at_least("min_user_interactions", self.min_user_interactions, 0)
         self._check_at_least("min_item_interactions", self.min_item_interactions, 0)
@@ -157,7 +158,7 @@ class ReadOptions:
             )
 
     def _check_at_least(self, name: str, value: int, least: int) -> None:
-        if value < least:
+        if check_number(name, value, example=least) < least:
             raise OptionError(f"{name} must be at least {least}, got {value}", option=name)
 
     @property

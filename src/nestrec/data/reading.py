@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from nestrec.arguments import check_keywords, name_group
 from nestrec.data.filters import k_core
 from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
@@ -47,6 +48,8 @@ class _Collected:
     n_rows: int = 0
 
 
+@name_group("options", ReadOptions)
+@check_keywords
 def read_interactions(
     source: object, *, options: ReadOptions | None = None, progress: Progress | None = None
 ) -> Interactions:

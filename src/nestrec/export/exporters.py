@@ -45,7 +45,7 @@ def make_exporter(name: str, **options: Any) -> Exporter:
     """
     exporters = list_exporters()
     if name not in exporters:
-        raise OptionError(f"exporter must be one of {', '.join(exporters)}; got {name!r}{suggest(name, exporters)}")
+        raise OptionError(f"the format must be one of {', '.join(exporters)}; got {name!r}{suggest(name, exporters)}")
     names = [field.name for field in fields(exporters[name])]
     for option in options:
         if option not in names:

@@ -33,6 +33,7 @@ _LABELS = (
     "click", "clicked", "isclick", "label", "like", "liked", "islike", "isliked", "purchased", "ispurchase", "isread",
     "isbuy", "bought",
 )  # fmt: skip
+_POSITIONS = ("user_column=1", "item_column=2", "rating_column=3")  # as errors give them
 _IGNORED = re.compile(r"[\W_]+")
 _RECBOLE_TYPE = re.compile(r":(token|float|token_seq|float_seq)$")
 
@@ -90,13 +91,13 @@ def find_columns(
                      "rating_column=3") if is_text and named else ""  # fmt: skip
         raise DataError(f"{source} has no column of ratings among {_format_names(plain)}, so min_rating cannot be "
                         f"applied; name it with rating_column{positions}, or leave min_rating out",
-                        mentions=("min_rating", "rating_column"))  # fmt: skip
+                        mentions=("min_rating", *_POSITIONS, "rating_column"))  # fmt: skip
     time = places["timestamp"]
     if options.keep_timestamps and time is None:
         raise DataError(f"{source} has no column of times among {_format_names(plain)}; name it with timestamp_column, "
                         "or use a split that needs no times", mentions=("timestamp_column",))  # fmt: skip
     if user is None or item is None:
-        raise DataError(_explain_missing(plain, "users" if user is None else "items", source, is_text=is_text))
+        raise _build_missing_error(plain, "user" if user is None else "item", source, is_text=is_text)
     if options.min_rating is not None:
         return ColumnPlaces(user, item, rating, time)
     label = None if rating is not None or options.rating_column == "" or not named else _find_label(plain, places)
@@ -112,7 +113,8 @@ def refuse_sequences(names: list[str], places: ColumnPlaces, options: ReadOption
         remedy = "read each element as one interaction with sequence=True, or " if role == "item" else ""
         raise DataError(
             f"{source}: column {name!r} holds sequences by its type, so a cell is not one {role}; "
-            f"{remedy}name another {role}_column"
+            f"{remedy}name another {role}_column",
+            mentions=("sequence=True", f"{role}_column"),
         )
 
 
@@ -150,7 +152,8 @@ def _refuse_shared_column(
         if taken is not None and taken == place:
             raise DataError(
                 f"{source}: {other}_column and {role}_column must be two columns, got {names[taken]!r} for both; "
-                "name another column for one of them"
+                "name another column for one of them",
+                mentions=(f"{other}_column", f"{role}_column"),
             )
 
 
@@ -190,13 +193,14 @@ def _parse_position(column: Column) -> int | None:
     return int(column) if column and column.isascii() and column.isdigit() and int(column) > 0 else None
 
 
-def _explain_missing(names: list[str], what: str, source: str, *, is_text: bool) -> str:
-    option = "user_column" if what == "users" else "item_column"
-    said = f"{source} has no column of {what} among {_format_names(names)}; name it with {option}"
-    if not is_text:
-        return said
-    one_field = "; if this is one field, give the delimiter"
-    return f"{said}, or, where the first line is no header, give positions: user_column=1, item_column=2{one_field}"
+def _build_missing_error(names: list[str], role: str, source: str, *, is_text: bool) -> DataError:
+    text = f"{source} has no column of {role}s among {_format_names(names)}; name it with {role}_column"
+    if is_text:
+        text += (
+            f", or, where the first line is no header, give positions: {', '.join(_POSITIONS[:2])}; "
+            "if this is one field, give another delimiter"
+        )
+    return DataError(text, mentions=(*_POSITIONS[:2], "delimiter", f"{role}_column"))
 
 
 def _format_names(names: list[str]) -> str:

@@ -96,7 +96,7 @@ class UnusedRatings:
         """Return the notes for the report, after the last batch."""
         notes = []
         if self._is_rating:
-            notes.append(f"ratings ({self._column}) are not used: without min_rating (--min-rating) every row counts")
+            notes.append(f"ratings ({self._column}) are not used: every row counts without a minimum rating")
         if self._least < -1:  # a scale with two signs, in which -1 and 0 are ordinary
             return notes
         remedy = "--min-rating leaves out what is rated below it"
