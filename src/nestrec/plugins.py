@@ -42,6 +42,13 @@ def load_plugins(group: str) -> dict[str, Any]:
     return {name: _import(found[name]) for name in sorted(found)}
 
 
+def list_plugin_names(group: str) -> list[str]:
+    """Return the names of the plug-ins of a group, without importing them."""
+    from importlib.metadata import entry_points
+
+    return sorted({entry.name for entry in entry_points(group=group)})
+
+
 def merge_plugins(group: str, built_in: dict[str, Any]) -> dict[str, Any]:
     """Return built-in objects by name with the plug-ins of a group after them; raise PluginError for a name of both."""
     plugins = load_plugins(group)

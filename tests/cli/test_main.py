@@ -6,13 +6,18 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nestrec.__main__ import main as entry
-from nestrec.cli.main import app
+from nestrec.cli import evaluate, export
+from nestrec.cli.main import _Commands, app
+from nestrec.evaluation.metric_registry import load_metrics
+from nestrec.export.exporters import list_exporters
+from nestrec.plugins import list_plugin_names
 from tests.cli.conftest import SMALL, Run
 
 COMMANDS = ["demo", "train", "evaluate", "recommend", "similar", "info", "doctor", "datasets"]
@@ -25,6 +30,26 @@ def test_every_command_has_help_with_examples(run: Run, command: str) -> None:
     assert result.code == 0
     assert "Example" in result.out
     assert f"  nestrec {command.split()[0]}" in result.out
+
+
+@pytest.mark.parametrize("command", [*_Commands(), "datasets download"])
+def test_examples_fit_80_columns_and_defaults_stand_without_parentheses(run: Run, command: str) -> None:
+    result = run(*command.split(), "--help")
+    assert [line for line in result.out.splitlines() if " nestrec " in line and len(line) > 80] == []
+    assert "[default: (" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("choice", "registered"), [(evaluate.CHOICES["metrics"], load_metrics), (export.CHOICES["to"], list_exporters)]
+)
+def test_names_in_the_help_are_those_registered(choice: Any, registered: Callable[[], dict[str, Any]]) -> None:
+    built_in, group = choice
+    assert [*built_in, *list_plugin_names(group)] == list(registered())
+
+
+def test_the_help_lists_metrics_and_formats(run: Run) -> None:
+    assert "popularity_rank, novelty" in " ".join(run("evaluate", "--help").out.split())
+    assert "word2vec, faiss" in " ".join(run("export", "--help").out.split())
 
 
 def test_the_help_of_nestrec_names_every_command(run: Run) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   nestrec compare train.csv test.csv
-  nestrec compare train.csv test.csv --models popularity,ease,ials --trials 20 --out study
-  nestrec compare train.csv test.csv --widths 8,64 --seeds 0 --trials 0 --json - | jq '.models[].name'
+  nestrec compare train.csv test.csv --models ease,ials --out study
+  nestrec compare train.csv test.csv --seeds 0 --trials 0 --json -
 
 Every model is tuned on a validation tenth of TRAIN with the same number of trials; TEST is used for the final
 evaluation alone. nestrec itself runs with its defaults. Interrupted, the same command continues from the fits in OUT.

@@ -26,7 +26,9 @@ An interrupted download resumes where it stopped. NESTREC_DATASETS_URL names a m
 
 Folder = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Folder of data sets.", show_default="nestrec/datasets in the user cache"),
+    typer.Option(
+        metavar="FOLDER", help="Folder of data sets; by default nestrec/datasets in the user cache.", show_default=False
+    ),
 ]
 
 

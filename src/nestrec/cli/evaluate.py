@@ -26,14 +26,21 @@ EXAMPLES = """\b
 Examples:
   nestrec evaluate model test.csv
   nestrec evaluate model test.csv --cutoffs 5,10 --widths 8,64 --bootstrap 0
-  nestrec evaluate model test.csv --metrics recall,ndcg --cutoffs 20 > metrics.csv
-  nestrec evaluate model test.csv --json - | jq '.widths[] | [.width, ."ndcg@20"]'
+  nestrec evaluate model test.csv --metrics recall,ndcg --cutoffs 20 > m.csv
+  nestrec evaluate model test.csv --json - | jq '.widths[]'
   nestrec evaluate model test.csv --per-user users.parquet
 
 All items are ranked, except those the user interacted with in training. Users and items without training interactions
 (cold) count as misses; a second table leaves cold users out. Piped, the output is CSV: a row per width, means over all
 users; --json has intervals too.
 """
+
+CHOICES = {  # built-in names, which a test holds to the registry, and the group of plug-ins
+    "metrics": (
+        ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage", "gini", "popularity_rank", "novelty"),
+        "nestrec.metrics",
+    )
+}
 
 
 def evaluate(
@@ -44,7 +51,7 @@ def evaluate(
     ],
     reading: Reading,
     metrics: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Metrics, such as recall,ndcg,coverage.", show_default="all")
+        str | None, typer.Option(metavar="LIST", help="Metrics, comma-separated", show_default="all")
     ] = None,
     cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Cutoffs k of the metrics.")] = "10,20,50",
     widths: Annotated[

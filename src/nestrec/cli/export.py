@@ -15,17 +15,17 @@ from nestrec.errors import OptionError
 EXAMPLES = """\b
 Examples:
   nestrec export model --to npz --out items.npz
-  nestrec export model --to parquet --side users --width 16 --out users.parquet
+  nestrec export model --to parquet --side users --width 16 --out u.parquet
   nestrec export model --to faiss --option kind=hnsw --out model.faiss
 
-Formats: npz, parquet, word2vec, faiss, and those of installed plug-ins. Scores are inner products of raw vectors: do
-not normalize them.
+Scores are inner products of raw vectors: do not normalize them.
 """
+CHOICES = {"to": (("npz", "parquet", "word2vec", "faiss"), "nestrec.exporters")}  # a test holds it to the registry
 
 
 def export(
     model: ModelFolder,
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format to write.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format to write", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", metavar="PATH", readable=False, help="File or folder to write.", show_default=False)
     ],

@@ -22,6 +22,7 @@ from nestrec.cli.option_groups import expand_options
 from nestrec.cli.panels import RUN, PanelCommand
 from nestrec.cli.streams import OutputClosedError, tolerant_streams
 from nestrec.errors import NestrecError
+from nestrec.plugins import list_plugin_names
 
 _PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
 _COMMANDS = (  # each is a module of nestrec.cli with a function of this name
@@ -81,6 +82,10 @@ def _build_command(name: str) -> Any:
     panels = {option: panel for panel, options in getattr(module, "PANELS", {}).items() for option in options}
     for parameter in result.params if panels else ():
         parameter.rich_help_panel = panels.get(parameter.name, parameter.rich_help_panel or RUN)
+    for parameter in result.params:
+        if parameter.name in getattr(module, "CHOICES", {}):
+            built_in, group = module.CHOICES[parameter.name]
+            parameter.help += f": {', '.join([*built_in, *list_plugin_names(group)])}."
     return result
 
 

@@ -24,7 +24,7 @@ EXAMPLES = """\b
 Examples:
   nestrec plan model
   nestrec plan model --recall 1 -k 20
-  nestrec plan model --measure-only --all --picture frontier.svg --json plans.json
+  nestrec plan model --measure-only --all --picture plans.svg --json p.json
 
 A search config is a coarse index (a few dimensions of every item, quantized) and the sizes of the shortlists that are
 reranked. Candidates are measured against exact search with users of the model, on this machine: half of the users

@@ -24,7 +24,7 @@ EXAMPLES = """\b
 Examples:
   nestrec split ratings.csv --out parts
   nestrec split ratings.csv --by time --test-fraction 0.1 --out parts
-  nestrec split ratings.csv --by time --at 2018-01-01 --validation-fraction 0 --out parts
+  nestrec split ratings.csv --by time --at 2018-01-01 --out parts
   nestrec split clicks.parquet --by leave-last-out --out parts
 
 Every row goes to one file with all of its columns; repeats of a user and item go together, so no pair is both in

@@ -34,7 +34,7 @@ EXAMPLES = """\b
 Examples:
   nestrec train ratings.csv --out model
   nestrec train ratings.csv --out model --min-rating 4 --validation-split time
-  nestrec train clicks.parquet --out model --user-column visitor --item-column sku
+  nestrec train clicks.parquet --out model --user-column who --item-column sku
   nestrec train ratings.csv --out model --backbone lightgcn --layers 3
   nestrec train day-1.csv.gz day-2.csv.gz --out model
   zcat ratings.csv.gz | nestrec train - --out model
