@@ -29,6 +29,11 @@ class WidthEvaluation:
     beyond_accuracy: dict[str, float]  # coverage@20, gini@20, popularity_rank@20, novelty@20, …
     per_user: Float32Array  # (n_users, n_labels) columns in the order of `means`
 
+    def __repr__(self) -> str:
+        """Show the width and the means."""
+        means = ", ".join(f"{label} {value:.4f}" for label, value in self.means.items())
+        return f"<WidthEvaluation: width {self.width}{', ' if means else ''}{means}>"
+
     def of_users(self, label: str) -> Float32Array:
         """Return a metric per user, (n_users,), in the order of `Evaluation.user_ids`."""
         if label not in self.means:
