@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nestrec.training.trainer import Trainer
 
 _KINDS = {  # help, default and panel of the option that names a class; the panel is that of its fields too
-    "backbone": ("Encoder of the embeddings; --layers selects lightgcn.", "mf", MODEL),
+    "backbone": ("Encoder of the embeddings; its own options select it.", "mf", MODEL),
     "loss": ("Loss of every width.", "softmax; bpr for samplers of one item", MODEL),
     "sampler": ("Negative sampler; its own options select it.", "pool; dynamic for bpr and bce", MODEL),
     "engine": ("Training engine; its options select torch.", "cpu if it can, otherwise torch", TRAINING),
