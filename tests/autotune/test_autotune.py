@@ -340,8 +340,8 @@ def test_both_throughputs_are_kept_with_a_config_that_is_not_the_scan(result: Au
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"recall": 0.0}, "recall=0.0"),
-        ({"recall": 1.1}, "recall=1.1"),
+        ({"recall": 0.0}, "recall must be above 0 .* got 0.0"),
+        ({"recall": 1.1}, "recall must be above 0 .* got 1.1"),
         ({"k": 0}, "k must be 1 or more"),
         ({"n_users": 1}, "n_users must be 2 or more.* 1 users"),
         ({"storages": ()}, "storages at least one.* 0 storages"),

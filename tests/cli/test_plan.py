@@ -134,7 +134,7 @@ def test_a_question_beyond_the_plan_is_answered_by_all_items(run: Run, model: Pa
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--recall", 2), "recall=2"),
+        (("--recall", 2), "--recall must be above 0 and at most 1, got 2"),
         (("-k", 0), "k must be 1 or more"),
         (("--width", 3), "width 3 was not trained"),
         (("--storages", "int4"), "--storages must be some of float32, bf16, int8, comma-separated; got 'int4'"),
