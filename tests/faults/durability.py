@@ -29,12 +29,9 @@ def check_durability(laboratory: Laboratory, scenario: Scenario) -> Tally:
 
 
 def _check_target(laboratory: Laboratory, scenario: Scenario, reference: Reference, name: str, tally: Tally) -> None:
-    template = reference.template
     at = _commit(laboratory, scenario, reference, name, tally)
-    folder = laboratory.new_folder(template)
-    operations = [
-        entry for entry in laboratory.run(scenario.argv, folder, None, scenario.conditions).operations if entry.number
-    ]
+    folder, whole = laboratory.inject(scenario, Fault(Mode.COUNT, reference.outcome.operations[-1].number))
+    operations = [entry for entry in whole.operations if entry.number]
     laboratory.drop(folder)
     target = str(folder / name)
     for path in sorted(_dirty(operations[:at])):
@@ -60,8 +57,7 @@ def _commit(laboratory: Laboratory, scenario: Scenario, reference: Reference, na
     low, high = 0, reference.outcome.operations[-1].number
     while high - low > 1:
         middle = (low + high) // 2
-        folder = laboratory.new_folder(reference.template)
-        laboratory.run(scenario.argv, folder, Fault(Mode.KILL_AFTER, middle), scenario.conditions)
+        folder, _ = laboratory.inject(scenario, Fault(Mode.KILL_AFTER, middle))
         if fingerprints(scenario, folder)[name] == reference.new[name]:
             high = middle
         else:

@@ -70,15 +70,11 @@ class _Injection:
     ) -> None:
         self._laboratory, self._scenario, self._reference = laboratory, scenario, reference
         self._tally, self._fault = tally, fault
-        self._folder = laboratory.new_folder(reference.template)
+        self._folder, self._first = laboratory.inject(scenario, fault)
 
     def run(self) -> None:
-        """Disturb, look, go on, look again."""
-        scenario = self._scenario
-        first = self._laboratory.run(scenario.argv, self._folder, self._fault, scenario.conditions)
-        if first.hits == 0:  # times decide a little what is written
-            self._laboratory.drop(self._folder)
-            return
+        """Check what the fault left, run the next command and check again."""
+        first = self._first
         self._tally.add("injected")
         self._check_end(first)
         found = self._check_targets(first)

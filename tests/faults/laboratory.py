@@ -21,6 +21,7 @@ from tests.faults.scenarios import Command, Scenario
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SECONDS = 60.0  # a command takes less than one
+_ATTEMPTS = 60  # `plan` writes another file, or none, where its measured times differ: one run in seven
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,21 @@ class Laboratory:
             self._references[scenario.name] = Reference(template, outcome, old, new, before, after)
         return self._references[scenario.name]
 
+    def inject(self, scenario: Scenario, fault: Fault) -> tuple[Path, Outcome]:
+        """Return a fresh folder and how the scenario ended in it with this fault.
+
+        Runs repeat until operation n, and all before it, are those of the reference, so that every operation is hit.
+        """
+        reference = self.reference(scenario)
+        expected = _operation_names(reference.outcome, fault.at)
+        for _ in range(_ATTEMPTS):
+            folder = self.new_folder(reference.template)
+            outcome = self.run(scenario.argv, folder, fault, scenario.conditions)
+            if _operation_names(outcome, fault.at) == expected:
+                return folder, outcome
+            self.drop(folder)
+        raise RuntimeError(f"{scenario.name}: no run has the operations of the reference up to {fault.at}")
+
     def close(self) -> None:
         """End the server and remove all folders."""
         if self._server.stdin is not None and self._server.stdout is not None:
@@ -138,6 +154,12 @@ class Laboratory:
             raise RuntimeError(f"the fork server ended with {self._server.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def _operation_names(outcome: Outcome, last: int) -> list[tuple[str, str]]:
+    """Return kind and path, without their random parts, of the operations up to number `last`."""
+    done = [entry for entry in outcome.operations if 0 < entry.number <= last]
+    return [(entry.kind, re.sub(r"fault-lab-[^/]*|[0-9a-f]{8,}|\.tmp\w{6}\b", "…", entry.path)) for entry in done]
 
 
 def fingerprints(scenario: Scenario, folder: Path) -> dict[str, str]:
