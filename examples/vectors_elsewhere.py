@@ -28,7 +28,7 @@ print(f"nestrec: {expected[:3]} …")
 # %% NumPy: a matrix, the ids of its rows, inner products
 items = np.ascontiguousarray(model.item_embeddings[:, :WIDTH])
 ids = np.array([str(item) for item in model.items.ids.tolist()])  # fixed-width text, which every NumPy can load
-query = np.ascontiguousarray(model.user_embeddings[model.users.index_of(user, unknown="raise"), :WIDTH])
+query = np.ascontiguousarray(model.user_embeddings[model.users.index_of(user), :WIDTH])
 np.savez("items.npz", vectors=items, ids=ids)
 
 stored = np.load("items.npz")

@@ -49,7 +49,7 @@ def test_one_id_that_is_no_canonical_number_keeps_all_as_text(other: str) -> Non
 
 def test_42_is_found_by_number_and_by_text_and_042_is_another_id() -> None:
     numbers, texts = Vocabulary.from_ids([42, 5]), Vocabulary.from_ids(["42", "042", "x"])
-    assert numbers.index_of(["42", "042", "x", "5"]).tolist() == [1, -1, -1, 0]
+    assert numbers.index_of(["42", "042", "x", "5"], unknown="mark").tolist() == [1, -1, -1, 0]
     assert texts.index_of([42, 5]).tolist() == [1, -1]
     assert texts.index_of(["042"]).tolist() == [0]
 
@@ -63,7 +63,7 @@ def test_neighbours_beyond_2_to_the_53_stay_apart() -> None:
 def test_numbers_beyond_64_bits_are_text_digit_for_digit() -> None:
     unsigned = Vocabulary.from_ids(np.array([2**64 - 1, 3], dtype=np.uint64))
     assert unsigned.ids.tolist() == ["18446744073709551615", "3"]
-    assert unsigned.index_of([2**64 - 1, 2**70]).tolist() == [0, -1]
+    assert unsigned.index_of([2**64 - 1, 2**70], unknown="mark").tolist() == [0, -1]
 
 
 def test_whole_floats_are_numbers() -> None:
@@ -89,14 +89,14 @@ def test_bytes_that_are_no_utf8_are_refused() -> None:
 
 def test_lookup_keeps_the_shape() -> None:
     vocabulary = Vocabulary.from_ids([1, 2, 3])
-    assert vocabulary.index_of(np.array([[1, 9], [3, 2]])).tolist() == [[0, -1], [2, 1]]
+    assert vocabulary.index_of(np.array([[1, 9], [3, 2]]), unknown="mark").tolist() == [[0, -1], [2, 1]]
     assert vocabulary.index_of(2).shape == ()
     assert vocabulary.index_of([1]).dtype == np.int32
     assert vocabulary.ids_at([[2], [0]]).tolist() == [[3], [1]]
 
 
 def test_an_empty_vocabulary_knows_nothing() -> None:
-    assert Vocabulary.from_ids([]).index_of([1, 2]).tolist() == [-1, -1]
+    assert Vocabulary.from_ids([]).index_of([1, 2], unknown="mark").tolist() == [-1, -1]
 
 
 @settings(deadline=None)
@@ -106,7 +106,7 @@ def test_every_id_finds_its_row_and_no_other_does(ids: list[int | str], stranger
     rows = {str(known): row for row, known in enumerate(vocabulary.ids.tolist())}
     assert set(rows) == {str(known) for known in ids}
     wanted = [*ids, *strangers]
-    assert vocabulary.index_of(wanted).tolist() == [rows.get(str(known), -1) for known in wanted]
+    assert vocabulary.index_of(wanted, unknown="mark").tolist() == [rows.get(str(known), -1) for known in wanted]
 
 
 def test_unsorted_or_repeated_ids_are_refused() -> None:
@@ -139,21 +139,26 @@ def test_shown_by_size_and_ends() -> None:
 def test_a_whole_number_written_as_a_float_finds_its_row() -> None:
     """pandas writes `3.0` where a column has a missing value, and `similar --item 3.0` found nothing."""
     vocabulary = Vocabulary.from_ids([3, 100000, -4])
-    assert vocabulary.index_of(["3.0", "3.00", "3.5", "1e+05", "-4.0", "-0.0", "03.0"]).tolist() == [
+    assert vocabulary.index_of(["3.0", "3.00", "3.5", "1e+05", "-4.0", "-0.0", "03.0"], unknown="mark").tolist() == [
         1, -1, -1, 2, 0, -1, -1,
     ]  # fmt: skip
-    assert Vocabulary.from_ids(["3", "x"]).index_of(["3.0"]).tolist() == [-1]
+    assert Vocabulary.from_ids(["3", "x"]).index_of(["3.0"], unknown="mark").tolist() == [-1]
 
 
-def test_unknown_ids_raise_on_request() -> None:
+def test_unknown_ids_raise_unless_marks_are_asked_for() -> None:
     """-1 as an index would take the last row silently."""
     vocabulary = Vocabulary.from_ids([1, 2, 3])
-    assert vocabulary.index_of([[3], [1]], unknown="raise").tolist() == [[2], [0]]
-    with pytest.raises(UnknownIdError, match=r"id 9 must be among 3 ids, such as 1; correct it"):
-        vocabulary.index_of(9, unknown="raise")
-    with pytest.raises(UnknownIdError, match=r"id 'x' and 1 more must be among 3 ids"):
-        vocabulary.index_of(["x", "1", "y"], unknown="raise")
-    with pytest.raises(UnknownIdError, match="no ids"):
-        Vocabulary.from_ids([]).index_of([1], unknown="raise")
+    assert vocabulary.index_of([[3], [1]]).tolist() == [[2], [0]]
+    assert vocabulary.index_of([3, 9], unknown="mark").tolist() == [2, -1]
+    with pytest.raises(
+        UnknownIdError, match=r"among the 3 known ones, such as 1; got 1 unknown: 9; correct them, or.*mark"
+    ):
+        vocabulary.index_of(9)
+    with pytest.raises(UnknownIdError, match=r"got 2 unknown: 'x', 'y';"):
+        vocabulary.index_of(["x", "1", "y"])
+    with pytest.raises(UnknownIdError, match=r"got 1,000 unknown: 4, 5, 6, 7, 8, …;"):
+        vocabulary.index_of(np.arange(4, 1004))
+    with pytest.raises(UnknownIdError, match="none is"):
+        Vocabulary.from_ids([]).index_of([1])
     with pytest.raises(OptionError, match='unknown must be "mark" or "raise", got \'skip\''):
         vocabulary.index_of(1, unknown="skip")  # type: ignore[arg-type]

@@ -97,7 +97,7 @@ def _rows(lines: Iterator[str], delimiter: str | None, known: Vocabulary) -> Ite
             row = line
             waiting.extendleft(reversed(ahead))
         fields = _split(row.rstrip("\r\n"), delimiter)
-        if delimiter is None and fields[0] != row.strip() and known.index_of([row.strip()])[0] >= 0:
+        if delimiter is None and fields[0] != row.strip() and known.index_of([row.strip()], unknown="mark")[0] >= 0:
             fields = [row.strip()]  # an id that has the quotes itself
         if any(fields):
             yield fields
@@ -134,7 +134,7 @@ def _column(rows: Iterator[list[str]], known: Vocabulary, role: str) -> Iterator
         return
     place = next((place for place, name in enumerate(first) if _is_usual(name, role)), None)
     names_both = all(any(_is_usual(name, each) for name in first) for each in ("user", "item"))
-    if place is None or (not names_both and known.index_of([first[place]])[0] >= 0):
+    if place is None or (not names_both and known.index_of([first[place]], unknown="mark")[0] >= 0):
         place = 0
         yield from filter(None, first[:1])
     yield from (fields[place] for fields in rows if len(fields) > place and fields[place])

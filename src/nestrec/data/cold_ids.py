@@ -43,7 +43,8 @@ def restrict_to(interactions: Interactions, users: Vocabulary, items: Vocabulary
     """Return the interactions between these users and items, with their indices; drop all others."""
     if interactions.users is users and interactions.items is items:
         return interactions
-    row_of, column_of = users.index_of(interactions.users.ids), items.index_of(interactions.items.ids)
+    row_of = users.index_of(interactions.users.ids, unknown="mark")
+    column_of = items.index_of(interactions.items.ids, unknown="mark")
     rows = np.repeat(row_of, np.diff(interactions.indptr))
     columns = column_of[interactions.indices]
     kept = (rows >= 0) & (columns >= 0)

@@ -209,7 +209,7 @@ def _find_rated_enough(batch: Batch, least: float | None) -> BoolArray:
 def _map_to_indices(index: IdIndex, entries: Int32Array, vocabulary: Vocabulary) -> Int32Array:
     """Return the index of each row's id, -1 where it takes no part."""
     own, ranks = index.finish()
-    rows: Int32Array = vocabulary.index_of(own.ids)[ranks][entries]
+    rows: Int32Array = vocabulary.index_of(own.ids, unknown="mark")[ranks][entries]
     return rows
 
 

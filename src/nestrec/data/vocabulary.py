@@ -14,6 +14,7 @@ from nestrec.errors import DataError, OptionError, UnknownIdError
 
 LARGEST_SIZE = 2**31 - 1  # row indices are int32
 _HASHED_AT_ONCE = 1_000_000
+_SHOWN = 5  # unknown ids that an error names
 
 
 class Vocabulary:
@@ -53,11 +54,11 @@ class Vocabulary:
         first[1:] = ordered[1:] != ordered[:-1]
         return cls(ordered[first])
 
-    def index_of(self, ids: npt.ArrayLike, *, unknown: Literal["mark", "raise"] = "mark") -> Int32Array:
+    def index_of(self, ids: npt.ArrayLike, *, unknown: Literal["mark", "raise"] = "raise") -> Int32Array:
         """Return the row of each id, in the shape given; int32.
 
-        An unknown id has -1, which NumPy takes for the last row; with `unknown="raise"` it raises UnknownIdError. Give
-        that where the rows are indices right away: `vectors[vocabulary.index_of(ids, unknown="raise")]`.
+        Raises UnknownIdError where ids are unknown; with `unknown="mark"` they have -1, which NumPy takes for the last
+        row, so look for it before the rows are used as indices.
         """
         if unknown not in ("mark", "raise"):
             raise OptionError(f'unknown must be "mark" or "raise", got {unknown!r}', option="unknown")
@@ -90,9 +91,11 @@ class Vocabulary:
         return digest.hexdigest()
 
     def _describe_unknown(self, unknown: list[int | str]) -> str:
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        known = f"{len(self)} ids, such as {self.ids[:1].tolist()[0]!r}" if len(self) else "no ids"
-        return f'id {unknown[0]!r}{more} must be among {known}; correct it, or give unknown="mark" for -1 in its place'
+        shown = ", ".join(map(repr, unknown[:_SHOWN])) + (", …" if len(unknown) > _SHOWN else "")
+        known = (
+            f"the {len(self):,} known ones, such as {self.ids[:1].tolist()[0]!r}" if len(self) else "known, and none is"
+        )
+        return f'ids must be among {known}; got {len(unknown):,} unknown: {shown}; correct them, or give unknown="mark"'
 
     def _find_rows(self, wanted: IdArray) -> Int32Array:
         """Find ids of this vocabulary's own type."""

@@ -80,14 +80,14 @@ def match_ids(
     """
     given = HeldOut.of_rows(held_out.indptr, held_out.indices)
     user_ids, item_ids = held_out.users.ids[given.user_index], held_out.items.ids[np.unique(held_out.indices)]
-    rows = users.index_of(user_ids).astype(np.int64)
+    rows = users.index_of(user_ids, unknown="mark").astype(np.int64)
     known = np.flatnonzero(rows >= 0)
-    n_cold_items = np.count_nonzero(items.index_of(item_ids) < 0)
+    n_cold_items = np.count_nonzero(items.index_of(item_ids, unknown="mark") < 0)
     if len(known) == 0:
         raise DataError(_explain_no_match("users", user_ids, users, items), mentions=_COLUMNS)
     if n_cold_items == len(item_ids):
         raise DataError(_explain_no_match("items", item_ids, items, users), mentions=_COLUMNS)
-    item_index = items.index_of(held_out.items.ids)[held_out.indices]
+    item_index = items.index_of(held_out.items.ids, unknown="mark")[held_out.indices]
     positions = np.where(rows >= 0, np.cumsum(rows >= 0) - 1, -1)
     owner = np.repeat(positions, given.n_relevant)  # of each interaction: the user's index among the warm ones, or -1
     indptr, indices = _build_warm_rows(owner, item_index, len(known))
@@ -108,7 +108,7 @@ def match_ids(
 
 def _explain_no_match(side: str, given: IdArray, trained: Vocabulary, others: Vocabulary) -> str:
     """Return an error message with example ids of both sides and what to check."""
-    if bool((others.index_of(given) >= 0).any()):
+    if bool((others.index_of(given, unknown="mark") >= 0).any()):
         hint = "the columns of users and items seem to be swapped"
     else:
         hint = "evaluate with the ids that were trained on"

@@ -24,7 +24,7 @@ def split_table(assignment: Assignment, codes: Sequence[int]) -> TextTable:
         cold = ["–", "–"]
         if code != TRAIN:
             sides = ((train.users, part.users), (train.items, part.items))
-            cold = [f"{int((known.index_of(ids.ids) < 0).sum()):,}" for known, ids in sides]
+            cold = [f"{int((known.index_of(ids.ids, unknown='mark') < 0).sum()):,}" for known, ids in sides]
         sizes = (assignment.n_rows(code), part.n_interactions, part.n_users, part.n_items)
         rows.append((PARTS[code], *(f"{size:,}" for size in sizes), *cold))
     headers = ("part", "rows", "interactions", "users", "items", "cold users", "cold items")

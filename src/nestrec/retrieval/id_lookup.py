@@ -41,7 +41,7 @@ def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Lo
     if given.ndim > 1:
         raise OptionError(f"{noun} ids must be one id or a list of them, got {given.ndim} dimensions; flatten them")
     flat = given.reshape(-1)
-    rows = vocabulary.index_of(flat)
+    rows = vocabulary.index_of(flat, unknown="mark")
     known = rows >= 0
     if unknown == "raise" and not known.all():
         raise UnknownIdError(_describe_unknown(vocabulary, flat[~known], noun), mentions=('unknown="skip"',))

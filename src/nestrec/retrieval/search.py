@@ -96,4 +96,4 @@ def _with_ids(ranking: Ranking, *, single: bool, vocabulary: Vocabulary, k: int)
 def _padding(vocabulary: Vocabulary) -> int | str:
     if vocabulary.ids.dtype.kind == "T":
         return ""
-    return -1 if vocabulary.index_of(-1) < 0 else int(np.iinfo(np.int64).min)
+    return -1 if vocabulary.index_of(-1, unknown="mark") < 0 else int(np.iinfo(np.int64).min)

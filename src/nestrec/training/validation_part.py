@@ -132,7 +132,7 @@ def _keys(interactions: Interactions) -> np.ndarray[tuple[int], np.dtype[np.int6
 
 def _coverage(train: Interactions, held_out: Interactions, known: Interactions, fresh: Interactions) -> Coverage:
     sizes = np.diff(held_out.indptr)
-    cold = train.users.index_of(held_out.users.ids) < 0
+    cold = train.users.index_of(held_out.users.ids, unknown="mark") < 0
     of_cold_users = int(sizes[cold].sum())
     users = int(np.count_nonzero(np.diff(fresh.indptr)))
     return Coverage(
