@@ -81,3 +81,23 @@ def test_quiet_hides_no_count_of_invalid_rows(run: Run, interactions: Path, tmp_
     assert len(warnings) == 1
     assert "2 of 1," in warnings[0]
     assert "the user id is missing" in warnings[0]
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "evaluate", "split"])
+def test_that_ratings_are_not_used_is_said_once(
+    run: Run, interactions: Path, model: Path, tmp_path: Path, command: str
+) -> None:
+    """`train` with a validation file and `compare` said it once for each file."""
+    rest, held_out = tmp_path / "rest.csv", tmp_path / "held-out.csv"
+    header, *rows = interactions.read_text().splitlines(keepends=True)
+    rest.write_text(header + "".join(rows[::2]))
+    held_out.write_text(header + "".join(rows[1::2]))
+    words = {
+        "train": (rest, "--validation", held_out, "--out", tmp_path / "m", *SMALL),
+        "compare": (rest, held_out, "--out", tmp_path / "c", "--models", "popularity", "--seeds", "0", "--trials", "0"),
+        "evaluate": (model, held_out, rest),
+        "split": (rest, "--out", tmp_path / "parts"),
+    }
+    result = run(command, *words[command])
+    assert "ratings are not used (column rating)" in result.err
+    assert result.err.count("not used") == 1

@@ -50,7 +50,7 @@ def test_one_id_that_is_no_canonical_number_keeps_all_as_text(other: str) -> Non
 def test_42_is_found_by_number_and_by_text_and_042_is_another_id() -> None:
     numbers, texts = Vocabulary.from_ids([42, 5]), Vocabulary.from_ids(["42", "042", "x"])
     assert numbers.index_of(["42", "042", "x", "5"], unknown="mark").tolist() == [1, -1, -1, 0]
-    assert texts.index_of([42, 5]).tolist() == [1, -1]
+    assert texts.index_of([42, 5], unknown="mark").tolist() == [1, -1]
     assert texts.index_of(["042"]).tolist() == [0]
 
 

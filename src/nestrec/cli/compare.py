@@ -90,7 +90,7 @@ def compare(
     _announce(taking_part, absent)
     options = reading.options(threads=threads)
     trained_on = read_with_progress(train, options)
-    held_out = read_with_progress(test, options)
+    held_out = read_with_progress(test, options, trained_on)
     try:
         with ComparisonProgress() as progress:
             found = run(

@@ -180,8 +180,13 @@ SOURCES = (  # the end of the help of every argument that names interactions
 )
 
 
-def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> Interactions:
-    """Read a file, or several as one, with a progress bar, and print the read report on stderr."""
+def read_with_progress(
+    source: Path | Sequence[Path], options: ReadOptions, earlier: Interactions | None = None
+) -> Interactions:
+    """Read a file, or several as one, with a progress bar, and print the read report on stderr.
+
+    What the report of `earlier` interactions of the command said about its options is not said again.
+    """
     from nestrec.cli.progress import reading_bar
     from nestrec.data.reading import read_interactions
 
@@ -190,15 +195,15 @@ def read_with_progress(source: Path | Sequence[Path], options: ReadOptions) -> I
     with reading_bar(paths[0]) as advance:
         interactions = read_interactions(paths[0] if len(paths) == 1 else paths, options=options, progress=advance)
     if interactions.report is not None:
-        print_report(interactions.report)
+        print_report(interactions.report, None if earlier is None else earlier.report)
     return interactions
 
 
-def print_report(report: ReadReport) -> None:
+def print_report(report: ReadReport, earlier: ReadReport | None = None) -> None:
     """Print a read report on stderr; with --quiet, one line that counts the invalid rows, if there are any."""
     from nestrec.cli.console import is_quiet, say, warn
 
-    for line in report.lines():
+    for line in report.lines(earlier):
         say(line)
     invalid = {reason: report.rejected[reason] for reason in report.examples}  # only these have examples
     if is_quiet() and invalid:

@@ -100,7 +100,7 @@ def train(
         interactions = read_with_progress(files, cored)
         held_out: Interactions | Split | None = split
         if validation.validation is not None:
-            held_out = read_with_progress(validation.validation, options)
+            held_out = read_with_progress(validation.validation, options, interactions)
         from nestrec.cli.progress import TrainingProgress
 
         with TrainingProgress(trainer.metric) as progress:

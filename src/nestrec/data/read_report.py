@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN_PER_REASON = 5
+UNUSED_RATINGS = "ratings are not used"  # how the note begins that there are some
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,15 @@ class ReadReport:
     n_items: int = 0
     notes: list[str] = field(default_factory=list)  # what a careful reader would want to know
 
-    def lines(self) -> list[str]:
-        """Return the report as lines to print."""
+    def lines(self, earlier: ReadReport | None = None) -> list[str]:
+        """Return the report as lines to print; that ratings are not used is not said again after an earlier report."""
         used = ", ".join(f"{role} from {name}" for role, name in self.columns.items())
         head = f"{self.source}: {format_count(self.n_rows, 'row')} read as {self.format}"
         users, items = format_count(self.n_users, "user"), format_count(self.n_items, "item")
         kept = f"kept {format_count(self.n_kept, 'interaction')} of {users} with {items}"
-        return [head + (f" ({used})" if used else ""), kept, *self._rejected_lines(), *self.notes]
+        said = () if earlier is None else [note for note in earlier.notes if UNUSED_RATINGS in note]
+        notes = [note for note in self.notes if note not in said]
+        return [head + (f" ({used})" if used else ""), kept, *self._rejected_lines(), *notes]
 
     def _rejected_lines(self) -> list[str]:
         result = []

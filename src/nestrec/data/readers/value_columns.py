@@ -11,6 +11,7 @@ import numpy as np
 from nestrec.arrays import Float64Array
 from nestrec.data.id_index import TextIds
 from nestrec.data.read_options import ReadOptions
+from nestrec.data.read_report import UNUSED_RATINGS
 from nestrec.data.readers.columns import ColumnPlaces
 from nestrec.data.readers.fields import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.time_notations import Place
@@ -96,7 +97,7 @@ class UnusedRatings:
         """Return the notes for the report, after the last batch."""
         notes = []
         if self._is_rating:
-            notes.append(f"ratings ({self._column}) are not used: every row counts without a minimum rating")
+            notes.append(f"{UNUSED_RATINGS} (column {self._column}): every row counts without a minimum rating")
         if self._least < -1:  # a scale with two signs, in which -1 and 0 are ordinary
             return notes
         remedy = "--min-rating leaves out what is rated below it"
