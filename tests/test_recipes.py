@@ -51,7 +51,8 @@ def test_samplers_and_losses_are_options_of_train_with_their_fields(nestrec: Com
     assert "|directau|margin>" in text
     assert "--rank N Rank of the negative among the candidates, from 1 (rank). [default: 2]" in text
     assert "--margin NUMBER Margin between the scores of a positive and its negative (margin). [default: 1.0]" in text
-    assert "--candidates N Candidates drawn per width and interaction. [default: by the data]" in text
+    assert "adjacency, jsonl, parquet, events." in text
+    assert "--candidates N Candidates drawn per width and interaction. [default: depends on the data]" in text
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")

@@ -80,7 +80,7 @@ def _described(text: str) -> str:
 
 
 def _default(note: str) -> str:
-    """Return `default: (by the data)` without the inner brackets."""
+    """Return `default: (depends on the data)` without the inner brackets."""
     return re.sub(r"^default: \((.*)\)$", r"default: \1", note).replace("|", "\\|").replace("_", "\\_")
 
 

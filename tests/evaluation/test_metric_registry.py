@@ -82,3 +82,14 @@ def test_unknown_metrics_are_refused_with_the_choices(model: NestedEmbeddings) -
         evaluate(model, HELD_OUT, metrics=["auc"])
     with pytest.raises(OptionError, match="got none"):
         evaluate(model, HELD_OUT, metrics=[])
+
+
+@pytest.mark.parametrize(
+    ("label", "got"),
+    [("ndgc@20", "got 'ndgc@20'; did you mean 'ndcg'?"), ("ndcg", "got 'ndcg'"), ("ndcg@0", "got 'ndcg@0'")],
+)
+def test_a_wrong_metric_gets_the_choices_and_a_near_name(label: str, got: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        MetricAtCutoff.parse(label)
+    assert "metric must be one of recall, ndcg, precision, hit_rate, mrr, map at a cutoff from 1" in str(raised.value)
+    assert str(raised.value).endswith(got)

@@ -85,7 +85,9 @@ def compare(
     from nestrec.cli.comparison_progress import ComparisonProgress
     from nestrec.comparison import compare as run
     from nestrec.comparison import select_models
+    from nestrec.evaluation.metric_registry import MetricAtCutoff
 
+    MetricAtCutoff.parse(metric)
     taking_part, absent = select_models(names)
     _announce(taking_part, absent)
     options = reading.options(threads=threads)

@@ -35,12 +35,9 @@ All items are ranked, except those the user interacted with in training. Users a
 users; --json has intervals too.
 """
 
-CHOICES = {  # built-in names, which a test holds to the registry, and the group of plug-ins
-    "metrics": (
-        ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage", "gini", "popularity_rank", "novelty"),
-        "nestrec.metrics",
-    )
-}
+_METRICS = (  # a test holds them to the registry
+    "recall, ndcg, precision, hit_rate, mrr, map, coverage, gini, popularity_rank, novelty{nestrec.metrics}"
+)
 
 
 def evaluate(
@@ -51,7 +48,7 @@ def evaluate(
     ],
     reading: Reading,
     metrics: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Metrics, comma-separated", show_default="all")
+        str | None, typer.Option(metavar="LIST", help=f"Metrics, comma-separated: {_METRICS}.", show_default="all")
     ] = None,
     cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Cutoffs k of the metrics.")] = "10,20,50",
     widths: Annotated[

@@ -20,12 +20,19 @@ Examples:
 
 Scores are inner products of raw vectors: do not normalize them.
 """
-CHOICES = {"to": (("npz", "parquet", "word2vec", "faiss"), "nestrec.exporters")}  # a test holds it to the registry
 
 
 def export(
     model: ModelFolder,
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format to write", show_default=False)],
+    to: Annotated[  # a test holds the names to the registry
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="Format to write: npz, parquet, word2vec, faiss{nestrec.exporters}.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("--out", metavar="PATH", readable=False, help="File or folder to write.", show_default=False)
     ],

@@ -7,6 +7,7 @@ Commands import what they need when they run: numpy, numba, duckdb and scipy wou
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -29,6 +30,7 @@ _COMMANDS = (  # each is a module of nestrec.cli with a function of this name
     "demo", "split", "train", "evaluate", "plan", "recommend",
     "similar", "export", "tune", "compare", "info", "doctor", "datasets",
 )  # fmt: skip
+_PLUGIN_GROUP = re.compile(r"\{(nestrec\.\w+)\}")  # in the help of an option, after the built-in names
 _WITHOUT_PROGRESS = ("similar", "export", "info", "doctor")
 
 
@@ -83,10 +85,13 @@ def _build_command(name: str) -> Any:
     for parameter in result.params if panels else ():
         parameter.rich_help_panel = panels.get(parameter.name, parameter.rich_help_panel or RUN)
     for parameter in result.params:
-        if parameter.name in getattr(module, "CHOICES", {}):
-            built_in, group = module.CHOICES[parameter.name]
-            parameter.help += f": {', '.join([*built_in, *list_plugin_names(group)])}."
+        if parameter.param_type_name == "option":
+            parameter.help = _PLUGIN_GROUP.sub(_list_plugins, parameter.help or "")
     return result
+
+
+def _list_plugins(group: re.Match[str]) -> str:
+    return "".join(f", {name}" for name in list_plugin_names(group[1]))
 
 
 app = typer.Typer(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nestrec.data.read_options import ReadOptions
     from nestrec.data.read_report import ReadReport
 
-FORMATS = "csv, tsv, recbole, adjacency, jsonl, parquet"  # a test holds it to the reader's own list
+FORMATS = "csv, tsv, recbole, adjacency, jsonl, parquet{nestrec.readers}"  # a test holds it to the reader's own list
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class OptimizationOptions:
     panel: ClassVar[str] = TRAINING
 
     epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Maximum number of epochs.", show_default="by the data")
+        int | None, typer.Option(metavar="N", help="Maximum number of epochs.", show_default="depends on the data")
     ] = None
     learning_rate: Annotated[
         float | None,
@@ -69,14 +69,14 @@ class OptimizationOptions:
     ] = None
     regularization: Annotated[
         float | None,
-        typer.Option(metavar="NUMBER", help="Weight of the L2 regularization.", show_default="by the data"),
+        typer.Option(metavar="NUMBER", help="Weight of the L2 regularization.", show_default="depends on the data"),
     ] = None
     tune_seconds: Annotated[
         float | None,
         typer.Option(
             metavar="S",
             help="Time limit of the search for the regularization; 0: no search.",
-            show_default="by the data",
+            show_default="depends on the data",
         ),
     ] = None
 

@@ -91,7 +91,7 @@ def tune(
 
 
 def _write(path: Path, result: Tuning, *, overwrite: bool) -> None:
-    """Write a file for `--config`, without the options whose default is by the data."""
+    """Write a file for `--config`, without the options whose default is data-dependent."""
     unit = result.units[0]
     values = {"widths": list(unit.widths), **unit.best.options}
     lines = [f"{_option_of(name)} = {_toml(value)}\n" for name, value in values.items() if value is not None]

@@ -105,9 +105,17 @@ def select_metrics(names: Iterable[str] | str | None) -> tuple[Metric, ...]:
     given = (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in given if name not in known]
     if unknown or not given:
-        found = f"{unknown[0]!r}{suggest(str(unknown[0]), known)}" if unknown else "none"
-        raise OptionError(f"metrics must be some of {', '.join(known)}; got {found}", option="metrics")
+        raise _name_error("metrics", f"some of {', '.join(known)}", unknown[0] if unknown else None, known)
     return tuple(metric for name, metric in known.items() if name in given)
+
+
+def _name_error(option: str, rule: str, given: object, known: Iterable[str]) -> OptionError:
+    """Return the error about a metric that is not one of the known ones; None is for no metric at all."""
+    if given is None:
+        return OptionError(f"{option} must be {rule}; got none", option=option)
+    name, names = str(given).partition("@")[0].strip().lower(), list(known)
+    meant = "" if name in names else suggest(name, names)
+    return OptionError(f"{option} must be {rule}; got {given!r}{meant}", option=option)
 
 
 def format_labels(metrics: Sequence[Metric], cutoffs: Sequence[int]) -> tuple[str, ...]:
@@ -136,11 +144,8 @@ class MetricAtCutoff:
         name, _, cutoff = label.partition("@") if isinstance(label, str) else ("", "", "")
         known = load_accuracy_metrics()
         if name not in known or not cutoff.isdecimal() or not 1 <= int(cutoff[:9]) <= _LARGEST_CUTOFF:
-            raise OptionError(
-                f"metric must be one of {', '.join(known)} at a cutoff from 1 to {_LARGEST_CUTOFF}, such as ndcg@20; "
-                f"got {label!r}",
-                option="metric",
-            )
+            rule = f"one of {', '.join(known)} at a cutoff from 1 to {_LARGEST_CUTOFF}, such as ndcg@20"
+            raise _name_error("metric", rule, label, known)
         return cls(name, int(cutoff))
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ class Sampler(Protocol):
 
     @property
     def n_candidates(self) -> int | None:
-        """Candidates drawn per level and positive. None: by the data."""
+        """Candidates drawn per level and positive. None: depends on the data."""
 
     @property
     def gives(self) -> Negatives:
@@ -52,7 +52,7 @@ class PoolSampler:
     """
 
     n_candidates: int | None = field(default=None, metadata={"option": "candidates"})
-    """Candidates drawn per width and interaction. None: by the data."""
+    """Candidates drawn per width and interaction. None: depends on the data."""
 
     gives: ClassVar[Negatives] = Negatives.POOL
 
@@ -86,7 +86,7 @@ class ChoosingSampler:
     """
 
     n_candidates: int | None = field(default=None, metadata={"option": "candidates"})
-    """Candidates drawn per width and interaction. None: by the data."""
+    """Candidates drawn per width and interaction. None: depends on the data."""
     shared: bool = False
     """One negative for all widths, chosen at the widest."""
 
