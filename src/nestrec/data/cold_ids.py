@@ -29,7 +29,7 @@ def drop_cold(interactions: Interactions) -> Interactions:
     warm_items = find_warm_items(interactions)
     if warm_users.all() and warm_items.all():
         return interactions
-    return select_users_and_items(interactions, np.diff(interactions.indptr), warm_users, warm_items)
+    return select_users_and_items(interactions, warm_users, warm_items)
 
 
 def find_warm_items(interactions: Interactions) -> BoolArray:

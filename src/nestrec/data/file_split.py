@@ -24,7 +24,7 @@ from nestrec.data.readers.batch import Batch, read_usable_batches
 from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.reading import Progress, read_interactions
 from nestrec.data.rejections import RejectionLog
-from nestrec.data.splitting import LARGEST_SEED, LeaveLastOut, RandomSplit, Split, TimeSplit
+from nestrec.data.splitting import LARGEST_SEED, LeaveLastOut, RandomSplit, Split, TimeSplit, select_interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, OptionError
 
@@ -121,11 +121,7 @@ class Assignment:
 
     def part(self, code: int) -> Interactions:
         """Return the interactions of one part, with the ids of all."""
-        kept = self.pair_codes == code
-        counts = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-        whole = self.interactions
-        times = None if whole.timestamps is None else whole.timestamps[kept]
-        return Interactions(whole.users, whole.items, counts[whole.indptr], whole.indices[kept], times)
+        return select_interactions(self.interactions, self.pair_codes == code)
 
     def n_rows(self, code: int) -> int:
         """Count the rows of a part, or those left out for a reason."""

@@ -11,11 +11,10 @@ import numpy as np
 
 from nestrec.arrays import BoolArray, Int64Array
 from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import select_interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels.data import k_core as kernel
-
-_NO_TIMES = np.empty(0, dtype=np.float64)
 
 
 def k_core(interactions: Interactions, min_user_interactions: int, min_item_interactions: int) -> Interactions:
@@ -45,7 +44,7 @@ def k_core(interactions: Interactions, min_user_interactions: int, min_item_inte
         )
     if in_core.all() and items_in_core.all():
         return interactions
-    return select_users_and_items(interactions, user_counts, in_core, items_in_core)
+    return select_users_and_items(interactions, in_core, items_in_core)
 
 
 def _check(name: str, minimum: int) -> None:
@@ -67,23 +66,16 @@ def _core_counts(interactions: Interactions, min_user: int, min_item: int) -> tu
 
 def select_users_and_items(
     interactions: Interactions,
-    user_counts: Int64Array,  # (n_users,) of the interactions that stay; of users that do not, anything
     users: BoolArray,  # (n_users,) those that stay
     items: BoolArray,  # (n_items,) those that stay
 ) -> Interactions:
     """Return the interactions between some users and items, with vocabularies and indices of their own."""
-    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(user_counts[users])])
-    item_ranks = np.where(items, np.cumsum(items) - 1, -1).astype(np.int32)
-    indices = np.empty(indptr[-1], dtype=np.int32)
-    times = _NO_TIMES if interactions.timestamps is None else interactions.timestamps
-    kept_times = np.empty(0 if interactions.timestamps is None else len(indices), dtype=np.float64)
-    kernel.keep_core(interactions.indptr, interactions.indices, times, users, item_ranks, indices, kept_times)
+    kept = np.repeat(users, np.diff(interactions.indptr)) & items[interactions.indices]
+    part = select_interactions(interactions, kept)
+    indptr = np.append(part.indptr[:-1][users], part.indptr[-1:])
+    ranks = np.cumsum(items, dtype=np.int32) - np.int32(1)
     return Interactions(
-        _select(interactions.users, users),
-        _select(interactions.items, items),
-        indptr,
-        indices,
-        None if interactions.timestamps is None else kept_times,
+        _select(part.users, users), _select(part.items, items), indptr, ranks[part.indices], part.timestamps
     )
 
 

@@ -12,19 +12,18 @@ import numpy.typing as npt
 from nestrec.arrays import Float64Array, Int32Array, Int64Array
 from nestrec.data.spill import SpilledColumns
 from nestrec.kernels.data import csr as kernel
-from nestrec.kernels.data import repeats as rated_kernel
 from nestrec.parallel.slices import ENTRIES, row_slices
 from nestrec.parallel.threads import map_in_threads
 
 _NONE: Float64Array = np.empty(0, dtype=np.float64)
-_RULES = {"first": rated_kernel.FIRST, "last": rated_kernel.LAST, "sum": rated_kernel.SUM}
+_RULES = {"first": kernel.FIRST, "last": kernel.LAST, "sum": kernel.SUM}
 
 
 @dataclass(frozen=True)
 class RepeatRule:
     """How the rows of one pair are joined where ratings are kept until the end."""
 
-    name: str  # first, last or sum
+    name: str = "last"  # first, last or sum
     min_rating: float | None = None  # a pair rated below is dropped; None: ratings are not kept
 
     @property
@@ -32,16 +31,21 @@ class RepeatRule:
         """Whether a rating is kept for each row."""
         return self.min_rating is not None
 
+    @property
+    def arguments(self) -> tuple[int, float]:
+        """The rule and the minimum, as the kernel takes them."""
+        return _RULES[self.name], self.min_rating or 0.0
+
 
 class PairStore:
     """(user entry, item entry[, time][, rating]) in the order read. Use it in a `with` block: it may hold a file.
 
-    Without a rule a pair has its latest time. Ratings are stored only where the rule uses them.
+    By default a pair has its latest time. Ratings are stored only where the rule uses them.
     """
 
     def __init__(self, memory_bytes: int, *, with_times: bool, rule: RepeatRule | None = None) -> None:
-        self._with_times, self._rule = with_times, rule
-        self._with_ratings = rule is not None and rule.uses_ratings
+        self._with_times, self._rule = with_times, rule or RepeatRule()
+        self._with_ratings = self._rule.uses_ratings
         floats = (np.float64,) * (with_times + self._with_ratings)
         self._columns = SpilledColumns((np.int32, np.int32, *floats), memory_bytes)
         self.n_distinct = 0  # pairs read, those below the minimum included; set by `rows`
@@ -80,43 +84,24 @@ class PairStore:
             kernel.count_rows(users, user_ranks, counts)
         indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
         indices = np.empty(self.n_pairs, dtype=np.int32)
-        times = np.empty(self.n_pairs, dtype=np.float64) if self._with_times else _NONE
-        ratings = np.empty(self.n_pairs, dtype=np.float64) if self._with_ratings else _NONE
-        cursor, rating_cursor = indptr[:-1].copy(), indptr[:-1].copy()
+        times = np.empty(self.n_pairs if self._with_times else 0, dtype=np.float64)
+        ratings = np.empty(self.n_pairs if self._with_ratings else 0, dtype=np.float64)
+        cursor = indptr[:-1].copy()
         for users, items, *values in self._columns.parts():
-            part_times = values[0] if self._with_times else _NONE
-            kernel.place_pairs(users, items, part_times, user_ranks, item_ranks, cursor, indices, times)
-            if self._with_ratings:
-                rated_kernel.place_values(users, values[-1], user_ranks, rating_cursor, ratings)
+            part_times, part_ratings = (
+                values[0] if self._with_times else _NONE,
+                values[-1] if self._with_ratings else _NONE,
+            )
+            kernel.place_pairs(
+                users, items, part_times, part_ratings, user_ranks, item_ranks, cursor, indices, times, ratings
+            )
         self._columns.clear()
-        _sort(indptr, indices, times, ratings, threads, rated=self._rule is not None)
-        n_kept = self._join(indptr, indices, times, ratings)
+        shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
+        map_in_threads(lambda share: kernel.sort_rows(indptr, indices, times, ratings, *share), shares, threads)
+        n_kept, self.n_distinct = kernel.join_repeats(indptr, indices, times, ratings, *self._rule.arguments)
         _shorten(indices, n_kept)
-        _shorten(times, n_kept if self._with_times else 0)
+        _shorten(times, n_kept)
         return indptr, indices, times if self._with_times else None
-
-    def _join(self, indptr: Int64Array, indices: Int32Array, times: Float64Array, ratings: Float64Array) -> int:
-        if self._rule is None:
-            self.n_distinct = kernel.drop_repeats(indptr, indices, times)
-            return self.n_distinct
-        minimum = 0.0 if self._rule.min_rating is None else self._rule.min_rating
-        n_kept, self.n_distinct = rated_kernel.join_repeats(
-            indptr, indices, times, ratings, _RULES[self._rule.name], minimum
-        )
-        return n_kept
-
-
-def _sort(
-    indptr: Int64Array, indices: Int32Array, times: Float64Array, ratings: Float64Array, threads: int, *, rated: bool
-) -> None:
-    """Sort each row, in shares of about equally many pairs."""
-    shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
-    if rated:
-        map_in_threads(
-            lambda share: rated_kernel.sort_rated_rows(indptr, indices, times, ratings, *share), shares, threads
-        )
-    else:
-        map_in_threads(lambda share: kernel.sort_rows(indptr, indices, times, *share), shares, threads)
 
 
 def _own(column: Float64Array) -> Float64Array:

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from nestrec.arguments import check_integer, check_number
-from nestrec.arrays import BoolArray, Float64Array, Int64Array
+from nestrec.arrays import BoolArray, Float64Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels.data import splitting as kernel
@@ -168,21 +168,15 @@ def split_by_mask(
     held_out: BoolArray,  # (n_interactions,) in the order of `indices`
 ) -> Parts:
     """Return (the rest, the marked interactions), both with all users and items."""
+    return select_interactions(interactions, ~held_out), select_interactions(interactions, held_out)
+
+
+def select_interactions(interactions: Interactions, marks: BoolArray) -> Interactions:
+    """Return the marked interactions, (n_interactions,) in the order of `indices`, with all users and items."""
     indptr = np.empty_like(interactions.indptr)
-    kernel.count_marked(interactions.indptr, held_out, indptr)
-    rest = ~held_out
-    return _take_part(interactions, rest, interactions.indptr - indptr), _take_part(interactions, held_out, indptr)
-
-
-def _take_part(interactions: Interactions, marks: BoolArray, indptr: Int64Array) -> Interactions:
-    times = interactions.timestamps
-    return Interactions(
-        interactions.users,
-        interactions.items,
-        indptr,
-        interactions.indices[marks],
-        None if times is None else times[marks],
-    )
+    kernel.count_marked(interactions.indptr, marks, indptr)
+    times = None if interactions.timestamps is None else interactions.timestamps[marks]
+    return Interactions(interactions.users, interactions.items, indptr, interactions.indices[marks], times)
 
 
 def _find_nearest_cut(times: Float64Array, fraction: float) -> float:

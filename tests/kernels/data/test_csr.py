@@ -23,10 +23,12 @@ def test_rows_hold_each_item_once_in_order_with_its_latest_time(
     counts = np.zeros(5, dtype=np.int64)
     csr.count_rows(users, user_ranks, counts)
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    indices, placed = np.empty(len(pairs), dtype=np.int32), np.empty(len(times))
-    csr.place_pairs(users, items, times, user_ranks, item_ranks, indptr[:-1].copy(), indices, placed)
-    csr.sort_rows(indptr, indices, placed, 0, 5)
-    n_kept = csr.drop_repeats(indptr, indices, placed)
+    indices, placed, none = np.empty(len(pairs), dtype=np.int32), np.empty(len(times)), np.empty(0)
+    cursor = indptr[:-1].copy()
+    csr.place_pairs(users, items, times, none, user_ranks, item_ranks, cursor, indices, placed, none)
+    csr.sort_rows(indptr, indices, placed, none, 0, 5)
+    n_kept, n_pairs = csr.join_repeats(indptr, indices, placed, none, csr.LAST, 0.0)
+    assert n_kept == n_pairs
 
     latest: dict[tuple[int, int], int] = {}
     for user, item, time in pairs:

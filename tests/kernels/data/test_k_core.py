@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from nestrec.kernels.data.k_core import keep_core, peel, transpose
+from nestrec.kernels.data.k_core import peel, transpose
 
 
 def test_transpose_is_that_of_scipy() -> None:
@@ -27,15 +27,3 @@ def test_a_path_falls_apart_from_its_ends_and_counts_never_go_below_zero() -> No
     assert (user_counts < 2).all()
     assert (item_counts < 2).all()
     assert min(user_counts.min(), item_counts.min()) >= 0
-
-
-def test_kept_pairs_take_new_indices_and_their_times_along() -> None:
-    indptr, indices = np.array([0, 2, 3, 5], dtype=np.int64), np.array([0, 2, 1, 1, 2], dtype=np.int32)
-    times = np.array([10.0, 12.0, 11.0, 21.0, 22.0])
-    core_indices, core_times = np.empty(3, dtype=np.int32), np.empty(3)
-    keep_core(
-        indptr, indices, times, np.array([True, False, True]), np.array([-1, 0, 1], dtype=np.int32), core_indices,
-        core_times,
-    )  # fmt: skip
-    assert core_indices.tolist() == [1, 0, 1]
-    assert core_times.tolist() == [12.0, 21.0, 22.0]

@@ -1,4 +1,4 @@
-"""Pairs in any order to rows whose items ascend, each pair once: counted, placed, sorted and thinned in place.
+"""Pairs in any order to rows whose items ascend, each pair once: counted, placed, sorted and joined in place.
 
 Ranges: entries are numbers that an `IdIndex` gave, ranks its permutation of them; the rows' sizes were counted from the
 same pairs that are placed. Callers go through long data in slices.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from nestrec.arrays import Float64Array, Int32Array, Int64Array
-from nestrec.kernels.compiled import compiled
+from nestrec.kernels.compiled import compiled, compiled_in_order
 from nestrec.parallel.slices import row_slices
+
+FIRST, LAST, SUM = 0, 1, 2  # which of the ratings of repeated pairs count
 
 
 @compiled
@@ -25,71 +27,104 @@ def place_pairs(
     users: Int32Array,  # (n,) entries in order of first appearance
     items: Int32Array,  # (n,)
     times: Float64Array,  # (n,) or (0,)
+    ratings: Float64Array,  # (n,) or (0,)
     user_ranks: Int32Array,  # entry -> user_index
     item_ranks: Int32Array,
     cursor: Int64Array,  # (n_users,) next free place of each row; updated
     indices: Int32Array,  # (n_pairs,) out
     placed_times: Float64Array,  # (n_pairs,) or (0,) out
+    placed_ratings: Float64Array,  # (n_pairs,) or (0,) out
 ) -> None:
     """Put each pair's item into its user's row."""
-    with_times = len(times) > 0
+    with_times, with_ratings = len(times) > 0, len(ratings) > 0
     for pair in range(len(users)):
         row = user_ranks[users[pair]]
         place = cursor[row]
         indices[place] = item_ranks[items[pair]]
         if with_times:
             placed_times[place] = times[pair]
+        if with_ratings:
+            placed_ratings[place] = ratings[pair]
         cursor[row] = place + 1
 
 
 @compiled
-def sort_rows(indptr: Int64Array, indices: Int32Array, times: Float64Array, first: int, last: int) -> None:
-    """Sort the items of rows first:last, times along with them (equal items by time)."""
+def sort_rows(
+    indptr: Int64Array, indices: Int32Array, times: Float64Array, ratings: Float64Array, first: int, last: int
+) -> None:
+    """Sort rows first:last by item, then by time where there are times, then by the order read; arrays of 0 stay."""
     for row in range(first, last):
         start, end = indptr[row], indptr[row + 1]
         if end - start < 2:
             continue
-        if len(times) == 0:
+        if len(times) == 0 and len(ratings) == 0:
             indices[start:end].sort()
             continue
-        by_time = np.argsort(times[start:end], kind="mergesort")
-        order = by_time[np.argsort(indices[start:end][by_time], kind="mergesort")]
+        order = np.arange(end - start)
+        if len(times) > 0:
+            order = np.argsort(times[start:end], kind="mergesort")
+        order = order[np.argsort(indices[start:end][order], kind="mergesort")]
         indices[start:end] = indices[start:end][order]
-        times[start:end] = times[start:end][order]
+        if len(times) > 0:
+            times[start:end] = times[start:end][order]
+        if len(ratings) > 0:
+            ratings[start:end] = ratings[start:end][order]
 
 
-def drop_repeats(indptr: Int64Array, indices: Int32Array, times: Float64Array) -> int:
-    """Keep the last of equal neighbours in each row (the latest), closing the gaps; return how many remain.
+def join_repeats(
+    indptr: Int64Array,  # (n_users + 1,) rewritten
+    indices: Int32Array,  # (n_pairs,) sorted in each row
+    times: Float64Array,  # (n_pairs,) or (0,)
+    ratings: Float64Array,  # (n_pairs,) or (0,): every pair is kept
+    rule: int,
+    minimum: float,
+) -> tuple[int, int]:
+    """Keep each pair once, if the rating that the rule gives it is at least the minimum; close the gaps.
 
-    `indptr` is rewritten; the arrays keep their length and are meaningful up to the returned count.
+    Returns how many are kept and how many pairs there were. The time is that of the first or the last of equal pairs.
+    The arrays keep their length and are meaningful up to the number kept.
     """
-    write = 0
-    slices = row_slices(indptr)
+    write, n_pairs, slices = 0, 0, row_slices(indptr)
     starts = [int(indptr[first]) for first, _ in slices]
     for (first, last), start in zip(slices, starts, strict=True):
-        write = _drop_repeats(indptr, indices, times, first, last, start, write)
-    return write
+        write, n_found = _join_repeats(indptr, indices, times, ratings, rule, minimum, first, last, start, write)
+        n_pairs += n_found
+    return write, n_pairs
 
 
-@compiled
-def _drop_repeats(
+@compiled_in_order
+def _join_repeats(
     indptr: Int64Array,
     indices: Int32Array,
     times: Float64Array,
+    ratings: Float64Array,
+    rule: int,
+    minimum: float,
     first: int,
     last: int,
-    start: int,  # where row `first` began before indptr was rewritten
+    read: int,  # where row `first` began before indptr was rewritten
     write: int,
-) -> int:
+) -> tuple[int, int]:
+    n_pairs = 0
     for row in range(first, last):
         end = indptr[row + 1]
-        for read in range(start, end):
-            if read + 1 < end and indices[read + 1] == indices[read]:
-                continue
-            indices[write] = indices[read]
-            if len(times) > 0:
-                times[write] = times[read]
-            write += 1
-        start = end
+        while read < end:
+            after, total = read + 1, minimum
+            while after < end and indices[after] == indices[read]:
+                after += 1
+            chosen = read if rule == FIRST else after - 1
+            if len(ratings) > 0:
+                total = ratings[chosen]
+                if rule == SUM:
+                    total = ratings[read]
+                    for other in range(read + 1, after):
+                        total += ratings[other]
+            n_pairs += 1
+            if total >= minimum:
+                indices[write] = indices[read]
+                if len(times) > 0:
+                    times[write] = times[chosen]
+                write += 1
+            read = after
         indptr[row + 1] = write
-    return write
+    return write, n_pairs

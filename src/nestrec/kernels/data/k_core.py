@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nestrec.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from nestrec.arrays import Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.parallel.slices import ENTRIES, position_slices, row_slices
 
@@ -109,48 +109,3 @@ def _decrement(
             queue[tail] = offset + neighbour
             tail += 1
     return tail
-
-
-def keep_core(
-    indptr: Int64Array,
-    indices: Int32Array,
-    timestamps: Float64Array,  # (n_interactions,) or (0,)
-    in_core: BoolArray,  # (n_users,)
-    item_ranks: Int32Array,  # (n_items,) item_index in the core, -1 outside of it
-    core_indices: Int32Array,  # out
-    core_timestamps: Float64Array,  # out, or (0,)
-) -> None:
-    """Copy the pairs whose user and item are both in the core."""
-    write = 0
-    for first, last in row_slices(indptr):
-        write = _keep_core(
-            indptr, indices, timestamps, in_core, item_ranks, core_indices, core_timestamps, first, last, write
-        )
-
-
-@compiled
-def _keep_core(
-    indptr: Int64Array,
-    indices: Int32Array,
-    timestamps: Float64Array,
-    in_core: BoolArray,
-    item_ranks: Int32Array,
-    core_indices: Int32Array,
-    core_timestamps: Float64Array,
-    first: int,
-    last: int,
-    write: int,  # where the pairs of these rows go
-) -> int:
-    with_times = len(timestamps) > 0
-    for user in range(first, last):
-        if not in_core[user]:
-            continue
-        for position in range(indptr[user], indptr[user + 1]):
-            rank = item_ranks[indices[position]]
-            if rank < 0:
-                continue
-            core_indices[write] = rank
-            if with_times:
-                core_timestamps[write] = timestamps[position]
-            write += 1
-    return write
