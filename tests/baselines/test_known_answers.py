@@ -10,7 +10,7 @@ import pytest
 
 from nestrec.baselines import baseline, ease
 from nestrec.baselines.ials import Ials, IalsRotated
-from nestrec.baselines.nested import Nestrec, NestrecAlone
+from nestrec.baselines.nested import Nestrec, NestrecAlone, NestrecAloneCut, NestrecAloneRotated
 from nestrec.baselines.puresvd import PureSvd
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
@@ -195,3 +195,15 @@ def test_nestrec_is_the_trainer() -> None:
         np.testing.assert_array_equal(first, second)
     alone = vectors(NestrecAlone(epochs=3), [8], run)
     assert list(alone.widths) == [8]
+
+
+def test_the_widest_width_alone_is_cut_as_trained_or_after_rotation() -> None:
+    run = Run(seed=6, deterministic=True)
+    alone = vectors(NestrecAlone(epochs=3), [8], run)
+    cut, rotated = (vectors(kind(epochs=3), [2, 8], run) for kind in (NestrecAloneCut, NestrecAloneRotated))
+    for first, second in zip(arrays_of(cut.at(2)), arrays_of(alone), strict=True):
+        np.testing.assert_array_equal(first, second[:, :2])
+    scores = all_scores(alone).astype(np.float64)
+    np.testing.assert_allclose(all_scores(rotated), scores, atol=1e-5)
+    lost = np.linalg.norm(all_scores(rotated.at(2)) - scores)
+    assert lost == pytest.approx(np.linalg.norm(np.linalg.svd(scores, compute_uv=False)[2:]), rel=1e-4)

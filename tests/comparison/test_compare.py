@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -203,11 +203,13 @@ def test_an_interrupted_run_resumes(found: Comparison, folder: Path, tmp_path: P
     assert again.model("ease").at(4).metrics == found.model("ease").at(4).metrics
 
 
-def failing(model: str, part: str) -> Callable[..., Outcome]:
+def failing(model: str, part: str) -> Callable[..., list[Outcome]]:
     done = {"test": FitRunner._evaluate_on_test, "validation": FitRunner._validate}[part]
 
-    def outcome(self: FitRunner, job: Job) -> Outcome:
-        return Outcome.failure("its process was ended by SIGKILL") if job.model == model else done(self, job)
+    def outcome(self: FitRunner, jobs: Sequence[Job]) -> list[Outcome]:
+        if jobs[0].model == model:
+            return [Outcome.failure("its process was ended by SIGKILL")] * len(jobs)
+        return done(self, jobs)
 
     return outcome
 
@@ -243,6 +245,45 @@ def test_nestrec_is_tuned_on_request() -> None:
     assert cell.trials == 1
     assert cell.validation_value is not None
     assert found.protocol.tuned_reference
+
+
+DERIVED = ("nestrec-alone-cut", "nestrec-alone-rotated")
+
+
+@pytest.mark.parametrize("models", [("nestrec-alone", *DERIVED), (*DERIVED, "nestrec-alone"), DERIVED])
+def test_rows_of_one_training_share_it(tmp_path: Path, models: tuple[str, ...]) -> None:
+    """The widest width alone is tuned and trained once per seed, for its own row and those of its prefixes."""
+    recorder = Recorder()
+    found = compare(TRAIN, TEST, **{**SMALL, "models": models}, out=tmp_path, callbacks=recorder)
+    widest = [job["widths"] for job in jobs(tmp_path) if job["model"] == "nestrec-alone" and 4 in job["widths"]]
+    assert widest == [[4]] * (2 + 2)  # trials, seeds
+    assert recorder.n_planned == recorder.n_fitted
+    assert [model.name for model in found.models] == ["nestrec", *models]
+    for name in DERIVED:
+        row = found.model(name)
+        assert (row.kind, [cell.width for cell in row.cells], row.error) == ("nested", [2, 4], None)
+        assert len(row.at(2).differences) == 2
+    if "nestrec-alone" in models:
+        alone, cut = found.model("nestrec-alone"), found.model("nestrec-alone-cut")
+        assert cut.at(4).metrics == alone.at(4).metrics
+        assert cut.at(4).options == alone.at(4).options
+        assert cut.at(2).metrics != alone.at(2).metrics
+    again = compare(TRAIN, TEST, **{**SMALL, "models": models}, out=tmp_path)
+    assert again.as_dict() == found.as_dict()
+
+
+def test_a_shared_training_that_fails_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    fail = failing("nestrec-alone", "test")
+
+    def noted(self: FitRunner, jobs: Sequence[Job]) -> list[Outcome]:
+        tried.append(jobs[0].model)
+        return fail(self, jobs)
+
+    monkeypatch.setattr(FitRunner, "_evaluate_on_test", noted)
+    found = compare(TRAIN, TEST, **{**SMALL, "models": DERIVED, "trials": 0, "seeds": [0]})
+    assert tried == ["nestrec", "nestrec-alone"]
+    assert all("SIGKILL" in str(found.model(name).error) for name in DERIVED)
 
 
 def test_a_log_of_other_data_is_refused(found: Comparison, folder: Path) -> None:

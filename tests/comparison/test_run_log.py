@@ -81,9 +81,11 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         RunLog(tmp_path, DATA)
 
 
-def test_a_failure_is_kept_and_tried_again(tmp_path: Path) -> None:
+def test_a_failure_is_kept_and_tried_again_by_the_next_run(tmp_path: Path) -> None:
     with RunLog(tmp_path, DATA) as log:
         log.add(JOB, Outcome.failure("no memory"))
+        assert log.outcome(JOB) == Outcome.failure("no memory")
+    with RunLog(tmp_path, DATA) as log:
         assert log.outcome(JOB) is None
     assert "no memory" in (tmp_path / NAME).read_text()
 

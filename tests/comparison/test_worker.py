@@ -10,7 +10,7 @@ import pytest
 
 from nestrec.artefact.tensors import map_arrays
 from nestrec.baselines import baseline
-from nestrec.comparison.job import Job
+from nestrec.comparison.job import Job, Task
 from nestrec.comparison.stored_interactions import read_stored_interactions, write_interactions
 from nestrec.comparison.worker import Worker
 from nestrec.data.interactions import Interactions
@@ -51,8 +51,8 @@ def test_the_figures_are_those_of_a_fit_in_this_process(
     model = baseline("popularity").fit(train, Widths(JOB.widths), Run())
     here = evaluate(model, test, JOB.cutoffs, bootstrap_samples=0).widths[0]
     with Worker(threads=1) as worker:
-        found = worker.fit(JOB, *places, tmp_path / "users.safetensors")
-        again = worker.fit(JOB, *places)
+        (found,) = worker.fit([Task(JOB, str(tmp_path / "users.safetensors"))], *places)
+        (again,) = worker.fit([Task(JOB)], *places)
     assert found.error is None
     assert found.figures == again.figures
     assert found.figures[0].metrics == here.means
@@ -68,7 +68,7 @@ def test_the_figures_are_those_of_a_fit_in_this_process(
 def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, Path]) -> None:
     job = Job("popularity", {"depth": 3}, (2,), "test", 0, 1, (5,), ("ndcg",))
     with Worker(threads=1) as worker:
-        found = worker.fit(job, *places)
+        (found,) = worker.fit([Task(job)], *places)
         assert worker.is_alive
     assert found.error == "options of popularity do not exist; got 'depth'"
     assert found.figures == ()
@@ -84,7 +84,7 @@ def test_a_mistake_of_the_library_is_an_error_in_its_words(places: tuple[Path, P
 )
 def test_a_killed_process_is_reported(places: tuple[Path, Path], code: str, sentence: str) -> None:
     with Worker(threads=1, command=(sys.executable, "-c", code)) as worker:
-        found = worker.fit(JOB, *places)
+        (found,) = worker.fit([Task(JOB)], *places)
         assert not worker.is_alive
     assert found.error is not None
     assert found.error.startswith(sentence)
@@ -97,4 +97,32 @@ def test_output_of_libraries_is_ignored(places: tuple[Path, Path]) -> None:
         "print('more noise', flush=True); child._redirect_stdout = lambda: out; child.main()"
     )
     with Worker(threads=1, command=(sys.executable, "-c", noisy)) as worker:
-        assert worker.fit(JOB, *places).error is None
+        assert worker.fit([Task(JOB)], *places)[0].error is None
+
+
+def test_derived_models_are_those_of_the_same_fit(
+    parts: tuple[Interactions, Interactions], places: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """At the widest width all have its scores; the rotated one keeps more of them below."""
+    names = {"nestrec-alone": (8,), "nestrec-alone-cut": (2, 8), "nestrec-alone-rotated": (2, 8)}
+    tasks = [
+        Task(Job(name, {"epochs": 3}, widths, "test", 0, 1, (5,), ("ndcg",)), str(tmp_path / name))
+        for name, widths in names.items()
+    ]
+    with Worker(threads=1) as worker:
+        alone, cut, rotated = worker.fit(tasks, *places)
+    assert [at.width for at in cut.figures] == [at.width for at in rotated.figures] == [2, 8]
+    assert cut.figures[1].metrics == alone.figures[0].metrics
+    assert rotated.figures[1].metrics == pytest.approx(alone.figures[0].metrics, abs=0.02)  # ties of rounded scores
+    assert rotated.figures[0].metrics != cut.figures[0].metrics
+    assert min(cut.seconds, rotated.seconds) >= alone.seconds
+    assert all((tmp_path / name).exists() for name in names)
+
+
+def test_a_failed_fit_fails_for_all_derived_models(places: tuple[Path, Path]) -> None:
+    tasks = [
+        Task(Job(name, {"epochs": -1}, (4,), "test", 0, 1, (5,), ("ndcg",)))
+        for name in ("nestrec-alone", "nestrec-alone-cut")
+    ]
+    with Worker(threads=1) as worker:
+        assert all("epochs" in str(outcome.error) for outcome in worker.fit(tasks, *places))

@@ -91,3 +91,13 @@ class Baseline(Protocol):
         Raises MissingExtraError if a library is not installed, OptionError for unsupported runs or widths, and
         DataError for too few interactions.
         """
+
+
+class DerivedBaseline(Baseline, Protocol):
+    """A baseline whose model is computed from that of another one, which a comparison fits once for both."""
+
+    source: ClassVar[str]
+    """The name of the other baseline. It has the same options and is fitted at the widest width alone."""
+
+    def derive(self, model: NestedEmbeddings, widths: Widths) -> NestedEmbeddings:
+        """Return the model of all widths, given the source's model of the widest one."""

@@ -1,17 +1,19 @@
-"""nestrec as a baseline: all widths from one training run; and its ablation, a training run per width.
+"""nestrec as a baseline: all widths from one training run; and its ablations, which measure the effect of nesting.
 
-Lai et al. 2024, arXiv 2406.07432. The ablation measures the effect of nesting.
+Lai et al. 2024, arXiv 2406.07432. The ablations are the same training for one width alone: once per width, and once for
+the widest width, whose embeddings are truncated to the narrower ones, as trained or after the SVD rotation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nestrec.baselines.baseline import Choice, Kind, Range
 from nestrec.baselines.fitting import only_width
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
+from nestrec.svd_rotation import rotate_embeddings
 from nestrec.training.options import Run
 from nestrec.training.samplers import PoolSampler
 from nestrec.training.trainer import Trainer
@@ -77,3 +79,34 @@ class NestrecAlone(Nestrec):
         """Train at the one width; raise OptionError for several."""
         only_width(self, widths)
         return super().fit(interactions, widths, run)
+
+
+@dataclass(frozen=True)
+class NestrecAloneCut(NestrecAlone):
+    """The training for the widest width alone; narrower widths are its leading dimensions as trained."""
+
+    name: ClassVar[str] = "nestrec-alone-cut"
+    kind: ClassVar[Kind] = Kind.NESTED
+    space: ClassVar[dict[str, Range | Choice]] = {}
+    source: ClassVar[str] = "nestrec-alone"
+
+    def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
+        """Train at the widest width and truncate."""
+        return self.derive(super().fit(interactions, Widths([widths.embedding_size]), run), widths)
+
+    def derive(self, model: NestedEmbeddings, widths: Widths) -> NestedEmbeddings:
+        """Let a model of the widest width serve all of them."""
+        return replace(model, widths=widths, check=False)
+
+
+@dataclass(frozen=True)
+class NestrecAloneRotated(NestrecAloneCut):
+    """The training for the widest width alone, rotated by the SVD of its scores and then truncated."""
+
+    name: ClassVar[str] = "nestrec-alone-rotated"
+
+    def derive(self, model: NestedEmbeddings, widths: Widths) -> NestedEmbeddings:
+        """Rotate a model of the widest width, which then serves all of them."""
+        users, items = rotate_embeddings(model.user_embeddings, model.item_embeddings)
+        rotated = replace(model, user_embeddings=users, item_embeddings=items, check=False)
+        return super().derive(rotated, widths)

@@ -24,6 +24,8 @@ _HOMES: dict[str, tuple[str, str]] = {  # name -> module, class; in the order of
     "implicit-bpr": ("implicit_bpr", "ImplicitBpr"),
     "lightgcn": ("lightgcn", "LightGCNBaseline"),
     "nestrec-alone": ("nested", "NestrecAlone"),
+    "nestrec-alone-cut": ("nested", "NestrecAloneCut"),
+    "nestrec-alone-rotated": ("nested", "NestrecAloneRotated"),
     "nestrec": ("nested", "Nestrec"),
 }
 
@@ -46,6 +48,15 @@ class _Classes(Mapping[str, "type[Baseline]"]):
 
 
 BASELINES: Mapping[str, type[Baseline]] = _Classes()
+
+
+def source_of(name: str) -> str | None:
+    """Return the baseline from whose model the one of this name is derived; None if it is fitted itself.
+
+    >>> source_of("nestrec-alone-cut")
+    'nestrec-alone'
+    """
+    return getattr(BASELINES[name], "source", None)
 
 
 def baseline(name: str, **options: Any) -> Baseline:

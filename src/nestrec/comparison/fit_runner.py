@@ -7,12 +7,13 @@ first model is evaluated on it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from nestrec.atomic.workspace import temporary_folder
-from nestrec.comparison.job import Job, Outcome
+from nestrec.comparison.job import Job, Outcome, Task
 from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.stored_interactions import write_interactions
 from nestrec.comparison.worker import Worker
@@ -34,26 +35,32 @@ class FitRunner:
 
     def run(self, job: Job) -> Outcome:
         """Return the outcome of a job, from the log if it was run before."""
-        outcome = self._log.outcome(job)
-        if outcome is None:
-            outcome = self._evaluate_on_test(job) if job.part == "test" else self._validate(job)
-            self._log.add(job, outcome)
-        return outcome
+        return self.run_together([job])[0]
 
-    def _validate(self, job: Job) -> Outcome:
+    def run_together(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Return the outcomes of a job and of others derived from its model, from the log if all were run before."""
+        found = [outcome for job in jobs if (outcome := self._log.outcome(job)) is not None]
+        if len(found) == len(jobs):
+            return found
+        outcomes = self._evaluate_on_test(jobs) if jobs[0].part == "test" else self._validate(jobs)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self._log.add(job, outcome)
+        return outcomes
+
+    def _validate(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Fit in a worker that is kept for the next trial."""
         train, held_out = self._write_part("search"), self._write_part("validation")
         if self._worker is None or not self._worker.is_alive:
             self.stop_worker()
-            self._worker = Worker(job.threads)
-        return self._worker.fit(job, train, held_out)
+            self._worker = Worker(jobs[0].threads)
+        return self._worker.fit([Task(job) for job in jobs], train, held_out)
 
-    def _evaluate_on_test(self, job: Job) -> Outcome:
+    def _evaluate_on_test(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Fit in a new worker, so that its peak memory is that of this fit."""
         self.stop_worker()
         train, held_out = self._write_part("train"), self._write_part("test")
-        with Worker(job.threads) as worker:
-            return worker.fit(job, train, held_out, self._log.per_user_path(job))
+        with Worker(jobs[0].threads) as worker:
+            return worker.fit([Task(job, str(self._log.per_user_path(job))) for job in jobs], train, held_out)
 
     def _write_part(self, name: str) -> Path:
         path = self._folder / name

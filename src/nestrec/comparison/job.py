@@ -65,10 +65,17 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Request:
-    """A job with the files it reads and writes, as a worker gets it."""
+class Task:
+    """A job and the file for its metrics per user."""
 
     job: Job
+    per_user: str | None = None  # None: they are not needed
+
+
+@dataclass(frozen=True)
+class Request:
+    """Jobs with the files to read, as a worker gets them: one fit, and models derived from the fitted one."""
+
+    tasks: tuple[Task, ...]  # the first is fitted; the others are of derived baselines
     train: str
     held_out: str
-    per_user: str | None  # where to write per-user metrics

@@ -50,6 +50,7 @@ class RunLog:
     def __init__(self, folder: Path, data: Mapping[str, str]) -> None:
         self.folder, self._data = folder, dict(data)
         self._outcomes: dict[str, Outcome] = {}
+        self._new: set[str] = set()  # keys of this run's jobs
         path = folder / NAME
         try:
             (folder / "users").mkdir(parents=True, exist_ok=True)
@@ -68,9 +69,12 @@ class RunLog:
             raise
 
     def outcome(self, job: Job) -> Outcome | None:
-        """Return the outcome of a finished job; None if missing, failed, or without its per-user file."""
-        found = self._outcomes.get(job.key(self._data))
-        if found is None or found.error is not None or (job.part == "test" and not self.per_user_path(job).exists()):
+        """Return the outcome of a finished job; None if missing, failed in an earlier run, or without per-user file."""
+        key = job.key(self._data)
+        found = self._outcomes.get(key)
+        if found is None or (found.error is not None and key not in self._new):
+            return None
+        if found.error is None and job.part == "test" and not self.per_user_path(job).exists():
             return None
         return found
 
@@ -78,6 +82,7 @@ class RunLog:
         """Write the outcome of a job. Failures are recorded and tried again by the next run."""
         key = job.key(self._data)
         self._outcomes[key] = outcome
+        self._new.add(key)
         self._write(to_plain(_Entry(key, job, outcome)))
 
     def per_user_path(self, job: Job) -> Path:

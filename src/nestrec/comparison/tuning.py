@@ -176,10 +176,12 @@ class Tuner:
         share = 1 if BASELINES[model].kind is Kind.SINGLE else len(self.widths)
         return Budget(trials * share, None if seconds is None else seconds * share)
 
-    def tune(self, model: str, budget: Budget, runner: FitRunner) -> list[TunedUnit]:
-        """Search the options of each fit."""
+    def tune(
+        self, model: str, budget: Budget, runner: FitRunner, units: Sequence[Unit] | None = None
+    ) -> list[TunedUnit]:
+        """Search the options of each fit, by default of all that are needed for all widths."""
         found = []
-        for unit in self.units(model):
+        for unit in self.units(model) if units is None else units:
             at = "" if len(unit) > 1 else f" at width {unit[0]}"
             self.callback.on_step(f"tuning {model}{at}")
             result = self._search(model, unit, budget, runner)

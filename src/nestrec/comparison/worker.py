@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 import nestrec
-from nestrec.comparison.job import Job, Outcome, Request
+from nestrec.comparison.job import Outcome, Request, Task
 from nestrec.comparison.records import from_plain, to_plain
 
 _COMMAND = (sys.executable, "-P", "-m", "nestrec.comparison.worker_main")  # -P: no import from the working directory
@@ -38,19 +38,22 @@ class Worker:
             start_new_session=True,
         )
 
-    def fit(self, job: Job, train: Path, held_out: Path, per_user: Path | None = None) -> Outcome:
-        """Fit and evaluate; write the metrics per user to `per_user`. If the process dies, the outcome has an error."""
+    def fit(self, tasks: Sequence[Task], train: Path, held_out: Path) -> list[Outcome]:
+        """Fit the first job, derive the models of the others from it, and evaluate all; write the metrics per user.
+
+        If the process dies, all outcomes have an error.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        request = Request(job, str(train), str(held_out), None if per_user is None else str(per_user))
+        request = Request(tuple(tasks), str(train), str(held_out))
         answer = ""
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(to_plain(request)) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         if not answer.endswith("\n"):
-            return Outcome.failure(self._describe_exit())
-        return from_plain(json.loads(answer), Outcome)
+            return [Outcome.failure(self._describe_exit())] * len(tasks)
+        return from_plain(json.loads(answer), list[Outcome])
 
     @property
     def is_alive(self) -> bool:

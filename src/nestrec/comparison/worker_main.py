@@ -23,11 +23,12 @@ import numpy as np
 
 from nestrec.artefact.tensors import Arrays, write_arrays
 from nestrec.atomic.output_file import atomic_file
-from nestrec.baselines import BASELINES, baseline
-from nestrec.comparison.job import Job, Outcome, Request, WidthMetrics
+from nestrec.baselines import BASELINES, Model, baseline
+from nestrec.comparison.job import Job, Outcome, Request, Task, WidthMetrics
 from nestrec.comparison.peak_memory import PeakMemory
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.comparison.stored_interactions import read_stored_interactions
+from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
 from nestrec.errors import DataWarning, NestrecError
@@ -44,14 +45,15 @@ def main() -> None:
     warm: set[str] = set()
     for line in sys.stdin:
         request = from_plain(json.loads(line), Request)
-        if request.job.model not in warm:
-            _warm_up(request.job)
-            warm.add(request.job.model)
+        job = request.tasks[0].job
+        if job.model not in warm:
+            _warm_up(job)
+            warm.add(job.model)
         answers.write(json.dumps(to_plain(_run(request))) + "\n")
         answers.flush()
 
 
-def _run(request: Request) -> Outcome:
+def _run(request: Request) -> list[Outcome]:
     start = time.perf_counter()
     try:
         return _fit(request)
@@ -62,25 +64,38 @@ def _run(request: Request) -> Outcome:
     except Exception as error:  # an error in another library ends this fit, not the comparison
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
-    return Outcome.failure(reason, time.perf_counter() - start)
+    return [Outcome.failure(reason, time.perf_counter() - start)] * len(request.tasks)
 
 
-def _fit(request: Request) -> Outcome:
-    job, memory = request.job, PeakMemory()
-    train = read_stored_interactions(Path(request.train))
+def _fit(request: Request) -> list[Outcome]:
+    memory, train = PeakMemory(), read_stored_interactions(Path(request.train))
     start = time.perf_counter()
-    model = baseline(job.model, **job.options).fit(train, Widths(job.widths), _run_options(job))
-    seconds, peak = time.perf_counter() - start, memory.bytes()
+    fitted: list[tuple[Task, Model, float, int]] = []  # with the seconds and the peak memory
+    for task in request.tasks:
+        method: Any = baseline(task.job.model, **task.job.options)
+        widths = Widths(task.job.widths)
+        if fitted:
+            source, source_seconds = fitted[0][1:3]
+            start = time.perf_counter() - source_seconds  # a derived model costs its source's fit too
+            model = method.derive(source, widths)
+        else:
+            model = method.fit(train, widths, _run_options(task.job))
+        fitted.append((task, model, time.perf_counter() - start, memory.bytes()))
     held_out = read_stored_interactions(Path(request.held_out))
+    return [_evaluate(task, model, held_out, seconds, peak) for task, model, seconds, peak in fitted]
+
+
+def _evaluate(task: Task, model: Model, held_out: Interactions, seconds: float, peak_memory_bytes: int) -> Outcome:
+    job = task.job
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # reported once, before the first fit
         names = [*(metric.name for metric in select_metrics(None)), *job.metrics]
         found = evaluate(model, held_out, job.cutoffs, metrics=names, threads=job.threads, bootstrap_samples=0)
-    if request.per_user is not None:
-        with atomic_file(request.per_user, overwrite=True) as partial:
+    if task.per_user is not None:
+        with atomic_file(task.per_user, overwrite=True) as partial:
             write_arrays(partial, per_user(found, job.metrics))
     figures = tuple(WidthMetrics(at.width, at.means, at.beyond_accuracy, at.known_means) for at in found.widths)
-    return Outcome(seconds, peak, figures)
+    return Outcome(seconds, peak_memory_bytes, figures)
 
 
 def per_user(found: Evaluation, metrics: Sequence[str]) -> Arrays:
