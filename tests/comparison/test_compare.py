@@ -137,6 +137,16 @@ def test_means_are_over_seeds_and_figures_are_those_of_evaluate(found: Compariso
     assert popular.beyond_accuracy == pytest.approx(here.beyond_accuracy)
 
 
+def test_metrics_by_popularity_of_the_test_items_are_means_over_seeds(found: Comparison) -> None:
+    assert [band.name for band in found.data.bands] == ["head", "middle", "tail"]
+    for model in found.models:
+        for cell in model.cells:
+            assert set(cell.bands) == {"head", "middle", "tail"}
+            assert all(set(of_band) == {"recall@20", "ndcg@20"} for of_band in cell.bands.values())
+    popular = found.model("popularity").cells[0].bands
+    assert popular["head"]["recall@20"] > popular["tail"]["recall@20"]
+
+
 def test_a_difference_is_nestrecs_mean_minus_the_others(found: Comparison) -> None:
     nestrec = found.model("nestrec")
     for model in found.models[1:]:

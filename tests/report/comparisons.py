@@ -11,12 +11,18 @@ from nestrec.comparison.result import (
     DataSummary,
     ModelResult,
     PairedDifference,
+    PopularityBand,
     Protocol,
     SeedMetrics,
 )
 from nestrec.report.comparison_view import ComparisonView
 
 WIDTHS = (4, 8, 16, 32, 64)
+BANDS = (
+    PopularityBand("head", 90, 266_700, 66_000, 5900),
+    PopularityBand("middle", 310, 266_600, 67_000, 5800),
+    PopularityBand("tail", 3306, 266_700, 67_000, 5500),
+)
 # name -> kind, ndcg@20 at the widest, share of it at the narrowest, seconds of a fit
 MODELS: dict[str, tuple[Literal["nested", "single", "whole"], float, float, float]] = {
     "nestrec": ("nested", 0.240, 0.70, 9.0),
@@ -67,12 +73,23 @@ def cell(name: str, width: int | None) -> Cell:
         trials=0 if name == "nestrec" else 10,
         validation_value=None if name == "nestrec" else value * 0.9,
         peak_memory_bytes=90_000_000,
+        bands={
+            band.name: {label: mean * share for label, mean in metrics.items()}
+            for band, share in zip(BANDS, (1.4, 0.9, 0.3), strict=True)
+        },
     )
 
 
 def failed(of: Cell, error: str) -> Cell:
     """Return a cell without figures."""
-    empty: dict[str, Any] = {"seeds": (), "metrics": {}, "beyond_accuracy": {}, "differences": (), "intervals": {}}
+    empty: dict[str, Any] = {
+        "seeds": (),
+        "metrics": {},
+        "beyond_accuracy": {},
+        "differences": (),
+        "intervals": {},
+        "bands": {},
+    }
     return replace(of, training_seconds=float("nan"), peak_memory_bytes=0, error=error, **empty)
 
 
@@ -87,7 +104,7 @@ def comparison(*names: str) -> Comparison:
         ModelResult(name, MODELS[name][0], tuple(cell(name, width) for width in _widths(name)))
         for name in names or MODELS
     )
-    data = DataSummary("ab" * 32, "cd" * 32, 6040, 3706, 800_000, 200_000, 6038)
+    data = DataSummary("ab" * 32, "cd" * 32, 6040, 3706, 800_000, 200_000, 6038, bands=BANDS)
     return Comparison(data, Protocol(WIDTHS, (20,), (0, 1, 2), 10, None, "ndcg@20", 0.1, False), models)
 
 

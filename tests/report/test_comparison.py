@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nestrec.report.comparison_details import differences_table, options_table, seeds_table
+from nestrec.report.comparison_details import bands_table, differences_table, options_table, seeds_table
 from nestrec.report.comparison_tables import best_table, comparison_tables, cost_table, metric_table
 from nestrec.report.comparison_text import conclusion, describe_method
 from nestrec.report.comparison_view import ComparisonView
@@ -117,3 +117,15 @@ def test_fits_and_options_are_listed() -> None:
     found = view("nestrec", "ease")
     assert len(seeds_table(found).rows) == 3 * (len(WIDTHS) + 1)
     assert row(options_table(found), "ease")[1:4] == ("any", "regularization 0.01235, n_epochs 30", "10")
+
+
+def test_bands_have_a_row_each_and_a_model_without_figures_dashes() -> None:
+    rows = bands_table(ComparisonView(with_failure("lightgcn")), "ndcg@20").rows
+    assert [cells[1] for cells in rows if cells[0] == "ease"] == ["head", "middle", "tail"]
+    assert rows[0][-1] == "0.336"
+    assert next(cells for cells in rows if cells[0] == "lightgcn")[2:] == ("–",) * 5
+
+
+def test_the_method_names_the_sizes_of_the_bands() -> None:
+    text = " ".join(describe_method(view()))
+    assert "tail 3,306 items with 67,000 test interactions of 5,500 users" in text

@@ -90,6 +90,7 @@ def _build_cell(unit: FittedUnit, position: int, width: int | None, labels: Sequ
         error=unit.error,
         known_metrics=_means([at.known_metrics for at in figures]),
         known_intervals=_intervals(runs, figures[0].width, labels, known) if runs else {},
+        bands={band: _means([at.bands[band] for at in figures]) for band in (figures[0].bands if runs else ())},
     )
 
 

@@ -17,6 +17,7 @@ from nestrec.comparison.comparison_run import ComparisonRun
 from nestrec.comparison.fit_runner import VALIDATION, FitRunner
 from nestrec.comparison.hyperparameter_search import check_optuna
 from nestrec.comparison.model_choice import REFERENCE, select_models
+from nestrec.comparison.popularity_bands import describe_bands
 from nestrec.comparison.result import Comparison, DataSummary, Protocol
 from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.tuning import check_seconds
@@ -164,5 +165,6 @@ def _describe_data(
         known_test_users=len(held.known),
         cold_test_items=unmatched.items,
         repeated_interactions=unmatched.seen_interactions,
+        bands=describe_bands(train, test),
     )
     return summary, known

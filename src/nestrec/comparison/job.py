@@ -42,6 +42,7 @@ class WidthMetrics:
     metrics: dict[str, float]
     beyond_accuracy: dict[str, float]
     known_metrics: dict[str, float] = field(default_factory=dict)  # over warm users
+    bands: dict[str, dict[str, float]] = field(default_factory=dict)  # popularity band -> metrics; on the test part
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,17 @@ Options = dict[str, Any]  # hyperparameter -> number, string or bool
 
 
 @dataclass(frozen=True)
+class PopularityBand:
+    """Items of similar popularity, with a third of the training interactions, and the test part they have."""
+
+    name: str  # head, middle or tail
+    items: int
+    train_interactions: int
+    test_interactions: int  # of warm users
+    test_users: int  # warm users with test items in the band: the denominator of its means
+
+
+@dataclass(frozen=True)
 class DataSummary:
     """The training and test interactions."""
 
@@ -35,6 +46,7 @@ class DataSummary:
     known_test_users: int | None = None  # of these, users with training interactions; None: unknown
     cold_test_items: int = 0  # test items without training interactions
     repeated_interactions: int = 0  # test interactions that are training interactions too
+    bands: tuple[PopularityBand, ...] = ()  # by descending popularity
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,7 @@ class Cell:
     error: str | None = None  # why there are no metrics
     known_metrics: dict[str, float] = field(default_factory=dict)  # means over test users with training interactions
     known_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    bands: dict[str, dict[str, float]] = field(default_factory=dict)  # popularity band -> compared metrics of its items
 
     def difference(self, label: str, width: int | None = None) -> PairedDifference | None:
         """Return the difference to nestrec in a metric at a width of nestrec; None uses the cell's own width."""

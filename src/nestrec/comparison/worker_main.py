@@ -26,6 +26,7 @@ from nestrec.atomic.output_file import atomic_file
 from nestrec.baselines import BASELINES, Model, baseline
 from nestrec.comparison.job import Job, Outcome, Request, Task, WidthMetrics
 from nestrec.comparison.peak_memory import PeakMemory
+from nestrec.comparison.popularity_bands import BandMeans, evaluate_bands
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.comparison.stored_interactions import read_stored_interactions
 from nestrec.data.interactions import Interactions
@@ -94,7 +95,13 @@ def _evaluate(task: Task, model: Model, held_out: Interactions, seconds: float, 
     if task.per_user is not None:
         with atomic_file(task.per_user, overwrite=True) as partial:
             write_arrays(partial, per_user(found, job.metrics))
-    figures = tuple(WidthMetrics(at.width, at.means, at.beyond_accuracy, at.known_means) for at in found.widths)
+    bands: list[BandMeans] = [{} for _ in found.widths]
+    if job.part == "test":
+        bands = evaluate_bands(model, held_out, job.cutoffs, job.metrics, job.threads)
+    figures = tuple(
+        WidthMetrics(at.width, at.means, at.beyond_accuracy, at.known_means, of_bands)
+        for at, of_bands in zip(found.widths, bands, strict=True)
+    )
     return Outcome(seconds, peak_memory_bytes, figures)
 
 

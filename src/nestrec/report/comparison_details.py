@@ -30,6 +30,21 @@ def differences_table(view: ComparisonView, label: str) -> TextTable:
     return TextTable(headers, rows, f"{label}: every model at every width", n_left=1)
 
 
+def bands_table(view: ComparisonView, label: str) -> TextTable:
+    """Return a metric by model, popularity band of the test items and width."""
+    rows = tuple(
+        (
+            model.name,
+            band.name,
+            *(_format_value(model.at(width).bands.get(band.name, {}).get(label)) for width in view.widths),
+        )
+        for model in view.comparison.models
+        for band in view.comparison.data.bands
+    )
+    headers = ("model", "test items", *map(str, view.widths))
+    return TextTable(headers, rows, f"{label} by popularity of the test items, by width", n_left=2)
+
+
 def catalogue_table(view: ComparisonView) -> TextTable:
     """Return the catalogue metrics at the cutoff of the metric that tuning maximized."""
     cutoff = view.comparison.protocol.metric.rpartition("@")[2]

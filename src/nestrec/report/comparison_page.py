@@ -7,7 +7,13 @@ from dataclasses import replace
 from html import escape
 
 from nestrec.report.comparison_charts import KIND_TONES, comparison_charts
-from nestrec.report.comparison_details import catalogue_table, differences_table, options_table, seeds_table
+from nestrec.report.comparison_details import (
+    bands_table,
+    catalogue_table,
+    differences_table,
+    options_table,
+    seeds_table,
+)
 from nestrec.report.comparison_tables import best_table, cost_table, metric_tables
 from nestrec.report.comparison_text import conclusion, describe_method
 from nestrec.report.comparison_view import ComparisonView
@@ -42,6 +48,7 @@ def comparison_page(view: ComparisonView) -> str:
         *(table_html(table) for label in view.labels for table in metric_tables(view, label)),
         table_html(cost_table(view)),
         table_html(catalogue_table(view)),
+        *(_folded(bands_table(view, label)) for label in main if view.comparison.data.bands),
         *(_folded(differences_table(view, label)) for label in view.labels),
         _folded(options_table(view)),
         _folded(seeds_table(view)),

@@ -128,6 +128,7 @@ def describe_method(view: ComparisonView) -> tuple[str, ...]:
         _describe_data(view),
         _describe_tuning(view),
         _describe_fits(view),
+        *_describe_bands(view),
         _describe_tests(),
         _describe_costs(view),
     )
@@ -174,6 +175,22 @@ def _describe_fits(view: ComparisonView) -> str:
         "by full ranking of all items that a user has not seen in training. A model without widths has the same values "
         "at every width."
     )
+
+
+def _describe_bands(view: ComparisonView) -> Iterator[str]:
+    """Yield how test items are divided by popularity."""
+    bands = view.comparison.data.bands
+    if bands:
+        sizes = "; ".join(
+            f"{band.name} {format_count(band.items, 'item')} with "
+            f"{format_count(band.test_interactions, 'test interaction')} of {format_count(band.test_users, 'user')}"
+            for band in bands
+        )
+        yield (
+            "Popularity: items are divided by their training interactions into three bands with a third of these "
+            f"each: {sizes}. Within a band only its items count as relevant, while all items are ranked; means are "
+            "over users with training interactions and a test item in the band."
+        )
 
 
 def _describe_tests() -> str:

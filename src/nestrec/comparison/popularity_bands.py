@@ -1,0 +1,105 @@
+"""Accuracy by popularity of the held-out items: items in three bands, each with a third of the training interactions.
+
+A list is the same as everywhere, over all unseen items; only the held-out items that count as relevant are those of one
+band. A metric of a band is the mean over the warm test users with at least one test item in the band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from nestrec.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from nestrec.baselines.baseline import Model
+from nestrec.comparison.result import PopularityBand
+from nestrec.data.interactions import Interactions
+from nestrec.evaluation.full_ranking import Lists, rank_embeddings, rank_similarities
+from nestrec.evaluation.held_out import HeldOut, match_ids
+from nestrec.evaluation.metric_registry import load_accuracy_metrics
+from nestrec.evaluation.metrics import Hits, user_values
+from nestrec.item_similarities import ItemSimilarities
+
+BANDS = ("head", "middle", "tail")
+
+BandMeans = dict[str, dict[str, float]]  # band -> label -> mean over users
+
+
+def assign_bands(train: Interactions) -> Int64Array:
+    """Return the band of each item, (n_items,), as an index into `BANDS`.
+
+    Items in descending order of their training interactions, ties by item index: the head ends with the item that
+    brings it to a third of the interactions, the middle with the one that brings both to two thirds.
+    """
+    counts = np.bincount(train.indices, minlength=train.n_items)
+    order = np.argsort(-counts, kind="stable")
+    before = np.cumsum(counts[order]) - counts[order]
+    bands = np.empty(train.n_items, dtype=np.int64)
+    bands[order] = len(BANDS) * before // max(1, train.n_interactions)
+    return bands
+
+
+def describe_bands(train: Interactions, test: Interactions) -> tuple[PopularityBand, ...]:
+    """Return the sizes of the bands."""
+    bands, held = assign_bands(train), match_ids(train.users, train.items, train, test)[0]
+    return tuple(
+        PopularityBand(
+            name=name,
+            items=int(np.count_nonzero(bands == band)),
+            train_interactions=int(np.count_nonzero(bands[train.indices] == band)),
+            test_interactions=int(np.count_nonzero(bands[held.indices] == band)),
+            test_users=int(np.count_nonzero(_count_relevant(held, bands == band))),
+        )
+        for band, name in enumerate(BANDS)
+    )
+
+
+def evaluate_bands(
+    model: Model, test: Interactions, cutoffs: Sequence[int], metrics: Sequence[str], threads: int
+) -> list[BandMeans]:
+    """Return the metrics of each band at each width of a model; a band without test items has no entry."""
+    held = match_ids(model.users, model.items, model.seen, test)[0]
+    bands, labels = assign_bands(model.seen), [f"{name}@{k}" for k in cutoffs for name in metrics]
+    known = load_accuracy_metrics()
+    functions = [known[name].function for name in metrics]
+    sums: Float64Array = np.zeros((len(model.widths), len(BANDS), len(labels)))
+    n_users = np.array([np.count_nonzero(_count_relevant(held, bands == band)) for band in range(len(BANDS))])
+    for block, by_width in _rank(model, held, max(cutoffs), threads):
+        for band, (level, ranked) in product(range(len(BANDS)), enumerate(by_width)):
+            hits = _find_hits(held, block, ranked, bands == band)
+            sums[level, band] += user_values(hits, functions, cutoffs).sum(axis=0, dtype=np.float64)
+    means = sums / np.maximum(n_users, 1)[:, np.newaxis]
+    return [
+        {
+            name: dict(zip(labels, row.tolist(), strict=True))
+            for name, row, n in zip(BANDS, level, n_users, strict=True)
+            if n
+        }
+        for level in means
+    ]
+
+
+def _rank(model: Model, held: HeldOut, k: int, threads: int) -> Lists:
+    if isinstance(model, ItemSimilarities):
+        return rank_similarities(model, held, k, threads)
+    users, items, seen = model.user_embeddings, model.item_embeddings, model.seen
+    return rank_embeddings(users, items, tuple(model.widths), seen.indptr, seen.indices, held, k, threads)
+
+
+def _count_relevant(held: HeldOut, in_band: BoolArray) -> Int64Array:
+    """Return the number of held-out items of each warm user in a band, given by item, (n_items,)."""
+    counts = np.concatenate([[0], np.cumsum(in_band[held.indices])])
+    result: Int64Array = np.diff(counts[held.indptr])
+    return result
+
+
+def _find_hits(held: HeldOut, block: slice, ranked: Int32Array, in_band: BoolArray) -> Hits:
+    """Return the hits of a block's users in a band, without users who have no held-out item there."""
+    starts = held.indptr[block.start : block.stop + 1]
+    indices = held.indices[starts[0] : starts[-1]]
+    kept = in_band[indices]
+    n_relevant = np.diff(np.concatenate([[0], np.cumsum(kept)])[starts - starts[0]])
+    counted = n_relevant > 0
+    indptr = np.concatenate([[0], np.cumsum(n_relevant[counted])]).astype(np.int64)
+    return Hits.of(np.ascontiguousarray(ranked[counted]), indptr, indices[kept], n_relevant[counted])
