@@ -86,7 +86,7 @@ def test_the_exporter_writes_a_model(nestrec: Command, tmp_path: Path) -> None:
 
 def test_an_option_of_a_class_that_is_not_chosen_is_refused(nestrec: Command, events: Path, tmp_path: Path) -> None:
     refused = nestrec("train", events, "--out", tmp_path / "m", "--sampler", "dynamic", "--rank", "3")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "--rank 3 must go with --sampler rank, got --sampler dynamic" in refused.stderr
 
 

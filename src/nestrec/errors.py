@@ -2,6 +2,7 @@
 
     NestrecError
     ├── OptionError           an option's value breaks a rule (also a ValueError)
+    │   ├── OutputError           a file or folder to write exists already, or cannot be written
     │   └── UnknownOptionError    an argument of this name does not exist (also a TypeError)
     ├── DataError             interactions cannot be read or are unfit for the job (also a ValueError)
     ├── DownloadError         a public data set cannot be downloaded, or fails its checksum
@@ -46,6 +47,10 @@ class NestrecError(Exception):
 
 class OptionError(NestrecError, ValueError):
     """An option's value breaks a rule."""
+
+
+class OutputError(OptionError):
+    """A file or folder to write exists already, or cannot be written."""
 
 
 class UnknownOptionError(OptionError, TypeError):

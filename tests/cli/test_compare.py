@@ -106,6 +106,6 @@ def test_invalid_arguments_are_reported_in_one_sentence(
     run: Run, parts: tuple[Path, Path], tmp_path: Path, words: list[str], sentence: str
 ) -> None:
     result = run("compare", *parts, *FEW, "--out", tmp_path / "study", *words)
-    assert result.code == 1
+    assert result.code == 2
     assert sentence in result.err.splitlines()[-1]
     assert "Traceback" not in result.err

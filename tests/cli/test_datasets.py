@@ -79,7 +79,7 @@ def test_download_prints_the_path_the_terms_and_a_command_that_works(run: Run, t
 
 def test_an_unknown_name_is_told(run: Run) -> None:
     result = run("datasets", "download", "netflix")
-    assert result.code == 1
+    assert result.code == 2
     assert "data set 'netflix' is unknown; choose one of ml-latest-small, ml-100k" in result.err
 
 

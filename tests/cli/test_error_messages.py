@@ -1,10 +1,13 @@
-"""Arguments that an error of the library names are printed as options."""
+"""Errors have the exit code of their kind, and arguments that they name are printed as options."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from nestrec.cli.error_messages import format_error
+from nestrec.cli.main import _COMMANDS
 from nestrec.errors import DataError, NestrecError, OptionError
 from tests.cli.conftest import Run
 
@@ -39,3 +42,43 @@ def test_names_become_options_and_values_stay(error: NestrecError, printed: str 
 
 def test_the_command_line_prints_the_option_of_an_error(run: Run, model: str) -> None:
     assert run("recommend", model, "--user", "u001", "--threads", "0").err.startswith("nestrec: --threads")
+
+
+EXIT_CODES = {  # of each command: words that are wrong usage, and words that fail for a file, a model or data
+    "demo": (["--seed", "-1"], ["--out", "file"]),
+    "split": (["rows.csv", "--out", "parts", "--test-fraction", "2"], ["none.csv", "--out", "parts"]),
+    "train": (["rows.csv", "--out", "m", "--no-validation", "--metric", "ndcg@5"], ["none.csv", "--out", "m"]),
+    "evaluate": (["{model}", "rows.csv", "--cutoffs", "0"], ["{model}", "rows.csv", "--json", "file"]),
+    "plan": (["{model}", "--recall", "2"], ["none"]),
+    "recommend": (["{model}", "--user", "u001", "--all-users"], ["{model}", "--user", "nobody"]),
+    "similar": (["{model}", "--user", "u001", "--item", "a"], ["{model}", "--item", "none"]),
+    "export": (["{model}", "--to", "docx", "--out", "x"], ["none", "--to", "npz", "--out", "x"]),
+    "tune": (["rows.csv", "--trials", "0"], ["none.csv"]),
+    "compare": (["rows.csv", "rows.csv", "--models", "magic"], ["none.csv", "rows.csv"]),
+    "info": (["{model}", "--frob"], ["none"]),
+    "doctor": (["--frob"], None),
+    "datasets": (["download", "netflix"], None),
+}
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_wrong_usage_exits_with_2_and_other_failures_with_1(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("user_id,item_id\na,b\n")
+    Path("file").write_text("")
+    for code, words in zip((2, 1), EXIT_CODES[command], strict=True):
+        if words is not None:
+            result = run(command, *(word.format(model=model) for word in words))
+            assert (result.code, result.out) == (code, ""), result.err
+
+
+@pytest.mark.parametrize(("text", "code"), [("epochs = 0", 2), ("epoch = 3", 2), ("epochs = [", 1), (None, 1)])
+def test_a_config_file_has_the_codes_of_options(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        Path("c.toml").write_text(text)
+    assert run("train", "rows.csv", "--out", "m", "--config", "c.toml").code == code

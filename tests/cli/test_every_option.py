@@ -298,7 +298,7 @@ def test_threads_and_deterministic_reach_the_run(
 
 
 def test_evaluate_passes_threads_on(interactions: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", str(model), str(interactions), "--threads", "0"]) == 1
+    assert main(["evaluate", str(model), str(interactions), "--threads", "0"]) == 2
     assert "--threads must be at least 1, got 0" in capsys.readouterr().err
 
 
@@ -350,7 +350,7 @@ def test_encoding_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main([*words, "utf-16-le"]) == 0
     assert "kept 40 interactions of 40 users" in capsys.readouterr().err
     assert main([*words, "shift_jis"]) == 1
-    assert main([*words, "none"]) == 1
+    assert main([*words, "none"]) == 2
     assert "encoding must be one that Python knows" in capsys.readouterr().err
 
 

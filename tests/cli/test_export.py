@@ -71,7 +71,7 @@ def test_mistakes_are_told_in_one_sentence(
     run: Run, model: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     result = run("export", model, *words, "--out", tmp_path / "out")
-    assert result.code == 1
+    assert result.code == 2
     assert sentence in result.err
     assert list(tmp_path.iterdir()) == []
 
@@ -79,6 +79,6 @@ def test_mistakes_are_told_in_one_sentence(
 def test_standard_output_is_refused(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = run("export", model, "--to", "npz", "--out", "-")
-    assert result.code == 1
+    assert result.code == 2
     assert "--out must be a file or folder" in result.err
     assert not list(tmp_path.iterdir())

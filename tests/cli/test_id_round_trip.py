@@ -144,4 +144,4 @@ def test_users_come_from_standard_input(odd_model: Path, run: Run) -> None:
     done = subprocess.run(words, input='"z "\n12\n', capture_output=True, text=True, check=False, timeout=120)
     assert [line.split(",")[0] for line in io.StringIO(done.stdout)] == ["user_id", '"z "', "12"], done.stderr
     result = run("recommend", odd_model, "--users", "-", "--allow", "-")
-    assert (result.code, "only once" in result.err) == (1, True)
+    assert (result.code, "only once" in result.err) == (2, True)

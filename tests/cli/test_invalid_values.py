@@ -31,6 +31,6 @@ def test_an_invalid_value_in_a_config_names_the_file(run: Run, tmp_path: Path, l
     config = tmp_path / "c.toml"
     config.write_text(line)
     result = run("train", "x", "--out", tmp_path / "m", "--config", config)
-    assert result.code == 1
+    assert result.code == 2
     assert result.err.startswith(f"nestrec: config {config}: ")
     assert sentence in result.err

@@ -143,7 +143,7 @@ def test_a_question_beyond_the_plan_is_answered_by_all_items(run: Run, model: Pa
 )
 def test_mistakes_are_told_in_one_sentence(run: Run, own: Path, words: tuple[object, ...], sentence: str) -> None:
     result = run("plan", own, *words)
-    assert result.code == 1
+    assert result.code == 2
     assert sentence in result.err
     assert "Traceback" not in result.err
 
@@ -151,7 +151,7 @@ def test_mistakes_are_told_in_one_sentence(run: Run, own: Path, words: tuple[obj
 def test_a_picture_is_not_written_under_another_format_s_name(run: Run, own: Path, tmp_path: Path) -> None:
     """A picture went into a file that was called x.jpg."""
     result = run("plan", own, "--measure-only", "--picture", tmp_path / "x.jpg")
-    assert result.code == 1
+    assert result.code == 2
     message = " ".join(result.err.split())
     assert "--picture must end in .svg" in message
     assert "x.jpg" in message

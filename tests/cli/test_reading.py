@@ -42,7 +42,7 @@ def test_standard_input_is_for_one_thing(run: Run, model: Path, tmp_path: Path) 
         ("compare", "-", "/dev/stdin", "--out", tmp_path / "c"),
     ):
         result = run(*words)
-        assert result.code == 1
+        assert result.code == 2
         assert "only once" in result.err
 
 

@@ -31,7 +31,7 @@ def test_it_writes_a_file_too(run: Run, model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [[], ["--item", "a", "--user", "b"]])
 def test_one_kind_must_be_named(run: Run, model: Path, words: list[str]) -> None:
     result = run("similar", model, *words)
-    assert result.code == 1
+    assert result.code == 2
     assert "either --item ID or --user ID" in result.err
 
 

@@ -55,5 +55,5 @@ def test_invalid_arguments_are_reported_in_one_sentence(
     run: Run, interactions: Path, words: list[str], sentence: str
 ) -> None:
     result = run("tune", interactions, *words)
-    assert result.code == 1
+    assert result.code == 2
     assert sentence in result.err.splitlines()[-1]

@@ -61,7 +61,7 @@ def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: 
     """Write a model directory, all of it or nothing; other files in it stay.
 
     Raises ModelFileError where the path holds something else than a model or cannot be written, or the model is not
-    finite; OptionError where it holds a model and `overwrite` is False.
+    finite; OutputError where it holds a model and `overwrite` is False.
     """
     target = Path(os.path.realpath(path))
     for name in ("user_embeddings", "item_embeddings"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nestrec.artefact.manifest import MANIFEST, is_manifest
 from nestrec.atomic.folder import FolderLayout
-from nestrec.errors import ModelFileError, OptionError
+from nestrec.errors import ModelFileError, OutputError
 
 EMBEDDINGS = "embeddings.safetensors"
 VOCABULARIES = "vocabularies.safetensors"
@@ -22,7 +22,7 @@ _NOBODYS = {"lost+found"}  # what a file system puts into its own root
 def check_model_folder(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Raise where a model must not be written.
 
-    ModelFileError where the place holds something else (hidden files such as .git aside), OptionError where it holds a
+    ModelFileError where the place holds something else (hidden files such as .git aside), OutputError where it holds a
     model and `overwrite` is False.
     """
     target = Path(os.path.realpath(path))
@@ -35,7 +35,7 @@ def check_model_folder(path: str | os.PathLike[str], *, overwrite: bool) -> None
     elif not is_manifest(target / MANIFEST):
         raise ModelFileError(f"{path} exists and is not a nestrec model, so it is not replaced; name another path")
     elif not overwrite:
-        raise OptionError(
+        raise OutputError(
             f"{path} already holds a model; name another path, or replace it with overwrite=True",
             mentions=("overwrite=True",),
         )

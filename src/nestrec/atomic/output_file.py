@@ -21,7 +21,7 @@ from pathlib import Path
 
 from nestrec.atomic import workspace as workspaces
 from nestrec.atomic.flushing import flush_file, flush_folder
-from nestrec.errors import OptionError
+from nestrec.errors import OutputError
 
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/(?:self|thread-self))/fd/(\d+)")
 _LINKS = 40  # as many as Linux follows
@@ -34,7 +34,7 @@ def atomic_file(path: str | PathLike[str], *, overwrite: bool = False) -> Iterat
     """Yield a path to write to; its content becomes that of `path` at the end. On an error nothing changes.
 
     Missing folders are made. A file that exists is replaced only with `overwrite`, and keeps its mode. Raises
-    OptionError where it exists without, or cannot be written, as on a full disk.
+    OutputError where it exists without, or cannot be written, as on a full disk.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "figures.json"
@@ -52,24 +52,24 @@ def atomic_file(path: str | PathLike[str], *, overwrite: bool = False) -> Iterat
         else:
             yield from _write_renamed(target, given, overwrite=overwrite)
     except OSError as error:
-        raise OptionError(
+        raise OutputError(
             f"{path} cannot be written ({error.strerror or error}); make room or name another place"
         ) from error
 
 
 def check_output_file(path: str | PathLike[str], *, overwrite: bool, probe: bool = True) -> None:
-    """Raise OptionError where `atomic_file` could not write `path`: to be found out before the work begins.
+    """Raise OutputError where `atomic_file` could not write `path`: to be found out before the work begins.
 
     `probe`: try whether the folder can be written to.
     """
     given = Path(path)
     if given.is_dir():
-        raise OptionError(f"{given} is a folder; name a file to write")
+        raise OutputError(f"{given} is a folder; name a file to write")
     target = _find_regular(given)
     if target is None:
         return
     if target.exists() and not overwrite:
-        raise OptionError(
+        raise OutputError(
             f"{given} already exists; replace it with overwrite=True, or name another file",
             mentions=("overwrite=True",),
         )
@@ -83,14 +83,14 @@ def is_stream(path: Path) -> bool:
 
 
 def check_output_folder(folder: Path) -> None:
-    """Raise OptionError where nothing can be written into a folder, nor the folder be made; nothing is made yet."""
+    """Raise OutputError where nothing can be written into a folder, nor the folder be made; nothing is made yet."""
     existing = folder.absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     try:
         workspaces.check_writable(existing)
     except OSError as error:
-        raise OptionError(f"nothing can be written into {folder} ({error.strerror}); name another place") from error
+        raise OutputError(f"nothing can be written into {folder} ({error.strerror}); name another place") from error
 
 
 def _write_renamed(target: Path, given: Path, *, overwrite: bool) -> Iterator[Path]:
@@ -135,12 +135,12 @@ def _move_to_free_place(partial: Path, target: Path, given: Path) -> None:
     try:
         os.link(partial, target)
     except FileExistsError as error:
-        raise OptionError(came) from error
+        raise OutputError(came) from error
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         if target.exists():
-            raise OptionError(came) from error
+            raise OutputError(came) from error
         partial.rename(target)
 
 
@@ -184,7 +184,7 @@ def _find_regular(path: Path) -> Path | None:
     except FileNotFoundError:
         mode = stat.S_IFREG
     except OSError as error:
-        raise OptionError(f"{path} cannot be written ({error.strerror}); name another place") from error
+        raise OutputError(f"{path} cannot be written ({error.strerror}); name another place") from error
     return Path(os.path.realpath(path)) if stat.S_ISREG(mode) else None
 
 

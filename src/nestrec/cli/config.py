@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from nestrec.cli.exit_codes import FailedError
 from nestrec.errors import OptionError
 
 _NOT_IN_FILES = {"config", "help"}
@@ -17,7 +18,7 @@ _NOT_IN_FILES = {"config", "help"}
 def apply_config(context: typer.Context, path: Path | None) -> Path | None:
     """Make a file's values the defaults of the command; an eager option's callback, so it comes before the others.
 
-    Raises OptionError for a file that cannot be read, an unknown key, and a value of the wrong type.
+    Raises FailedError for a file that cannot be read, OptionError for an unknown key and a value of the wrong type.
     """
     if path is not None:
         known = _known(context)
@@ -37,9 +38,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise OptionError(f"--config {path} cannot be read ({error.strerror}); give a TOML file") from error
+        raise FailedError(f"--config {path} cannot be read ({error.strerror}); give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"--config must be TOML, got {path} ({error}); write lines such as epochs = 20") from error
+        raise FailedError(f"--config must be TOML, got {path} ({error}); write lines such as epochs = 20") from error
 
 
 def _entry(path: Path, key: str, value: Any, known: dict[str, tuple[Any, bool]]) -> tuple[str, Any]:

@@ -1,4 +1,4 @@
-"""Error messages of the library in the words of the command line: `min_rating` becomes `--min-rating`."""
+"""Exit codes of errors, and their messages in the words of the command line: `min_rating` becomes `--min-rating`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from nestrec.errors import NestrecError
+from nestrec.cli.exit_codes import FAILURE, WRONG_USAGE
+from nestrec.errors import NestrecError, OptionError, OutputError
 
 _QUOTES = "'\""
 _SPELLINGS = {  # where the command line says something else than --name, or --name VALUE
@@ -16,6 +17,15 @@ _SPELLINGS = {  # where the command line says something else than --name, or --n
     "quote=None": "--quote ''",
     "bootstrap_samples": "--bootstrap",
 }
+
+
+def get_exit_code(error: NestrecError) -> int:
+    """Return 2 for options with wrong values or that contradict each other, 1 for data, models and files.
+
+    >>> get_exit_code(OptionError("k must be 1 or more, got 0")), get_exit_code(OutputError("x.csv already exists"))
+    (2, 1)
+    """
+    return WRONG_USAGE if isinstance(error, OptionError) and not isinstance(error, OutputError) else FAILURE
 
 
 def format_error(error: NestrecError, options: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What the command's exit codes mean; 2, wrong usage, is given by typer."""
+"""Exit codes of the command; error_messages.py chooses the one of an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import typer
 from nestrec.cli.console import warn
 from nestrec.errors import NestrecError
 
-MISTAKE = 1
+FAILURE = 1
+WRONG_USAGE = 2  # as of typer
 INTERRUPTED = 128 + signal.SIGINT
 OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as of tools that the signal ends
 _RAISE_AFTER = 0.01  # seconds

@@ -1,4 +1,4 @@
-"""The command `nestrec` and its exit codes: 0 success, 1 an error, 2 wrong usage, 130 interrupted.
+"""The command `nestrec` and its exit codes: 0 success, 1 a failure, 2 wrong usage, 130 interrupted.
 
 SIGTERM ends it with 143, a lost terminal with 129, a closed output pipe with 141.
 
@@ -17,8 +17,8 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from nestrec.cli.error_messages import format_error
-from nestrec.cli.exit_codes import MISTAKE, OUTPUT_CLOSED, ended_by_signals, interruptible
+from nestrec.cli.error_messages import format_error, get_exit_code
+from nestrec.cli.exit_codes import FAILURE, OUTPUT_CLOSED, ended_by_signals, interruptible
 from nestrec.cli.option_groups import expand_options
 from nestrec.cli.panels import RUN, PanelCommand
 from nestrec.cli.streams import OutputClosedError, tolerant_streams
@@ -146,10 +146,10 @@ def _run(argv: Sequence[str] | None) -> int:
             "set PYTHONIOENCODING=utf-8"
         )
         sys.stderr.write(f"nestrec: {message}\n")
-        return MISTAKE
-    except NestrecError as mistake:
-        sys.stderr.write(f"nestrec: {format_error(mistake, _options())}\n")
-        return MISTAKE
+        return FAILURE
+    except NestrecError as error:
+        sys.stderr.write(f"nestrec: {format_error(error, _options())}\n")
+        return get_exit_code(error)
     return 0
 
 

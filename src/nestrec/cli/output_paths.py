@@ -12,7 +12,7 @@ from nestrec.atomic.workspace import PROBE, remove_leftovers
 
 
 def check_model_path(out: Path, *, overwrite: bool) -> None:
-    """Raise OptionError or ModelFileError if a model could not be written to `out` later.
+    """Raise OutputError or ModelFileError if a model could not be written to `out` later.
 
     A model that an interrupted run left counts as overwritable where `overwrite` says so.
     """
@@ -26,7 +26,7 @@ def check_model_path(out: Path, *, overwrite: bool) -> None:
 
 
 def check_file_path(path: Path, *, overwrite: bool) -> None:
-    """Raise OptionError if a file could not be written to `path` later, or exists and must not be replaced."""
+    """Raise OutputError if a file could not be written to `path` later, or exists and must not be replaced."""
     check_output_file(path, overwrite=overwrite)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nestrec.atomic.output_file import atomic_file, check_output_folder
-from nestrec.errors import OptionError
+from nestrec.errors import OutputError
 
 NAME = ".nestrec-outputs.json"
 _BEING_WRITTEN = "being written"
@@ -26,14 +26,14 @@ class OwnOutputs:
         self._folder, self._overwrite = folder, overwrite
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise OptionError where a file exists that is not as the program wrote it, or none can be written."""
+        """Raise OutputError where a file exists that is not as the program wrote it, or none can be written."""
         if self._folder.exists() and not self._folder.is_dir():
-            raise OptionError(f"{self._folder} is a file; name another folder with --out")
+            raise OutputError(f"{self._folder} is a file; name another folder with --out")
         check_output_folder(self._folder)
         known = self._known()
         foreign = [name for name in names if not self._is_own(name, known)]
         if foreign and not self._overwrite:
-            raise OptionError(
+            raise OutputError(
                 f"{self._folder} already holds {', '.join(foreign)}, not written by this command or changed since; "
                 "replace with --overwrite, or name another folder with --out"
             )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from nestrec.atomic.output_file import atomic_file, is_stream
 from nestrec.cli.console import results, show
 from nestrec.cli.output_paths import check_file_path
-from nestrec.errors import OptionError
+from nestrec.errors import OptionError, OutputError
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _write_parquet(table: RankingTable, path: Path) -> None:
             _fill(database, table)
             database.table("answers").write_parquet(str(path))
     except duckdb.Error as error:
-        raise OptionError(f"{path} cannot be written ({error}); name another place") from error
+        raise OutputError(f"{path} cannot be written ({error}); name another place") from error
 
 
 def _fill(database: Any, table: RankingTable) -> None:

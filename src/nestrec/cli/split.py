@@ -15,7 +15,7 @@ from nestrec.cli.console import say, show
 from nestrec.cli.reading import Reading, print_report
 from nestrec.cli.shared_options import Threads
 from nestrec.cli.training_options import FilterOptions
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from nestrec.data.file_split import Assignment, FileSplit
@@ -135,7 +135,7 @@ def _check_places(places: dict[int, Path], *, overwrite: bool) -> None:
     some = next(iter(places.values()))
     left = some.with_name(f"validation{some.suffix}")
     if left not in places.values() and left.exists():
-        raise OptionError(
+        raise OutputError(
             f"{left} belongs to another split, and this one has no validation part; remove it, or give another --out"
         )
 

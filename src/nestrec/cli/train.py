@@ -21,7 +21,7 @@ from nestrec.cli.panels import BASICS
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import format_count
-from nestrec.errors import ModelFileError, NestrecError, OptionError
+from nestrec.errors import ModelFileError, NestrecError, OutputError
 from nestrec.training.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def train(
     refuse_reading_twice(*files, validation.validation)
     trainer = method.trainer(model.given() | optimization.given() | validation.given())
     if out.exists() and _is_unfinished(out) and not (run.resume or run.overwrite):
-        raise OptionError(
+        raise OutputError(
             f"{out} holds the model of an interrupted run; continue it with --resume, or replace it with --overwrite"
         )
     replaces = run.overwrite or (run.resume and _is_unfinished(out))

@@ -21,7 +21,7 @@ from nestrec.artefact.tensors import Arrays, map_arrays
 from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.comparison.job import Job, Outcome
 from nestrec.comparison.records import from_plain, to_plain
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError, OutputError
 
 NAME = "runs.jsonl"
 _FORMAT = "nestrec-runs"
@@ -44,7 +44,7 @@ class _Entry:
 class RunLog:
     """The finished fits in a folder, which is locked while the log is open.
 
-    Raises OptionError if the folder cannot be used, DataError if its log is damaged or of other data.
+    Raises OutputError if the folder cannot be used, DataError if its log is damaged or of other data.
     """
 
     def __init__(self, folder: Path, data: Mapping[str, str]) -> None:
@@ -57,11 +57,11 @@ class RunLog:
             self._lock = FileLock(path)
             self._file = os.open(path, os.O_RDWR | os.O_APPEND)
         except LockTakenError as error:
-            raise OptionError(
+            raise OutputError(
                 f"another run is writing to {folder}; wait for it to end, or name another folder", option="out"
             ) from error
         except OSError as error:
-            raise OptionError(f"{path} cannot be used ({error.strerror}); name another folder", option="out") from error
+            raise OutputError(f"{path} cannot be used ({error.strerror}); name another folder", option="out") from error
         try:
             self._read(path)
         except BaseException:
@@ -152,6 +152,6 @@ class RunLog:
                 line = line[os.write(self._file, line) :]
             os.fsync(self._file)
         except OSError as error:
-            raise OptionError(
+            raise OutputError(
                 f"{self.folder / NAME} cannot be written ({error.strerror}); free disk space and run it again"
             ) from error

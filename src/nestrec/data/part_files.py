@@ -31,7 +31,7 @@ from nestrec.data.readers.json_lines import JsonLinesReader
 from nestrec.data.readers.open_reader import open_reader
 from nestrec.data.readers.packing import EXTENSIONS
 from nestrec.data.rejections import RejectionLog
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError, OutputError
 
 DELIMITED = ("csv", "tsv", "recbole")
 
@@ -61,7 +61,7 @@ def write_parts(
     *,
     overwrite: bool,
 ) -> None:
-    """Write each part (code -> file). Raises OptionError where a file exists or cannot be written."""
+    """Write each part (code -> file). Raises OutputError where a file exists or cannot be written."""
     with ExitStack() as stack:
         files = {code: stack.enter_context(atomic_file(place, overwrite=overwrite)) for code, place in places.items()}
         if assignment.format == "parquet":
@@ -250,6 +250,6 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             yield database
         except duckdb.Error as error:
-            raise OptionError(
+            raise OutputError(
                 f"the parts cannot be written ({shorten_message(error)}); choose another --out"
             ) from error

@@ -13,7 +13,7 @@ import numpy as np
 from nestrec.arrays import BoolArray, Float32Array
 from nestrec.atomic.output_file import atomic_file
 from nestrec.data.ids import IdArray
-from nestrec.errors import OptionError
+from nestrec.errors import OutputError
 
 Table = tuple[tuple[str, ...], Float32Array]  # labels; (n_users, n_labels)
 
@@ -28,14 +28,14 @@ def write_per_user(
 ) -> None:
     """Write user_id, width, a column per label and, if given, known_user, atomically.
 
-    Raises OptionError if the file exists and `overwrite` is False, or cannot be written.
+    Raises OutputError if the file exists and `overwrite` is False, or cannot be written.
     """
     try:
         with atomic_file(path, overwrite=overwrite) as partial:
             _write_parquet(partial, user_ids, tables, known)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        raise OptionError(f"{path} cannot be written ({reason}); name another path") from error
+        raise OutputError(f"{path} cannot be written ({reason}); name another path") from error
 
 
 def _write_parquet(path: Path, user_ids: IdArray, tables: Mapping[int, Table], known: BoolArray | None) -> None:

@@ -21,7 +21,7 @@ from nestrec.arrays import Int64Array
 from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, get_stored_name, write_folder
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.errors import ModelFileError, OptionError
+from nestrec.errors import ModelFileError, OptionError, OutputError
 from nestrec.export.exporter import Side
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
 from nestrec.kernels.search.rerank import rerank, write_ranking
@@ -116,7 +116,7 @@ class FaissIndex(VectorRetriever):
 
         `index.faiss` is for FAISS, `items.json` a list of ids in the order of the rows.
 
-        Raises OptionError where the path holds an index and `overwrite` is False, ModelFileError where it holds
+        Raises OutputError where the path holds an index and `overwrite` is False, ModelFileError where it holds
         something else or cannot be written.
         """
         described = {
@@ -198,7 +198,7 @@ def _check_place(path: Path, *, overwrite: bool) -> None:
     """Raise where an index must not be written."""
     if (path / _DESCRIPTION).is_file():
         if not overwrite:
-            raise OptionError(
+            raise OutputError(
                 f"{path} already holds an index; name another path, or replace it with overwrite=True",
                 mentions=("overwrite=True",),
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from nestrec.errors import OptionError
+from nestrec.errors import OutputError
 
 _MEMORY_MB = 256
 
@@ -16,7 +16,7 @@ _MEMORY_MB = 256
 def write_parquet(partial: Path, target: Path, query: Callable[[Any], Any]) -> int:
     """Write the relation that `query` makes of a connection to `partial`; return its number of rows.
 
-    Raises OptionError, which names `target`, where it cannot be written.
+    Raises OutputError, which names `target`, where it cannot be written.
     """
     import duckdb
 
@@ -28,7 +28,7 @@ def write_parquet(partial: Path, target: Path, query: Callable[[Any], Any]) -> i
             n_rows = int(table.count("*").fetchall()[0][0])
             table.write_parquet(str(partial))
     except duckdb.Error as error:
-        raise OptionError(f"{target} cannot be written ({error}); name another place") from error
+        raise OutputError(f"{target} cannot be written ({error}); name another place") from error
     return n_rows
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.atomic.output_file import atomic_file, check_output_file
 from nestrec.atomic.workspace import remove_leftovers
-from nestrec.errors import OptionError
+from nestrec.errors import OutputError
 from nestrec.export.parquet import register_columns, write_parquet
 
 _REQUEST, _JOINED, _LOCK = "request.json", "joined.json", "lock"
@@ -34,9 +34,9 @@ class Parts:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self._folder / _LOCK)
         except LockTakenError as error:
-            raise OptionError(f"another run is writing {self._path}; wait for its end, or name another file") from error
+            raise OutputError(f"another run is writing {self._path}; wait for its end, or name another file") from error
         except OSError as error:
-            raise OptionError(f"{self._folder} cannot be made ({error.strerror}); name another place") from error
+            raise OutputError(f"{self._folder} cannot be made ({error.strerror}); name another place") from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -52,7 +52,7 @@ class Parts:
         remove_leftovers(self._path.parent, self._path.name)
         if resume and described.exists():
             if _read(described) != self._identity:
-                raise OptionError(
+                raise OutputError(
                     f"{self._folder} must hold parts of the same request and model to be resumed; repeat that "
                     "request, or start again without resume",
                     mentions=("resume",),
@@ -99,7 +99,7 @@ class Parts:
             return
         known = self._folder.is_dir() and all(_is_own(entry.name) for entry in self._folder.iterdir())
         if not known:
-            raise OptionError(f"{self._folder} must hold nothing but parts; move it or name another file")
+            raise OutputError(f"{self._folder} must hold nothing but parts; move it or name another file")
 
     def _find_joined(self) -> int | None:
         """Return the number of rows of a file that an earlier run joined from these parts before it was killed."""
