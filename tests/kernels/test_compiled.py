@@ -66,6 +66,20 @@ def test_kernels_run_where_nothing_can_be_kept(
     assert len(caplog.records) == 1
 
 
+def test_the_first_compilation_of_a_process_is_logged_and_a_warm_cache_is_silent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    caplog.set_level("INFO", "nestrec.kernels")
+    for expected in (1, 0):
+        caplog.clear()
+        monkeypatch.setattr(kernel_cache, "_FIRST_COMPILATION", iter([True]))
+        assert compiled(plus_one)(1) == 2
+        assert compiled(plus_one)(1.0) == 2.0
+        assert len(caplog.records) == expected
+    assert list(tmp_path.rglob("*.nbc"))
+
+
 def plus_one(x: float) -> float:
     return x + 1
 

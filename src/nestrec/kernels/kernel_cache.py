@@ -28,6 +28,8 @@ caching: Any = numba.core.caching  # numba has no types of its own
 dumps: Any = numba.core.serialize.dumps
 _DIGEST = hashlib.sha256().digest_size
 _ABANDONED = 3600.0  # seconds after which a temporary file is one that a killed process left
+_LOGGER = logging.getLogger("nestrec.kernels")
+_FIRST_COMPILATION = iter([True])
 _FIRST = iter([True])  # a fault of the cache concerns many kernels, and is reported once
 
 
@@ -42,11 +44,14 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for a signature, None if there is none that is intact."""
+        code = None
         try:
-            return super().load_overload(sig, target_context)
+            code = super().load_overload(sig, target_context)
         except Exception as error:  # unpickling and linking a damaged file may raise anything
             warn_once(f"compiled kernels in {self._cache_path} cannot be used ({error}); they are recompiled")
-            return None
+        if code is None and next(_FIRST_COMPILATION, False):
+            _LOGGER.info("Compiling kernels for this machine (once, about 10 s) …")
+        return code
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store the code for a signature, if possible."""
