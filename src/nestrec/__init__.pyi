@@ -18,6 +18,7 @@ from .training.backbones import MF as MF
 from .training.backbones import LightGCN as LightGCN
 from .training.engines import TorchEngine as TorchEngine
 from .training.losses import BPR as BPR
+from .training.losses import BilateralSoftmax as BilateralSoftmax
 from .training.losses import BinaryCrossEntropy as BinaryCrossEntropy
 from .training.losses import DirectAU as DirectAU
 from .training.losses import SampledSoftmax as SampledSoftmax

@@ -18,7 +18,7 @@ from nestrec.cli.main import app, main
 from nestrec.cli.training_options import ModelOptions, OptimizationOptions
 from nestrec.training.backbones import MF, LightGCN
 from nestrec.training.engines import CPU_LEARNING_RATE, TorchEngine
-from nestrec.training.losses import DirectAU, SampledSoftmax
+from nestrec.training.losses import BilateralSoftmax, DirectAU, SampledSoftmax
 from nestrec.training.options import Run
 from nestrec.training.samplers import AdaptiveSampler, DynamicSampler, PoolSampler
 from nestrec.training.trainer import Trainer
@@ -41,6 +41,7 @@ CHANGING = {
     "--loss": ["--loss", "directau"],
     "--temperature": ["--temperature", "0.1"],
     "--coupling": ["--coupling", "0.9"],
+    "--temperature-ratio": ["--loss", "bsl", "--temperature-ratio", "2"],
     "--shared": ["--shared"],
     "--hardest": ["--sampler", "dynamic", "--hardest", "2"],
     "--alpha": ["--sampler", "adaptive", "--alpha", "0.5"],
@@ -365,6 +366,7 @@ def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]
         "sampler": "pool",
         "layers": LightGCN().n_layers,
         "coupling": SampledSoftmax().coupling,
+        "temperature_ratio": BilateralSoftmax().temperature_ratio,
         "hardest": DynamicSampler().n_hardest,
         "alpha": AdaptiveSampler().alpha,
         "beta": AdaptiveSampler().beta,

@@ -44,7 +44,7 @@ def test_the_metrics_of_a_band_are_those_of_its_test_interactions_alone(name: st
     pytest.importorskip("scipy")
     model = baseline(name).fit(TRAIN, Widths(widths), Run(threads=1))
     found = evaluate_bands(model, TEST, (5, 20), ("recall", "ndcg"), 1)
-    item_index = model.items.index_of(TEST.items.ids)[TEST.indices]
+    item_index = model.items.index_of(TEST.items.ids, unknown="mark")[TEST.indices]
     bands = assign_bands(model.seen)
     for band, of_band in enumerate(BANDS):
         alone = evaluate(

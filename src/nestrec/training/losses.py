@@ -1,7 +1,8 @@
 """Losses of a level. A loss is a value; its formula takes the scores of all levels at once.
 
-Pairwise: Rendle et al. 2009 (BPR). Sampled softmax: Jean et al. 2015. Alignment and uniformity: Wang et al. 2022
-(DirectAU, arXiv 2206.12811). Nested, with a negative per level: Lai et al. 2024, arXiv 2406.07432.
+Pairwise: Rendle et al. 2009 (BPR). Sampled softmax: Jean et al. 2015. Bilateral softmax: Wu et al. 2024 (BSL, arXiv
+2312.12882). Alignment and uniformity: Wang et al. 2022 (DirectAU, arXiv 2206.12811). Nested, with a negative per level:
+Lai et al. 2024, arXiv 2406.07432.
 
 A new loss for the torch engine is a subclass of `PairLoss` or `PoolLoss` with a `__call__`, entered in `LOSSES` at the
 end; the command line takes its options from its fields, as in samplers.py.
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
     from nestrec.training.data_defaults import DataDefaults
+
+_ALL_MASKED = -1e20  # the logarithm of a sum over a pool of which the user has seen every item is below
 
 
 class Negatives(Enum):
@@ -40,6 +43,7 @@ class Scored:
     negatives: torch.Tensor  # (n_levels, batch), or (n_levels, batch, n_candidates) of a pool, -1e30 if seen
     inverse_temperatures: torch.Tensor  # (n_levels,) factors of the scores in a softmax
     items_per_candidate: float  # items of the catalogue that a candidate of the pool stands for
+    user_index: torch.Tensor | None = None  # (batch,) of each positive; None: every positive has a user of its own
 
 
 class Loss(Protocol):
@@ -217,6 +221,55 @@ class SampledSoftmax(PoolLoss):
 
 
 @dataclass(frozen=True)
+class BilateralSoftmax(SampledSoftmax):
+    """Bilateral softmax (BSL): log-expectation-exp over the positives of a user as over the negatives.
+
+    Per level and user: t * log E[exp(s_j / t)] over the pool - t' * log E[exp(s_i / t')] over the user's positives in
+    the batch, where t' = t * temperature_ratio. Positives with low scores, which may be noise, weigh less. Scores are
+    raw inner products; the paper's are cosines. A large batch has more positives of a user.
+
+    >>> BilateralSoftmax(temperature=0.2, temperature_ratio=2.0).temperature_ratio
+    2.0
+    """
+
+    temperature_ratio: float = 1.0
+    """Temperature of the positives divided by that of the negatives."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        check_range("temperature_ratio", self.temperature_ratio, 0.001, 1000, 1.0)
+
+    def __call__(self, scored: Scored) -> torch.Tensor:
+        """Return (n_levels, batch): the loss of the positive's user, the same for all of a user's positives."""
+        from math import log
+
+        inverse = scored.inverse_temperatures[:, None]
+        others = (scored.inverse_temperatures[:, None, None] * scored.negatives).logsumexp(-1)
+        others = (others - log(scored.negatives.shape[-1])).masked_fill(others < _ALL_MASKED, 0.0)
+        inverse_of_positives = inverse / self.temperature_ratio
+        own = _log_mean_exp_by_user(inverse_of_positives * scored.positives, scored.user_index)
+        return others / inverse - own / inverse_of_positives
+
+    def shares(self, scored: Scored) -> torch.Tensor:
+        """Return the gradients of the candidates' scores, by autograd."""
+        return PoolLoss.shares(self, scored)
+
+
+def _log_mean_exp_by_user(scores: torch.Tensor, user_index: torch.Tensor | None) -> torch.Tensor:
+    """Return log of the mean of exp(scores) over the positives of the same user; scores are (n_levels, batch)."""
+    if user_index is None:
+        return scores
+    users, row = user_index.unique(return_inverse=True)
+    rows = row.expand_as(scores)
+    empty = scores.new_zeros((len(scores), len(users)))
+    highest = empty.scatter_reduce(1, rows, scores.detach(), "amax", include_self=False).gather(1, rows)
+    sums = empty.scatter_add(1, rows, (scores - highest).exp())
+    means = sums / row.bincount(minlength=len(users))
+    return means.gather(1, rows).log() + highest
+
+
+@dataclass(frozen=True)
 class DirectAU(SummedLoss):
     """Alignment of users with their items and uniformity of each side, on normalised prefixes; no negatives.
 
@@ -267,6 +320,7 @@ def _uniformity(vectors: torch.Tensor) -> torch.Tensor:
 
 LOSSES: dict[str, type] = {
     "softmax": SampledSoftmax,
+    "bsl": BilateralSoftmax,
     "bpr": BPR,
     "bce": BinaryCrossEntropy,
     "directau": DirectAU,

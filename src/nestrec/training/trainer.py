@@ -60,7 +60,7 @@ class Trainer:
     backbone: Backbone | str = MF()  # noqa: RUF009 - a frozen value
     """Encoder from parameters to embeddings, an object or a name (mf, lightgcn)."""
     loss: Loss | str | None = None
-    """Loss of each width, an object or a name (softmax, bpr, bce, directau). None: the one that fits the sampler;
+    """Loss of each width, an object or a name (softmax, bsl, bpr, bce, directau). None: the one that fits the sampler;
     without a sampler, softmax."""
     sampler: Sampler | str | None = None
     """Negative sampler, an object or a name (pool, uniform, dynamic, adaptive, curriculum, mixed, disentangled). None:

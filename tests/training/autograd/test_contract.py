@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from nestrec.training.backbones import MF, Backbone, LightGCN
-from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, Loss, PairLoss, PoolLoss, SampledSoftmax, Scored
+from nestrec.training.losses import (
+    BPR,
+    BilateralSoftmax,
+    BinaryCrossEntropy,
+    DirectAU,
+    Loss,
+    PairLoss,
+    PoolLoss,
+    SampledSoftmax,
+    Scored,
+)
 from nestrec.training.options import Run
 from nestrec.training.samplers import (
     AdaptiveSampler,
@@ -103,6 +113,7 @@ PAIRED: list[tuple[Loss, Sampler]] = [
     (HingeLoss(), DynamicSampler(8)),
     (SampledSoftmax(), PoolSampler()),
     (SampledSoftmax(temperature=0.5, coupling=1), PoolSampler(128)),
+    (BilateralSoftmax(temperature=0.5, temperature_ratio=1.5), PoolSampler()),
     (SquaredHinge(), PoolSampler(64)),
     (DirectAU(), NoSampler()),
 ]

@@ -8,7 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nestrec.training.losses import BPR, BinaryCrossEntropy, DirectAU, Loss, PoolLoss, SampledSoftmax, Scored
+from nestrec.training.losses import (
+    BPR,
+    BilateralSoftmax,
+    BinaryCrossEntropy,
+    DirectAU,
+    Loss,
+    PoolLoss,
+    SampledSoftmax,
+    Scored,
+)
 
 torch = pytest.importorskip("torch")
 
@@ -66,6 +75,43 @@ def test_shares_are_the_slopes_of_the_scores() -> None:
         np.testing.assert_allclose(shares.detach().numpy(), slopes.numpy(), rtol=1e-4, atol=1e-6)
 
 
+OF_USERS = np.array([4, 0, 4, 7, 7, 7, 2, 1, 4, 0, 3, 9])
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.7])
+@pytest.mark.parametrize("of_users", [OF_USERS, np.arange(BATCH)], ids=["shared", "own"])
+def test_the_bilateral_softmax_has_log_expectation_exp_on_both_sides(ratio: float, of_users: Array) -> None:
+    """Minus t' * log of the mean of exp(s / t') over a user's positives, plus t times that of the pool with t."""
+    negatives = np.where(np.arange(POOL) % 5 == 2, -np.inf, POOLED)  # some are seen
+    t = 1 / np.array([4.0, 2.0, 0.5])[:, None]
+    own = np.exp(POSITIVES / (ratio * t))
+    means = np.stack([own[:, of_users == user].mean(axis=1) for user in of_users], axis=1)
+    expected = t * np.log(np.exp(negatives / t[..., None]).mean(axis=-1)) - ratio * t * np.log(means)
+    given = scored(negatives, user_index=torch.from_numpy(of_users))
+    np.testing.assert_allclose(result(BilateralSoftmax(None, 0.3, ratio), given), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_bilateral_softmax_has_the_gradients_of_its_formula() -> None:
+    """By finite differences, in float64."""
+    positives, negatives = (torch.from_numpy(part).requires_grad_() for part in (POSITIVES, POOLED))
+    given, users = scored(POOLED), torch.from_numpy(OF_USERS)
+
+    def loss(own: Any, others: Any) -> Any:
+        inverse = given.inverse_temperatures.double()
+        of = Scored(given.users, given.items, WIDTHS, own, others, inverse, 1.0, users)
+        return BilateralSoftmax(temperature_ratio=1.7)(of)
+
+    assert torch.autograd.gradcheck(loss, (positives, negatives))
+    shares = BilateralSoftmax().shares(given)
+    np.testing.assert_allclose(shares.sum(dim=-1).numpy(), 1.0, rtol=1e-5)  # a softmax over the pool alone
+
+
+def test_a_pool_of_seen_items_alone_has_no_negative_side() -> None:
+    given = scored(np.full_like(POOLED, -1e30))
+    np.testing.assert_allclose(result(BilateralSoftmax(), given), -POSITIVES, rtol=1e-5)
+    assert not BilateralSoftmax().shares(given).any()
+
+
 def test_the_temperature_divides_the_scores() -> None:
     """A temperature is the inverse of the sharpness at every width."""
     from nestrec.training.trainer import Trainer
@@ -103,7 +149,9 @@ def test_directau_does_not_see_lengths() -> None:
 
 
 @pytest.mark.parametrize("size", [89.0, 1e4])
-@pytest.mark.parametrize("loss", [BPR(), BinaryCrossEntropy(), SampledSoftmax(), DirectAU()], ids=lambda x: repr(x))
+@pytest.mark.parametrize(
+    "loss", [BPR(), BinaryCrossEntropy(), SampledSoftmax(), BilateralSoftmax(), DirectAU()], ids=repr
+)
 def test_loss_and_gradients_are_finite_at_large_scores(loss: Loss, size: float) -> None:
     """Far above and far below; log(1 + exp(x)) would be infinite in float32 from x = 89."""
     signs = np.where(np.arange(BATCH) % 2, 1.0, -1.0)[None].repeat(3, 0)

@@ -160,7 +160,7 @@ class NestedLoss:
         scores = levels.couple(levels.pooled_products(users, pools, self._widths, BLOCK), self._gradient_weights)
         scores = scores.masked_fill(self._seen_lanes(batch.users, batch.negatives), float(MASKED_SCORE))
         each = self._n_items / pools.shape[1]
-        return self._scored(users, positives, positive_scores, scores, each)
+        return self._scored(users, positives, positive_scores, scores, each, batch.users)
 
     def _scored(
         self,
@@ -169,6 +169,7 @@ class NestedLoss:
         positives: torch.Tensor,
         negatives: torch.Tensor,
         each: float = 1.0,
+        user_index: torch.Tensor | None = None,
     ) -> Scored:
         return Scored(
             users=users,
@@ -178,6 +179,7 @@ class NestedLoss:
             negatives=negatives,
             inverse_temperatures=self._inverse_temperatures,
             items_per_candidate=each,
+            user_index=user_index,
         )
 
     def _weigh_l2(self, batch: Batch, scored: Scored) -> list[torch.Tensor | float]:
