@@ -138,7 +138,7 @@ def test_unknown_ids_are_skipped_and_reported_on_request(model: NestedEmbeddings
 
 
 @pytest.mark.parametrize("k", [0, -3, 2.5, "ten"])
-def test_a_k_that_is_no_positive_whole_number_is_refused(model: NestedEmbeddings, k: Any) -> None:
+def test_a_k_that_is_not_a_positive_whole_number_is_refused(model: NestedEmbeddings, k: Any) -> None:
     with pytest.raises(OptionError, match=f"k.*{k!r}"):
         model.recommend("ann", k=k)
 

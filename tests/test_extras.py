@@ -1,4 +1,4 @@
-"""A missing optional dependency is told with what to install."""
+"""The error for a missing optional dependency says what to install."""
 
 from __future__ import annotations
 

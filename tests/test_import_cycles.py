@@ -21,7 +21,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(tree: ast.AST, known: dict[str, Path]) -> Iterator[str]:
-    """Yield the modules of this package that a file imports, wherever the statement stands."""
+    """Yield the modules of this package that a file imports, at any place of the file."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)

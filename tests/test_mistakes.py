@@ -239,7 +239,7 @@ def test_it_works(given: Given, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_it_is_told(given: Given, name: str) -> None:
+def test_it_is_reported(given: Given, name: str) -> None:
     call, kind = WRONG[name]
     with pytest.raises(kind) as told:
         call(given)
@@ -283,14 +283,14 @@ def test_a_near_name_is_suggested(call: Callable[[], Any], meant: str) -> None:
     assert meant in str(told.value)
 
 
-def test_rows_left_out_of_a_table_are_told() -> None:
+def test_rows_left_out_of_a_table_are_reported() -> None:
     table = pd.DataFrame({"user": ["a", "b", None, "c"], "item": ["x", "y", "x", "x"]})
     with pytest.warns(nestrec.errors.DataWarning, match="1 row left out.*user id is missing"):
         Trainer(widths=(2,), epochs=1).fit(table, validation=None)
 
 
 @pytest.mark.parametrize("engine", ["gpu", 3])
-def test_a_wrong_engine_is_told_all_engines(engine: Any) -> None:
+def test_the_error_for_a_wrong_engine_lists_all_engines(engine: Any) -> None:
     """The sentence left out cpu."""
     with pytest.raises(OptionError, match=r"engine must be one of cpu, torch\b"):
         Trainer(engine=engine)

@@ -60,7 +60,7 @@ def one_final(runs: Runs, groups: Path, *, epoch: int, watch: bool) -> dict[str,
 
 
 def test_processes_share_the_runs_and_none_is_run_twice(groups: Path, runs: Runs) -> None:
-    """Threads stand for processes: a lock is held against whoever opened the file anew."""
+    """Threads represent processes: a lock is held against everyone who opened the file anew."""
     wanted = tasks(groups, "dns", "rns", seeds=(0, 1))
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(run_missing, runs, wanted) for _ in range(2)]:
@@ -96,7 +96,7 @@ def test_variants_are_run_in_the_order_they_are_named(
 
 
 @pytest.mark.parametrize("epoch", [EVERY, 8 * EVERY])
-def test_a_watched_run_has_the_figures_of_the_chosen_epoch_and_goes_on_to_where_looks_rise_no_more(
+def test_a_validated_run_has_the_figures_of_the_chosen_epoch_and_continues_until_the_metric_stops_rising(
     groups: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
     monkeypatch.setattr(paper, "PATIENCE", 1)

@@ -467,7 +467,7 @@ def file_of(header: Any) -> bytes:
 
 
 @pytest.mark.parametrize("content", [*CONTENTS, *map(file_of, HEADERS)], ids=repr)
-def test_a_file_that_is_no_safetensors_is_refused(saved: Path, content: bytes) -> None:
+def test_a_file_that_is_not_safetensors_is_refused(saved: Path, content: bytes) -> None:
     (saved / "embeddings.safetensors").write_bytes(content)
     describe_files(saved)
     for verify in (None, False):
@@ -506,7 +506,7 @@ def test_files_may_be_links_to_regular_files(saved: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("path", [None, 5, b"model", "", "a\0b", ["model"]], ids=repr)
-def test_what_is_no_path_is_one_sentence(path: Any) -> None:
+def test_what_is_not_a_path_is_one_sentence(path: Any) -> None:
     with pytest.raises(OptionError, match="a model's path must"):
         NestedEmbeddings.load(path)
 

@@ -1,4 +1,4 @@
-"""Die at the n-th file operation: whatever would tidy up afterwards dies too."""
+"""Die at the n-th file operation, together with everything that would clean up afterwards."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_write_works(
 def test_a_fault_of_any_operation_keeps_the_old_or_puts_the_new(
     existed: bool, operation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is told as an error has left the old content; what is not has put the new."""
+    """After an error the old content is there; otherwise the new one."""
     real = getattr(os, operation)
     for step in range(100):
         target = tmp_path / str(step) / "target"

@@ -33,7 +33,7 @@ def test_a_file_appears_in_folders_that_are_made_and_nothing_is_left_beside(tmp_
     assert names(tmp_path / "a" / "b") == ["x"]
 
 
-def test_an_existing_file_is_replaced_only_when_told(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("old")
     with pytest.raises(OptionError, match="already exists; replace it with overwrite=True"):
@@ -205,7 +205,7 @@ def test_a_file_that_cannot_be_renamed_over_is_written_in_place(
     assert (tmp_path / "x").read_text() == "new"
 
 
-def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_place_for_a_file(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="is a folder"):
         check_output_file(tmp_path, overwrite=True)
     with pytest.raises(OptionError, match="cannot be written"):

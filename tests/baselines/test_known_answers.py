@@ -117,7 +117,7 @@ def test_neighbours_are_the_nearest_by_a_dense_product(name: str) -> None:
     np.testing.assert_allclose(few[few > 0], likeness[few > 0], rtol=1e-5)
 
 
-def test_an_item_whose_users_tell_nothing_is_like_no_other() -> None:
+def test_an_item_whose_users_carry_no_information_is_similar_to_no_other() -> None:
     """A user of all items but one weighs ln(n / n) = 0, and item 3 has no other: no 0 / 0 reaches the scores."""
     found = weights("itemknn-tfidf", numbered([[0, 1, 3], [0, 2], [1, 2]], 4))
     assert found[3].tolist() == [0, 0, 0, 0]

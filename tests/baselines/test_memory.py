@@ -1,4 +1,4 @@
-"""What memory there is, as the system tells it."""
+"""Available memory, as the system reports it."""
 
 from __future__ import annotations
 

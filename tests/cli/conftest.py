@@ -55,7 +55,7 @@ def interactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def unseen(interactions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two pairs of each user that stand not among the interactions."""
+    """Two pairs of each user that are not among the interactions."""
     with interactions.open(newline="", encoding="utf-8") as file:
         rows = [(row["user_id"], row["item_id"]) for row in csv.DictReader(file)]
     items, seen = sorted({item for _, item in rows}), set(rows)

@@ -53,7 +53,7 @@ def test_every_option_reaches_the_comparison(run: Run, parts: tuple[Path, Path],
     assert "tuned ease: recall@10" in result.err
 
 
-def test_interrupted_it_says_how_to_go_on_and_does(
+def test_interrupted_it_says_how_to_continue_and_does(
     run: Run, parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "study"

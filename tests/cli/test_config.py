@@ -46,13 +46,13 @@ def test_the_command_line_wins(run: Run, interactions: Path, tmp_path: Path) -> 
         ("config = 'other.toml'", "unknown option 'config'"),
     ],
 )
-def test_mistakes_in_it_are_told(run: Run, interactions: Path, tmp_path: Path, text: str, sentence: str) -> None:
+def test_mistakes_in_it_are_reported(run: Run, interactions: Path, tmp_path: Path, text: str, sentence: str) -> None:
     result = run("train", interactions, "--out", tmp_path / "m", "--config", config(tmp_path, text))
     assert result.code == (1 if "TOML" in sentence else 2)
     assert sentence in result.err
 
 
-def test_a_value_of_the_wrong_kind_is_told(run: Run, interactions: Path, tmp_path: Path) -> None:
+def test_a_value_of_the_wrong_kind_is_reported(run: Run, interactions: Path, tmp_path: Path) -> None:
     result = run("train", interactions, "--out", tmp_path / "m", "--config", config(tmp_path, 'epochs = "many"'))
     assert result.code == 2
     assert "c.toml: epochs must be an integer, got 'many'" in result.err

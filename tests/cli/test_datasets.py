@@ -60,7 +60,7 @@ def test_the_list_names_sets_sizes_licence_and_what_is_here(run: Run, tmp_path: 
 @pytest.mark.usefixtures("mirror")
 @pytest.mark.parametrize("before", [True, False])
 def test_download_prints_the_path_the_terms_and_a_command_that_works(run: Run, tmp_path: Path, before: bool) -> None:
-    """--folder may stand before or after `download`."""
+    """--folder may be given before or after `download`."""
     folder = tmp_path / "data"
     place = ["--folder", folder]
     words = ["datasets", *place, "download", "ml-100k"] if before else ["datasets", "download", "ml-100k", *place]
@@ -77,14 +77,14 @@ def test_download_prints_the_path_the_terms_and_a_command_that_works(run: Run, t
     assert run("train", *options[:1], *options[1:], *SMALL).code == 0
 
 
-def test_an_unknown_name_is_told(run: Run) -> None:
+def test_an_unknown_name_is_reported(run: Run) -> None:
     result = run("datasets", "download", "netflix")
     assert result.code == 2
     assert "data set 'netflix' is unknown; choose one of ml-latest-small, ml-100k" in result.err
 
 
 @pytest.mark.usefixtures("mirror")
-def test_a_failed_download_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_failed_download_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("datasets", "download", "ml-1m", "--folder", tmp_path / "data")
     assert result.code == 1
     assert result.err.splitlines()[-1].startswith("nestrec: http://127.0.0.1")

@@ -190,7 +190,7 @@ def test_the_headline_is_what_the_figures_say(narrow: float, sentence: str) -> N
 
 
 class _Checker(HTMLParser):
-    """Notes elements left open, charts, and whatever would be fetched."""
+    """Notes elements left open, charts, and everything that would be fetched."""
 
     _VOID = ("meta",)
 

@@ -20,7 +20,7 @@ def test_a_sound_installation_passes(run: Run) -> None:
     assert any("numba" in line for line in lines)
 
 
-def test_what_torch_trains_on_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_of_torch_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert "on the CPU, because there is no CUDA device" in run("doctor").out

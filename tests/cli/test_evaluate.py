@@ -111,7 +111,7 @@ def test_a_wide_table_is_cut_into_parts_on_a_narrow_terminal(
         (["--item-column", "thing"], "has no column 'thing'"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(
+def test_mistakes_are_reported_in_one_sentence(
     run: Run, model: Path, held_out: Path, words: list[str], sentence: str
 ) -> None:
     result = run("evaluate", model, held_out, *words)

@@ -1,4 +1,4 @@
-"""Signals end a command with their exit code, whatever they interrupt."""
+"""Signals end a command with their exit code at any point."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_options_of_the_format_are_taken(run: Run, model: Path, tmp_path: Path) 
     assert (described["kind"], described["shortlist"]) == ("ivf", 7)
 
 
-def test_a_file_is_replaced_only_if_told(run: Run, model: Path, tmp_path: Path) -> None:
+def test_a_file_is_replaced_only_with_overwrite(run: Run, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "items.parquet"
     words = ("export", model, "--to", "parquet", "--out", out)
     assert run(*words).code == 0
@@ -67,7 +67,7 @@ def test_a_plugin_s_format_is_offered(run: Run, model: Path, tmp_path: Path, mon
         (("--to", "faiss", "--side", "users"), "side must be items"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(
+def test_mistakes_are_reported_in_one_sentence(
     run: Run, model: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     result = run("export", model, *words, "--out", tmp_path / "out")

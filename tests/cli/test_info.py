@@ -14,7 +14,7 @@ from nestrec.embeddings import NestedEmbeddings
 from tests.cli.conftest import Run
 
 
-def test_it_tells_sizes_widths_options_validation_and_data(run: Run, model: Path, interactions: Path) -> None:
+def test_it_shows_sizes_widths_options_validation_and_data(run: Run, model: Path, interactions: Path) -> None:
     result = run("info", model)
     assert result.code == 0
     for told in ("interactions seen", "32 MB", "n_candidates", "ndcg@20", "rows as csv", str(interactions)):
@@ -39,7 +39,7 @@ def test_a_model_made_from_arrays_needs_no_account_of_training(run: Run, tmp_pat
     assert "Trained" not in result.out
 
 
-def test_a_foreign_folder_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_foreign_folder_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("info", tmp_path)
     assert result.code == 1
     assert "holds no manifest.json, so it is not a nestrec model" in result.err

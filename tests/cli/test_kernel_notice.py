@@ -1,4 +1,4 @@
-"""A terminal is told when kernels are compiled."""
+"""A terminal shows that kernels are compiled."""
 
 from __future__ import annotations
 

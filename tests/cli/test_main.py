@@ -86,7 +86,7 @@ def test_wrong_usage_exits_with_2(run: Run, words: list[str]) -> None:
     assert "Error" in result.err or "Missing" in result.err
 
 
-def test_an_option_that_is_no_number_exits_with_2_and_is_named(run: Run) -> None:
+def test_an_option_that_is_not_a_number_exits_with_2_and_is_named(run: Run) -> None:
     result = run("train", "x.csv", "--out", "m", "--epochs", "many")
     assert result.code == 2
     assert "--epochs" in result.err
@@ -105,7 +105,7 @@ def test_ctrl_c_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert run("train", "x.csv", "--out", tmp_path / "m").code == 130
 
 
-def test_the_installed_command_tells_a_mistake_without_a_traceback(tmp_path: Path) -> None:
+def test_the_installed_command_reports_a_mistake_without_a_traceback(tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("nestrec")
     if not command.exists():
         pytest.skip("nestrec is not installed beside this Python")
@@ -115,7 +115,7 @@ def test_the_installed_command_tells_a_mistake_without_a_traceback(tmp_path: Pat
     assert done.stderr.count("\n") == 1
 
 
-def test_a_reader_that_stops_early_is_no_error(model: Path) -> None:
+def test_a_reader_that_stops_early_is_not_an_error(model: Path) -> None:
     """As in `nestrec recommend … | head -1`: nothing is written on stderr."""
     words = ["recommend", str(model), "--all-users", "-k", "50"]
     script = "import sys; from nestrec.cli.main import main; sys.exit(main(sys.argv[1:]))"
@@ -138,7 +138,7 @@ def test_python_m_runs_the_command() -> None:
     assert done.stdout.startswith("nestrec ")
 
 
-def test_ctrl_c_while_modules_load_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_modules_load_is_not_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> int:
         raise KeyboardInterrupt
 
@@ -187,12 +187,12 @@ def nestrec_into_closed_pipes(words: list[str], *closed: str) -> subprocess.Comp
             os.close(descriptor)
 
 
-def test_an_answer_that_nobody_reads_ends_with_the_code_of_other_tools_and_no_word(model: Path) -> None:
+def test_output_that_nobody_reads_ends_with_the_code_of_other_tools_and_no_message(model: Path) -> None:
     done = nestrec_into_closed_pipes(["recommend", str(model), "--all-users"], "stdout")
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_training_goes_on_when_nobody_reads_what_it_tells(interactions: Path, tmp_path: Path) -> None:
+def test_training_continues_when_nobody_reads_its_messages(interactions: Path, tmp_path: Path) -> None:
     """`train … 2>&1 | head -2` left no model, no checkpoint and no word."""
     words = ["train", str(interactions), "--out", str(tmp_path / "m"), *SMALL]
     done = nestrec_into_closed_pipes(words, "stdout", "stderr")
@@ -229,7 +229,7 @@ def test_streams_that_are_closed_from_the_start_are_not_taken_by_files(model: Pa
 def test_an_error_says_what_failed(
     run: Run, model: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
 ) -> None:
-    """Whatever the system refused was told as "the output cannot be used"; an EOFError as "Aborted!"."""
+    """Everything that the system refused was reported as "the output cannot be used", an EOFError as "Aborted!"."""
 
     def fail(*_: object, **__: object) -> None:
         raise error

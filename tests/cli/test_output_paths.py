@@ -44,7 +44,7 @@ def test_folders_are_made_when_something_is_written(
         (("plan", "{model}", "--measure-only", "-k", "5", "--sample", "20"), "--picture", "x.svg"),
     ],
 )
-def test_no_file_is_replaced_unless_told(
+def test_no_file_is_replaced_without_overwrite(
     run: Run, unseen: Path, model: Path, tmp_path: Path, words: tuple[str, ...], option: str, name: str
 ) -> None:
     command = [word.format(model=model, data=unseen) for word in words] + [option, str(tmp_path / name)]
@@ -92,7 +92,7 @@ def test_figures_are_written_through_a_device_and_a_pipe(run: Run, unseen: Path,
     assert all(stat.S_ISCHR(Path(device).stat().st_mode) for device in (os.devnull, "/dev/full"))
 
 
-def test_a_file_is_no_place_for_a_model(tmp_path: Path) -> None:
+def test_a_file_is_not_a_place_for_a_model(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(ModelFileError, match="is a file; a model is a folder"):
         check_model_path(tmp_path / "x", overwrite=True)

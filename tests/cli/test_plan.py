@@ -1,4 +1,4 @@
-"""`nestrec plan`: measures, shows, draws and keeps a plan; `recommend` and `info` tell of it."""
+"""`nestrec plan`: measures, shows, draws and stores a search config; `recommend` and `info` show it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_question_beyond_the_plan_is_answered_by_all_items(run: Run, model: Pa
         (("--sample", 1), "must be 2 or more"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(run: Run, own: Path, words: tuple[object, ...], sentence: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(run: Run, own: Path, words: tuple[object, ...], sentence: str) -> None:
     result = run("plan", own, *words)
     assert result.code == 2
     assert sentence in result.err

@@ -1,4 +1,4 @@
-"""What is shown while training goes on."""
+"""Progress of training."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_standard_input_is_for_one_thing(run: Run, model: Path, tmp_path: Path) 
         assert "only once" in result.err
 
 
-def test_a_named_pipe_is_told_to_be_waited_for(run: Run, interactions: Path, tmp_path: Path) -> None:
+def test_waiting_for_a_named_pipe_is_announced(run: Run, interactions: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     Thread(target=lambda: pipe.write_bytes(interactions.read_bytes()), daemon=True).start()
@@ -62,7 +62,7 @@ def test_interactions_are_piped_into_training(interactions: Path, tmp_path: Path
     assert done.stderr.startswith(b"standard input: 1,538 rows read as csv")
 
 
-def test_an_unreadable_file_is_told_by_its_name(run: Run, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_by_its_name(run: Run, tmp_path: Path) -> None:
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     for name in ("loop.csv", "x" * 300, "none.csv"):
         result = run("train", tmp_path / name, "--out", tmp_path / "m")

@@ -144,7 +144,7 @@ def test_allow_and_deny_lists_bound_the_items(run: Run, model: Path, tmp_path: P
     assert [row[1] for row in rows_of(run(*words, "--deny", tmp_path / "not.txt").out)[1:4]] == best[1:4]
 
 
-def test_unknown_users_are_an_error_or_skipped_and_told(run: Run, model: Path) -> None:
+def test_unknown_users_are_an_error_or_skipped_and_reported(run: Run, model: Path) -> None:
     words = ["recommend", model, "--user", "nobody", "--user", "u001", "-k", "1"]
     refused = run(*words)
     assert (refused.code, refused.out) == (1, "")
@@ -155,7 +155,9 @@ def test_unknown_users_are_an_error_or_skipped_and_told(run: Run, model: Path) -
     assert skipped.err == "Skipped 1 user unknown to the model: 'nobody'\n"
 
 
-def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_items_are_reported_once(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("nestrec.cli.recommend._ROWS_IN_MEMORY", 40)
     (tmp_path / "i.txt").write_text("jam\n")
     result = run("recommend", model, "--all-users", "--deny", tmp_path / "i.txt", "--skip-unknown")
@@ -175,7 +177,7 @@ def test_unknown_items_are_told_once(run: Run, model: Path, tmp_path: Path, monk
         (["--users", "nothere.txt"], "nothere.txt does not exist"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(run: Run, model: Path, words: list[str], sentence: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(run: Run, model: Path, words: list[str], sentence: str) -> None:
     result = run("recommend", model, *words)
     assert (result.code, result.out) == (1 if "proc" in sentence or "exist" in sentence else 2, "")
     assert sentence in result.err
@@ -190,7 +192,7 @@ def test_mistakes_are_told_in_one_sentence(run: Run, model: Path, words: list[st
         (b"a\xff\xfeb\n", "must be UTF-8 text"),
     ],
 )
-def test_a_file_of_users_that_cannot_be_used_is_told(
+def test_a_file_of_users_that_cannot_be_used_is_reported(
     run: Run, model: Path, tmp_path: Path, content: bytes, sentence: str
 ) -> None:
     (tmp_path / "u.txt").write_bytes(content)
@@ -206,7 +208,7 @@ def test_a_failing_write_leaves_nothing(run: Run, model: Path, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["u.txt"]
 
 
-def test_a_damaged_model_is_told(run: Run, model: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_is_reported(run: Run, model: Path, tmp_path: Path) -> None:
     NestedEmbeddings.load(model).save(tmp_path / "m")
     file = tmp_path / "m" / "embeddings.safetensors"
     content = bytearray(file.read_bytes())
@@ -217,7 +219,7 @@ def test_a_damaged_model_is_told(run: Run, model: Path, tmp_path: Path) -> None:
     assert "is damaged" in result.err
 
 
-def test_a_user_with_nothing_left_is_told(run: Run, model: Path, tmp_path: Path) -> None:
+def test_a_user_with_nothing_left_is_reported(run: Run, model: Path, tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("nothing-like-it\n")
     result = run("recommend", model, "--user", "u001", "--allow", tmp_path / "none.txt", "--skip-unknown")
     assert result.code == 0
@@ -230,14 +232,14 @@ def test_a_file_of_json_lines_names_users(run: Run, model: Path, tmp_path: Path)
     assert [row[0] for row in rows_of(result.out)] == ["user_id", "u001", "u002"]
 
 
-def test_an_id_that_is_no_text_is_one_sentence(run: Run, model: Path) -> None:
-    """As bytes of a command line that are no UTF-8 arrive."""
+def test_an_id_that_is_not_text_is_one_sentence(run: Run, model: Path) -> None:
+    """Python decodes bytes of a command line that are not UTF-8 so."""
     result = run("recommend", model, "--user", "\udcff")
     assert result.code == 1
     assert "give ids as UTF-8" in result.err
 
 
-def test_an_interrupted_file_of_all_users_goes_on(
+def test_an_interrupted_file_of_all_users_continues(
     run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "answers.parquet"
@@ -262,7 +264,7 @@ def _interrupting(_: str) -> Iterator[Any]:
     yield advance
 
 
-def test_only_a_parquet_file_of_all_users_goes_on(run: Run, model: Path, tmp_path: Path) -> None:
+def test_only_a_parquet_file_of_all_users_continues(run: Run, model: Path, tmp_path: Path) -> None:
     for words in (("--user", "u001"), ("--all-users", "--out", tmp_path / "a.csv"), ("--all-users",)):
         result = run("recommend", model, *words, "--resume")
         assert result.code == 2

@@ -41,7 +41,7 @@ def rows_of(path: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("by", ["random", "time", "leave-last-out"])
-def test_every_row_is_kept_as_it_stands_in_one_part(run: Run, file: Path, tmp_path: Path, by: str) -> None:
+def test_every_row_is_kept_unchanged_in_one_part(run: Run, file: Path, tmp_path: Path, by: str) -> None:
     result = run("split", file, "--by", by, "--timestamp-column", "when", "--out", tmp_path / "parts")
     assert result.code == 0
     parts = [(tmp_path / "parts" / f"{name}.csv").read_text() for name in ("train", "validation", "test")]
@@ -124,7 +124,7 @@ def test_csv_is_quoted_where_a_reader_would_alter_ids(run: Run, tmp_path: Path, 
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("to", ["csv", "parquet"])
-def test_delimited_text_is_converted_and_read_with_the_options_that_are_told(
+def test_delimited_text_is_converted_and_read_with_the_options_that_are_printed(
     run: Run, tmp_path: Path, name: str, text: str, options: list[str], to: str
 ) -> None:
     """--to csv left tab-separated text as it was, and --to forgot which columns to read."""
@@ -200,7 +200,7 @@ def test_objects_of_a_json_array_become_lines_with_all_keys(run: Run, tmp_path: 
     assert len(found[0]) == len({(row["user"], row["item"]) for row in rows[: found[0][-1]["time"] + 1]})
 
 
-def test_nothing_is_replaced_unless_told_so(run: Run, file: Path, tmp_path: Path) -> None:
+def test_nothing_is_replaced_without_overwrite(run: Run, file: Path, tmp_path: Path) -> None:
     out = tmp_path / "parts"
     out.mkdir()
     (out / "train.csv").write_text("mine")
@@ -258,5 +258,5 @@ def test_filters_leave_rows_out_and_count_them(run: Run, file: Path, tmp_path: P
     assert not any("lonely" in part for part in parts)
 
 
-def test_a_folder_is_no_file(run: Run, tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(run: Run, tmp_path: Path) -> None:
     assert "regular file" in run("split", tmp_path, "--out", tmp_path / "parts").err

@@ -141,8 +141,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_reading(run: Run, tmp_
     assert f"nothing can be written into {tmp_path / 'file'}" in result.err
 
 
-def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Path) -> None:
-    """The library's word for it is none the user has given."""
+def test_a_split_by_time_of_a_file_without_times_is_reported(run: Run, tmp_path: Path) -> None:
+    """The message names the option, not the library's argument."""
     (tmp_path / "a.txt").write_text("1 2 3\n2 3 4\n")
     words = ("train", tmp_path / "a.txt", "--out", tmp_path / "m", "--validation-split", "time")
     result = run(*words, "--format", "adjacency")
@@ -184,7 +184,7 @@ def test_a_split_by_time_of_a_file_without_times_is_told(run: Run, tmp_path: Pat
         (["--config", "nothere.toml"], "config nothere.toml cannot be read"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(
+def test_mistakes_are_reported_in_one_sentence(
     run: Run, interactions: Path, tmp_path: Path, words: list[str], sentence: str
 ) -> None:
     about_data = ("--user-column", "--min-user-interactions", "--min-rating", "--config")
@@ -238,8 +238,8 @@ def test_where_nothing_can_be_saved_the_checkpoint_is_kept_and_resume_needs_no_t
     assert not checkpoint_of(interrupted).exists()
 
 
-def test_two_trainings_into_one_place_are_not_begun(run: Run, interactions: Path, tmp_path: Path) -> None:
-    """Both said that the model is there, and one was gone; they shared a checkpoint, too."""
+def test_two_trainings_into_one_place_are_not_started(run: Run, interactions: Path, tmp_path: Path) -> None:
+    """Both reported success, and one model was lost; they shared a checkpoint, too."""
     with CheckpointFolder(checkpoint_of(tmp_path / "m")):
         second = run("train", interactions, "--out", tmp_path / "m", *SMALL)
     assert second.code == 1
@@ -270,7 +270,7 @@ def test_a_model_that_came_meanwhile_is_not_replaced(
 def test_the_working_folder_stays_the_working_folder(
     run: Run, interactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The shell stood in a folder that was gone, and the commands it was told to give next failed."""
+    """The working folder was gone, and the suggested commands failed."""
     (tmp_path / "m").mkdir()
     monkeypatch.chdir(tmp_path / "m")
     assert run("train", interactions, "--out", ".", *SMALL).code == 0

@@ -225,7 +225,7 @@ def failing(model: str, part: str) -> Callable[..., list[Outcome]]:
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
-def test_a_model_that_fails_is_marked_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+def test_a_model_that_fails_is_marked_and_the_others_continue(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     monkeypatch.setattr(
         FitRunner, {"test": "_evaluate_on_test", "validation": "_validate"}[part], failing("ease", part)
     )

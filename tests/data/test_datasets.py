@@ -92,7 +92,7 @@ def test_what_is_there_is_not_asked_for_again(server: FileServer, tmp_path: Path
     assert len(server.requests) == n_requests == 1
 
 
-def test_an_interrupted_download_goes_on_in_the_next_run(server: FileServer, tmp_path: Path) -> None:
+def test_an_interrupted_download_continues_in_the_next_run(server: FileServer, tmp_path: Path) -> None:
     server.cut_after = [100, 0]
     with pytest.raises(DownloadError, match="resume at byte 100"):
         download("ml-1m", tmp_path)
@@ -101,7 +101,7 @@ def test_an_interrupted_download_goes_on_in_the_next_run(server: FileServer, tmp
     assert server.requests[-1] == ("/ml-1m.zip", "bytes=100-")
 
 
-def test_an_archive_with_another_checksum_is_removed_and_told(server: FileServer, tmp_path: Path) -> None:
+def test_an_archive_with_another_checksum_is_removed_and_reported(server: FileServer, tmp_path: Path) -> None:
     good = hashlib.md5(server.files["/ml-1m.zip"]).hexdigest()
     server.files["/ml-1m.zip"] = b"<html>please log in</html>"
     found = hashlib.md5(server.files["/ml-1m.zip"]).hexdigest()
@@ -171,7 +171,7 @@ def test_a_member_that_is_damaged_leaves_no_folder(server: FileServer, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["ml-latest-small.zip"]
 
 
-def test_too_little_room_is_told_before_anything_is_fetched(
+def test_too_little_room_is_reported_before_anything_is_fetched(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10**6))
@@ -186,7 +186,7 @@ def test_a_folder_without_the_interactions_is_left_alone(server: FileServer, tmp
         download("ml-1m", tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_told(server: FileServer, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match=r"cannot be made .*choose another folder"):
         download("ml-1m", tmp_path / "file" / "folder")

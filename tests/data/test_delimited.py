@@ -77,7 +77,7 @@ def test_repeated_headers_are_counted(read: Callable[..., Any], mark: str, quote
     assert interactions.users.ids.dtype.kind == "i"
 
 
-def test_a_byte_order_mark_inside_is_no_part_of_an_id(read: Callable[..., Any]) -> None:
+def test_a_byte_order_mark_inside_is_not_part_of_an_id(read: Callable[..., Any]) -> None:
     assert pairs_of(read("user,item\n1,2\n\ufeff1,3\n")[0]) == {("1", "2"), ("1", "3")}
 
 
@@ -108,7 +108,7 @@ def test_tops_of_files(read: Callable[..., Any], text: str, options: dict[str, A
     assert any("comment line" in note for note in report.notes) == (" by hand" in text or "5 rows" in text)
 
 
-def test_a_name_that_begins_with_a_hash_is_no_comment(read: Callable[..., Any]) -> None:
+def test_a_name_that_begins_with_a_hash_is_not_a_comment(read: Callable[..., Any]) -> None:
     interactions, _ = read("#music,a\n#film,b\n", user_column=1, item_column=2)
     assert pairs_of(interactions) == {("#music", "a"), ("#film", "b")}
 

@@ -63,7 +63,7 @@ def test_a_binary_format_of_another_package_is_read_by_its_first_bytes(tmp_path:
     assert read_with_report(tmp_path / "x")[1].format == "plus"
 
 
-def test_a_plug_in_that_is_no_format_of_its_name_is_refused(tmp_path: Path, plug_in: Any) -> None:
+def test_a_plug_in_that_is_not_a_format_of_its_name_is_refused(tmp_path: Path, plug_in: Any) -> None:
     plug_in(plus=Format("minus", open_plus))
     with pytest.raises(PluginError, match="plus"):
         ReadOptions(format="plus")

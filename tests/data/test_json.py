@@ -58,7 +58,7 @@ def test_a_named_key_may_come_after_the_sample(read: Callable[..., Any]) -> None
         read(lines_of(ROWS), rating_column="grade")
 
 
-def test_a_named_key_that_no_object_has_is_told(read: Callable[..., Any]) -> None:
+def test_a_named_key_that_no_object_has_is_reported(read: Callable[..., Any]) -> None:
     rows = [{"user": n, "item": n, "pad": "x" * 100} for n in range(2000)]
     with pytest.raises(DataError, match="no object has a key 'person'"):
         read(lines_of(rows), user_column="person")
@@ -108,7 +108,7 @@ def test_an_array_that_is_cut_off_or_damaged_is_refused_whole(read: Callable[...
         read(text)
 
 
-def test_a_file_with_no_object_tells_how_to_convert(read: Callable[..., Any]) -> None:
+def test_the_error_for_a_file_without_objects_says_how_to_convert(read: Callable[..., Any]) -> None:
     with pytest.raises(DataError, match=r"no JSON object in its first lines; write one object a line, .*jq -c"):
         read('"a"\n[1, 2]\n')
     with pytest.raises(DataError, match="no column of users among 'data'"):
@@ -158,7 +158,7 @@ def test_one_endless_line_takes_little_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "value", ["1" * 400, "9" * 5000, "1e999", "-1e999", '"x"', "[5]", "{}", "null", "NaN", "Infinity"]
 )
-def test_ratings_that_are_no_finite_numbers_are_counted(read: Callable[..., Any], value: str) -> None:
+def test_ratings_that_are_not_finite_numbers_are_counted(read: Callable[..., Any], value: str) -> None:
     """A number of 400 digits ended the reading with an OverflowError."""
     _, report = read(lines_of([{"user": 1, "item": 1, "rating": 4}]) + f'{{"user": 1, "item": 2, "rating": {value}}}\n',
                      min_rating=1)  # fmt: skip
@@ -225,6 +225,6 @@ def test_without_sequence_a_list_is_counted_and_the_way_out_named(read: Callable
 
 
 def test_a_first_line_beyond_the_limit_is_named_as_such(read: Callable[..., Any]) -> None:
-    """It was said that no object stands in the first lines."""
+    """The error said that the first lines have no object."""
     with pytest.raises(DataError, match="line 1: the row is longer than 1 MiB"):
         read(lines_of([{"user": 1, "item": 1, "text": "x" * (2 * LONG)}, {"user": 2, "item": 2}]))

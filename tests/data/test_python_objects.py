@@ -94,7 +94,7 @@ def test_missing_ids_of_objects_are_counted() -> None:
         assert report.n_rows == 6
 
 
-def test_a_column_name_that_stands_twice_is_noted() -> None:
+def test_a_column_name_that_occurs_twice_is_noted() -> None:
     frame = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["user_id", "user_id", "item_id"])
     interactions, report = read_with_report(frame)
     assert pairs_of(interactions) == {("1", "3"), ("4", "6")}
@@ -172,12 +172,12 @@ def test_repeated_entries_of_a_sparse_matrix_are_repeats() -> None:
         (pl.DataFrame({"user": [1], "item": [True]}), "column 'item' of type BOOLEAN"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_a_sentence(source: Any, sentence: str) -> None:
+def test_what_cannot_be_read_is_reported_in_a_sentence(source: Any, sentence: str) -> None:
     with pytest.raises((DataError, OptionError), match=sentence):
         read_interactions(source)
 
 
-def test_binary_text_that_is_no_utf8_is_counted() -> None:
+def test_binary_text_that_is_not_utf8_is_counted() -> None:
     frame = pl.DataFrame({"user": [b"a", b"\xff", b"", None], "item": [1, 2, 3, 4]})
     interactions, report = read_with_report(frame)
     assert pairs_of(interactions) == {("a", "1")}

@@ -65,7 +65,7 @@ def read(tmp_path: Path) -> Callable[..., Any]:
     ],
 )
 @pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
-def test_every_text_format_is_told_from_name_and_contents(
+def test_every_text_format_is_detected_from_name_and_contents(
     read: Callable[..., Any], name: str, contents: str, format_name: str, packed: str
 ) -> None:
     interactions, report = read(PACK[packed](contents.encode()), name + packed)

@@ -110,7 +110,7 @@ def test_a_packed_file_cut_off_is_refused_and_not_read_in_part(
     assert said.endswith("; fetch or pack it again")
 
 
-def test_a_gz_that_is_no_gzip_is_refused(refused: Callable[..., str]) -> None:
+def test_a_gz_that_is_not_gzip_is_refused(refused: Callable[..., str]) -> None:
     assert refused(GOOD, "x.csv.gz") == (
         "x.csv.gz is not gzip data, though its name says so; rename it or pack it again"
     )
@@ -131,13 +131,13 @@ def test_parquet_cut_off_or_damaged_is_refused(refused: Callable[..., str], tmp_
         assert said.endswith("write or fetch it again, or give format")
 
 
-def test_parquet_named_csv_is_told(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_parquet_named_csv_is_reported(refused: Callable[..., str], tmp_path: Path) -> None:
     pl.DataFrame({"user": [1], "item": [1]}).write_parquet(tmp_path / "whole")
     said = refused((tmp_path / "whole").read_bytes())
     assert said == "x.csv is a Parquet file read as csv; give format='parquet'"
 
 
-def test_bytes_that_are_no_text_are_refused(refused: Callable[..., str]) -> None:
+def test_bytes_that_are_not_text_are_refused(refused: Callable[..., str]) -> None:
     said = refused(b"\xd0\xcf\x11\xe0\xa1\xb1,\xff\n1,2\n")
     assert said.startswith("x.csv, line 1: the first line is not UTF-8 text")
     assert said.endswith("save the file as UTF-8, give its encoding, or give format if it is not text")
@@ -147,7 +147,7 @@ def test_utf16_cut_in_half_a_letter_is_refused(refused: Callable[..., str]) -> N
     assert "looks like UTF-16 and is not valid" in refused(GOOD.encode("utf-16")[:-1])
 
 
-def test_a_file_that_holds_no_json_is_told(refused: Callable[..., str]) -> None:
+def test_a_file_that_holds_no_json_is_reported(refused: Callable[..., str]) -> None:
     assert "holds no JSON object in its first lines" in refused("hello\n", "x.jsonl")
 
 
@@ -162,7 +162,9 @@ def test_a_file_that_may_not_be_opened_is_named(monkeypatch: Any) -> None:
         read_interactions("x.csv")
 
 
-def test_too_little_memory_for_duckdb_is_told(refused: Callable[..., str], tmp_path: Path, monkeypatch: Any) -> None:
+def test_too_little_memory_for_duckdb_is_reported(
+    refused: Callable[..., str], tmp_path: Path, monkeypatch: Any
+) -> None:
     def exhausted(_: object) -> Any:
         raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate")
 
@@ -185,7 +187,7 @@ def test_a_missing_column_is_named_with_those_there_are(refused: Callable[..., s
 
 
 def test_positions_and_delimiters_are_named_only_where_they_mean_something(refused: Callable[..., str]) -> None:
-    """JSON without a column of users was told to give positions and a delimiter."""
+    """The error for JSON without a column of users asked for positions and a delimiter."""
     said = refused('{"data": 1}\n', "x.jsonl")
     assert "user_column" in said
     assert "position" not in said
@@ -200,7 +202,7 @@ def test_a_wrong_delimiter_shows_the_one_field_it_leaves(refused: Callable[..., 
     assert said.endswith("if this is one field, give another delimiter")
 
 
-def test_a_file_without_header_tells_the_way_out(refused: Callable[..., str]) -> None:
+def test_the_error_for_a_file_without_header_names_the_remedy(refused: Callable[..., str]) -> None:
     said = refused("196\t242\t3\t881250949\n186\t302\t3\t891717742\n", "u.data")
     assert "no column of users among '196', '242', '3', '881250949'" in said
     assert "give positions: user_column=1, item_column=2" in said
@@ -326,7 +328,7 @@ def test_unusable_json_lines_are_counted_with_their_lines(read: Callable[..., An
     assert report.n_rows == report.n_kept + sum(report.rejected.values()) == 10
 
 
-def test_adjacency_text_that_is_no_utf8_is_counted_with_its_line(read: Callable[..., Any]) -> None:
+def test_adjacency_text_that_is_not_utf8_is_counted_with_its_line(read: Callable[..., Any]) -> None:
     interactions, report = read(b"1 2 3\n\xff 4\n5 \xff 6\n", format="adjacency")
     assert pairs_of(interactions) == {("1", "2"), ("1", "3"), ("5", "6")}
     assert [example.place for example in report.examples["the id is not UTF-8 text"]] == ["line 2", "line 3"]
@@ -339,11 +341,11 @@ def test_where_repeats_are_below_the_minimum_the_minimum_is_to_be_changed(refuse
     assert said.endswith("lower min_rating")
 
 
-def test_text_in_another_encoding_is_told_of_the_option(refused: Callable[..., str]) -> None:
+def test_the_error_for_text_in_another_encoding_names_the_option(refused: Callable[..., str]) -> None:
     assert "encoding" in refused("user,item\nJosé,1\n".encode("latin-1"))
 
 
-def test_where_no_row_can_be_used_the_reasons_are_told(refused: Callable[..., str]) -> None:
+def test_where_no_row_can_be_used_the_reasons_are_reported(refused: Callable[..., str]) -> None:
     assert refused("user,item,rating\n1,1,x\n,2,1\n", min_rating=1) == (
         "x.csv: of 2 rows none can be used: 1 because the user id is missing (line 3: ''); "
         "1 because the rating is not a finite number (line 2: 'x'); fill it in or remove the row"
@@ -407,7 +409,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], sentence: str
 
 
 @pytest.mark.parametrize("name", ["x.mtx", "x.mm", "x.txt", "x.csv", "x.mtx.gz"])
-def test_a_matrix_market_file_is_told_whatever_its_extension(refused: Callable[..., str], name: str) -> None:
+def test_a_matrix_market_file_is_recognized_under_any_extension(refused: Callable[..., str], name: str) -> None:
     """An extension that names no format was refused before the contents were looked at."""
     text = b"%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 1\n"
     said = refused(gzip.compress(text) if name.endswith(".gz") else text, name)

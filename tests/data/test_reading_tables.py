@@ -135,7 +135,7 @@ def test_rows_and_columns_of_a_sparse_matrix_are_the_ids(make: Any) -> None:
     assert report.format == "sparse"
 
 
-def test_stored_zeros_and_nan_are_no_interactions() -> None:
+def test_stored_zeros_and_nan_are_not_interactions() -> None:
     matrix = sparse.coo_array((np.array([1.0, 0.0, np.nan, 2.0]), (np.array([0, 1, 2, 0]), np.array([3, 4, 5, 3]))))
     interactions, report = read_with_report(matrix)
     assert pairs_of(interactions) == {("0", "3")}
@@ -198,6 +198,6 @@ def test_a_dictionary_counts_its_bad_numbers_and_keeps_its_times() -> None:
         ({"user": [], "item": []}, "has no rows of interactions"),
     ],
 )
-def test_a_dictionary_that_cannot_be_read_is_told_why(columns: dict[str, Any], sentence: str) -> None:
+def test_a_dictionary_that_cannot_be_read_is_reported_with_the_reason(columns: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         read_interactions(columns)

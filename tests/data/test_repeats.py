@@ -131,7 +131,7 @@ def test_rules_that_mean_nothing_are_refused(options: dict[str, Any], sentence: 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_rating_keeps_its_row_where_no_minimum_is_given(tmp_path: Path, kind: str) -> None:
-    """Three of five rows of a shelf were left out, though no rating was asked for."""
+    """Three of five rows of a list were left out, though no rating was asked for."""
     rows = {"user": [1, 1, 2, 2], "item": [1, 2, 1, 3], "rating": [5.0, None, float("nan"), 3.0]}
     interactions, report = write_and_read(tmp_path, kind, rows)
     assert (interactions.n_interactions, report.rejected) == (4, {})
@@ -144,7 +144,7 @@ def test_a_missing_rating_keeps_its_row_where_no_minimum_is_given(tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ratings_that_are_no_numbers_decide_nothing_without_a_minimum(tmp_path: Path, kind: str) -> None:
+def test_ratings_that_are_not_numbers_are_ignored_without_a_minimum(tmp_path: Path, kind: str) -> None:
     rows = {"user": [1, 1, 2], "item": [1, 2, 1], "rating": ["good", "4,5", "★★★★"]}
     interactions, report = write_and_read(tmp_path, kind, rows)
     assert (interactions.n_interactions, report.rejected) == (3, {})
@@ -194,7 +194,7 @@ def test_decimals_are_numbers() -> None:
         ("rating", [1, 5, 2], None),
     ],
 )
-def test_values_that_often_mean_no_rating_are_told(
+def test_values_that_often_mean_no_rating_are_reported(
     tmp_path: Path, kind: str, column: str, values: list[float], told: str | None
 ) -> None:
     _, report = write_and_read(tmp_path, kind, {"user": [1, 1, 2], "item": [1, 2, 1], column: values})

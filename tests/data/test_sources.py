@@ -154,7 +154,7 @@ def test_xz_that_asks_for_gigabytes_is_refused(tmp_path: Path) -> None:
         read_interactions(tmp_path / "x.csv.xz")
 
 
-def test_what_is_packed_twice_is_told(tmp_path: Path) -> None:
+def test_what_is_packed_twice_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(gzip.compress(CSV.encode())))
     with pytest.raises(DataError, match="packed"):
         read_interactions(tmp_path / "x.csv.gz")
@@ -254,7 +254,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path, packing: str) -> None:
     assert (report.format, report.n_rows) == ("csv", 100_003)
 
 
-def test_formats_are_told_by_contents_in_a_pipe(tmp_path: Path) -> None:
+def test_formats_are_detected_by_contents_in_a_pipe(tmp_path: Path) -> None:
     interactions, report = read_with_report(_fifo(tmp_path, b'{"user": 7, "item": "b"}\n'))
     assert (report.format, pairs_of(interactions)) == ("jsonl", {("7", "b")})
 
@@ -295,7 +295,7 @@ def test_standard_input_is_read_as_a_pipe_and_as_a_file(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/null"])
-def test_an_empty_or_closed_standard_input_is_told(name: str) -> None:
+def test_an_empty_or_closed_standard_input_is_reported(name: str) -> None:
     code = f"""
 import os
 from nestrec import NestrecError
@@ -311,7 +311,7 @@ except NestrecError as error:
 
 
 def test_errors_of_reading_name_the_file_and_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They were told as "the output cannot be used"."""
+    """They were reported as "the output cannot be used"."""
     import socket
 
     with socket.socket(socket.AF_UNIX) as server:
@@ -404,7 +404,7 @@ def test_empty_parts_are_passed_over_and_counted(tmp_path: Path) -> None:
         read_interactions(tmp_path)
 
 
-def test_rejected_rows_are_told_by_file_and_line(tmp_path: Path) -> None:
+def test_rejected_rows_are_reported_by_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("user,item\n1,2\n")
     (tmp_path / "b.csv").write_text("user,item\n1,3\n,4\n")
     _, report = read_with_report(tmp_path)
@@ -573,7 +573,7 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: py
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_a_temporary_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporary_folder_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     contents = io.BytesIO()
     pl.DataFrame(COLUMNS).write_parquet(contents)

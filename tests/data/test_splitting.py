@@ -69,7 +69,7 @@ def test_random_split_draws_every_interaction_equally_often() -> None:
 
 
 def test_random_split_is_that_of_its_plain_version() -> None:
-    """The plain version sorts all positions by hash and walks them, passing over a user's last."""
+    """The plain version sorts all positions by hash and takes them in order, skipping a user's last one."""
     interactions = many(6)
     fraction, seed = 0.93, 11  # so large that many users come down to their last interaction
     owners = np.repeat(np.arange(interactions.n_users), sizes(interactions))
@@ -152,7 +152,7 @@ def test_leave_last_out_takes_each_users_last_by_time_then_item(rows: list[Row],
 
 
 @pytest.mark.parametrize("split", [TimeSplit(0.2), TimeSplit(at=3), LeaveLastOut()], ids=repr)
-def test_missing_times_are_told_with_the_option_that_keeps_them(split: Split) -> None:
+def test_missing_times_are_reported_with_the_option_that_keeps_them(split: Split) -> None:
     with pytest.raises(DataError, match=r"keep_timestamps=True"):
         split.split(from_rows([(1, 1, 0.0), (1, 2, 1.0)], with_times=False))
 

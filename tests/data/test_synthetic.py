@@ -81,7 +81,7 @@ def test_popularity_is_skewed_where_asked(data: GeneratedData) -> None:
     assert spread > 3 * even_spread
 
 
-def test_ids_show_the_hierarchy_and_stand_in_order(data: GeneratedData) -> None:
+def test_ids_show_the_hierarchy_and_are_in_order(data: GeneratedData) -> None:
     ids = data.interactions.items.ids.tolist()
     assert ids[0] == "topic1/sub1/item01"
     for item in (0, 37, 500, 1199):

@@ -47,7 +47,7 @@ def test_users_and_items_are_unequally_active() -> None:
 
 
 def test_users_share_clusters_of_items() -> None:
-    """Leading singular values of the degree-normalised matrix stand above those of chance."""
+    """Leading singular values of the degree-normalised matrix exceed those of random data."""
     matrix = generate_interactions(800, 400, 40_000, 2).to_scipy().toarray()
     normalised = matrix / np.sqrt(np.outer(matrix.sum(axis=1), matrix.sum(axis=0).clip(1)))
     values = np.sqrt(np.linalg.eigvalsh(normalised.T @ normalised)[::-1].clip(0))

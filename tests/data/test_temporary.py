@@ -57,7 +57,7 @@ def test_pairs_beyond_the_limit_need_one_and_the_sentence_says_so() -> None:
 
 
 @pytest.mark.parametrize("method", ["write", "read"])
-def test_a_full_or_broken_temporary_folder_is_told(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_or_broken_temporary_folder_is_reported(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def write(self, _: object) -> int:
             if method == "write":
@@ -87,7 +87,7 @@ def test_a_full_or_broken_temporary_folder_is_told(method: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.txt"])
 def test_a_file_that_fails_midway_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the disk was told as an output that cannot be used."""
+    """An error of the disk was reported as an output that cannot be used."""
     from nestrec.data.readers.byte_source import ByteSource
 
     line = {"x.csv": b"1,2\n", "x.jsonl": b'{"user": 1, "item": 2}\n', "x.txt": b"1 2 3\n"}[name]

@@ -93,7 +93,7 @@ def test_indices_in_lines_of_unequal_length_are_adjacency(read: Callable[..., An
     ],
 )
 @pytest.mark.parametrize("name", ["x.txt", "x.csv", "x.inter", "x"])
-def test_what_stands_in_for_the_data_is_named(read: Callable[..., Any], text: str, named: str, name: str) -> None:
+def test_a_substitute_for_the_data_is_named(read: Callable[..., Any], text: str, named: str, name: str) -> None:
     with pytest.raises(DataError, match=named):
         read(text, name)
 

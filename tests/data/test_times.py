@@ -148,7 +148,7 @@ def test_another_writing_than_the_format_is_refused_and_a_wrong_day_counted(tmp_
 @pytest.mark.parametrize(
     ("value", "unit"), [(1609804800500, "ms"), (1609804800500000, "us"), (1609804800500000000, "ns")]
 )
-def test_numbers_that_are_no_seconds_are_noted(tmp_path: Path, kind: str, value: int, unit: str) -> None:
+def test_numbers_that_are_not_seconds_are_noted(tmp_path: Path, kind: str, value: int, unit: str) -> None:
     times, report = read_times(tmp_path, kind, [value, value])
     assert times == [float(value)] * 2
     assert [note for note in report.notes if f"time_format={unit} makes them seconds" in note]

@@ -37,7 +37,7 @@ def test_a_file_of_untold_length_comes_whole(server: FileServer, tmp_path: Path)
     assert (tmp_path / "part").read_bytes() == CONTENTS
 
 
-def test_an_interrupted_transfer_goes_on_by_itself_while_it_gets_further(server: FileServer, tmp_path: Path) -> None:
+def test_an_interrupted_transfer_resumes_by_itself_while_it_advances(server: FileServer, tmp_path: Path) -> None:
     server.cut_after = [1000, 5000]
     fetch(f"{server.url}/file", tmp_path / "part")
     assert (tmp_path / "part").read_bytes() == CONTENTS
@@ -78,7 +78,7 @@ def test_a_part_that_is_whole_already_is_kept(server: FileServer, tmp_path: Path
     assert len(server.requests) == 1
 
 
-def test_a_part_longer_than_the_file_is_begun_again(server: FileServer, tmp_path: Path) -> None:
+def test_a_part_longer_than_the_file_is_started_again(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(CONTENTS + b"more")
     fetch(f"{server.url}/file", tmp_path / "part")
     assert (tmp_path / "part").read_bytes() == CONTENTS
@@ -98,7 +98,7 @@ def test_a_range_other_than_the_one_asked_for_is_refused(server: FileServer, tmp
         (503, r"/file: the server answered 503 Service Unavailable; try again later"),
     ],
 )
-def test_a_refusal_is_told_with_the_address_and_a_way_out(
+def test_a_refusal_is_reported_with_the_address_and_a_remedy(
     server: FileServer, tmp_path: Path, status: int, sentence: str
 ) -> None:
     server.status = status
@@ -108,7 +108,7 @@ def test_a_refusal_is_told_with_the_address_and_a_way_out(
         fetch_text(f"{server.url}/file")
 
 
-def test_no_network_is_told_with_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_reported_with_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -126,7 +126,7 @@ def test_a_silent_server_is_given_up_after_the_timeout(tmp_path: Path, monkeypat
             fetch(f"http://127.0.0.1:{port}/file", tmp_path / "part")
 
 
-def test_what_speaks_no_http_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_speak_http_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     with serving({}) as state:
         monkeypatch.setattr(
@@ -137,12 +137,12 @@ def test_what_speaks_no_http_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_told_with_the_file_and_a_way_out(server: FileServer, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_file_and_a_remedy(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "part").symlink_to("/dev/full")
     with pytest.raises(DownloadError, match=r"part cannot be written \(No space left on device\); make room"):
         fetch(f"{server.url}/file", tmp_path / "part")
 
 
-def test_a_folder_that_is_missing_is_told(server: FileServer, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(server: FileServer, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=r"cannot be written \(No such file or directory\); choose another folder"):
         fetch(f"{server.url}/file", tmp_path / "missing" / "part")

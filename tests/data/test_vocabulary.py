@@ -42,7 +42,7 @@ def test_text_that_is_all_canonical_numbers_becomes_numbers() -> None:
 
 
 @pytest.mark.parametrize("other", ["007", "+7", "-0", "1_0", "7.0", "", "9223372036854775808", "٣"])
-def test_one_id_that_is_no_canonical_number_keeps_all_as_text(other: str) -> None:
+def test_one_id_that_is_not_a_canonical_number_keeps_all_as_text(other: str) -> None:
     vocabulary = Vocabulary.from_ids(["7", other])
     assert vocabulary.ids.tolist() == sorted(["7", other])
 
@@ -71,18 +71,18 @@ def test_whole_floats_are_numbers() -> None:
 
 
 @pytest.mark.parametrize("value", [1.5, 2.0**53, np.nan, np.inf])
-def test_a_float_that_is_no_exact_whole_number_is_refused(value: float) -> None:
+def test_a_float_that_is_not_an_exact_whole_number_is_refused(value: float) -> None:
     with pytest.raises(DataError, match=rf"must be whole numbers or text, got the float {value}.*2\^53"):
         Vocabulary.from_ids(np.array([1.0, value]))
 
 
 @pytest.mark.parametrize(("ids", "named"), [([None, "a"], "NoneType"), ([True], "bool"), ([1.5, "a"], "float")])
-def test_values_that_are_no_ids_are_named(ids: list[Any], named: str) -> None:
+def test_values_that_are_not_ids_are_named(ids: list[Any], named: str) -> None:
     with pytest.raises(DataError, match=f"{named}.*an id is a whole number or text"):
         Vocabulary.from_ids(ids)
 
 
-def test_bytes_that_are_no_utf8_are_refused() -> None:
+def test_bytes_that_are_not_utf8_are_refused() -> None:
     with pytest.raises(DataError, match="bytes must be UTF-8"):
         Vocabulary.from_ids([b"a\xff"])
 

@@ -56,7 +56,7 @@ def test_parts_join_to_what_is_found_at_once_in_order(model: NestedEmbeddings, t
     assert [entry.name for entry in tmp_path.iterdir()] == ["answers.parquet"]
 
 
-def test_an_interrupted_run_goes_on_with_what_it_has(model: NestedEmbeddings, tmp_path: Path) -> None:
+def test_an_interrupted_run_continues_with_what_it_has(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
     with pytest.raises(StopError):
         recommend_all(model, path, BatchRequest(4), rows_per_part=40, progress=stop_after(50))

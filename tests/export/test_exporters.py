@@ -1,4 +1,4 @@
-"""Exporters write vectors with their ids whole or not at all, whatever the format, a plug-in's too."""
+"""Exporters of every format, those of plug-ins included, write vectors with their ids whole or not at all."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_users_are_written_where_the_format_has_them(name: str, tmp_path: Path) 
     np.testing.assert_array_equal(vectors, model.user_embeddings)
 
 
-def test_a_target_that_exists_is_replaced_only_if_told(name: str, tmp_path: Path) -> None:
+def test_a_target_that_exists_is_replaced_only_with_overwrite(name: str, tmp_path: Path) -> None:
     first, second = model_of([1, 2, 3]), model_of([1, 2, 3, 4])
     make_exporter(name).export(first, tmp_path / "out")
     with pytest.raises(OptionError, match="overwrite"):

@@ -95,7 +95,7 @@ def test_an_index_of_another_model_is_refused(model: NestedEmbeddings, tmp_path:
         FaissIndex.load(tmp_path / "i", other)
 
 
-def test_damaged_and_foreign_folders_are_told(model: NestedEmbeddings, tmp_path: Path) -> None:
+def test_damaged_and_foreign_folders_are_reported(model: NestedEmbeddings, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no complete index"):
         FaissIndex.load(tmp_path / "nothing", model)
     FaissIndex.build(model, Flat()).save(tmp_path / "i")
@@ -109,7 +109,9 @@ def test_damaged_and_foreign_folders_are_told(model: NestedEmbeddings, tmp_path:
     assert json.loads((tmp_path / "i" / "index.json").read_text())["kind"] == "flat"
 
 
-def test_a_missing_library_is_told_kindly(model: NestedEmbeddings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_library_names_the_remedy(
+    model: NestedEmbeddings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r'pip install "nestrec\[faiss\]"'):
         FaissIndex.build(model, Flat())

@@ -77,7 +77,7 @@ def run(n: int, seed: int = 0) -> dict[str, int]:
 
 
 def _choose(pool: tuple[Seed, ...], chance: random.Random) -> tuple[Seed, Seed]:
-    """Draw two files; those that are no text are slow to read and drawn less."""
+    """Draw two files; binary ones are slow to read and drawn less."""
     while True:
         base = pool[int(chance.random() * len(pool))]
         if base.is_text or chance.random() < (_DATABASES if base.suffix in _BY_DUCKDB else _PACKED):

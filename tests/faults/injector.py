@@ -52,7 +52,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the machine is like, whatever the fault."""
+    """The simulated machine, the same for every fault."""
 
     no_exchange: bool = False  # two names cannot be exchanged in one step
     no_folder_sync: bool = False  # fsync of a folder gives EINVAL
@@ -146,7 +146,7 @@ class Control:
 
 
 def fast_folder() -> str:
-    """Return a folder in memory where there is one: nothing here asks whether disks keep what they are told."""
+    """Return a folder in memory where there is one: these tests do not depend on the durability of disks."""
     shared = Path("/dev/shm")
     return str(shared) if shared.is_dir() and os.access(shared, os.W_OK) else tempfile.gettempdir()
 

@@ -13,7 +13,7 @@ ABSENT = "absent"
 
 
 def model(path: Path) -> str:
-    """Return a digest of a model's arrays, all of them verified; a folder without a manifest is no model yet."""
+    """Return a digest of a model's arrays, all of them verified; a folder without a manifest is not a model yet."""
     import numpy as np
 
     from nestrec.embeddings import NestedEmbeddings
@@ -33,7 +33,7 @@ def model(path: Path) -> str:
 
 
 def loads(path: Path) -> str:
-    """Tell whether a model is whole, whatever it holds: training on several threads gives another each time."""
+    """Return whether a model is whole; its content is not compared, since several threads train another each time."""
     return ABSENT if model(path) == ABSENT else "whole"
 
 

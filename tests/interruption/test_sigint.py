@@ -1,4 +1,4 @@
-"""Ctrl-C is heard within two seconds, whatever the data: how long it takes is measured from outside."""
+"""Ctrl-C takes effect within two seconds on any data, measured from outside."""
 
 from __future__ import annotations
 

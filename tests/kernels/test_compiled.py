@@ -1,4 +1,4 @@
-"""What is kept on disk between runs must not outlive the code it was made from."""
+"""Kernels cached on disk are recompiled when their source changes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_change_in_one_kernel_recompiles_those_that_call_it(tmp_path: Path, fa
 def test_kernels_run_where_nothing_can_be_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As in a container with a read-only file system; that was told by `doctor` alone."""
+    """As in a container with a read-only file system; only `doctor` reported that."""
     monkeypatch.setattr(kernel_cache, "_FIRST", iter([True]))
     monkeypatch.setattr(kernel_cache._Kernels, "_locator_classes", ())
     assert compiled(plus_one)(1) == 2
@@ -88,7 +88,7 @@ PROGRAM = "from nestrec.kernels.compiled import compiled\n@compiled\ndef f(x):\n
 
 
 def run_program(folder: Path, **environment: str) -> tuple[str, str]:
-    """Run two signatures of a kernel in a new process; return what it printed and what it told."""
+    """Run two signatures of a kernel in a new process; return its standard output and error."""
     (folder / "program.py").write_text(PROGRAM)
     inherited = {name: value for name, value in os.environ.items() if name not in ("NUMBA_CACHE_DIR", "HOME")}
     done = subprocess.run(
@@ -121,7 +121,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_damaged_file_is_compiled_anew_and_told_once(tmp_path: Path) -> None:
+def test_a_damaged_file_is_compiled_anew_and_reported_once(tmp_path: Path) -> None:
     """Every command ended with "Aborted!", or a traceback of unpickling."""
     place = str(tmp_path / "kernels")
     assert run_program(tmp_path, NUMBA_CACHE_DIR=place) == ("2 2.5\n", "")
@@ -147,10 +147,10 @@ def test_the_code_of_one_signature_is_never_taken_for_anothers(tmp_path: Path) -
     assert run_program(tmp_path, NUMBA_CACHE_DIR=place) == ("2 2.5\n", "")
 
 
-def test_a_cache_that_is_full_is_told_and_the_kernel_runs(
+def test_a_cache_that_is_full_is_reported_and_the_kernel_runs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """It was told as "the output cannot be used", though the output had room."""
+    """It was reported as "the output cannot be used", though the output had room."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -25,7 +25,7 @@ def test_every_position_is_visited_once(n: int) -> None:
 
 
 def test_keys_give_different_orders_that_leave_no_trend() -> None:
-    """Positions and what stands there are uncorrelated: |r| stays under 4 standard errors."""
+    """Positions and the values there are uncorrelated: |r| stays under 4 standard errors."""
     n = 20_000
     half_bits = half_bits_of(n)
     orders = [

@@ -25,7 +25,7 @@ PROVEN = measured(SearchConfig(64, CoarseIndexOptions(64)), 1.0, 1.5)
 PLANS = (SCAN, SHORT, STAGED, PROVEN)
 
 
-def test_a_row_tells_what_was_measured_and_which_was_chosen() -> None:
+def test_a_row_shows_what_was_measured_and_which_was_chosen() -> None:
     table = search_configs_table(PLANS, PROVEN, "title")
     assert table.rows[1] == ("int8 8, shortlist 125, 64", "0.9123", "0.5", "1", "12,346", "28.2", "98.77%", "")
     assert [row[-1] for row in table.rows] == ["", "", "", "chosen"]
@@ -51,7 +51,7 @@ def drawn(*configs: SearchConfig, chosen: SearchConfig) -> set[str]:
 
 
 def test_the_storage_that_is_drawn_is_the_chosen_one() -> None:
-    """The first storage was drawn whatever was chosen, and the ring was around nothing."""
+    """The first storage was always drawn, and the ring of the chosen one was around nothing."""
     halves = measured(SearchConfig(64, CoarseIndexOptions(64, Storage.BF16)), 1.0, 1.2)
     assert drawn(*PLANS, halves, chosen=halves) == {SCAN.name, halves.name}
 

@@ -25,7 +25,7 @@ def test_labels_with_room_stay_at_the_desired_heights() -> None:
     assert place_in_column([10, 100, 50], 15, 0, 400) == pytest.approx([10, 100, 50])
 
 
-def test_labels_that_do_not_fit_stand_closer() -> None:
+def test_labels_that_do_not_fit_are_set_closer() -> None:
     assert place_in_column([5, 5, 5], 15, 0, 20) == pytest.approx([0, 10, 20])
 
 

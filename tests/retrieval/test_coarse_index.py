@@ -139,7 +139,7 @@ def test_no_score_of_a_cell_is_above_its_bound() -> None:
                 assert scores[row, items[items >= 0]].max() <= bound * (1 + 1e-9)
 
 
-def test_clusters_tell_some_items_apart_without_scoring_them() -> None:
+def test_clusters_exclude_some_items_without_scoring_them() -> None:
     """Two far groups: a query along one never scores the other."""
     rng = np.random.default_rng(0)
     middle = np.where(np.arange(4_000)[:, np.newaxis] < 2_000, 10.0, -10.0)
@@ -265,7 +265,7 @@ def test_beginning_above_a_sample_changes_no_answer(
 
 @pytest.mark.parametrize("n_queries", [1, 30])
 def test_a_sample_that_misleads_leaves_nobody_with_too_little(monkeypatch: pytest.MonkeyPatch, n_queries: int) -> None:
-    """The good items all stand on the sampled block, so its threshold is too high for the others."""
+    """All good items are in the sampled block, so its threshold is too high for the others."""
     monkeypatch.setattr(coarse_candidates, "_LEAST_SAMPLE", 1)
     items = np.ones((BLOCK * 16, SIZE), dtype=np.float32)
     items[:, 1:] = 0.0

@@ -1,4 +1,4 @@
-"""Ids come as one or many, in whatever a caller holds them."""
+"""Ids are given as one or many, in any container."""
 
 from __future__ import annotations
 

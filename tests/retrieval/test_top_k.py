@@ -1,4 +1,4 @@
-"""The fast top-k equals a full sort, whatever is excluded and however the work is shared out."""
+"""The fast top-k equals a full sort, with any exclusions and any division of the work."""
 
 from __future__ import annotations
 

@@ -36,6 +36,6 @@ def test_callbacks_are_called_in_order_and_may_handle_one_event_alone() -> None:
 
 
 @pytest.mark.parametrize("given", [print, [print], Recorder, "progress"])
-def test_what_is_no_callback_is_refused(given: object) -> None:
+def test_what_is_not_a_callback_is_refused(given: object) -> None:
     with pytest.raises(OptionError, match=r"callbacks must be objects with the methods of .*Callback.*got "):
         Run(callbacks=given)  # type: ignore[arg-type]

@@ -216,7 +216,7 @@ def test_damage_is_a_sentence(checkpoint: Checkpoint, damage: Callable[[Path], o
         checkpoint.read()
 
 
-def test_another_identity_is_told_by_name(checkpoint: Checkpoint) -> None:
+def test_another_identity_is_reported_by_name(checkpoint: Checkpoint) -> None:
     other = replace(checkpoint, identity={"seed": 2, "widths": [4, 8]})
     with pytest.raises(TrainingError, match="was made with seed 1, got 2; give the same"):
         other.read()

@@ -111,7 +111,7 @@ def test_epochs_differ_in_order_and_negatives() -> None:
     assert not np.array_equal(one.items, other.items)
 
 
-def test_restored_state_goes_on_the_same() -> None:
+def test_restored_state_continues_identically() -> None:
     """The four arrays and the epoch's number are all that training depends on."""
     first = engine()
     one_epoch(first)

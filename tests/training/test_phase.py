@@ -1,4 +1,4 @@
-"""Rates, the state as JSON, and losses that are no number."""
+"""Rates, the state as JSON, and losses that are not finite."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ class Diverging:
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loss: float) -> None:
+def test_a_loss_that_is_not_a_number_ends_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loss: float
+) -> None:
     """The sentence names the epoch and the rate, and the last good state is there to go on from."""
     run = Run(deterministic=True, checkpoint=tmp_path / "state", checkpoint_seconds=0.0)
     with monkeypatch.context() as patch:
@@ -97,7 +99,7 @@ def test_without_a_checkpoint_no_state_is_promised(monkeypatch: pytest.MonkeyPat
 
 
 def test_vectors_that_diverge_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel that computes infinite scores reports a loss that is no number."""
+    """A kernel that computes infinite scores reports a loss that is not finite."""
 
     def enormous(*given: Any) -> Any:
         return starting_values(*given) * np.float32(1e30)

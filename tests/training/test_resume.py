@@ -148,7 +148,7 @@ def test_interrupted_again_and_again(run: Run) -> None:
 
 @pytest.mark.parametrize("at_slice", [2, 6, 18])
 def test_what_a_kill_leaves_on_disk_is_enough(run: Run, tmp_path: Path, at_slice: int) -> None:
-    """The directory as it stands at some moment, taken elsewhere, continues to the same end."""
+    """A copy of the directory at some moment continues to the same end elsewhere."""
     taken = tmp_path / "taken"
     source = folder_of(run)
     fit(replace(run, callbacks=Interfering(at_slice=at_slice, act=lambda: shutil.copytree(source, taken))))
@@ -222,7 +222,7 @@ def test_a_stop_that_comes_when_all_is_done_changes_nothing(run: Run) -> None:
     assert has_state(run), "it is deleted when the model is saved"
 
 
-def test_without_being_told_otherwise_an_interruption_goes_on_and_the_checkpoint_is_kept(run: Run) -> None:
+def test_by_default_an_interruption_is_raised_again_and_the_checkpoint_is_kept(run: Run) -> None:
     """A script of several fits took Ctrl-C for the end of one of them."""
     raising = replace(run, return_on_interrupt=False)
     with pytest.raises(KeyboardInterrupt):
@@ -230,7 +230,7 @@ def test_without_being_told_otherwise_an_interruption_goes_on_and_the_checkpoint
     assert is_same(fit(replace(raising, resume=True)), whole())
 
 
-def test_a_handler_of_the_callers_hears_the_signal_and_the_model_so_far_is_returned(run: Run) -> None:
+def test_a_handler_of_the_callers_gets_the_signal_and_the_model_so_far_is_returned(run: Run) -> None:
     received: list[int] = []
     former = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
@@ -310,7 +310,7 @@ def test_a_refused_checkpoint_is_not_touched(interrupted: Run) -> None:
     assert is_same(fit(interrupted), whole())
 
 
-def test_resuming_hogwild_with_other_threads_goes_on(tmp_path: Path) -> None:
+def test_resuming_hogwild_with_other_threads_continues(tmp_path: Path) -> None:
     """Threads are how a run goes, not what it wants."""
     run = Run(threads=1, checkpoint=tmp_path / "state", return_on_interrupt=True)
     fit(replace(run, callbacks=Interfering(at_slice=2)))

@@ -77,7 +77,7 @@ def test_it_can_be_left_out() -> None:
     assert replace(UNTRAINED, rotate=False).fit(tiny(), run=EXACT).manifest["training"]["rotated"] is False
 
 
-def test_one_width_is_never_turned() -> None:
+def test_one_width_is_never_rotated() -> None:
     """There is nothing to gain: the full width stays as it is."""
     assert Trainer(widths=(8,), epochs=3).fit(tiny(), run=EXACT).manifest["training"]["rotated"] is False
 

@@ -120,7 +120,7 @@ def test_level_weights_say_which_width_matters(parts: tuple[Interactions, Intera
 def test_coordinates_of_their_own_serve_a_wide_width_of_little_weight(
     parts: tuple[Interactions, Interactions],
 ) -> None:
-    """In the softmax weights only say whom narrow coordinates heed: the wide width keeps what the narrow one leaves."""
+    """Level weights of a softmax change only gradients of narrow coordinates: the wide width fits what they leave."""
     narrow, wide = (weighted(parts, PoolSampler(), weights) for weights in ((0.99, 0.01), (0.0, 1.0)))
     assert narrow[4] > 1.1 * wide[4]
     assert narrow[32] > 0.95 * wide[32]
@@ -207,7 +207,7 @@ def renamed(interactions: Interactions, n_unknown: int) -> Interactions:
 
 
 def test_validation_of_partly_unknown_ids_uses_what_is_known() -> None:
-    """Those who were never trained cannot help to choose; the callback is told."""
+    """Users that were never trained take no part in the choice; the callback gets a message."""
     train, held_out = RandomSplit(0.2, seed=3).split(tiny())
     recorder = Recorder()
     quick().fit(train, validation=renamed(held_out, 40), run=Run(callbacks=recorder))
@@ -218,7 +218,7 @@ def test_validation_of_partly_unknown_ids_uses_what_is_known() -> None:
 
 
 def test_reports_add_up() -> None:
-    """Every positive of every epoch is told once; the loss falls; metrics come when asked for, for every width."""
+    """Every positive of every epoch is reported once; the loss falls; metrics come at validations, for every width."""
     recorder = Recorder()
     quick(epochs=6).fit(tiny(), run=Run(callbacks=recorder))
     search = [report for report in recorder.reports if report.phase == "search"]
@@ -234,7 +234,7 @@ def test_reports_add_up() -> None:
     assert search[1].value == pytest.approx(np.mean([metrics[width]["ndcg@20"] for width in (3, 8)]))
 
 
-def test_the_manifest_tells_what_was_done() -> None:
+def test_the_manifest_says_what_was_done() -> None:
     trained = quick(epochs=4).fit(tiny(), run=Run(seed=7, deterministic=True))
     told: Any = trained.manifest["training"]
     assert told["options"]["widths"] == [3, 8]
@@ -252,7 +252,7 @@ def test_the_manifest_tells_what_was_done() -> None:
 
 
 def test_one_user_alone_has_nothing_to_learn_from() -> None:
-    """Items without interactions are no negatives: the model would not know them."""
+    """Items without interactions are not drawn as negatives: the model does not contain them."""
     with pytest.raises(DataError, match="all 3 items"):
         Trainer(widths=(2,), epochs=30).fit(from_sets([[1, 4, 6]], 9), validation=None, run=EXACT)
 

@@ -1,4 +1,4 @@
-"""Only users and items with training interactions choose the epoch; what is left out is counted and told."""
+"""Only users and items with training interactions choose the epoch; what is left out is counted and reported."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def _split(
 
 
 def _expected(text: str) -> list[Row]:
-    """Read with Python's csv module, which counts a row's last line; blank lines are no rows."""
+    """Read with Python's csv module, which counts a row's last line; blank lines do not count as rows."""
     reader = csv.reader(io.StringIO(text, newline=""))
     rows: list[Row] = []
     before = 0
@@ -95,7 +95,7 @@ def test_two_characters_separate_and_one_of_them_does_not() -> None:
     assert _split(b"1::a:b::5\n", 3, b"::") == [(1, ["1", "a:b", "5"])]
 
 
-def test_blanks_around_a_field_are_no_part_of_it_unless_quoted() -> None:
+def test_blanks_around_a_field_are_not_part_of_it_unless_quoted() -> None:
     assert _split(b' 1 , " x " ,3\n', 3) == [(1, ["1", " x ", "3"])]
 
 
@@ -104,12 +104,12 @@ def test_runs_of_blanks_and_tabs_separate_where_a_blank_does() -> None:
     assert _split(b'"a b" "c"\n', 2, b" ") == [(1, ["a b", "c"])]
 
 
-def test_a_byte_order_mark_at_the_start_of_any_line_is_no_part_of_it() -> None:
+def test_a_byte_order_mark_at_the_start_of_any_line_is_not_part_of_it() -> None:
     text = '\ufeffa,b\n\ufeff"1",2\n'.encode()
     assert _split(text, 2) == [(1, ["a", "b"]), (2, ["1", "2"])]
 
 
-def test_delimiters_at_the_end_are_no_fields_beyond_those_expected() -> None:
+def test_delimiters_at_the_end_are_not_fields_beyond_those_expected() -> None:
     assert _split(b"1,2,,\n1,,\n1,2,3\n", 3, expected=2) == [(1, ["1", "2"]), (2, ["1", ""]), (3, ["1", "2", "3"])]
 
 
@@ -181,7 +181,7 @@ def _spans(row: list[str]) -> int:
 
 
 @pytest.mark.parametrize("line", [b'a","b\n', b'"a\n', b'"a""\n', b'"a,"",b\n', b'1,"x""\n', b'""a,1\n', b'","\n'])
-def test_time_is_linear_whatever_the_quotes_are(line: bytes) -> None:
+def test_time_is_linear_for_any_quotes(line: bytes) -> None:
     """A quote that opened on every line was followed for a megabyte from each of them."""
     text = line * ((1 << 20) // len(line))
     _split(text[:1000], 2, expected=2)

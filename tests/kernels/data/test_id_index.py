@@ -58,7 +58,7 @@ def test_the_table_grows_past_its_first_size() -> None:
     ["0", "-0", "00", "-", "", "1", "-1", "01", "1 ", "9223372036854775807", "9223372036854775808",
      "-9223372036854775808", "-9223372036854775809", "99999999999999999999", "1e3", "+1", "1_0"],
 )  # fmt: skip
-def test_canonical_numbers_are_told_as_the_plain_version_tells_them(text: str) -> None:
+def test_canonical_numbers_are_recognized_as_by_the_plain_version(text: str) -> None:
     raw = np.frombuffer(bytearray(text.encode()), dtype=np.uint8)
     number, is_number = whole_number(raw, 0, len(raw))
     expected = plain_whole_number(text)

@@ -13,7 +13,7 @@ HOLDS: Any = holds
 
 
 @pytest.mark.parametrize("n_seen", [0, 1, 7, 8, 9, 40, 100])
-def test_seen_items_are_told_from_the_others(n_seen: int) -> None:
+def test_seen_items_are_distinguished_from_the_others(n_seen: int) -> None:
     """Whether the list is short enough to be walked or is halved first, at every place of a longer array."""
     items = np.sort(np.random.default_rng(n_seen).choice(200, n_seen, replace=False)).astype(np.int32)
     indices = np.concatenate([np.arange(5), items, np.arange(5)]).astype(np.int32)

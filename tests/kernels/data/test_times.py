@@ -78,7 +78,7 @@ def test_the_kernel_never_contradicts_python(text: str) -> None:
     ["2021-02-29", "2021-13-01", "0000-00-00 00:00:00", "2021-01-01 24:00", "2021-01-01T", "", "2021-01-01 1",
      "2021-01-01 10:15:00 CET", "2021-01-01 10:15 PM", "20210101"],
 )  # fmt: skip
-def test_what_is_no_usual_iso_time_is_left_to_python(text: str) -> None:
+def test_what_is_not_a_usual_iso_time_is_left_to_python(text: str) -> None:
     assert compiled_iso(text) is None
 
 

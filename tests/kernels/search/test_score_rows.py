@@ -28,7 +28,7 @@ def test_equal_to_sorting(k: int, n_items: int) -> None:
         assert decode_scores(found)[: len(order)].tolist() == row[order].tolist()
 
 
-def test_scores_that_are_no_numbers_are_never_listed() -> None:
+def test_scores_that_are_not_numbers_are_never_listed() -> None:
     scores = np.array([[np.nan, 1, -np.inf, -np.nan, -5]], dtype=np.float32)
     best = np.full((1, 4), NO_KEY, dtype=np.int64)
     rank_rows(scores, np.zeros(2, np.int64), np.zeros(0, np.int32), best)

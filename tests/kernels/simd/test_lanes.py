@@ -49,7 +49,7 @@ def lane_by_lane(operation: Any) -> Callable[[Vector, Vector, Vector], None]:
     ids=["add", "subtract", "multiply", "divide"],
 )
 def test_operations_of_two_go_lane_by_lane(operation: Any, expected: Any) -> None:
-    """The left operand stays left; what stands before and behind the eight is not touched."""
+    """The left operand stays left; memory before and behind the eight is not touched."""
     left, right, out = vector(1, 100), vector(2), vector(3)
     before = out.copy()
     lane_by_lane(operation)(left, right, out)
@@ -181,7 +181,7 @@ def touch(values: Any, at: int) -> None:
 
 
 def test_prefetch_changes_nothing() -> None:
-    """It is a hint: even an address outside of the array is no error."""
+    """It is a hint: even an address outside of the array is allowed."""
     values = vector(1)
     before = values.copy()
     touch(values, OFFSET)

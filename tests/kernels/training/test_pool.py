@@ -25,7 +25,7 @@ def drawn(size: int, n_items: int, block: int = 0) -> Any:
     ("size", "n_items"), [(64, 64), (64, 65), (128, 1000), (128, 100), (64, 3), (64, 1), (64, 10**6)]
 )
 def test_the_pool_ascends_inside_the_catalogue(size: int, n_items: int) -> None:
-    """An item stands as often as the sizes say, or once more where two stretches share it."""
+    """An item occurs as often as the sizes say, or once more where two stretches share it."""
     pool = drawn(size, n_items)
     assert pool[0] >= 0
     assert pool[-1] < n_items
@@ -40,8 +40,8 @@ def test_every_item_is_as_likely_as_any_other() -> None:
 
 
 @pytest.mark.parametrize(("size", "n_items"), [(64, 64), (64, 97), (128, 1000), (128, 50), (64, 5), (64, 123_457)])
-def test_seen_items_are_struck_at_every_level(size: int, n_items: int) -> None:
-    """Exactly the lanes whose item stands in the stretch, whatever the stretch; nothing else is touched."""
+def test_seen_items_are_masked_at_every_level(size: int, n_items: int) -> None:
+    """Exactly the lanes whose item is in the stretch, for every stretch; nothing else is touched."""
     rng = np.random.default_rng(n_items)
     for block in range(50):
         pool = drawn(size, n_items, block)

@@ -81,7 +81,7 @@ def test_mixed_precision_trains(optimizer: Optimizer) -> None:
 
 
 @pytest.mark.parametrize("backbone", ["mf", "graph"])
-def test_what_is_kept_goes_on_elsewhere(backbone: str) -> None:
+def test_a_checkpoint_continues_elsewhere(backbone: str) -> None:
     """A run that stopped on a GPU is resumed on a CPU."""
     options = METHODS["dynamic" if backbone == "mf" else "graph"]
     _, _, engine = trained("cuda", **options)

@@ -117,7 +117,7 @@ def test_steps_of_rows_are_those_of_plain_torch(n: int, optimizer: Optimizer, mo
 
 
 def test_equal_gradients_step_to_equal_bits() -> None:
-    """Sums are in the batch's order, whatever the programs' order."""
+    """Sums are in the order of the batch, in any order of the programs."""
     tables = []
     for _ in range(2):
         table, squares = normal(0, 40, 33), torch.ones(40, 33, device=DEVICE)

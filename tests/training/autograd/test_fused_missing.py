@@ -18,7 +18,7 @@ CUDA = torch.device("cuda")
 
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """All that is needed, whatever this machine has; nothing is remembered from test to test."""
+    """Everything needed is there, independent of this machine, and nothing is cached between tests."""
     monkeypatch.setattr(fused, "find_spec", lambda _name: "there")
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(shutil, "which", lambda name: name)
@@ -55,7 +55,7 @@ def test_what_is_missing_is_said(
     assert not fused.serves(CUDA)
 
 
-def test_a_compiler_of_the_users_own_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_of_the_users_own_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: name if name == "mycc" else None)
     monkeypatch.setenv("CC", "mycc")
     assert not fused.missing()

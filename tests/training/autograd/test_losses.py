@@ -54,7 +54,7 @@ def test_cross_entropy_is_that_of_two_labels() -> None:
 
 @pytest.mark.parametrize("each", [1.0, 37.5])
 @pytest.mark.parametrize("sharpness", [(4.0, 2.0, 0.5), (5.0, 5.0, 5.0)])
-def test_the_softmax_counts_each_candidate_for_those_it_stands_for(each: float, sharpness: tuple[float, ...]) -> None:
+def test_the_softmax_counts_each_candidate_for_those_it_represents(each: float, sharpness: tuple[float, ...]) -> None:
     """Minus the log of the positive's share among itself and the pool, divided by the sharpness."""
     negatives = np.where(np.arange(POOL) % 5 == 2, -np.inf, POOLED)  # some are seen
     sharp = np.array(sharpness)[:, None]
@@ -136,7 +136,7 @@ def test_alignment_and_uniformity_by_explicit_pairs(gamma: float) -> None:
 
 
 def test_uniformity_of_a_batch_of_one_is_nothing() -> None:
-    """There is no pair; the log of no mean would be no number."""
+    """There is no pair; the log of an empty mean would be NaN."""
     one = torch.tensor([[3.0, 4.0]])
     given = Scored(one, -one, (2,), torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1), 1.0)
     assert DirectAU()(given).tolist() == [[pytest.approx(4.0)]]

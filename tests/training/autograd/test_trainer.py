@@ -66,7 +66,7 @@ def test_the_one_that_is_left_out_goes_with_the_other(given: dict[str, Any], los
 
 @dataclass(frozen=True)
 class OfPools(SummedLoss):
-    """Takes a pool, and is no PoolLoss."""
+    """Takes a pool, and is not a PoolLoss."""
 
     takes = Negatives.POOL
     data_defaults = SOFTMAX
@@ -147,7 +147,7 @@ def test_the_learning_rate_is_that_of_the_optimiser() -> None:
         assert schedule.final_learning_rate == pytest.approx(rate / 10)
 
 
-def test_graphs_take_the_fewest_epochs_whatever_the_density() -> None:
+def test_graphs_take_the_fewest_epochs_at_any_density() -> None:
     """Their steps move all vectors, also those of users with few interactions."""
     sparse = from_sets([[user % 30, (user + 1) % 30] for user in range(60)], n_items=30)
     for sampler, of_mf, of_graph in ((PoolSampler(), 40, 20), (DynamicSampler(8), 120, 50)):
@@ -261,7 +261,9 @@ def test_devices_that_cannot_do_it_are_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_a_loss_that_is_no_number_ends_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loss: float) -> None:
+def test_a_loss_that_is_not_a_number_ends_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loss: float
+) -> None:
     """The sentence names the epoch, the option and where the last good state is, from which the run goes on."""
     pytest.importorskip("torch")
     from nestrec.training.autograd.autograd_engine import AutogradEngine
