@@ -17,6 +17,7 @@ from nestrec.cli.method_options import MethodOptions
         ({"batch_size": 64}, "--batch-size selects --engine torch"),
         ({"n_layers": 2, "backbone": "lightgcn"}, ""),
         ({"temperature": 0.5}, ""),
+        ({"temperature": 0.5, "temperature_ratio": 2.0}, "--temperature-ratio selects --loss bsl"),
         ({"n_candidates": 64}, ""),
         ({"n_hardest": 4, "loss": "bpr"}, ""),
     ],

@@ -112,9 +112,10 @@ class MethodOptions:
 
 
 def _infer_name(kind: str, values: Values) -> str | None:
-    """Return the class of this kind that alone has one of the options given."""
+    """Return the class of this kind that alone has one of the options given; the softmax for one that losses share."""
     own = (option.uses[0] for option, _ in values if len(option.uses) == 1)
-    return next((use.name for use in own if use.kind == kind), None)
+    shared = (use for option, _ in values for use in option.uses if (use.kind, use.name) == ("loss", "softmax"))
+    return next((use.name for use in (*own, *shared) if use.kind == kind), None)
 
 
 def _is_default(kind: str, chosen: dict[str, str]) -> bool:
@@ -127,7 +128,8 @@ def _is_default(kind: str, chosen: dict[str, str]) -> bool:
 def _announce(inferred: dict[str, str], values: Values, loss: Any) -> None:
     """Say which classes were taken because of an option that belongs to them, and the loss that goes with a sampler."""
     for kind, name in inferred.items():
-        cause = next(o for o, _ in values if any((use.kind, use.name) == (kind, name) for use in o.uses))
+        causes = (o for o, _ in values if any((use.kind, use.name) == (kind, name) for use in o.uses))
+        cause = min(causes, key=lambda option: len(option.uses))  # the one that fewest classes have
         losses = [own for own, cls in list_classes("loss").items() if cls is type(loss)] if kind == "sampler" else []
         say(f"--{cause.name} selects --{kind} {name}" + "".join(f" and --loss {own}" for own in losses))
 

@@ -260,13 +260,16 @@ def _log_mean_exp_by_user(scores: torch.Tensor, user_index: torch.Tensor | None)
     """Return log of the mean of exp(scores) over the positives of the same user; scores are (n_levels, batch)."""
     if user_index is None:
         return scores
-    users, row = user_index.unique(return_inverse=True)
+    import torch
+
+    users, row = torch.unique(user_index, return_inverse=True)
     rows = row.expand_as(scores)
     empty = scores.new_zeros((len(scores), len(users)))
     highest = empty.scatter_reduce(1, rows, scores.detach(), "amax", include_self=False).gather(1, rows)
     sums = empty.scatter_add(1, rows, (scores - highest).exp())
     means = sums / row.bincount(minlength=len(users))
-    return means.gather(1, rows).log() + highest
+    result: torch.Tensor = means.gather(1, rows).log() + highest
+    return result
 
 
 @dataclass(frozen=True)
