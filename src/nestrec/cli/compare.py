@@ -15,7 +15,7 @@ from nestrec.cli.output_paths import check_file_path, write_json
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.panels import OPTIONS, TUNING
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
-from nestrec.cli.shared_options import JsonPath, Overwrite, Threads
+from nestrec.cli.shared_options import JsonPath, Overwrite, Threads, argument, flag, option, output
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison
@@ -38,35 +38,20 @@ PANELS = {OPTIONS: ("models", "widths", "cutoffs", "seeds"), TUNING: ("trials", 
 
 
 def compare(
-    train: Annotated[
-        Path, typer.Argument(metavar="TRAIN", help=f"Interactions to train on. {SOURCES}", show_default=False)
-    ],
-    test: Annotated[
-        Path, typer.Argument(metavar="TEST", help="Held-out interactions to evaluate on.", show_default=False)
-    ],
+    train: Annotated[Path, argument("TRAIN", f"Interactions to train on. {SOURCES}")],
+    test: Annotated[Path, argument("TEST", "Held-out interactions to evaluate on.")],
     reading: Reading,
-    models: Annotated[
-        str | None,
-        typer.Option(metavar="LIST", help="Models to compare nestrec with.", show_default="all that are installed"),
-    ] = None,
-    widths: Annotated[str, typer.Option(metavar="LIST", help="Widths to compare at.")] = "4,8,16,32,64",
-    cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Cutoffs k of the metrics.")] = "20",
-    seeds: Annotated[str, typer.Option(metavar="LIST", help="Random seeds; one fit per seed.")] = "0,1,2",
-    trials: Annotated[
-        int, typer.Option(metavar="N", help="Trials per model and width, the defaults first; 0: no tuning.")
-    ] = 10,
-    seconds: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Tuning time limit per model and width.", show_default="no limit"),
-    ] = None,
-    metric: Annotated[
-        str, typer.Option(metavar="NAME@K", help="Metric that tuning maximises, averaged over widths.")
-    ] = "ndcg@20",
-    tune_nestrec: Annotated[bool, typer.Option("--tune-nestrec", help="Tune nestrec like the others.")] = False,
-    out: Annotated[
-        Path,
-        typer.Option(metavar="FOLDER", readable=False, help="Folder for finished fits, results and the report page."),
-    ] = Path("nestrec-comparison"),
+    models: Annotated[str | None, option("LIST", "Models to compare nestrec with.", "all that are installed")] = None,
+    widths: Annotated[str, option("LIST", "Widths to compare at.")] = "4,8,16,32,64",
+    cutoffs: Annotated[str, option("LIST", "Cutoffs k of the metrics.")] = "20",
+    seeds: Annotated[str, option("LIST", "Random seeds; one fit per seed.")] = "0,1,2",
+    trials: Annotated[int, option("N", "Trials per model and width, the defaults first; 0: no tuning.")] = 10,
+    seconds: Annotated[float | None, option("S", "Tuning time limit per model and width.", "no limit")] = None,
+    metric: Annotated[str, option("NAME@K", "Metric that tuning maximises, averaged over widths.")] = "ndcg@20",
+    tune_nestrec: Annotated[bool, flag("--tune-nestrec", "Tune nestrec like the others.")] = False,
+    out: Annotated[Path, output("FOLDER", "Folder for finished fits, results and the report page.")] = Path(
+        "nestrec-comparison"
+    ),
     json_to: JsonPath = None,
     threads: Threads = None,
     overwrite: Overwrite = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestrec.cli.console import results, say, show
+from nestrec.cli.shared_options import argument, option
 from nestrec.report.sizes import format_bytes
 from nestrec.report.table import TextTable
 
@@ -26,9 +27,7 @@ An interrupted download resumes where it stopped. NESTREC_DATASETS_URL names a m
 
 Folder = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FOLDER", help="Folder of data sets; by default nestrec/datasets in the user cache.", show_default=False
-    ),
+    option("FOLDER", "Folder of data sets; by default nestrec/datasets in the user cache.", show_default=False),
 ]
 
 
@@ -40,7 +39,7 @@ def datasets(context: typer.Context, folder: Folder = None) -> None:
 
 def download(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set.", show_default=False)],
+    name: Annotated[str, argument("NAME", "Name of a data set.")],
     folder: Folder = None,
 ) -> None:
     """Download and verify a data set, and print how to train on it."""

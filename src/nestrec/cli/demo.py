@@ -15,7 +15,7 @@ from nestrec.cli.console import results, say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.output_paths import check_model_path
 from nestrec.cli.own_outputs import OwnOutputs
-from nestrec.cli.shared_options import Overwrite
+from nestrec.cli.shared_options import Overwrite, option, output
 from nestrec.data.read_report import format_count
 from nestrec.report.quality import WidthQuality, compute_share, find_narrowest, quality_table, read_qualities
 from nestrec.report.table import TextTable
@@ -43,8 +43,8 @@ Examples:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", readable=False, help="Output folder.")] = Path("nestrec-demo"),
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the data, the split and the training.")] = 0,
+    out: Annotated[Path, output("FOLDER", "Output folder.")] = Path("nestrec-demo"),
+    seed: Annotated[int, option("N", "Random seed of the data, the split and the training.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Train, evaluate and report on synthetic data."""

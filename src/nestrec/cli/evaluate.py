@@ -16,7 +16,7 @@ from nestrec.cli.console import results, say, show, warn
 from nestrec.cli.lists import parse_integers
 from nestrec.cli.output_paths import check_file_path, write_json
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
-from nestrec.cli.shared_options import JsonPath, ModelFolder, Overwrite, Threads
+from nestrec.cli.shared_options import JsonPath, ModelFolder, Overwrite, Threads, argument, option, output
 from nestrec.errors import DataWarning, OptionError
 
 if TYPE_CHECKING:
@@ -42,25 +42,15 @@ _METRICS = (  # a test holds them to the registry
 
 def evaluate(
     model: ModelFolder,
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE", help=f"Held-out interactions. {SOURCES}", show_default=False),
-    ],
+    files: Annotated[list[Path], argument("FILE", f"Held-out interactions. {SOURCES}")],
     reading: Reading,
-    metrics: Annotated[
-        str | None, typer.Option(metavar="LIST", help=f"Metrics, comma-separated: {_METRICS}.", show_default="all")
-    ] = None,
-    cutoffs: Annotated[str, typer.Option(metavar="LIST", help="Cutoffs k of the metrics.")] = "10,20,50",
-    widths: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Widths to evaluate.", show_default="all that were trained")
-    ] = None,
+    metrics: Annotated[str | None, option("LIST", f"Metrics, comma-separated: {_METRICS}.", "all")] = None,
+    cutoffs: Annotated[str, option("LIST", "Cutoffs k of the metrics.")] = "10,20,50",
+    widths: Annotated[str | None, option("LIST", "Widths to evaluate.", "all that were trained")] = None,
     json_to: JsonPath = None,
-    per_user: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.parquet", readable=False, help="Write the metrics of every user as Parquet."),
-    ] = None,
+    per_user: Annotated[Path | None, output("FILE.parquet", "Write the metrics of every user as Parquet.")] = None,
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", help="Bootstrap samples for the 95% intervals over users; 0: no intervals.")
+        int, option("N", "Bootstrap samples for the 95% intervals over users; 0: no intervals.")
     ] = 1000,
     threads: Threads = None,
     overwrite: Overwrite = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from nestrec.cli.console import say
-from nestrec.cli.shared_options import ModelFolder, Overwrite
+from nestrec.cli.shared_options import ModelFolder, Overwrite, option, output
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
@@ -25,24 +25,12 @@ Scores are inner products of raw vectors: do not normalize them.
 def export(
     model: ModelFolder,
     to: Annotated[  # a test holds the names to the registry
-        str,
-        typer.Option(
-            "--to",
-            metavar="FORMAT",
-            help="Format to write: npz, parquet, word2vec, faiss{nestrec.exporters}.",
-            show_default=False,
-        ),
+        str, option("FORMAT", "Format to write: npz, parquet, word2vec, faiss{nestrec.exporters}.", show_default=False)
     ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="PATH", readable=False, help="File or folder to write.", show_default=False)
-    ],
-    width: Annotated[
-        int | None, typer.Option(metavar="W", help="Width to truncate the vectors to.", show_default="the widest")
-    ] = None,
+    out: Annotated[Path, output("PATH", "File or folder to write.", show_default=False)],
+    width: Annotated[int | None, option("W", "Width to truncate the vectors to.", "the widest")] = None,
     side: Annotated[Literal["items", "users"], typer.Option(help="Vectors to write.")] = "items",
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the format; repeatable.")
-    ] = None,
+    option: Annotated[list[str] | None, option("NAME=VALUE", "Option of the format; repeatable.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write vectors and ids for other tools."""

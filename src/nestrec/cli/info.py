@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from nestrec.cli.console import results, show
-from nestrec.cli.shared_options import ModelFolder
+from nestrec.cli.shared_options import ModelFolder, flag
 from nestrec.data.read_report import format_count
 from nestrec.report.sizes import bytes_per_million_items, format_bytes
 from nestrec.report.table import TextTable
@@ -31,10 +31,9 @@ Examples:
 
 def info(
     model: ModelFolder,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print everything as JSON.")] = False,
     verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Verify all bytes of all files; by default files over 256 MiB are sampled."),
+        bool, flag("--verify", "Verify all bytes of all files; by default files over 256 MiB are sampled.")
     ] = False,
 ) -> None:
     """Show the sizes, options and data of a model, and verify it."""

@@ -6,12 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from nestrec.cli.console import results, say, show
 from nestrec.cli.output_paths import check_file_path, check_model_path, write_json
 from nestrec.cli.panels import OPTIONS
-from nestrec.cli.shared_options import ModelFolder, Overwrite, Threads
+from nestrec.cli.shared_options import ModelFolder, Overwrite, Threads, flag, option, output
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
@@ -40,29 +38,17 @@ PANELS = {OPTIONS: ("recall", "k", "width", "storages", "every", "measure_only")
 
 def plan(
     model: ModelFolder,
-    recall: Annotated[
-        float, typer.Option(metavar="SHARE", help="Target recall against exact search; 1: exact.")
-    ] = 0.99,
-    k: Annotated[int, typer.Option("-k", metavar="N", help="Items per user.")] = 100,
-    width: Annotated[
-        int | None, typer.Option(metavar="W", help="Width to search at.", show_default="the widest")
-    ] = None,
-    storages: Annotated[
-        str, typer.Option(metavar="LIST", help="Storage formats to try: int8, bf16, float32.")
-    ] = "int8,bf16",
-    sample: Annotated[int, typer.Option(metavar="N", help="Number of users to measure with.")] = 400,
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the sample of users.")] = 0,
+    recall: Annotated[float, option("SHARE", "Target recall against exact search; 1: exact.")] = 0.99,
+    k: Annotated[int, option("N", "Items per user.", name="-k")] = 100,
+    width: Annotated[int | None, option("W", "Width to search at.", "the widest")] = None,
+    storages: Annotated[str, option("LIST", "Storage formats to try: int8, bf16, float32.")] = "int8,bf16",
+    sample: Annotated[int, option("N", "Number of users to measure with.")] = 400,
+    seed: Annotated[int, option("N", "Random seed of the sample of users.")] = 0,
     threads: Threads = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Show all search configs, not only Pareto-optimal ones.")
-    ] = False,
-    measure_only: Annotated[bool, typer.Option("--measure-only", help="Do not store the search config.")] = False,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", readable=False, help="Draw recall against latency.")
-    ] = None,
-    json_to: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", readable=False, help="Write all measurements as JSON.")
-    ] = None,
+    every: Annotated[bool, flag("--all", "Show all search configs, not only Pareto-optimal ones.")] = False,
+    measure_only: Annotated[bool, flag("--measure-only", "Do not store the search config.")] = False,
+    picture: Annotated[Path | None, output("FILE.svg", "Draw recall against latency.")] = None,
+    json_to: Annotated[Path | None, output("FILE", "Write all measurements as JSON.", name="--json")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the fastest search config for a target recall, and store it with the model."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from nestrec.cli.panels import DATA
+from nestrec.cli.shared_options import flag, option
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -27,82 +28,34 @@ class Reading:
 
     panel: ClassVar[str] = DATA
 
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format", metavar="NAME", help=f"One of {FORMATS}.", show_default="by the file's name and contents"
-        ),
-    ] = None
+    format: Annotated[str | None, option("NAME", f"One of {FORMATS}.", "by the file's name and contents")] = None
     user_column: Annotated[
-        str | None,
-        typer.Option(
-            "--user-column",
-            metavar="COLUMN",
-            help="User column, by name or by position from 1.",
-            show_default="found by name",
-        ),
+        str | None, option("COLUMN", "User column, by name or by position from 1.", "found by name")
     ] = None
     item_column: Annotated[
-        str | None,
-        typer.Option(
-            "--item-column",
-            metavar="COLUMN",
-            help="Item column, by name or by position from 1.",
-            show_default="found by name",
-        ),
+        str | None, option("COLUMN", "Item column, by name or by position from 1.", "found by name")
     ] = None
     rating_column: Annotated[
-        str | None,
-        typer.Option(
-            "--rating-column",
-            metavar="COLUMN",
-            help="Rating column, by name or position; '' ignores ratings.",
-            show_default="found by name",
-        ),
+        str | None, option("COLUMN", "Rating column, by name or position; '' ignores ratings.", "found by name")
     ] = None
     timestamp_column: Annotated[
-        str | None,
-        typer.Option(
-            "--timestamp-column",
-            metavar="COLUMN",
-            help="Timestamp column, by name or position.",
-            show_default="found by name",
-        ),
+        str | None, option("COLUMN", "Timestamp column, by name or position.", "found by name")
     ] = None
     delimiter: Annotated[
-        str | None,
-        typer.Option(
-            "--delimiter",
-            metavar="TEXT",
-            help="Field delimiter, such as ';' or '::'; \\t is a tab.",
-            show_default="detected",
-        ),
+        str | None, option("TEXT", "Field delimiter, such as ';' or '::'; \\t is a tab.", "detected")
     ] = None
     quote: Annotated[
-        str | None,
-        typer.Option(
-            "--quote",
-            metavar="CHARACTER",
-            help="Quote character; '' for none.",
-            show_default="'\"' in CSV, none in tab-separated text",
-        ),
+        str | None, option("CHARACTER", "Quote character; '' for none.", "'\"' in CSV, none in tab-separated text")
     ] = None
     encoding: Annotated[
-        str | None,
-        typer.Option(
-            "--encoding",
-            metavar="NAME",
-            help="Text encoding, such as latin-1.",
-            show_default="UTF-8, or UTF-16 with a byte order mark",
-        ),
+        str | None, option("NAME", "Text encoding, such as latin-1.", "UTF-8, or UTF-16 with a byte order mark")
     ] = None
     na_values: Annotated[
         str | None,
-        typer.Option(
-            "--na-values",
-            metavar="WORDS",
-            help="Words that mean a missing id, comma-separated; '' for empty fields alone.",
-            show_default="NULL,null,None,NaN,nan,NA,\\N",
+        option(
+            "WORDS",
+            "Words that mean a missing id, comma-separated; '' for empty fields alone.",
+            "NULL,null,None,NaN,nan,NA,\\N",
         ),
     ] = None
     header: Annotated[
@@ -114,64 +67,37 @@ class Reading:
         ),
     ] = None
     sequence: Annotated[
-        bool,
-        typer.Option("--sequence", help="Read item cells as sequences, such as 'a b c': an interaction per element."),
+        bool, flag("--sequence", "Read item cells as sequences, such as 'a b c': an interaction per element.")
     ] = False
-    sequence_separator: Annotated[
-        str,
-        typer.Option(
-            "--sequence-separator", metavar="CHARACTER", help="Separator of sequence elements.", show_default="a blank"
-        ),
-    ] = " "
-    min_rating: Annotated[
-        float | None,
-        typer.Option("--min-rating", metavar="NUMBER", help="Drop rows rated below this.", show_default="keep all"),
-    ] = None
+    sequence_separator: Annotated[str, option("CHARACTER", "Separator of sequence elements.", "a blank")] = " "
+    min_rating: Annotated[float | None, option("NUMBER", "Drop rows rated below this.", "keep all")] = None
     repeats: Annotated[
         str | None,
-        typer.Option(
-            "--repeats",
-            metavar="RULE",
-            help="Rating of a repeated user and item that counts for --min-rating: first, last, max or sum.",
-            show_default="max",
+        option(
+            "RULE", "Rating of a repeated user and item that counts for --min-rating: first, last, max or sum.", "max"
         ),
     ] = None
     time_format: Annotated[
         str | None,
-        typer.Option(
-            "--time-format",
-            metavar="FORMAT",
-            help="Format of timestamps, such as '%d/%m/%Y %H:%M' (strptime), or the unit of numbers: s, ms, us, ns.",
-            show_default="ISO 8601, or numbers",
+        option(
+            "FORMAT",
+            "Format of timestamps, such as '%d/%m/%Y %H:%M' (strptime), or the unit of numbers: s, ms, us, ns.",
+            "ISO 8601, or numbers",
         ),
     ] = None
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail at the first invalid row, instead of counting such rows.")
-    ] = False
+    strict: Annotated[bool, flag("--strict", "Fail at the first invalid row, instead of counting such rows.")] = False
 
     def options(self, **further: Any) -> ReadOptions:
         """Return the options of the library; `further` fills fields that not every command has."""
         from nestrec.data.read_options import ReadOptions
 
-        return ReadOptions(
-            format=self.format,
-            user_column=self.user_column,
-            item_column=self.item_column,
-            rating_column=self.rating_column,
-            timestamp_column=self.timestamp_column,
-            header=self.header,
-            delimiter=None if self.delimiter is None else self.delimiter.replace("\\t", "\t"),
-            quote="auto" if self.quote is None else self.quote or None,
-            encoding=self.encoding,
-            na_values=None if self.na_values is None else tuple(filter(None, self.na_values.split(","))),
-            sequence=self.sequence,
-            sequence_separator=self.sequence_separator.replace("\\t", "\t"),
-            min_rating=self.min_rating,
-            repeats=self.repeats,
-            time_format=self.time_format,
-            strict=self.strict,
-            **further,
-        )
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | further
+        values["quote"] = "auto" if self.quote is None else self.quote or None
+        values["delimiter"] = self.delimiter and self.delimiter.replace("\\t", "\t")
+        values["sequence_separator"] = self.sequence_separator.replace("\\t", "\t")
+        if self.na_values is not None:
+            values["na_values"] = tuple(filter(None, self.na_values.split(",")))
+        return ReadOptions(**values)
 
 
 SOURCES = (  # the end of the help of every argument that names interactions

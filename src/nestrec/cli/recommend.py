@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from nestrec.cli.console import say
 from nestrec.cli.id_files import read_ids, split_blocks
 from nestrec.cli.panels import ITEMS, USERS
 from nestrec.cli.ranking_output import STDOUT, RankingTable, check_ranking_path, write_ranking
 from nestrec.cli.reading import refuse_reading_twice
-from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, Threads
+from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, Threads, flag, option
 from nestrec.cli.unknown_ids import Skipped
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
@@ -47,33 +45,21 @@ PANELS = {
 
 def recommend(
     model: ModelFolder,
-    user: Annotated[list[str] | None, typer.Option(metavar="ID", help="User id; repeatable.")] = None,
-    users: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File of user ids: one per line, or a column; - for stdin."),
-    ] = None,
-    all_users: Annotated[bool, typer.Option("--all-users", help="All users of the model.")] = False,
-    k: Annotated[int, typer.Option("-k", metavar="N", help="Items per user.")] = 10,
-    width: Annotated[
-        int | None, typer.Option(metavar="W", help="Width to score with.", show_default="the widest")
-    ] = None,
+    user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
+    users: Annotated[Path | None, option("FILE", "File of user ids: one per line, or a column; - for stdin.")] = None,
+    all_users: Annotated[bool, flag("--all-users", "All users of the model.")] = False,
+    k: Annotated[int, option("N", "Items per user.", name="-k")] = 10,
+    width: Annotated[int | None, option("W", "Width to score with.", "the widest")] = None,
     exclude_seen: Annotated[
-        bool,
-        typer.Option("--exclude-seen/--include-seen", help="Exclude items the user interacted with in training."),
+        bool, flag("--exclude-seen/--include-seen", "Exclude items the user interacted with in training.")
     ] = True,
-    allow: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Allow-list: a file of the only item ids to return.")
-    ] = None,
-    deny: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Deny-list: a file of item ids not to return.")
-    ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Search exactly, without the model's search config.")] = False,
+    allow: Annotated[Path | None, option("FILE", "Allow-list: a file of the only item ids to return.")] = None,
+    deny: Annotated[Path | None, option("FILE", "Deny-list: a file of item ids not to return.")] = None,
+    exact: Annotated[bool, flag("--exact", "Search exactly, without the model's search config.")] = False,
     skip_unknown: SkipUnknown = False,
     threads: Threads = None,
     out: RankingOut = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Resume an interrupted --all-users --out FILE.parquet.")
-    ] = False,
+    resume: Annotated[bool, flag("--resume", "Resume an interrupted --all-users --out FILE.parquet.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Recommend the top items for users."""

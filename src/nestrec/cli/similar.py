@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from nestrec.cli.console import say
 from nestrec.cli.ranking_output import STDOUT, RankingTable, check_ranking_path, write_ranking
-from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown
+from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, option
 from nestrec.cli.unknown_ids import Skipped
 from nestrec.errors import OptionError
 
@@ -24,12 +22,10 @@ Similarity is the cosine of the vectors, truncated to the width. Piped, the outp
 
 def similar(
     model: ModelFolder,
-    item: Annotated[list[str] | None, typer.Option(metavar="ID", help="Item id; repeatable.")] = None,
-    user: Annotated[list[str] | None, typer.Option(metavar="ID", help="User id; repeatable.")] = None,
-    k: Annotated[int, typer.Option("-k", metavar="N", help="Neighbours per id.")] = 10,
-    width: Annotated[
-        int | None, typer.Option(metavar="W", help="Width to compare with.", show_default="the widest")
-    ] = None,
+    item: Annotated[list[str] | None, option("ID", "Item id; repeatable.")] = None,
+    user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
+    k: Annotated[int, option("N", "Neighbours per id.", name="-k")] = 10,
+    width: Annotated[int | None, option("W", "Width to compare with.", "the widest")] = None,
     skip_unknown: SkipUnknown = False,
     out: RankingOut = None,
     overwrite: Overwrite = False,

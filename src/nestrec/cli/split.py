@@ -13,7 +13,7 @@ import typer
 
 from nestrec.cli.console import say, show
 from nestrec.cli.reading import Reading, print_report
-from nestrec.cli.shared_options import Threads
+from nestrec.cli.shared_options import Threads, argument, flag, option
 from nestrec.cli.training_options import FilterOptions
 from nestrec.errors import DataError, OptionError, OutputError
 
@@ -48,34 +48,21 @@ class Format(StrEnum):
 
 
 def split(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of interactions.", show_default=False)],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="FOLDER", help="Folder for the train, validation and test files.", show_default=False
-        ),
-    ],
+    file: Annotated[Path, argument("FILE", "A file of interactions.")],
+    out: Annotated[Path, option("FOLDER", "Folder for the train, validation and test files.", show_default=False)],
     reading: Reading,
     filters: FilterOptions,
     by: Annotated[
-        SplitBy,
-        typer.Option(help="Test on a random share, the latest interactions, or the last one of each user."),
+        SplitBy, typer.Option(help="Test on a random share, the latest interactions, or the last one of each user.")
     ] = SplitBy.random,
-    test_fraction: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Share of the interactions to test on.", show_default="0.2"),
-    ] = None,
+    test_fraction: Annotated[float | None, option("SHARE", "Share of the interactions to test on.", "0.2")] = None,
     validation_fraction: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Share of the interactions to validate on; 0: none.", show_default="0.1"),
+        float | None, option("SHARE", "Share of the interactions to validate on; 0: none.", "0.1")
     ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="With --by time: test from this time on, in seconds or ISO 8601."),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
+    at: Annotated[str | None, option("TIME", "With --by time: test from this time on, in seconds or ISO 8601.")] = None,
+    seed: Annotated[int, option("N", "Random seed.")] = 0,
     to: Annotated[Format | None, typer.Option(help="Format of the files.", show_default="that of FILE")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: Annotated[bool, flag("--overwrite", "Replace existing files.")] = False,
     threads: Threads = None,
 ) -> None:
     """Split a file into training, validation and test files."""

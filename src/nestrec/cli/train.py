@@ -19,6 +19,7 @@ from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.output_paths import check_model_path, was_interrupted
 from nestrec.cli.panels import BASICS
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.shared_options import argument, option, output
 from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import format_count
 from nestrec.errors import ModelFileError, NestrecError, OutputError
@@ -53,20 +54,8 @@ PANELS = {
 
 
 def train(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE",
-            help=f"Interactions; several files are read as one. {SOURCES}",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="MODEL", readable=False, help="Folder to write the model to.", show_default=False
-        ),
-    ],
+    files: Annotated[list[Path], argument("FILE", f"Interactions; several files are read as one. {SOURCES}")],
+    out: Annotated[Path, output("MODEL", "Folder to write the model to.", show_default=False)],
     model: ModelOptions,
     method: MethodOptions,
     optimization: OptimizationOptions,
@@ -75,7 +64,7 @@ def train(
     reading: Reading,
     filters: FilterOptions,
     config: Annotated[  # noqa: ARG001 - its callback reads it
-        Path | None, typer.Option(metavar="TOML", help="TOML file of options.", callback=apply_config, is_eager=True)
+        Path | None, option("TOML", "TOML file of options.", callback=apply_config, is_eager=True)
     ] = None,
 ) -> None:
     """Train nested embeddings on a file of interactions."""

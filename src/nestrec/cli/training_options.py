@@ -11,7 +11,7 @@ import typer
 
 from nestrec.cli.lists import parse_integers, parse_numbers
 from nestrec.cli.panels import DATA, MODEL, RUN, TRAINING, VALIDATION
-from nestrec.cli.shared_options import Threads
+from nestrec.cli.shared_options import Threads, flag, option
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
@@ -35,15 +35,9 @@ class ModelOptions:
     panel: ClassVar[str] = MODEL
 
     widths: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST", help="Embedding widths to train: prefix lengths, ascending.", show_default="4,8,16,32,64"
-        ),
+        str | None, option("LIST", "Embedding widths to train: prefix lengths, ascending.", "4,8,16,32,64")
     ] = None
-    level_weights: Annotated[
-        str | None,
-        typer.Option(metavar="LIST", help="Loss weight of each width.", show_default="rising with the width"),
-    ] = None
+    level_weights: Annotated[str | None, option("LIST", "Loss weight of each width.", "rising with the width")] = None
 
     def given(self) -> dict[str, Any]:
         """Return the arguments of Trainer that were given."""
@@ -58,26 +52,16 @@ class OptimizationOptions:
 
     panel: ClassVar[str] = TRAINING
 
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Maximum number of epochs.", show_default="depends on the data")
-    ] = None
+    epochs: Annotated[int | None, option("N", "Maximum number of epochs.", "depends on the data")] = None
     learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER", help="Initial learning rate; it decays to a tenth.", show_default="0.2; 0.015 for adam"
-        ),
+        float | None, option("NUMBER", "Initial learning rate; it decays to a tenth.", "0.2; 0.015 for adam")
     ] = None
     regularization: Annotated[
-        float | None,
-        typer.Option(metavar="NUMBER", help="Weight of the L2 regularization.", show_default="depends on the data"),
+        float | None, option("NUMBER", "Weight of the L2 regularization.", "depends on the data")
     ] = None
     tune_seconds: Annotated[
         float | None,
-        typer.Option(
-            metavar="S",
-            help="Time limit of the search for the regularization; 0: no search.",
-            show_default="depends on the data",
-        ),
+        option("S", "Time limit of the search for the regularization; 0: no search.", "depends on the data"),
     ] = None
 
     def given(self) -> dict[str, Any]:
@@ -92,12 +76,10 @@ class ValidationOptions:
     panel: ClassVar[str] = VALIDATION
 
     validation: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Held-out interactions, read like FILE and never trained on."),
+        Path | None, option("FILE", "Held-out interactions, read like FILE and never trained on.")
     ] = None
     validation_fraction: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Share of FILE to hold out.", show_default=str(_DEFAULT_FRACTION)),
+        float | None, option("SHARE", "Share of FILE to hold out.", str(_DEFAULT_FRACTION))
     ] = None
     validation_split: Annotated[
         SplitName | None,
@@ -105,31 +87,17 @@ class ValidationOptions:
             help="Which interactions to hold out; time and leave-last-out need timestamps.", show_default="random"
         ),
     ] = None
-    no_validation: Annotated[
-        bool, typer.Option("--no-validation", help="Train all epochs on all of FILE, without validation.")
-    ] = False
+    no_validation: Annotated[bool, flag("--no-validation", "Train all epochs on all of FILE, without validation.")] = (
+        False
+    )
     no_refit: Annotated[
-        bool,
-        typer.Option(
-            "--no-refit", help="Keep the model of the best epoch, instead of training again on all interactions."
-        ),
+        bool, flag("--no-refit", "Keep the model of the best epoch, instead of training again on all interactions.")
     ] = False
     metric: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME@K",
-            help="Validation metric that chooses the epoch, averaged over widths.",
-            show_default="ndcg@20",
-        ),
+        str | None, option("NAME@K", "Validation metric that chooses the epoch, averaged over widths.", "ndcg@20")
     ] = None
-    evaluate_every: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Epochs between validations.", show_default="a twelfth of the epochs"),
-    ] = None
-    patience: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Validations without improvement before stopping early.", show_default="8"),
-    ] = None
+    evaluate_every: Annotated[int | None, option("N", "Epochs between validations.", "a twelfth of the epochs")] = None
+    patience: Annotated[int | None, option("N", "Validations without improvement before stopping early.", "8")] = None
 
     def given(self) -> dict[str, Any]:
         """Return the arguments of Trainer that were given."""
@@ -174,14 +142,8 @@ class FilterOptions:
 
     panel: ClassVar[str] = DATA
 
-    min_user_interactions: Annotated[
-        int,
-        typer.Option(metavar="N", help="Drop users with fewer interactions, repeatedly (k-core)."),
-    ] = 0
-    min_item_interactions: Annotated[
-        int,
-        typer.Option(metavar="N", help="Drop items with fewer interactions, repeatedly (k-core)."),
-    ] = 0
+    min_user_interactions: Annotated[int, option("N", "Drop users with fewer interactions, repeatedly (k-core).")] = 0
+    min_item_interactions: Annotated[int, option("N", "Drop items with fewer interactions, repeatedly (k-core).")] = 0
 
 
 @dataclass(frozen=True)
@@ -190,24 +152,22 @@ class RunOptions:
 
     panel: ClassVar[str] = RUN
 
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Random seed of initialization, order, negatives and the split.")
-    ] = 0
+    seed: Annotated[int, option("N", "Random seed of initialization, order, negatives and the split.")] = 0
     threads: Threads = None
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Bitwise reproducible for a seed; trains on one thread.")
+        bool, flag("--deterministic", "Bitwise reproducible for a seed; trains on one thread.")
     ] = False
     resume: Annotated[
-        bool, typer.Option("--resume", help="Resume from the checkpoint that an interrupted run left beside MODEL.")
+        bool, flag("--resume", "Resume from the checkpoint that an interrupted run left beside MODEL.")
     ] = False
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing MODEL.")] = False
+    overwrite: Annotated[bool, flag("--overwrite", "Replace an existing MODEL.")] = False
 
 
 def _refuse(cause: str, others: dict[str, Any]) -> None:
     """Raise OptionError for the first of the others that was given."""
-    for option, value in others.items():
+    for name, value in others.items():
         if value is not None:
-            raise OptionError(f"{option} has no effect with {cause}; leave one of the two out")
+            raise OptionError(f"{name} has no effect with {cause}; leave one of the two out")
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from nestrec.atomic.output_file import atomic_file
 from nestrec.cli.console import say, show
 from nestrec.cli.lists import parse_integers
 from nestrec.cli.output_paths import check_file_path
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
-from nestrec.cli.shared_options import Overwrite, Threads
+from nestrec.cli.shared_options import Overwrite, Threads, argument, option, output
 from nestrec.errors import OptionError
 from nestrec.training.registry import list_classes
 
@@ -34,25 +32,16 @@ _TRAINED_BY_NESTREC = "nestrec"
 
 
 def tune(
-    files: Annotated[list[Path], typer.Argument(metavar="TRAIN", help=f"Interactions. {SOURCES}", show_default=False)],
+    files: Annotated[list[Path], argument("TRAIN", f"Interactions. {SOURCES}")],
     reading: Reading,
-    model: Annotated[str, typer.Option(metavar="NAME", help="Model to tune.")] = _TRAINED_BY_NESTREC,
-    widths: Annotated[str, typer.Option(metavar="LIST", help="Embedding widths.")] = "4,8,16,32,64",
-    trials: Annotated[
-        int, typer.Option(metavar="N", help="Number of trials; per width for models without nesting.")
-    ] = 30,
-    seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Start no trial after so many seconds.", show_default="no limit")
-    ] = None,
-    metric: Annotated[
-        str, typer.Option(metavar="NAME@K", help="Metric to maximise, averaged over widths.")
-    ] = "ndcg@20",
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed of the search and of training.")] = 0,
+    model: Annotated[str, option("NAME", "Model to tune.")] = _TRAINED_BY_NESTREC,
+    widths: Annotated[str, option("LIST", "Embedding widths.")] = "4,8,16,32,64",
+    trials: Annotated[int, option("N", "Number of trials; per width for models without nesting.")] = 30,
+    seconds: Annotated[float | None, option("S", "Start no trial after so many seconds.", "no limit")] = None,
+    metric: Annotated[str, option("NAME@K", "Metric to maximise, averaged over widths.")] = "ndcg@20",
+    seed: Annotated[int, option("N", "Random seed of the search and of training.")] = 0,
     threads: Threads = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="C.toml", readable=False, help="Write the best options for `nestrec train --config`."),
-    ] = None,
+    out: Annotated[Path | None, output("C.toml", "Write the best options for `nestrec train --config`.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Search the hyperparameters of a model on a validation split."""
