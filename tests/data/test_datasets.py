@@ -188,7 +188,7 @@ def test_a_folder_without_the_interactions_is_left_alone(server: FileServer, tmp
 
 def test_a_folder_that_cannot_be_made_is_reported(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DownloadError, match=r"cannot be made .*choose another folder"):
+    with pytest.raises(DownloadError, match=r"cannot be written .*choose another folder"):
         download("ml-1m", tmp_path / "file" / "folder")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.data.archive import check_room, compute_md5, unpack
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.transfer import Progress, fetch, fetch_text, get_size
+from nestrec.data.transfer import Progress, explain_writing, fetch, fetch_text, get_size
 from nestrec.errors import DownloadError, OptionError
 
 GROUPLENS_URL = "https://files.grouplens.org/datasets/movielens"
@@ -155,10 +155,8 @@ def download(
     if path.parent.exists():
         raise DownloadError(f"{path.parent} exists and holds no {path.name}; remove it, then run it again")
     address = _check_address(base_url or os.environ.get(MIRROR_VARIABLE) or GROUPLENS_URL)
-    try:
+    with explain_writing(place):
         place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DownloadError(f"{place} cannot be made ({error.strerror}); choose another folder") from error
     archive = place / data.archive
     if archive.is_file():  # fetched by other means, so it stays
         _check_given(archive, data)
@@ -190,30 +188,26 @@ def _fetch_archive(data: PublicDataset, url: str, archive: Path, progress: Progr
     expected = data.md5 or _fetch_md5(f"{url}.md5")
     check_room(archive.parent, data.n_bytes - get_size(part))
     with _lock(part):
-        was_begun = get_size(part) > 0
-        fetch(url, part, progress)
-        if was_begun and compute_md5(part) != expected:
-            part.unlink()  # the earlier piece may be of another version or damaged: once more, from the start
+        # An earlier piece may be of another version or damaged: then once more, from the start.
+        for _ in range(2 if get_size(part) else 1):
             fetch(url, part, progress)
-        found = compute_md5(part)
-        if found != expected:
+            if (found := compute_md5(part)) == expected:
+                return part
             part.unlink()
-            raise DownloadError(
-                f"{url}: what came has MD5 {found}, its publisher states {expected}; it was removed, so try again or "
-                "use another mirror"
-            )
-    return part
+    raise DownloadError(
+        f"{url}: what came has MD5 {found}, its publisher states {expected}; it was removed, so try again or use "
+        "another mirror"
+    )
 
 
 @contextmanager
 def _lock(part: Path) -> Iterator[None]:
     """Exclude another download of the same file, which would write into the same piece."""
     try:
-        lock = FileLock(part.with_name(f".{part.name}.lock"))
+        with explain_writing(part):
+            lock = FileLock(part.with_name(f".{part.name}.lock"))
     except LockTakenError as error:
         raise DownloadError(f"another run is downloading {part}; wait for its end") from error
-    except OSError as error:
-        raise DownloadError(f"{part} cannot be written ({error.strerror}); choose another folder") from error
     try:
         yield
     finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from nestrec.arrays import BoolArray
 from nestrec.data.read_report import SHOWN_PER_REASON, Example
 from nestrec.errors import DataError
 
@@ -54,6 +57,8 @@ REMEDY_OPTIONS = ("min_rating", "time_format", "quote=None")  # arguments that t
 class RejectionLog:
     """The rejected rows of one source."""
 
+    prefix = ""  # before each place: the file, where a source has several
+
     def __init__(self, source: str, *, strict: bool) -> None:
         self.source = source
         self.counts: dict[str, int] = {}
@@ -74,10 +79,17 @@ class RejectionLog:
                 break
             cut = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
             if self._strict:
-                message = f"{self.source}, {place}: {reason.text}: {cut!r}; {reason.remedy}"
+                message = f"{self.source}, {self.prefix}{place}: {reason.text}: {cut!r}; {reason.remedy}"
                 raise DataError(message, mentions=REMEDY_OPTIONS)
-            shown.append(Example(place, cut))
+            shown.append(Example(self.prefix + place, cut))
         self.count(reason, count)
+
+    def reject_rows(
+        self, reason: Reason, bad: BoolArray, place: Callable[[int], str], value: Callable[[int], object]
+    ) -> None:
+        """Log the rows of a mask, (n,), of which `place` and `value` return what is shown."""
+        rows = np.flatnonzero(bad).tolist()
+        self.reject(reason, len(rows), ((place(row), str(value(row))) for row in rows))
 
     def count(self, reason: Reason, count: int) -> None:
         """Count rows that options exclude, which is no error in strict readings."""

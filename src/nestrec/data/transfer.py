@@ -5,11 +5,12 @@ The caller must check the content against a checksum, also because a server may 
 
 from __future__ import annotations
 
-import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -38,18 +39,15 @@ def fetch(url: str, part: Path, progress: Progress | None = None) -> None:
 
     Raises DownloadError; `part` then keeps what has come, for the next attempt.
     """
-    before = get_size(part)
     while True:
+        before = get_size(part)
         try:
-            _receive(url, part, progress)
+            return _receive(url, part, progress)
         except _InterruptedError as interruption:
-            if get_size(part) <= before:
+            if (size := get_size(part)) <= before:
                 raise DownloadError(
-                    f"{url}: the transfer ended early ({interruption}); run it again to resume at byte {get_size(part)}"
+                    f"{url}: the transfer ended early ({interruption}); run it again to resume at byte {size}"
                 ) from interruption
-            before = get_size(part)
-        else:
-            return
 
 
 def fetch_text(url: str) -> str:
@@ -66,48 +64,58 @@ def get_size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+@contextmanager
+def explain_writing(path: Path) -> Iterator[None]:
+    """Raise DownloadError where a file or folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(
+            f"{path} cannot be written ({error.strerror}); make room or choose another folder, then run it again"
+        ) from error
+
+
 def _receive(url: str, part: Path, progress: Progress | None) -> None:
     """Make one request for the rest and append what comes; raise _InterruptedError where it does not come whole."""
-    try:
-        response = _open(url, get_size(part))
-    except _RangeRefusedError as refusal:
-        if refusal.whole_size == get_size(part):
+    wanted = get_size(part)
+    with _open(url, wanted) as response:
+        sent = response.headers.get("Content-Range", "")
+        if response.status == 416:
+            if sent != f"bytes */{wanted}":  # the part is longer than the file is now: of another version
+                part.unlink()
+                _receive(url, part, progress)
             return
-        part.unlink()  # longer than the file is now: of another version
-        response = _open(url, 0)
-    with response, _open_part(part, start := _parse_start(response, get_size(part), url)) as out:
+        if response.status == 206 and not sent.startswith(f"bytes {wanted}-"):
+            raise DownloadError(
+                f"{url}: requested bytes from {wanted} on, the server sent {sent!r}; remove the .part file and try "
+                "again, or use another mirror"
+            )
+        done = wanted if response.status == 206 else 0  # a server may ignore ranges
         length = response.headers["Content-Length"]
-        total = start + int(length) if length and length.isdecimal() else None
-        done = start
-        while block := _read(response):
-            _write(out, block, part)
-            done += len(block)
-            if progress is not None:
-                progress(done, total)
+        total = done + int(length) if length and length.isdecimal() else None
+        with explain_writing(part):
+            out = part.open("ab" if done else "wb")
+        with out:
+            while block := _read(response):
+                with explain_writing(part):
+                    out.write(block)
+                    out.flush()
+                done += len(block)
+                if progress is not None:
+                    progress(done, total)
     if total is not None and done < total:
         raise _InterruptedError(f"{done} of {total} bytes came")
 
 
-class _RangeRefusedError(Exception):
-    """The server has nothing from that byte on."""
-
-    def __init__(self, whole_size: int | None) -> None:
-        super().__init__(whole_size)
-        self.whole_size = whole_size
-
-
-def _open(url: str, start: int) -> HTTPResponse:
-    """Ask for the bytes from `start` on; map every way in which this fails to a sentence."""
-    headers = {"User-Agent": "nestrec", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
+def _open(url: str, start: int) -> HTTPResponse | HTTPError:
+    """Ask for the bytes from `start` on; map every way in which this fails to a sentence, but 416 for such a range."""
+    headers = {"User-Agent": "nestrec", "Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
         response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
     except HTTPError as error:
+        if error.code == 416 and start:
+            return error
         with error:
-            if error.code == 416 and start:
-                size = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-                raise _RangeRefusedError(int(size[1]) if size else None) from error
             raise DownloadError(_explain_status(url, error.code, error.reason)) from error
     except (OSError, HTTPException) as error:
         raise DownloadError(_explain_unreachable(url, error)) from error
@@ -130,39 +138,8 @@ def _explain_unreachable(url: str, error: Exception) -> str:
     return f"{url}: {host} cannot be reached ({reason}); check the network, or {other_way}"
 
 
-def _parse_start(response: HTTPResponse, wanted: int, url: str) -> int:
-    """Return the byte at which the response begins: 0 where the server ignores ranges."""
-    if response.status != 206:
-        return 0
-    given = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    if given is None or int(given[1]) != wanted:
-        raise DownloadError(
-            f"{url}: requested bytes from {wanted} on, the server sent {response.headers.get('Content-Range')!r}; "
-            "remove the .part file and try again, or use another mirror"
-        )
-    return wanted
-
-
-def _open_part(part: Path, start: int) -> BinaryIO:
-    try:
-        return part.open("ab" if start else "wb", buffering=0)
-    except OSError as error:
-        raise DownloadError(f"{part} cannot be written ({error.strerror}); choose another folder") from error
-
-
-def _read(response: HTTPResponse) -> bytes:
+def _read(response: HTTPResponse | HTTPError) -> bytes:
     try:
         return response.read(_BLOCK)
     except (OSError, HTTPException) as error:
         raise _InterruptedError(str(error) or type(error).__name__) from error
-
-
-def _write(out: BinaryIO, block: bytes, part: Path) -> None:
-    view = memoryview(block)
-    try:
-        while view:
-            view = view[out.write(view) :]
-    except OSError as error:
-        raise DownloadError(
-            f"{part} cannot be written ({error.strerror}); make room or choose another folder, then run it again"
-        ) from error

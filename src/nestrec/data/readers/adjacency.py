@@ -69,8 +69,8 @@ def _check(tokens: TextIds, heads: Int64Array, lines: Int64Array, rejections: Re
     used = tokens.buffer[tokens.starts[0] : tokens.ends[-1]]
     if used.max() >= 128 and not is_utf8(used.tobytes()):
         fine = users.are_utf8() & items.are_utf8()
-        bad = np.flatnonzero(~fine)
-        first = ((f"line {lines[row]}", f"{users.at(row)} {items.at(row)}") for row in bad.tolist())
-        rejections.reject(NOT_UTF8, len(bad), first)
+        rejections.reject_rows(
+            NOT_UTF8, ~fine, lambda row: f"line {lines[row]}", lambda row: f"{users.at(row)} {items.at(row)}"
+        )
         users, items, bare, lines = users[fine], items[fine], bare[bare.are_utf8()], lines[fine]
     return Batch(users, items, n_read=n_read, bare_users=bare, lines=lines)

@@ -8,14 +8,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.arrays import BoolArray, Float64Array
+from nestrec.arrays import Float64Array
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import TEXT, canonicalize_ids
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
-from nestrec.data.readers.columns import find_columns
-from nestrec.data.readers.rows import MISSING, parse_id
-from nestrec.data.readers.value_columns import UNUSED, ValueColumns
+from nestrec.data.readers.python_values import MISSING, parse_id
+from nestrec.data.readers.value_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import NO_ITEM, NO_USER, Reason, RejectionLog
 from nestrec.errors import DataError
 
@@ -23,24 +22,22 @@ _AT_ONCE = 1 << 18
 
 
 class ArraysReader:
-    """Ids of any type that `canonicalize_ids` takes; ratings and times of any type that `ValueColumns` parses."""
+    """Ids of any type that `canonicalize_ids` takes; ratings and times of any type that `SourceColumns` parses."""
 
     format = "arrays"
 
     def __init__(self, columns: Mapping[str, npt.ArrayLike], name: str, options: ReadOptions) -> None:
         names = [str(key) for key in columns]
-        places = find_columns(names, options, name)
-        roles = places.read()
-        self.columns = {role: names[place] for role, place in places.roles().items()}
-        self._numbers = ValueColumns(places, names, options, name)
-        values = list(columns.values())
-        self._values = {role: _convert_column(values[place], role, names[place], name) for role, place in roles.items()}
+        self._numbers = SourceColumns(names, options, name)
+        self.columns, places = self._numbers.used, self._numbers.places
+        given = list(columns.values())
+        self._values = {role: _convert_column(given[place], role, names[place], name) for role, place in places.items()}
         self._size, self._done = len(self._values["user"]), 0
         self.notes: list[str] = []
         for role, column in self._values.items():
             if len(column) != self._size:
                 raise DataError(
-                    f"{name}: column {names[roles[role]]!r} has {len(column):,} values and {self.columns['user']!r} "
+                    f"{name}: column {names[places[role]]!r} has {len(column):,} values and {self.columns['user']!r} "
                     f"has {self._size:,}; give columns of equal length"
                 )
 
@@ -54,35 +51,34 @@ class ArraysReader:
 
     def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the rows whose numbers are finite."""
-        for start in range(0, self._size, _AT_ONCE):
-            part = {role: column[start : start + _AT_ONCE] for role, column in self._values.items()}
+        while self._done < self._size:
+            part = {role: column[self._done : self._done + _AT_ONCE] for role, column in self._values.items()}
             fine = np.ones(len(part["user"]), dtype=np.bool_)
             for role, reason in (("user", NO_USER), ("item", NO_ITEM)):
                 if part[role].dtype.kind == "T":
                     missing = fine & (part[role] == "")
-                    rejections.reject(reason, int(missing.sum()), _list_places(missing, start))
+                    rejections.reject_rows(reason, missing, self._format_place, lambda _: "")
                     fine &= ~missing
             for role in self._numbers.roles:
-                raw, part[role] = part[role], self._parse(role, part[role], start)
-                bad = np.flatnonzero(fine & ~np.isfinite(part[role])).tolist()
-                first = ((f"row {start + row + 1}", str(raw[row])) for row in bad)
-                rejections.reject(self._numbers.reasons[role], len(bad), first)
-                fine &= np.isfinite(part[role])
+                raw, part[role] = part[role], self._parse(role, part[role])
+                bad = fine & ~np.isfinite(part[role])
+                reason = self._numbers.reasons[role]
+                rejections.reject_rows(reason, bad, self._format_place, raw.__getitem__)
+                fine &= ~bad
             if self._numbers.unused is not None:
                 self._see_unused(part[UNUSED])
-            self._done = start + len(fine)
+            self._done += len(fine)
             kept = {role: column[fine] for role, column in part.items()}
             users, items = _build_id_column(kept["user"]), _build_id_column(kept["item"])
             yield Batch(users, items, kept.get("rating"), kept.get("timestamp"), len(fine))
         self.notes += self._numbers.notes()
 
-    def _parse(self, role: str, values: npt.NDArray[Any], start: int) -> Float64Array:
+    def _format_place(self, row: int) -> str:
+        return f"row {self._done + row + 1}"
+
+    def _parse(self, role: str, values: npt.NDArray[Any]) -> Float64Array:
         """Return numbers or seconds, NaN where there is none; (n,)."""
-
-        def place(row: int) -> str:
-            return f"row {start + row + 1}"
-
-        kind = values.dtype.kind
+        place, kind = self._format_place, values.dtype.kind
         if kind == "M" and role == "timestamp":
             return self._numbers.times.parse_moments(values)
         if kind in "iuf" or (kind == "b" and role == "rating"):
@@ -97,10 +93,6 @@ class ArraysReader:
             self._numbers.unused.see(values.astype(np.float64))
         else:
             self._numbers.unused.see_objects(values.tolist())
-
-
-def _list_places(missing: BoolArray, start: int) -> Iterator[tuple[str, str]]:
-    return ((f"row {start + row + 1}", "") for row in np.flatnonzero(missing).tolist())
 
 
 def _convert_column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDArray[Any]:

@@ -37,6 +37,12 @@ class ArrowColumn:
     present: BoolArray | None  # (n,) False where null; None where nothing is
     is_binary: bool = False  # bytes that may or may not be UTF-8
 
+    def format_value(self, row: int) -> str:
+        """Return one value for showing."""
+        if self.present is not None and not self.present[row]:
+            return "null"
+        return self.values.at(row) if isinstance(self.values, TextIds) else str(self.values[row])
+
 
 def arrow_batches(source: Any) -> Iterator[list[ArrowColumn]]:
     """Yield the columns of each batch of a table that has `__arrow_c_stream__`.

@@ -39,6 +39,14 @@ class Batch:
             raw=take(self.raw), numbers=take(self.numbers), lines=take(self.lines),
         )  # fmt: skip
 
+    def format_place(self, row: int) -> str:
+        """Return where a row stands, for messages."""
+        return "a row" if self.lines is None else f"line {self.lines[row]}"
+
+    def format_pair(self, row: int) -> str:
+        """Return the user and the item of a row, for messages."""
+        return " ".join(ids.at(row) if isinstance(ids, TextIds) else str(ids[row]) for ids in (self.users, self.items))
+
 
 class Reader(Protocol):
     """One source of interactions, opened."""
@@ -95,8 +103,7 @@ def drop_nul_ids(batch: Batch, rejections: RejectionLog) -> Batch:
         return batch
     none = np.zeros(len(batch.users), dtype=np.bool_)
     bad = (none if bad_users is None else bad_users) | (none if bad_items is None else bad_items)
-    rows = np.flatnonzero(bad).tolist()
-    rejections.reject(NUL_IN_ID, len(rows), (_describe(batch, row) for row in rows))
+    rejections.reject_rows(NUL_IN_ID, bad, batch.format_place, batch.format_pair)
     return batch.select(~bad)
 
 
@@ -112,8 +119,3 @@ def _find_nul(ids: IdColumn) -> BoolArray | None:
     before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(nul, dtype=np.int64)])
     found: BoolArray = before[ids.ends - first] > before[ids.starts - first]
     return found
-
-
-def _describe(batch: Batch, row: int) -> tuple[str, str]:
-    pair = " ".join(ids.at(row) if isinstance(ids, TextIds) else str(ids[row]) for ids in (batch.users, batch.items))
-    return ("a row" if batch.lines is None else f"line {batch.lines[row]}"), pair

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from nestrec.data.read_options import Column, ReadOptions
@@ -71,7 +71,7 @@ def has_positions(options: ReadOptions) -> bool:
 
 def has_usual_names(names: list[str]) -> bool:
     """Return whether users and items are recognised among the names."""
-    return _find_usual(names, "user") is not None and _find_usual(names, "item") is not None
+    return find_usual(names, "user") is not None and find_usual(names, "item") is not None
 
 
 def find_columns(
@@ -104,10 +104,10 @@ def find_columns(
     return ColumnPlaces(user, item, None, time, label if rating is None else rating, rating is not None)
 
 
-def refuse_sequences(names: list[str], places: ColumnPlaces, options: ReadOptions, source: str) -> None:
+def refuse_sequences(names: list[str], places: Mapping[str, int], options: ReadOptions, source: str) -> None:
     """Raise DataError where RecBole's header gives users the type of sequences, or items without `sequence` set."""
-    for role, place in (("user", places.user), ("item", places.item)):
-        name = names[place].strip()
+    for role in ("user", "item"):
+        name = names[places[role]].strip()
         if not name.endswith((":token_seq", ":float_seq")) or (role == "item" and options.sequence):
             continue
         remedy = "read each element as one interaction with sequence=True, or " if role == "item" else ""
@@ -138,10 +138,10 @@ def _find_places(names: list[str], options: ReadOptions, source: str, *, named: 
     for role in used_roles if named else ():
         if given[role] is None or (given[role] == "" and role != "rating"):
             taken = {place for place in places.values() if place is not None}
-            places[role] = _find_usual(names, role, taken)
+            places[role] = find_usual(names, role, taken)
             needed = {"rating": options.min_rating is not None, "timestamp": options.keep_timestamps}
             if places[role] is None and needed.get(role, True):
-                _refuse_shared_column(places, role, _find_usual(names, role), names, source)
+                _refuse_shared_column(places, role, find_usual(names, role), names, source)
     return places
 
 
@@ -174,8 +174,8 @@ def _find(names: list[str], given: Column, source: str, *, named: bool) -> int:
     return position - 1
 
 
-def _find_usual(names: list[str], role: str, taken: Collection[int] = ()) -> int | None:
-    """Return the place of the first usual name of the role that is not taken."""
+def find_usual(names: list[str], role: str, taken: Collection[int] = ()) -> int | None:
+    """Return the place of the first usual name of the role that is not taken, or None."""
     plain = [_IGNORED.sub("", normalize_name(name)).lower() for name in names]
     known = ["" if place in taken else name for place, name in enumerate(plain)]
     return next((known.index(name) for name in USUAL_NAMES[role] if name in known), None)
@@ -206,8 +206,3 @@ def _build_missing_error(names: list[str], role: str, source: str, *, is_text: b
 def _format_names(names: list[str]) -> str:
     shown = ", ".join(repr(name if len(name) <= 40 else name[:40] + "…") for name in names[:12])
     return shown + (", …" if len(names) > 12 else "")
-
-
-def find_usual(names: list[str], role: str) -> int | None:
-    """Return the place of the first usual name of the role among the names, or None."""
-    return _find_usual(names, role)

@@ -14,12 +14,11 @@ import duckdb
 
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.byte_source import ByteSource
-from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.duckdb_connection import quote_name, quote_text, shorten_message
 from nestrec.data.readers.rows import RowsReader
 from nestrec.data.readers.spooling import get_local_path
 from nestrec.data.readers.tables import VIEW, TableReader, TableSource
-from nestrec.data.readers.value_columns import ValueColumns
+from nestrec.data.readers.value_columns import SourceColumns
 from nestrec.errors import DataError
 
 _UNREADABLE = (
@@ -83,11 +82,9 @@ def open_sqlite(source: ByteSource, options: ReadOptions) -> RowsReader:
         except _UNREADABLE as error:
             raise _unreadable(name, error) from error
         shown = f"{name}::{table}"
-        places = find_columns(names, options, shown)
-        columns = {role: names[place] for role, place in places.roles().items()}
-        values = ValueColumns(places, names, options, shown)
-        rows = _select(connection, table, [names[place] for place in places.read().values()], shown)
-        return RowsReader(rows, columns, values, format_name="sqlite", close=resources.pop_all().close)
+        columns = SourceColumns(names, options, shown)
+        rows = _select(connection, table, [names[place] for place in columns.places.values()], shown)
+        return RowsReader(rows, columns, format_name="sqlite", close=resources.pop_all().close)
 
 
 def choose_table(path: str, tables: list[str], named: str | None) -> str:

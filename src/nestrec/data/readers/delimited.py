@@ -14,11 +14,11 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch, FileReader
 from nestrec.data.readers.blocks import Blocks, find_row_spans
 from nestrec.data.readers.byte_source import ByteSource
-from nestrec.data.readers.columns import find_columns, normalize_name, refuse_sequences
+from nestrec.data.readers.columns import normalize_name, refuse_sequences
 from nestrec.data.readers.fields import find_missing
 from nestrec.data.readers.first_row import read_first_row
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
-from nestrec.data.readers.value_columns import UNUSED, ValueColumns
+from nestrec.data.readers.value_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import (
     NO_ITEM,
     NO_USER,
@@ -70,6 +70,18 @@ class _Rows:
         """Return one column."""
         return TextIds(self.buffer, self.starts[role], self.ends[role])
 
+    def format_place(self, row: int) -> str:
+        """Return where a row stands, for messages."""
+        return f"line {self.lines[row]}"
+
+    def get_start_of_line(self, row: int) -> str:
+        """Return the first bytes of the line in which the first field of a row begins, or the row where it has none."""
+        place = int(self.starts[:, row].min())
+        before = self.buffer[max(0, place - _SHOWN_BYTES) : place].tobytes()
+        after = self.buffer[place : place + _SHOWN_BYTES].tobytes()
+        line = re.split(rb"[\r\n]", before)[-1] + re.split(rb"[\r\n]", after, maxsplit=1)[0]
+        return line.decode("utf-8", "backslashreplace")
+
 
 class DelimitedReader(FileReader):
     """Rows of fields between delimiters, the first one a header by default."""
@@ -84,17 +96,15 @@ class DelimitedReader(FileReader):
         first = read_first_row(self._blocks, options, self.format, self._name)
         self._first, self.notes = first, first.notes
         names = first.names(self._name)
-        places = find_columns(names, options, self._name, named=first.named, is_text=True)
-        refuse_sequences(names, places, options, self._name)
         shown = [normalize_name(name) if first.named else f"column {at}" for at, name in enumerate(names, start=1)]
-        self.columns = {role: shown[place] for role, place in places.roles().items()}
-        self._numbers = ValueColumns(places, shown, options, self._name)
-        self._roles = list(places.read())
-        header = [first.fields[place] for place in places.read().values()] if first.named else []
+        columns = SourceColumns(names, options, self._name, named=first.named, is_text=True, shown=shown)
+        refuse_sequences(names, columns.places, options, self._name)
+        self.columns, self._numbers, self._roles = columns.used, columns, list(columns.places)
+        places = list(columns.places.values())
+        header = [first.fields[place] for place in places] if first.named else []
         self._header_fields = [np.frombuffer(bytearray(name), dtype=np.uint8) for name in header]
         self._targets = np.full(len(names), -1, dtype=np.int64)
-        for row, place in enumerate(places.read().values()):
-            self._targets[place] = row
+        self._targets[places] = np.arange(len(places))
         self._carry = np.zeros(2, dtype=np.int64)
         # with its line end; empty where no line names the columns
         self.header = self._blocks.buffer[: first.rows_at].tobytes() if first.named else b""
@@ -156,9 +166,9 @@ class DelimitedReader(FileReader):
         if whole.all():
             return
         for code, reason in _REASONS.items():
-            _reject_lines(rejections, reason, rows, np.flatnonzero(status == code))
-        uneven = (status == kernel.FINE) & ragged
-        self._reject_ragged(rejections, rows.lines[uneven], n_fields[uneven])
+            rejections.reject_rows(reason, status == code, rows.format_place, rows.get_start_of_line)
+        uneven, expected = (status == kernel.FINE) & ragged, len(self._targets)
+        rejections.reject_rows(RAGGED, uneven, rows.format_place, lambda row: f"{n_fields[row]} fields, not {expected}")
         rows.keep(whole)
 
     def _drop_headers(self, rows: _Rows, rejections: RejectionLog) -> None:
@@ -172,18 +182,10 @@ class DelimitedReader(FileReader):
                 return
         _drop(rows, repeated == 0, 0, REPEATED_HEADER, rejections)
 
-    def _reject_ragged(self, rejections: RejectionLog, lines: Int64Array, n_fields: Int64Array) -> None:
-        expected = len(self._targets)
-        first = (
-            (f"line {line}", f"{count} fields, not {expected}")
-            for line, count in zip(lines.tolist(), n_fields.tolist(), strict=True)
-        )
-        rejections.reject(RAGGED, len(lines), first)
-
     def _parse(self, rows: _Rows, name: str, rejections: RejectionLog) -> None:
         """Parse a column, rejecting the rows where it is not a finite number."""
         role = self._roles.index(name)
-        rows.values[name] = self._numbers.parse_text(name, rows.text(role), lambda row: f"line {rows.lines[row]}")
+        rows.values[name] = self._numbers.parse_text(name, rows.text(role), rows.format_place)
         _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], rejections)
 
 
@@ -202,9 +204,7 @@ class RecBoleReader(DelimitedReader):
 def _drop(rows: _Rows, fine: BoolArray, role: int, reason: Reason, rejections: RejectionLog) -> None:
     if fine.all():
         return
-    bad = np.flatnonzero(~fine)
-    text = rows.text(role)
-    rejections.reject(reason, len(bad), ((f"line {rows.lines[row]}", text.at(row)) for row in bad.tolist()))
+    rejections.reject_rows(reason, ~fine, rows.format_place, rows.text(role).at)
     rows.keep(fine)
 
 
@@ -216,18 +216,3 @@ def _drop_undecodable(rows: _Rows, rejections: RejectionLog) -> None:
         return
     for role in (0, 1):
         _drop(rows, rows.text(role).are_utf8(), role, NOT_UTF8, rejections)
-
-
-def _reject_lines(rejections: RejectionLog, reason: Reason, rows: _Rows, bad: Int64Array) -> None:
-    """Enter rows that have no fields to show, with the start of their lines."""
-    first = ((f"line {rows.lines[row]}", _get_start_of_line(rows, row)) for row in bad.tolist())
-    rejections.reject(reason, len(bad), first)
-
-
-def _get_start_of_line(rows: _Rows, row: int) -> str:
-    """Return the first bytes of the line in which the first field of a row begins, or the row where it has none."""
-    place = int(rows.starts[:, row].min())
-    before = rows.buffer[max(0, place - _SHOWN_BYTES) : place].tobytes()
-    after = rows.buffer[place : place + _SHOWN_BYTES].tobytes()
-    line = re.split(rb"[\r\n]", before)[-1] + re.split(rb"[\r\n]", after, maxsplit=1)[0]
-    return line.decode("utf-8", "backslashreplace")

@@ -13,11 +13,10 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.arrow_files import ArrowStream
 from nestrec.data.readers.batch import Reader
-from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.rows import RowsReader, Values
 from nestrec.data.readers.sparse import SparseReader
 from nestrec.data.readers.tables import TableReader
-from nestrec.data.readers.value_columns import ValueColumns
+from nestrec.data.readers.value_columns import SourceColumns
 from nestrec.data.rejections import RAGGED
 from nestrec.errors import DataError
 
@@ -134,8 +133,8 @@ def _open_rows(source: Any, name: str, options: ReadOptions) -> RowsReader:
     if not head:
         raise DataError(f"{name} has no rows of interactions; give at least one")
     names = _find_names(head, name)
-    places = find_columns(names, options, name)
-    selected = list(places.read().values())
+    columns = SourceColumns(names, options, name)
+    selected = list(columns.places.values())
     whole: Iterator[Any] = chain(head, rows)
     chosen: Iterator[Values]
     ragged = [RAGGED] * len(selected)
@@ -145,8 +144,7 @@ def _open_rows(source: Any, name: str, options: ReadOptions) -> RowsReader:
     else:
         chosen = ([row[place] for place in selected] if _has_length(row, len(names)) else ragged for row in whole)
     total = len(source) if hasattr(source, "__len__") else None
-    columns = {role: names[place] for role, place in places.roles().items()}
-    return RowsReader(chosen, columns, ValueColumns(places, names, options, name), format_name="rows", total=total)
+    return RowsReader(chosen, columns, format_name="rows", total=total)
 
 
 def _find_names(head: list[Any], name: str) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from nestrec.data.readers.batch import Batch, Reader
-from nestrec.data.rejections import Reason, RejectionLog
+from nestrec.data.rejections import RejectionLog
 from nestrec.errors import DataError
 
 Opener = Callable[[], Reader | None]  # None: there is nothing in it
@@ -43,7 +43,8 @@ class SeveralReader:
         """Yield the rows of one source after another."""
         name = self._first_name
         while True:
-            yield from self._reader.batches(_SourceRejections(rejections, name))
+            rejections.prefix = f"{name}, "
+            yield from self._reader.batches(rejections)
             self._reader.close()
             self._done += self._in_progress
             self._take_notes(name)
@@ -84,21 +85,6 @@ class SeveralReader:
             if note not in self._noted and len(self.notes) < 20:
                 self._noted.add(note)
                 self.notes.append(f"{name}: {note}")
-
-
-class _SourceRejections(RejectionLog):
-    """Adds rejected rows to another log, with the name of their source before their place."""
-
-    def __init__(self, rejections: RejectionLog, name: str) -> None:
-        self._rejections, self._name = rejections, name
-
-    def reject(self, reason: Reason, count: int, first: Iterable[tuple[str, str]]) -> None:
-        """Log rows."""
-        self._rejections.reject(reason, count, ((f"{self._name}, {place}", value) for place, value in first))
-
-    def count(self, reason: Reason, count: int) -> None:
-        """Count rows."""
-        self._rejections.count(reason, count)
 
 
 def _format_columns(columns: dict[str, str]) -> str:

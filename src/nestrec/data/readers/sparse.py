@@ -39,15 +39,16 @@ class SparseReader:
 
     def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield entries that are neither zero nor NaN or infinite."""
+        for start in range(0, self._size, _AT_ONCE):
+            yield self._read(slice(start, start + _AT_ONCE), rejections)
+
+    def _read(self, part: slice, rejections: RejectionLog) -> Batch:
         entries = self._entries
-        for start in range(0, len(entries.data), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            users, items = entries.row[part].astype(np.int64), entries.col[part].astype(np.int64)
-            ratings = entries.data[part].astype(np.float64)
-            for fine, reason in ((ratings != 0, ZERO), (np.isfinite(ratings), BAD_RATING)):
-                bad = np.flatnonzero(~fine)
-                first = ((f"row {users[place]}, column {items[place]}", str(ratings[place])) for place in bad)
-                rejections.reject(reason, len(bad), first)
-            fine = (ratings != 0) & np.isfinite(ratings)
-            self._done = start + len(ratings)
-            yield Batch(users[fine], items[fine], ratings[fine], None, len(ratings))
+        users, items = entries.row[part].astype(np.int64), entries.col[part].astype(np.int64)
+        ratings = entries.data[part].astype(np.float64)
+        self._done += len(ratings)
+        zero, finite = ratings == 0, np.isfinite(ratings)
+        for bad, reason in ((zero, ZERO), (~finite, BAD_RATING)):
+            rejections.reject_rows(reason, bad, lambda at: f"row {users[at]}, column {items[at]}", ratings.__getitem__)
+        fine = finite & ~zero
+        return Batch(users[fine], items[fine], ratings[fine], None, len(ratings))

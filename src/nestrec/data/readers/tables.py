@@ -17,10 +17,9 @@ from nestrec.data.ids import LARGEST_EXACT_FLOAT
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.arrow_stream import ArrowColumn, ArrowStreamError, arrow_batches
 from nestrec.data.readers.batch import Batch
-from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.duckdb_connection import connect, quote_name
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
-from nestrec.data.readers.value_columns import UNUSED, ValueColumns
+from nestrec.data.readers.value_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import NO_ITEM, NO_USER, NOT_UTF8, Reason, RejectionLog
 from nestrec.errors import DataError
 
@@ -74,12 +73,10 @@ class TableReader:
             described = self._connection.execute(f"DESCRIBE {VIEW}").fetchall()
             names = [row[0] for row in described]
             self._types = [row[1] for row in described]
-            places = find_columns(names, options, self._name)
-            self._numbers = ValueColumns(places, names, options, self._name)
-            self._roles = places.read()
+            self._numbers = SourceColumns(names, options, self._name)
+            self.columns, self._roles = self._numbers.used, dict(self._numbers.places)
             if UNUSED in self._roles and not self._is_number(self._roles[UNUSED]):
                 del self._roles[UNUSED]
-            self.columns = {role: names[place] for role, place in places.roles().items()}
             self._query = self._build_sql(names)
         except (duckdb.Error, ArrowStreamError) as error:
             self.close()
@@ -112,21 +109,32 @@ class TableReader:
         numbers = np.arange(self._row + 1, self._row + n_read + 1)  # of the rows, from 1
         self._row += n_read
         fine = np.ones(n_read, dtype=np.bool_)
+
+        def reject(reason: Reason, column: ArrowColumn, good: BoolArray) -> None:
+            """Clear `fine` where a value cannot be used."""
+            if not good.all():
+                rejections.reject_rows(reason, fine & ~good, lambda row: f"row {numbers[row]}", column.format_value)
+                np.logical_and(fine, good, out=fine)
+
         for role, reason in (("user", NO_USER), ("item", NO_ITEM)):
-            _reject(columns[role], fine, numbers, reason, rejections)
-        for role in ("user", "item"):
-            _reject_undecodable(columns[role], fine, numbers, rejections)
-        if self._sequence_is_text:
-            _reject_blank(columns["item"], self._separator, fine, numbers, rejections)
-        values: dict[str, Any] = {}
+            reject(reason, columns[role], _find_present(columns[role]))
+        for role in ("user", "item"):  # text that is not binary was checked by duckdb
+            values = columns[role].values
+            if columns[role].is_binary and isinstance(values, TextIds) and fine.any():
+                reject(NOT_UTF8, columns[role], values.are_utf8())
+        items = columns["item"].values
+        if self._sequence_is_text and isinstance(items, TextIds):
+            _, cells = split_sequences(items, self._separator)
+            reject(NO_ITEM, columns["item"], np.bincount(cells, minlength=n_read) > 0)
+        parsed: dict[str, Float64Array] = {}
         for role in self._numbers.roles:
-            values[role] = self._parse(role, columns[role], numbers)
-            _reject(columns[role], fine, numbers, self._numbers.reasons[role], rejections, values[role])
+            parsed[role] = self._parse(role, columns[role], numbers)
+            reject(self._numbers.reasons[role], columns[role], _find_present(columns[role], parsed[role]))
         if UNUSED in columns and self._numbers.unused is not None:
             self._numbers.unused.see(_fill_with_nan(columns[UNUSED]))
         whole = bool(fine.all())
         ids = {role: self._convert_ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
-        kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in values.items()}
+        kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in parsed.items()}
         batch = Batch(
             ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read,
             numbers=numbers if whole else numbers[fine],
@@ -222,55 +230,21 @@ class TableReader:
         return self._source.explain(error, f" after row {self._row:,}" if self._row else "")
 
 
-def _reject_undecodable(column: ArrowColumn, fine: BoolArray, numbers: Int64Array, rejections: RejectionLog) -> None:
-    """Clear `fine` where binary text is not UTF-8; text columns were checked by duckdb."""
-    values = column.values
-    if not column.is_binary or not isinstance(values, TextIds) or not fine.any():
-        return
-    decodes = values.are_utf8()
-    bad = np.flatnonzero(fine & ~decodes)
-    rejections.reject(NOT_UTF8, len(bad), ((f"row {numbers[row]}", values.at(row)) for row in bad.tolist()))
-    fine &= decodes
-
-
 def _build_unnest_sql(column: str, kind: str) -> str:
     elements = f"CAST({column} AS {kind}[])"
     return f"unnest(CASE WHEN len({elements}) > 0 THEN {elements} ELSE [NULL] END)"
 
 
-def _reject_blank(
-    items: ArrowColumn, separator: str, fine: BoolArray, numbers: Int64Array, rejections: RejectionLog
-) -> None:
-    """Clear `fine` where a cell of items holds none."""
-    if not isinstance(items.values, TextIds):
-        return
-    _, cells = split_sequences(items.values, separator)
-    bad = np.flatnonzero(fine & (np.bincount(cells, minlength=len(fine)) == 0))
-    rejections.reject(NO_ITEM, len(bad), ((f"row {numbers[row]}", _format_value(items, row)) for row in bad.tolist()))
-    fine[bad] = False
-
-
-def _reject(
-    column: ArrowColumn,
-    fine: BoolArray,  # (n,) cleared where the row is left out
-    numbers: Int64Array,  # (n,) of the rows, from 1
-    reason: Reason,
-    rejections: RejectionLog,
-    parsed: Float64Array | None = None,  # (n,) what a column of values says
-) -> None:
-    """Clear `fine` where the value is null, empty text, NaN or infinite."""
-    good = np.ones(len(fine), dtype=np.bool_) if column.present is None else column.present.copy()
+def _find_present(column: ArrowColumn, parsed: Float64Array | None = None) -> BoolArray:
+    """Return where a value is there: neither null nor empty text, NaN or infinite; `parsed` is what values say."""
+    good = np.ones(len(column.values), dtype=np.bool_) if column.present is None else column.present.copy()
     if parsed is not None:
         good &= np.isfinite(parsed)
     elif isinstance(column.values, TextIds):
         good &= column.values.ends > column.values.starts
     elif column.values.dtype == np.float64:
         good &= np.isfinite(column.values)
-    if good.all():
-        return
-    bad = np.flatnonzero(fine & ~good)
-    rejections.reject(reason, len(bad), ((f"row {numbers[row]}", _format_value(column, row)) for row in bad.tolist()))
-    fine &= good
+    return good
 
 
 def _fill_with_nan(column: ArrowColumn) -> Float64Array:
@@ -284,9 +258,3 @@ def _fill_with_empty(texts: TextIds, present: BoolArray | None) -> TextIds:
     if present is None:
         return texts
     return TextIds(texts.buffer, texts.starts, np.where(present, texts.ends, texts.starts))
-
-
-def _format_value(column: ArrowColumn, row: int) -> str:
-    if column.present is not None and not column.present[row]:
-        return "null"
-    return column.values.at(row) if isinstance(column.values, TextIds) else str(column.values[row])

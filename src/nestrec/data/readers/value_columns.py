@@ -12,7 +12,7 @@ from nestrec.arrays import Float64Array
 from nestrec.data.id_index import TextIds
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import UNUSED_RATINGS
-from nestrec.data.readers.columns import ColumnPlaces
+from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.fields import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.time_notations import Place
 from nestrec.data.readers.times import TimeColumn
@@ -115,16 +115,33 @@ class UnusedRatings:
         return notes
 
 
-class ValueColumns:
-    """Parses by role; `roles` are those that a row must have a value for."""
+class SourceColumns:
+    """The columns that are read, and the parsers of their values by role.
 
-    def __init__(self, places: ColumnPlaces, names: Sequence[str], options: ReadOptions, source: str) -> None:
+    `names` are those of the columns, or of the fields of a first row that is no header; `shown` is how messages name
+    columns where it differs. Raises DataError where a column is missing.
+    """
+
+    def __init__(
+        self,
+        names: list[str],
+        options: ReadOptions,
+        source: str,
+        *,
+        named: bool = True,
+        is_text: bool = False,
+        shown: list[str] | None = None,
+    ) -> None:
+        places = find_columns(names, options, source, named=named, is_text=is_text)
+        names = shown or names
+        self.places = places.read()  # role -> place, from 0
+        self.used = {role: names[place] for role, place in places.roles().items()}  # role -> name
         self._parsers: dict[str, RatingColumn | TimeColumn] = {}
         if places.rating is not None:
             self._parsers["rating"] = RatingColumn(source, names[places.rating])
         if places.timestamp is not None:
             self._parsers["timestamp"] = TimeColumn(options.time_format, source, names[places.timestamp])
-        self.roles = tuple(self._parsers)
+        self.roles = tuple(self._parsers)  # those that a row must have a value for
         self.reasons: dict[str, Reason] = {  # role -> why a row without such a value is left out
             "rating": BAD_RATING,
             "timestamp": BAD_TIME if options.time_format is None else NOT_IN_FORMAT,
