@@ -31,8 +31,8 @@ import torch
 from torch.nn.functional import softplus
 
 from nestrec import Adam, Interactions, LightGCN, Run, TorchEngine, Trainer, read_interactions
-from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.training.engines import RunningEngine
+from scaling_data import generate_interactions
 
 WIDTHS = (4, 8, 16, 32, 64)
 N_CANDIDATES, BATCH_SIZE = 16, 2048

@@ -34,11 +34,11 @@ from scipy.sparse import csr_matrix
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.reading import read_interactions
-from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.training.callbacks import Callback, EpochReport
 from nestrec.training.options import Run
 from nestrec.training.samplers import DynamicSampler, PoolSampler, Sampler
 from nestrec.training.trainer import Trainer
+from scaling_data import generate_interactions
 
 WIDTHS = (4, 8, 16, 32, 64)
 PAIRS = DynamicSampler(16)

@@ -56,6 +56,17 @@ def check_integers(name: str, values: object, example: str) -> tuple[int, ...]:
         raise OptionError(f"{rule} {values!r}", option=name) from error
 
 
+def require(holds: bool, name: str, rule: str, value: object) -> None:  # noqa: FBT001 - a condition, as of assert
+    """Raise OptionError unless the value of an option keeps its rule.
+
+    >>> require(False, "patience", "be at least 1", 0)
+    Traceback (most recent call last):
+    nestrec.errors.OptionError: patience must be at least 1, got 0
+    """
+    if not holds:
+        raise OptionError(f"{name} must {rule}, got {value!r}", option=name)
+
+
 def check_range(name: str, value: float, lowest: float, highest: float, example: float) -> None:
     """Raise OptionError unless the value is a number in [lowest, highest].
 

@@ -394,10 +394,10 @@ def test_one_user_one_item_and_a_user_with_everything_are_noted(read: Callable[.
     [
         ({"format": "xls"}, "format must be one of csv, tsv, recbole, adjacency, jsonl, parquet, got 'xls'"),
         ({"user_column": 0}, "user_column must be a name or a position from 1, got 0"),
-        ({"delimiter": ""}, "delimiter must be one or two ASCII characters, got ''"),
-        ({"delimiter": "\n"}, "delimiter must not end a line"),
+        ({"delimiter": ""}, "delimiter must be one or two ASCII characters, .* got ''"),
+        ({"delimiter": "\n"}, "delimiter must be what stands between fields of a line, got"),
         ({"quote": "''"}, "quote must be one ASCII character"),
-        ({"min_rating": float("nan")}, "min_rating must be finite, got nan"),
+        ({"min_rating": float("nan")}, "min_rating must be finite, .* got nan"),
         ({"min_user_interactions": -1}, "min_user_interactions must be at least 0, got -1"),
         ({"memory_limit_mb": 1}, "memory_limit_mb must be at least 64, got 1"),
         ({"threads": 0}, "threads must be at least 1, got 0"),

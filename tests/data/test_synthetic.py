@@ -117,8 +117,8 @@ def test_a_user_whose_taste_holds_few_items_gets_no_others() -> None:
     [
         ({"n_users": 0}, "n_users must be at least 1, got 0"),
         ({"n_topics": 0}, "n_topics must be at least 1, got 0"),
-        ({"n_items": 31}, "n_items must be at least 32, one for each subtopic; got 31"),
-        ({"n_favourites": 9}, "n_favourites must be at most 8, the subtopics of a topic; got 9"),
+        ({"n_items": 31}, "n_items must be at least 32, one for each subtopic, got 31"),
+        ({"n_favourites": 9}, "n_favourites must be at most 8, the subtopics of a topic, got 9"),
         (
             {"interactions_per_user": 301},
             "interactions_per_user must be from 1 to 300, .* got 301",

@@ -144,7 +144,5 @@ def test_a_full_disk_is_reported_with_the_file_and_a_remedy(server: FileServer, 
 
 
 def test_a_missing_folder_is_reported(server: FileServer, tmp_path: Path) -> None:
-    with pytest.raises(
-        DownloadError, match=r"cannot be written \(No such file or directory\);.*another folder"
-    ):
+    with pytest.raises(DownloadError, match=r"cannot be written \(No such file or directory\);.*another folder"):
         fetch(f"{server.url}/file", tmp_path / "missing" / "part")

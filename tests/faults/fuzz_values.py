@@ -25,8 +25,8 @@ from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.fields import parse_number
 from nestrec.data.readers.json_lines import JsonLinesReader
+from nestrec.data.readers.source_columns import RatingColumn
 from nestrec.data.readers.times import TimeColumn
-from nestrec.data.readers.value_columns import RatingColumn
 from nestrec.data.rejections import RejectionLog
 from nestrec.errors import NestrecError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nestrec.data.readers import blocks, value_columns
+from nestrec.data.readers import blocks, source_columns
 from nestrec.data.rejections import RejectionLog
 from tests.faults import bombs, fuzz_readers
 from tests.faults.bomb_files import BOMBS
@@ -20,7 +20,7 @@ def test_an_exception_of_another_library_is_noticed(monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> None:
         raise IndexError("planted")
 
-    monkeypatch.setattr(value_columns, "find_columns", fail)
+    monkeypatch.setattr(source_columns, "find_columns", fail)
     assert fuzz_readers.run(300, 1)["foreign"] > 0
 
 

@@ -14,13 +14,13 @@ from nestrec import NestedEmbeddings, Run, Trainer, evaluate
 from nestrec.data.filters import k_core
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import LeaveLastOut, RandomSplit
-from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.exact import Exact
 from nestrec.training.losses import BPR
 from nestrec.training.samplers import DynamicSampler
 from nestrec.widths import Widths
+from scaling_data import generate_interactions
 
 SMALL, LARGE = 3_000, 1_000_000
 

@@ -30,7 +30,10 @@ def test_ctrl_c_is_heard(name: str, tmp_path: Path) -> None:
 
     Where other work holds the processors, what counts is how much of them was used after the signal.
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / folder) for folder in (".", "src", "benchmarks")]),
+    }
     command = [sys.executable, "-m", "tests.interruption.cases", name]
     with (tmp_path / "errors").open("w+") as errors:
         work = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -10,7 +10,6 @@ import pytest
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
-from nestrec.data.synthetic_scaling import generate_interactions
 from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training import fit as fit_module
 from nestrec.training.cpu_engine import CpuEngine, _thread_ranges
@@ -19,6 +18,7 @@ from nestrec.training.options import Run
 from nestrec.training.samplers import UniformSampler
 from nestrec.training.trainer import Trainer
 from nestrec.widths import Widths
+from scaling_data import generate_interactions
 from tests.training.worlds import tiny
 
 

@@ -67,9 +67,7 @@ def _ids_of(source: ByteSource, known: Vocabulary, role: str) -> Iterator[str]:
 
 def _lines(source: ByteSource) -> Iterator[str]:
     """Yield lines with their ends; a line has a limit, so that no file can fill the memory."""
-    from nestrec.data.readers.byte_source import wrap_as_stream
-
-    text = io.TextIOWrapper(io.BufferedReader(wrap_as_stream(source)), encoding="utf-8", newline="")
+    text = io.TextIOWrapper(io.BufferedReader(source), encoding="utf-8", newline="")
     try:
         while line := text.readline(_LONGEST_ROW + 1):
             if len(line) > _LONGEST_ROW:

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from nestrec.arguments import require
 from nestrec.arrays import BoolArray, Float64Array, Int32Array, Int64Array, UInt8Array
 from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
@@ -69,8 +70,8 @@ class FileSplit:
                 mentions=("test_fraction", "validation_fraction"),
             )
         for name, value in (("test_fraction", self.test_fraction), ("validation_fraction", self.validation_fraction)):
-            if value is not None and not (0 < value < 1 or (value == 0 and name == "validation_fraction")):
-                raise OptionError(f"{name} must be between 0 and 1, got {value:g} (for example 0.1)", option=name)
+            inside = value is None or 0 < value < 1 or (value == 0 and name == "validation_fraction")
+            require(inside, name, "be between 0 and 1, such as 0.1", value)
         if self._test_fraction + self._validation_fraction >= 1:
             raise OptionError(
                 f"test_fraction {self._test_fraction:g} and validation_fraction {self._validation_fraction:g} leave "

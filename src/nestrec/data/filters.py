@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from nestrec.arguments import require
 from nestrec.arrays import BoolArray, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import select_interactions
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.errors import DataError, OptionError
+from nestrec.errors import DataError
 from nestrec.kernels.data import k_core as kernel
 
 
@@ -30,8 +31,8 @@ def k_core(interactions: Interactions, min_user_interactions: int, min_item_inte
     >>> k_core(interactions, 2, 2)
     <Interactions: 2 users, 2 items, 4 interactions>
     """
-    _check("min_user_interactions", min_user_interactions)
-    _check("min_item_interactions", min_item_interactions)
+    require(min_user_interactions >= 0, "min_user_interactions", "be at least 0", min_user_interactions)
+    require(min_item_interactions >= 0, "min_item_interactions", "be at least 0", min_item_interactions)
     min_user, min_item = max(min_user_interactions, 1), max(min_item_interactions, 1)
     user_counts, item_counts = _core_counts(interactions, min_user, min_item)
     in_core, items_in_core = user_counts >= min_user, item_counts >= min_item
@@ -45,11 +46,6 @@ def k_core(interactions: Interactions, min_user_interactions: int, min_item_inte
     if in_core.all() and items_in_core.all():
         return interactions
     return select_users_and_items(interactions, in_core, items_in_core)
-
-
-def _check(name: str, minimum: int) -> None:
-    if minimum < 0:
-        raise OptionError(f"{name} must be at least 0, got {minimum} (for example 5)", option=name)
 
 
 def _core_counts(interactions: Interactions, min_user: int, min_item: int) -> tuple[Int64Array, Int64Array]:

@@ -106,13 +106,9 @@ class IdIndex:
         self._slots = np.empty(0, dtype=np.int32)
         ids = self._collect_ids()
         order = np.argsort(ids)
-        if self.decimal_example is None:  # entries are distinct
-            ranks = np.empty(len(ids), dtype=np.int32)
-            ranks[order] = np.arange(len(ids), dtype=np.int32)
-            return Vocabulary(ids[order]), ranks
         ordered = ids[order]
         first = np.ones(len(ordered), dtype=np.bool_)
-        first[1:] = ordered[1:] != ordered[:-1]
+        first[1:] = ordered[1:] != ordered[:-1]  # "1.0" and "1" are one number
         ranks = np.empty(len(ids), dtype=np.int32)
         ranks[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
         return Vocabulary(ordered[first]), ranks

@@ -145,9 +145,6 @@ def _convert_uniform_objects(array: IdArray, kinds: set[type]) -> IdArray:
         except OverflowError as error:
             raise DataError("ids hold floats and numbers too large to be floats; give ids as text") from error
     if kinds == {bytes}:
-        try:
-            return numbers_if_whole(array.astype(TEXT))
-        except UnicodeDecodeError as error:
-            raise DataError("ids given as bytes must be UTF-8 text; decode them first") from error
+        return numbers_if_whole(_decode(array))
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise DataError(f"ids hold values of type {names}; an id is a whole number or text and never missing")

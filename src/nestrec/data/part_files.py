@@ -22,7 +22,7 @@ from nestrec.data.formats import FORMATS
 from nestrec.data.id_index import TextIds
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_options import ReadOptions
-from nestrec.data.readers.batch import Reader, read_usable_batches
+from nestrec.data.readers.batch import read_usable_batches
 from nestrec.data.readers.columns import normalize_name
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.data.readers.duckdb_connection import connect, escape_path, quote_name, quote_text, shorten_message
@@ -66,14 +66,15 @@ def write_parts(
         files = {code: stack.enter_context(atomic_file(place, overwrite=overwrite)) for code, place in places.items()}
         if assignment.format == "parquet":
             _write_table_rows(path, _number_codes(path, assignment, options), files, to or "parquet")
-        elif assignment.format in DELIMITED and (to is None or _is_plain_csv(path, assignment, options, to)):
+        elif assignment.format in (*DELIMITED, "jsonl") and (
+            to is None or _is_plain_csv(path, assignment, options, to)
+        ):
             _copy_rows(path, assignment, options, files)
-        elif assignment.format == "jsonl" and to is None:
-            _copy_objects(path, assignment, options, files)
         elif assignment.format in DELIMITED:
             folder = stack.enter_context(TemporaryDirectory(prefix="nestrec-"))
             texts = {code: Path(folder) / PARTS[code] for code in files}
             reader = _copy_rows(path, assignment, options, texts, one_blank=True)
+            assert isinstance(reader, DelimitedReader)
             _convert(texts, files, reader, to or "csv")
         else:
             _write_pairs(assignment, files, to)
@@ -83,61 +84,43 @@ def _is_plain_csv(path: str, assignment: Assignment, options: ReadOptions, to: s
     """Return whether the rows are those of CSV already."""
     if to != "csv" or assignment.format != "csv":
         return False
-    reader, _ = _open_delimited(path, options)
+    reader, _ = _open_rows(path, options)
     with closing(reader):
-        return reader.delimiter == "," and reader.quote == '"'
+        return isinstance(reader, DelimitedReader) and reader.delimiter == "," and reader.quote == '"'
 
 
 def _copy_rows(
     path: str, assignment: Assignment, options: ReadOptions, files: Mapping[int, Path], *, one_blank: bool = False
-) -> DelimitedReader:
-    """Copy rows as bytes; return the reader, which knows the header.
+) -> DelimitedReader | JsonLinesReader:
+    """Copy rows as bytes, JSON objects one a line; return the reader, which knows the header.
 
     `one_blank` makes a run of blanks between fields a single one.
     """
-    reader, name = _open_delimited(path, options)
-    end = b"\r\n" if reader.header.endswith(b"\r\n") else b"\n"
-    tidy = _join_by_single_blanks if one_blank and reader.delimiter == " " else bytes
+    reader, name = _open_rows(path, options)
+    header, delimiter = (reader.header, reader.delimiter) if isinstance(reader, DelimitedReader) else (b"", "")
+    end = b"\r\n" if header.endswith(b"\r\n") else b"\n"
+    tidy = _join_by_single_blanks if one_blank and delimiter == " " else bytes
+    done = 0
     with closing(reader), ExitStack() as stack:
         outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
         for out in outs.values():
-            out.write(tidy(reader.header.rstrip(b"\r\n")) + end if reader.header else b"")
-        for code, rows in _iterate_coded_rows(reader, name, assignment):
-            if code in outs:
-                outs[code].writelines(tidy(row) + end for row in rows)
+            out.write(tidy(header.rstrip(b"\r\n")) + end if header else b"")
+        for batch in read_usable_batches(reader, RejectionLog(name, strict=False)):
+            assert batch.raw is not None
+            codes = assignment.row_codes[done : done + len(batch.raw)]
+            done += len(batch.raw)
+            if len(codes) < len(batch.raw):
+                break
+            for code, out in outs.items():
+                out.writelines(tidy(row) + end for row in _iterate_rows(batch.raw[codes == code]))
+    _check_unchanged(name, done, assignment)
     return reader
 
 
-def _copy_objects(path: str, assignment: Assignment, options: ReadOptions, files: Mapping[int, Path]) -> None:
-    """Copy JSON objects as bytes, one a line."""
+def _open_rows(path: str, options: ReadOptions) -> tuple[DelimitedReader | JsonLinesReader, str]:
+    """Open a file whose rows can be copied as they are."""
     reader, name = open_reader(path, options)
-    if not isinstance(reader, JsonLinesReader):
-        raise DataError(f"{name} cannot be split line by line; give a single file of JSON lines")
-    reader.keeps_rows = True
-    with closing(reader), ExitStack() as stack:
-        outs: dict[int, BinaryIO] = {code: stack.enter_context(file.open("wb")) for code, file in files.items()}
-        for code, rows in _iterate_coded_rows(reader, name, assignment):
-            if code in outs:
-                outs[code].writelines(row + b"\n" for row in rows)
-
-
-def _iterate_coded_rows(reader: Reader, name: str, assignment: Assignment) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """Yield the rows of each part, batch by batch, as bytes. Raises DataError where the file has changed."""
-    done = 0
-    for batch in read_usable_batches(reader, RejectionLog(name, strict=False)):
-        assert batch.raw is not None
-        codes = assignment.row_codes[done : done + len(batch.raw)]
-        done += len(batch.raw)
-        if len(codes) < len(batch.raw):
-            break
-        for code in range(len(PARTS)):
-            yield code, _iterate_rows(batch.raw[codes == code])
-    _check_unchanged(name, done, assignment)
-
-
-def _open_delimited(path: str, options: ReadOptions) -> tuple[DelimitedReader, str]:
-    reader, name = open_reader(path, options)
-    if not isinstance(reader, DelimitedReader):
+    if not isinstance(reader, (DelimitedReader, JsonLinesReader)):
         raise DataError(f"{name} cannot be split row by row; give a single file of text or Parquet")
     reader.keeps_rows = True
     return reader, name

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from nestrec.arguments import check_number
+from nestrec.arguments import check_number, require
 from nestrec.data.formats import FORMATS, selectable_formats
 from nestrec.errors import OptionError
 
@@ -95,14 +95,14 @@ class ReadOptions:
             )
         for name in ("user_column", "item_column", "rating_column", "timestamp_column"):
             column = getattr(self, name)
-            if isinstance(column, int) and column < 1:
-                raise OptionError(f"{name} must be a name or a position from 1, got {column}", option=name)
+            require(not isinstance(column, int) or column >= 1, name, "be a name or a position from 1", column)
         self._check_characters()
         self._check_repeats()
         if self.time_format is not None:
             _check_time_format(self.time_format)
-        if self.min_rating is not None and not math.isfinite(check_number("min_rating", self.min_rating, example=4)):
-            raise OptionError(f"min_rating must be finite, got {self.min_rating} (for example 4)", option="min_rating")
+        if self.min_rating is not None:
+            finite = math.isfinite(check_number("min_rating", self.min_rating, example=4))
+            require(finite, "min_rating", "be finite, such as 4", self.min_rating)
         self._check_at_least("min_user_interactions", self.min_user_interactions, 0)
         self._check_at_least("min_item_interactions", self.min_item_interactions, 0)
         self._check_at_least("memory_limit_mb", self.memory_limit_mb, 64)
@@ -110,34 +110,20 @@ class ReadOptions:
             self._check_at_least("threads", self.threads, 1)
 
     def _check_characters(self) -> None:
-        if self.delimiter is not None and (len(self.delimiter) not in (1, 2) or not self.delimiter.isascii()):
-            raise OptionError(
-                f"delimiter must be one or two ASCII characters, got {self.delimiter!r} (for example ',' or '::')",
-                option="delimiter",
-            )
-        if self.delimiter is not None and set(self.delimiter) & set("\r\n"):
-            raise OptionError(
-                f"delimiter must not end a line, got {self.delimiter!r}; give the characters between fields",
-                option="delimiter",
-            )
-        if self.quote not in (None, "", "auto") and (len(self.quote) != 1 or not self.quote.isascii()):
-            raise OptionError(
-                f"quote must be one ASCII character, or None for no quoting; got {self.quote!r}", option="quote"
-            )
-        if self.encoding is not None and not _is_text_encoding(self.encoding):
-            raise OptionError(
-                f"encoding must be one that Python knows, such as 'latin-1', got {self.encoding!r}", option="encoding"
-            )
-        given: object = self.na_values
-        if given is not None and (not isinstance(given, tuple) or not all(isinstance(word, str) for word in given)):
-            raise OptionError(
-                f"na_values must be a tuple of words such as ('NA', 'null'), got {given!r}", option="na_values"
-            )
-        if len(self.sequence_separator) != 1 or not self.sequence_separator.isascii():
-            raise OptionError(
-                f"sequence_separator must be one ASCII character such as ' ' or '|', got {self.sequence_separator!r}",
-                option="sequence_separator",
-            )
+        delimiter, quote, words = self.delimiter, self.quote, self.na_values
+        if delimiter is not None:
+            rule = "be one or two ASCII characters, such as ',' or '::'"
+            require(len(delimiter) in (1, 2) and delimiter.isascii(), "delimiter", rule, delimiter)
+            require(not set(delimiter) & set("\r\n"), "delimiter", "be what stands between fields of a line", delimiter)
+        is_quote = quote in (None, "", "auto") or (len(quote) == 1 and quote.isascii())
+        require(is_quote, "quote", "be one ASCII character, or None for no quoting", quote)
+        known = self.encoding is None or _is_text_encoding(self.encoding)
+        require(known, "encoding", "be one that Python knows, such as 'latin-1'", self.encoding)
+        are_words = words is None or (isinstance(words, tuple) and all(isinstance(word, str) for word in words))
+        require(are_words, "na_values", "be a tuple of words such as ('NA', 'null')", words)
+        is_character = len(self.sequence_separator) == 1 and self.sequence_separator.isascii()
+        rule = "be one ASCII character such as ' ' or '|'"
+        require(is_character, "sequence_separator", rule, self.sequence_separator)
         if self.sequence_separator != " " and not self.sequence:
             raise OptionError(
                 "sequence_separator needs sequence=True; add it, or leave the separator out",
@@ -148,8 +134,7 @@ class ReadOptions:
     def _check_repeats(self) -> None:
         if self.repeats is None:
             return
-        if self.repeats not in REPEATS:
-            raise OptionError(f"repeats must be one of {', '.join(REPEATS)}, got {self.repeats!r}", option="repeats")
+        require(self.repeats in REPEATS, "repeats", f"be one of {', '.join(REPEATS)}", self.repeats)
         if self.min_rating is None and not (self.keep_timestamps and self.orders_repeats):
             raise OptionError(
                 f"repeats {self.repeats!r} chooses which rating is compared with min_rating, and there is none; "
@@ -158,8 +143,7 @@ class ReadOptions:
             )
 
     def _check_at_least(self, name: str, value: int, least: int) -> None:
-        if check_number(name, value, example=least) < least:
-            raise OptionError(f"{name} must be at least {least}, got {value}", option=name)
+        require(check_number(name, value, example=least) >= least, name, f"be at least {least}", value)
 
     @property
     def orders_repeats(self) -> bool:
@@ -201,10 +185,8 @@ def _check_time_format(time_format: str) -> None:
             "'%Y-%m-%d %H:%M:%S UTC' (times without an offset count as UTC), or use %z for offsets",
             mentions=("time_format",),
         )
-    if not any(directive in time_format.replace("%%", "") for directive in _YEARS):
-        raise OptionError(
-            f"time_format must name at least the year (%Y), got {time_format!r}; {remedy}", option="time_format"
-        )
+    has_year = any(directive in time_format.replace("%%", "") for directive in _YEARS)
+    require(has_year, "time_format", "name at least the year (%Y)", time_format)
     try:
         datetime.strptime("", time_format)  # noqa: DTZ007 - raises, always
     except (ValueError, re.error) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SHOWN_PER_REASON = 5
@@ -33,10 +33,10 @@ class ReadReport:
     columns: dict[str, str]  # role (user, item, rating, timestamp) -> column used
     n_rows: int  # rows read; for adjacency text, items
     n_kept: int  # distinct pairs in the result
-    rejected: dict[str, int] = field(default_factory=dict)  # reason -> rows
-    examples: dict[str, list[Example]] = field(default_factory=dict)  # reason -> the first few
     n_users: int = 0
     n_items: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)  # reason -> rows
+    examples: dict[str, list[Example]] = field(default_factory=dict)  # reason -> the first few
     notes: list[str] = field(default_factory=list)  # what a careful reader would want to know
 
     def lines(self, earlier: ReadReport | None = None) -> list[str]:
@@ -58,19 +58,7 @@ class ReadReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        examples = {reason: [str(example) for example in shown] for reason, shown in self.examples.items()}
-        return {
-            "source": self.source,
-            "format": self.format,
-            "columns": dict(self.columns),
-            "n_rows": self.n_rows,
-            "n_kept": self.n_kept,
-            "n_users": self.n_users,
-            "n_items": self.n_items,
-            "rejected": dict(self.rejected),
-            "examples": examples,
-            "notes": list(self.notes),
-        }
+        return asdict(self) | {"examples": {reason: list(map(str, shown)) for reason, shown in self.examples.items()}}
 
 
 def format_count(number: int, noun: str) -> str:

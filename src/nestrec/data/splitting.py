@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nestrec.arguments import check_integer, check_number
+from nestrec.arguments import check_integer, check_number, require
 from nestrec.arrays import BoolArray, Float64Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, OptionError
@@ -58,8 +58,7 @@ class RandomSplit:
     def __post_init__(self) -> None:
         """Check both values; raise OptionError with the rule."""
         _check_fraction(self.fraction)
-        if not 0 <= check_integer("seed", self.seed, 7) <= LARGEST_SEED:
-            raise OptionError(f"seed must be from 0 to 2^63 - 1, got {self.seed}", option="seed")
+        require(0 <= check_integer("seed", self.seed, 7) <= LARGEST_SEED, "seed", "be from 0 to 2^63 - 1", self.seed)
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError where no user has two interactions."""
@@ -106,10 +105,9 @@ class TimeSplit:
             )
         if self.fraction is not None:
             _check_fraction(self.fraction)
-        elif self.at is not None and not math.isfinite(check_number("at", self.at, 1.7e9)):
-            raise OptionError(
-                f"at must be a finite time in seconds, at which held-out interactions begin; got {self.at}", option="at"
-            )
+        elif self.at is not None:
+            rule = "be a finite time in seconds, at which held-out interactions begin"
+            require(math.isfinite(check_number("at", self.at, 1.7e9)), "at", rule, self.at)
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError without timestamps, or where one part would be empty."""
@@ -147,8 +145,7 @@ class LeaveLastOut:
 
     def __post_init__(self) -> None:
         """Check n; raise OptionError with the rule."""
-        if check_integer("n", self.n, 1) < 1:
-            raise OptionError(f"n must be at least 1, got {self.n}", option="n")
+        require(check_integer("n", self.n, 1) >= 1, "n", "be at least 1", self.n)
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError without timestamps, or where no user has more than n."""
@@ -210,5 +207,4 @@ def _require_times(interactions: Interactions) -> Float64Array:
 
 
 def _check_fraction(fraction: object) -> None:
-    if not 0 < check_number("fraction", fraction, 0.1) < 1:
-        raise OptionError(f"fraction must be between 0 and 1, got {fraction} (for example 0.1)", option="fraction")
+    require(0 < check_number("fraction", fraction, 0.1) < 1, "fraction", "be between 0 and 1, such as 0.1", fraction)

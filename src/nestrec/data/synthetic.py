@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.dtypes import StringDType
 
+from nestrec.arguments import require
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.errors import OptionError
 
 Texts = npt.NDArray[Any]  # StringDType
 
@@ -68,32 +68,17 @@ class SyntheticData:
     def __post_init__(self) -> None:
         """Check every value once; raise OptionError with the rule."""
         for name in ("n_users", "n_topics", "n_subtopics_per_topic", "n_favourites"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}", option=name)
-        if self.n_favourites > self.n_subtopics_per_topic:
-            raise OptionError(
-                f"n_favourites must be at most {self.n_subtopics_per_topic}, the subtopics of a topic; got "
-                f"{self.n_favourites}",
-                option="n_favourites",
-            )
-        if self.n_items < self.n_subtopics:
-            raise OptionError(
-                f"n_items must be at least {self.n_subtopics}, one for each subtopic; got {self.n_items}",
-                option="n_items",
-            )
-        if not 1 <= self.interactions_per_user <= self.n_items / 4:
-            raise OptionError(
-                f"interactions_per_user must be from 1 to {self.n_items / 4:g}, a quarter of the items; got "
-                f"{self.interactions_per_user}",
-                option="interactions_per_user",
-            )
-        for name in ("noise", "fine_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise OptionError(f"{name} must be from 0 to 1, got {getattr(self, name)}", option=name)
-        if not 0 <= self.popularity_skew <= 3:
-            raise OptionError(
-                f"popularity_skew must be from 0 to 3, got {self.popularity_skew}", option="popularity_skew"
-            )
+            require(getattr(self, name) >= 1, name, "be at least 1", getattr(self, name))
+        most = self.n_subtopics_per_topic
+        require(
+            self.n_favourites <= most, "n_favourites", f"be at most {most}, the subtopics of a topic", self.n_favourites
+        )
+        enough = self.n_items >= self.n_subtopics
+        require(enough, "n_items", f"be at least {self.n_subtopics}, one for each subtopic", self.n_items)
+        rule, mean = f"be from 1 to {self.n_items / 4:g}, a quarter of the items", self.interactions_per_user
+        require(1 <= mean <= self.n_items / 4, "interactions_per_user", rule, mean)
+        for name, largest in (("noise", 1), ("fine_share", 1), ("popularity_skew", 3)):
+            require(0 <= getattr(self, name) <= largest, name, f"be from 0 to {largest}", getattr(self, name))
 
     @property
     def n_subtopics(self) -> int:
@@ -102,8 +87,7 @@ class SyntheticData:
 
     def generate(self, seed: int = 0) -> GeneratedData:
         """Draw the interactions; raise OptionError for a negative seed."""
-        if seed < 0:
-            raise OptionError(f"seed must be at least 0, got {seed}", option="seed")
+        require(seed >= 0, "seed", "be at least 0", seed)
         rng = np.random.default_rng(seed)
         item_subtopic = (np.arange(self.n_items) * self.n_subtopics // self.n_items).astype(np.int32)
         user_topic = rng.integers(0, self.n_topics, self.n_users, dtype=np.int32)

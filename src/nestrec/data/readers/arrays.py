@@ -14,7 +14,7 @@ from nestrec.data.ids import TEXT, canonicalize_ids
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.python_values import MISSING, parse_id
-from nestrec.data.readers.value_columns import UNUSED, SourceColumns
+from nestrec.data.readers.source_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import NO_ITEM, NO_USER, Reason, RejectionLog
 from nestrec.errors import DataError
 
@@ -28,8 +28,8 @@ class ArraysReader:
 
     def __init__(self, columns: Mapping[str, npt.ArrayLike], name: str, options: ReadOptions) -> None:
         names = [str(key) for key in columns]
-        self._numbers = SourceColumns(names, options, name)
-        self.columns, places = self._numbers.used, self._numbers.places
+        self._columns = SourceColumns(names, options, name)
+        self.columns, places = self._columns.used, self._columns.places
         given = list(columns.values())
         self._values = {role: _convert_column(given[place], role, names[place], name) for role, place in places.items()}
         self._size, self._done = len(self._values["user"]), 0
@@ -59,19 +59,19 @@ class ArraysReader:
                     missing = fine & (part[role] == "")
                     rejections.reject_rows(reason, missing, self._format_place, lambda _: "")
                     fine &= ~missing
-            for role in self._numbers.roles:
+            for role in self._columns.roles:
                 raw, part[role] = part[role], self._parse(role, part[role])
                 bad = fine & ~np.isfinite(part[role])
-                reason = self._numbers.reasons[role]
+                reason = self._columns.reasons[role]
                 rejections.reject_rows(reason, bad, self._format_place, raw.__getitem__)
                 fine &= ~bad
-            if self._numbers.unused is not None:
+            if self._columns.unused is not None:
                 self._see_unused(part[UNUSED])
             self._done += len(fine)
             kept = {role: column[fine] for role, column in part.items()}
             users, items = _build_id_column(kept["user"]), _build_id_column(kept["item"])
             yield Batch(users, items, kept.get("rating"), kept.get("timestamp"), len(fine))
-        self.notes += self._numbers.notes()
+        self.notes += self._columns.notes()
 
     def _format_place(self, row: int) -> str:
         return f"row {self._done + row + 1}"
@@ -80,19 +80,19 @@ class ArraysReader:
         """Return numbers or seconds, NaN where there is none; (n,)."""
         place, kind = self._format_place, values.dtype.kind
         if kind == "M" and role == "timestamp":
-            return self._numbers.times.parse_moments(values)
+            return self._columns.times.parse_moments(values)
         if kind in "iuf" or (kind == "b" and role == "rating"):
             numbers = values.astype(np.float64)
-            return self._numbers.times.parse_numbers(numbers, place) if role == "timestamp" else numbers
-        return self._numbers.parse_objects(role, _decode(values), place)
+            return self._columns.times.parse_numbers(numbers, place) if role == "timestamp" else numbers
+        return self._columns.parse_objects(role, _decode(values), place)
 
     def _see_unused(self, values: npt.NDArray[Any]) -> None:
-        if self._numbers.unused is None:
+        if self._columns.unused is None:
             return
         if values.dtype.kind in "biuf":
-            self._numbers.unused.see(values.astype(np.float64))
+            self._columns.unused.see(values.astype(np.float64))
         else:
-            self._numbers.unused.see_objects(values.tolist())
+            self._columns.unused.see_objects(values.tolist())
 
 
 def _convert_column(values: npt.ArrayLike, role: str, column: str, name: str) -> npt.NDArray[Any]:

@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import stat
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,21 +58,22 @@ class _Lookahead(io.RawIOBase):
         super().close()
 
 
-class ByteSource:
-    """The contents of a file, a pipe or a member of a zip archive, to be read once from the start."""
+class ByteSource(io.RawIOBase):
+    """The contents of a file, a pipe or a member of a zip archive, a raw stream to be read once from the start."""
 
     def __init__(self, location: Location | Path, encoding: str | None = None) -> None:
         """Open the file, unpack it and look at its first bytes; text in `encoding` becomes UTF-8.
 
         Raises DataError where there is no such file, it cannot be opened or unpacked, or is of a kind that is not read.
         """
+        self._resources = ExitStack()
         self.location = Location(location) if isinstance(location, Path) else location
         self.path = self.location.name  # as messages show it
         self.data_path = self.location.path  # whose suffixes tell the format; of the member inside an archive
         self._archive: BinaryIO | None = None
         self._raw, self.size = self._open()
         try:
-            self._stream = self._open_stream()
+            self._stream = self._resources.enter_context(closing(self._open_stream()))
             self._pending = self._unpack(_AT_ONCE)
             head = self._pending[:HEAD_BYTES]
             self.format = find_by_signature(head, self.extension)  # None: text
@@ -81,7 +83,7 @@ class ByteSource:
             self._recoder = _find_decoder(self._pending[:4096], encoding) if self.format is None else None
             self._pending = self._recode(self._pending, at_end=False)
         except BaseException:
-            self._close_files()
+            self.close()
             raise
         if self.format is None and self._pending.startswith(codecs.BOM_UTF8):
             self._pending = self._pending[3:]
@@ -107,7 +109,8 @@ class ByteSource:
         except OSError as error:
             raise _explain_os_error(self.path, error) from error
         self.is_regular = stat.S_ISREG(status.st_mode) and not self.location.is_standard_input
-        return _Lookahead(file), status.st_size if self.is_regular and status.st_size else None
+        size = status.st_size if self.is_regular and status.st_size else None
+        return self._resources.enter_context(closing(_Lookahead(file))), size
 
     def _open_stream(self) -> BinaryIO:
         try:
@@ -134,7 +137,7 @@ class ByteSource:
             raise DataError(
                 f"{self.path} is a zip archive in a pipe, which cannot be read in order; write it to a file"
             )
-        self._archive = self.location.path.open("rb")
+        self._archive = self._resources.enter_context(self.location.path.open("rb"))
         stream, self.data_path = open_member(self._archive, str(self.location.path), self.location.member)
         return stream
 
@@ -149,8 +152,13 @@ class ByteSource:
         """Return the first bytes without consuming them; at most 256 KB."""
         return self._pending[:n_bytes]
 
-    def readinto(self, view: memoryview) -> int:
-        """Fill the view from the start; return how many bytes there were, 0 at the end."""
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer from the start; return how many bytes there were, 0 at the end."""
+        view = memoryview(buffer).cast("B")
         if not self._pending and not self._refill():
             return 0
         n_bytes = min(len(view), len(self._pending))
@@ -160,13 +168,8 @@ class ByteSource:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
-        self._close_files()
-
-    def _close_files(self) -> None:
-        self._raw.close()
-        if self._archive is not None:
-            self._archive.close()
+        self._resources.close()
+        super().close()
 
     def _refill(self) -> bool:
         while not self._pending:
@@ -236,16 +239,3 @@ def _explain_os_error(name: str, error: OSError) -> DataError:
     if isinstance(error, IsADirectoryError):
         return DataError(f"{name} is a folder; give a file in it")
     return DataError(f"{name} cannot be read ({error.strerror or error}); check the file and its permissions")
-
-
-def wrap_as_stream(source: ByteSource) -> io.RawIOBase:
-    """Return the rest of the source as a raw stream."""
-
-    class _Raw(io.RawIOBase):
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer: Any, /) -> int:
-            return source.readinto(memoryview(buffer).cast("B"))
-
-    return _Raw()

@@ -16,9 +16,9 @@ from nestrec.data.read_options import ReadOptions
 from nestrec.data.readers.byte_source import ByteSource
 from nestrec.data.readers.duckdb_connection import quote_name, quote_text, shorten_message
 from nestrec.data.readers.rows import RowsReader
+from nestrec.data.readers.source_columns import SourceColumns
 from nestrec.data.readers.spooling import get_local_path
 from nestrec.data.readers.tables import VIEW, TableReader, TableSource
-from nestrec.data.readers.value_columns import SourceColumns
 from nestrec.errors import DataError
 
 _UNREADABLE = (

@@ -18,7 +18,7 @@ from nestrec.data.readers.columns import normalize_name, refuse_sequences
 from nestrec.data.readers.fields import find_missing
 from nestrec.data.readers.first_row import read_first_row
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
-from nestrec.data.readers.value_columns import UNUSED, SourceColumns
+from nestrec.data.readers.source_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import (
     NO_ITEM,
     NO_USER,
@@ -99,7 +99,7 @@ class DelimitedReader(FileReader):
         shown = [normalize_name(name) if first.named else f"column {at}" for at, name in enumerate(names, start=1)]
         columns = SourceColumns(names, options, self._name, named=first.named, is_text=True, shown=shown)
         refuse_sequences(names, columns.places, options, self._name)
-        self.columns, self._numbers, self._roles = columns.used, columns, list(columns.places)
+        self.columns, self._columns, self._roles = columns.used, columns, list(columns.places)
         places = list(columns.places.values())
         header = [first.fields[place] for place in places] if first.named else []
         self._header_fields = [np.frombuffer(bytearray(name), dtype=np.uint8) for name in header]
@@ -120,7 +120,7 @@ class DelimitedReader(FileReader):
             if len(rows.lines):
                 yield self._check(rows, status, n_fields, rejections)
             if blocks.is_last and consumed >= blocks.end:
-                self.notes += self._numbers.notes()
+                self.notes += self._columns.notes()
                 return
             blocks.advance(consumed)
 
@@ -152,10 +152,10 @@ class DelimitedReader(FileReader):
             _, cells = split_sequences(rows.text(1), self._options.sequence_separator)
             _drop(rows, np.bincount(cells, minlength=len(rows.lines)) > 0, 1, NO_ITEM, rejections)
         _drop_undecodable(rows, rejections)
-        for name in self._numbers.roles:
+        for name in self._columns.roles:
             self._parse(rows, name, rejections)
-        if self._numbers.unused is not None:
-            self._numbers.unused.see_text(rows.text(self._roles.index(UNUSED)))
+        if self._columns.unused is not None:
+            self._columns.unused.see_text(rows.text(self._roles.index(UNUSED)))
         ratings, times = rows.values.get("rating"), rows.values.get("timestamp")
         batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw, lines=rows.lines)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
@@ -185,8 +185,8 @@ class DelimitedReader(FileReader):
     def _parse(self, rows: _Rows, name: str, rejections: RejectionLog) -> None:
         """Parse a column, rejecting the rows where it is not a finite number."""
         role = self._roles.index(name)
-        rows.values[name] = self._numbers.parse_text(name, rows.text(role), rows.format_place)
-        _drop(rows, np.isfinite(rows.values[name]), role, self._numbers.reasons[name], rejections)
+        rows.values[name] = self._columns.parse_text(name, rows.text(role), rows.format_place)
+        _drop(rows, np.isfinite(rows.values[name]), role, self._columns.reasons[name], rejections)
 
 
 class TsvReader(DelimitedReader):

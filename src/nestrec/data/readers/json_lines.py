@@ -16,7 +16,7 @@ from nestrec.data.readers.json_elements import HOW_TO_CONVERT, Record, Unreadabl
 from nestrec.data.readers.json_records import JsonFile
 from nestrec.data.readers.python_values import Id, build_batch, parse_id
 from nestrec.data.readers.sequences import split_sequences
-from nestrec.data.readers.value_columns import SourceColumns
+from nestrec.data.readers.source_columns import SourceColumns
 from nestrec.data.rejections import BAD_ID, BAD_JSON, NOT_AN_ID, NOT_UTF8, TOO_LONG, Reason, RejectionLog
 from nestrec.errors import DataError
 
@@ -34,9 +34,9 @@ class JsonLinesReader(FileReader):
         self._file = JsonFile(source)
         self._separator = options.sequence_separator if options.sequence else None
         names, self._expected = self._find_keys(options)
-        self._numbers = SourceColumns(names, options, self._name)
-        self.columns = self._numbers.used
-        self._keys = {role: names[place] for role, place in self._numbers.places.items()}
+        self._columns = SourceColumns(names, options, self._name)
+        self.columns = self._columns.used
+        self._keys = {role: names[place] for role, place in self._columns.places.items()}
 
     def batches(self, rejections: RejectionLog) -> Iterator[Batch]:
         """Yield the usable records, some thousand at a time."""
@@ -49,7 +49,7 @@ class JsonLinesReader(FileReader):
                 f"{self._name}: no object has a key {self._expected[0]!r}; the first ones have "
                 f"{', '.join(repr(key) for key in list(self._file.first_records[0])[:12])}"
             )
-        self.notes += self._numbers.notes()
+        self.notes += self._columns.notes()
 
     def _find_keys(self, options: ReadOptions) -> tuple[list[str], list[str]]:
         """Return the keys of the first objects in order, then the named ones that must come later, and these alone."""
@@ -79,7 +79,7 @@ class JsonLinesReader(FileReader):
             columns["item"], places = list(chain(*cells)), [places[row] for row in owners]
             n_more = len(owners) - len(entries)
         batch, rows = build_batch(
-            columns, self._numbers, rejections, lambda row: f"line {lines[places[row]]}", _format_value, _parse_id
+            columns, self._columns, rejections, lambda row: f"line {lines[places[row]]}", _format_value, _parse_id
         )
         raw = TextIds.from_bytes([self._file.texts[places[row]] for row in rows.tolist()]) if self.keeps_rows else None
         return replace(batch, n_read=len(records) + n_more, raw=raw)

@@ -14,9 +14,9 @@ from nestrec.data.readers.arrays import ArraysReader
 from nestrec.data.readers.arrow_files import ArrowStream
 from nestrec.data.readers.batch import Reader
 from nestrec.data.readers.rows import RowsReader, Values
+from nestrec.data.readers.source_columns import SourceColumns
 from nestrec.data.readers.sparse import SparseReader
 from nestrec.data.readers.tables import TableReader
-from nestrec.data.readers.value_columns import SourceColumns
 from nestrec.data.rejections import RAGGED
 from nestrec.errors import DataError
 

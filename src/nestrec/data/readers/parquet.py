@@ -41,11 +41,7 @@ class ParquetFiles(TableSource):
 
     def explain(self, error: Exception, where: str) -> DataError:
         """Return the error for a damaged file."""
-        return DataError(
-            f"{self.name} is no Parquet file that can be read{where}: it is damaged, cut off or of another kind "
-            f"({shorten_message(error)}); write or fetch it again, or give format",
-            mentions=("format",),
-        )
+        return _build_damage_error(self.name, where, f" ({shorten_message(error)})")
 
     def _pattern(self, path: Path) -> str:
         """Return what duckdb, which takes every path for a pattern, reads as this path and no other."""
@@ -62,11 +58,7 @@ def open_parquet(source: ByteSource, options: ReadOptions) -> TableReader:
     if source.format is None:
         if not source.head(1 << 17).strip():
             raise DataError(f"{source.path} is empty; give a Parquet file with columns of users and items")
-        raise DataError(
-            f"{source.path} is no Parquet file that can be read: it is damaged, cut off or of another kind; "
-            "write or fetch it again, or give format",
-            mentions=("format",),
-        )
+        raise _build_damage_error(source.path)
     return open_parquet_files([source], source.path, options)
 
 
@@ -110,6 +102,14 @@ def _find_id_column(names: list[str], role: str, name: str) -> int:
     if place is None:
         raise DataError(f"{name} has no column of {role}s among {', '.join(map(repr, names))}; name it {role}_id")
     return place
+
+
+def _build_damage_error(name: str, where: str = "", message: str = "") -> DataError:
+    return DataError(
+        f"{name} is no Parquet file that can be read{where}: it is damaged, cut off or of another kind{message}; "
+        "write or fetch it again, or give format",
+        mentions=("format",),
+    )
 
 
 def _is_encodable(text: str) -> bool:

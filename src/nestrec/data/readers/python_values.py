@@ -14,8 +14,8 @@ from nestrec.arrays import Float64Array, Int64Array
 from nestrec.data.id_index import IdColumn, TextIds
 from nestrec.data.ids import LARGEST_EXACT_FLOAT
 from nestrec.data.readers.batch import Batch
+from nestrec.data.readers.source_columns import UNUSED, SourceColumns
 from nestrec.data.readers.time_notations import Place
-from nestrec.data.readers.value_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import BAD_ID, NO_ITEM, NO_USER, NOT_UTF8, Reason, RejectionLog
 
 MISSING = Reason("the id is missing", "fill it in or remove the row")

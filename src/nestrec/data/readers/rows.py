@@ -8,7 +8,7 @@ from typing import Any
 
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.python_values import build_batch, parse_id
-from nestrec.data.readers.value_columns import UNUSED, SourceColumns
+from nestrec.data.readers.source_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import Reason, RejectionLog
 
 _AT_ONCE = 1 << 16

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from nestrec.data.readers.byte_source import ByteSource, wrap_as_stream
+from nestrec.data.readers.byte_source import ByteSource
 from nestrec.errors import DataError
 
 _LARGEST_RATIO = 300  # unpacked to packed; a file of columns is packed already, so more of it is a bomb
@@ -31,9 +31,8 @@ def get_local_path(source: ByteSource, resources: ExitStack) -> Path:
 
 
 def _copy(source: ByteSource, path: Path, limit: int | None) -> None:
-    stream = wrap_as_stream(source)
     with path.open("wb") as file:
-        while chunk := stream.read(_AT_ONCE):
+        while chunk := source.read(_AT_ONCE):
             try:
                 file.write(chunk)
             except OSError as error:

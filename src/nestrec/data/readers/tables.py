@@ -19,7 +19,7 @@ from nestrec.data.readers.arrow_stream import ArrowColumn, ArrowStreamError, arr
 from nestrec.data.readers.batch import Batch
 from nestrec.data.readers.duckdb_connection import connect, quote_name
 from nestrec.data.readers.sequences import expand_sequences, split_sequences
-from nestrec.data.readers.value_columns import UNUSED, SourceColumns
+from nestrec.data.readers.source_columns import UNUSED, SourceColumns
 from nestrec.data.rejections import NO_ITEM, NO_USER, NOT_UTF8, Reason, RejectionLog
 from nestrec.errors import DataError
 
@@ -73,8 +73,8 @@ class TableReader:
             described = self._connection.execute(f"DESCRIBE {VIEW}").fetchall()
             names = [row[0] for row in described]
             self._types = [row[1] for row in described]
-            self._numbers = SourceColumns(names, options, self._name)
-            self.columns, self._roles = self._numbers.used, dict(self._numbers.places)
+            self._columns = SourceColumns(names, options, self._name)
+            self.columns, self._roles = self._columns.used, dict(self._columns.places)
             if UNUSED in self._roles and not self._is_number(self._roles[UNUSED]):
                 del self._roles[UNUSED]
             self._query = self._build_sql(names)
@@ -100,7 +100,7 @@ class TableReader:
             relation = self._connection.sql(self._query)
             for columns in arrow_batches(relation):
                 yield self._check(dict(zip(self._roles, columns, strict=True)), rejections)
-            self.notes += self._numbers.notes()
+            self.notes += self._columns.notes()
         except (duckdb.Error, ArrowStreamError) as error:
             raise self._explain(error) from error
 
@@ -127,11 +127,11 @@ class TableReader:
             _, cells = split_sequences(items, self._separator)
             reject(NO_ITEM, columns["item"], np.bincount(cells, minlength=n_read) > 0)
         parsed: dict[str, Float64Array] = {}
-        for role in self._numbers.roles:
+        for role in self._columns.roles:
             parsed[role] = self._parse(role, columns[role], numbers)
-            reject(self._numbers.reasons[role], columns[role], _find_present(columns[role], parsed[role]))
-        if UNUSED in columns and self._numbers.unused is not None:
-            self._numbers.unused.see(_fill_with_nan(columns[UNUSED]))
+            reject(self._columns.reasons[role], columns[role], _find_present(columns[role], parsed[role]))
+        if UNUSED in columns and self._columns.unused is not None:
+            self._columns.unused.see(_fill_with_nan(columns[UNUSED]))
         whole = bool(fine.all())
         ids = {role: self._convert_ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in parsed.items()}
@@ -162,10 +162,10 @@ class TableReader:
             return f"row {numbers[row]}"
 
         if isinstance(column.values, TextIds):
-            return self._numbers.parse_text(role, _fill_with_empty(column.values, column.present), place)
+            return self._columns.parse_text(role, _fill_with_empty(column.values, column.present), place)
         values = _fill_with_nan(column)
         if role == "timestamp" and self._is_number(self._roles[role]):
-            return self._numbers.times.parse_numbers(values, place)
+            return self._columns.times.parse_numbers(values, place)
         return values
 
     def _is_number(self, place: int) -> bool:
@@ -214,7 +214,7 @@ class TableReader:
         if kind == "VARCHAR" or kind.startswith("ENUM") or kind == '"NULL"':
             return f"CAST({column} AS VARCHAR) AS {role}_text"
         if role == "timestamp" and kind.startswith(("TIMESTAMP", "DATE")):
-            self._numbers.times.refuse_format(kind)
+            self._columns.times.refuse_format(kind)
             return f"CAST(epoch({column}) AS DOUBLE) AS {role}_value"
         rule = "ratings must be numbers" if role == "rating" else "times must be timestamps, dates, numbers or text"
         raise DataError(

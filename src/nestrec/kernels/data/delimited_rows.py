@@ -10,7 +10,6 @@ from __future__ import annotations
 from nestrec.arrays import Int64Array, UInt8Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.data.plain_rows import (
-    clear_row,
     clear_unread,
     count_plain_fields,
     cover_all_targets,
@@ -30,7 +29,6 @@ from nestrec.kernels.data.quoted_rows import (
     TOO_LONG,
     UNCLOSED_QUOTE,
     read_row,
-    read_row_by_blanks,
     unescape_row,
 )
 
@@ -41,7 +39,6 @@ __all__ = [
 SKIPPING, GUARD = 0, 1  # places in `carry`
 
 _LF, _CR, _SPACE = 10, 13, 32
-_ANY, _PLAIN, _BY_BLANKS = 0, 1, 2  # forms of rows
 
 
 @compiled
@@ -86,15 +83,6 @@ def _find_status(buffer: UInt8Array, place: int, after: int, limit: int, at_end:
 
 
 @compiled
-def _choose_form(buffer: UInt8Array, end: int, separator: UInt8Array, quote: int) -> int:
-    """Return how to read the rows of a block; the plain way gives the same where no byte is a quote."""
-    if len(separator) == 1 and separator[0] == _SPACE:
-        return _BY_BLANKS
-    is_plain = len(separator) == 1 and (quote < 0 or not holds_byte(buffer, end, quote))
-    return _PLAIN if is_plain else _ANY
-
-
-@compiled
 def split_rows(  # noqa: C901 - one more call a row takes half as long as the row
     buffer: UInt8Array,
     end: int,  # bytes in use
@@ -121,7 +109,8 @@ def split_rows(  # noqa: C901 - one more call a row takes half as long as the ro
     read more than a few times.
     """
     row, place, guard = 0, 0, carry[GUARD]
-    form = _choose_form(buffer, end, separator, quote)
+    # The plain way gives the same where no byte is a quote.
+    is_plain = len(separator) == 1 and separator[0] != _SPACE and (quote < 0 or not holds_byte(buffer, end, quote))
     ends_field, all_covered = mark_field_ends(separator), cover_all_targets(targets, len(starts))
     if carry[SKIPPING]:
         place = find_line_end(buffer, 0, end)
@@ -135,14 +124,10 @@ def split_rows(  # noqa: C901 - one more call a row takes half as long as the ro
         limit = min(end, place + longest_row)
         at_end, may_span = is_last and limit == end, place >= guard
         first = skip_byte_order_mark(buffer, place, limit)
-        if form == _PLAIN:
+        if is_plain:
             inner, state = 0, FINE
             after, count, complete = read_plain_row(
                 buffer, first, limit, at_end, ends_field, expected, targets, row, starts, ends, quoted
-            )
-        elif form == _BY_BLANKS:
-            after, inner, count, state, complete = read_row_by_blanks(
-                buffer, first, limit, at_end, quote, may_span, targets, row, starts, ends, quoted
             )
         else:
             after, inner, count, state, complete = read_row(
@@ -162,11 +147,11 @@ def split_rows(  # noqa: C901 - one more call a row takes half as long as the ro
         given_up = not complete or state == STRAY_QUOTE
         n_fields[row], lines[row], status[row] = count, line, state
         if given_up:  # this line only; its end is passed in the next turn
-            clear_row(row, place, starts, ends, quoted)
+            clear_unread(0, all_covered, targets, row, place, starts, ends, quoted)
             place = find_line_end(buffer, place, end)
             carry[SKIPPING] = 1 if place == end and not is_last else 0
         else:
-            if form != _PLAIN:
+            if not is_plain:
                 unescape_row(buffer, row, starts, ends, quoted, quote, state)
             place, line = after, line + inner + 1
         row += 1

@@ -57,7 +57,7 @@ def split_tokens(
 
 
 @compiled
-def _equals(buffer: UInt8Array, start: int, text: UInt8Array, first: int, size: int) -> bool:
+def equals(buffer: UInt8Array, start: int, text: UInt8Array, first: int, size: int) -> bool:
     """Return whether `size` bytes of the buffer are those of the text from `first` on."""
     place = 0
     while place < size and buffer[start + place] == text[first + place]:
@@ -86,7 +86,7 @@ def find_missing(
             continue
         begin = 0
         for word in range(len(word_ends)):
-            if word_ends[word] - begin == size and _equals(buffer, starts[row], words, begin, size):
+            if word_ends[word] - begin == size and equals(buffer, starts[row], words, begin, size):
                 missing[row] = 1
             begin = word_ends[word]
 
@@ -101,9 +101,7 @@ def keep_equal(
 ) -> None:
     """Clear `equal` where a field differs from the text."""
     for row in range(len(starts)):
-        if equal[row] and (
-            ends[row] - starts[row] != len(text) or not _equals(buffer, starts[row], text, 0, len(text))
-        ):
+        if equal[row] and (ends[row] - starts[row] != len(text) or not equals(buffer, starts[row], text, 0, len(text))):
             equal[row] = 0
 
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from nestrec.arrays import Int32Array, Int64Array, UInt8Array
 from nestrec.kernels.compiled import compiled
+from nestrec.kernels.counter_rng import mix_bits
+from nestrec.kernels.data.fields import equals
 
 _NUMBER = np.int32(-1)  # the `length` of an entry that is a number
 _EMPTY = np.int32(-1)
@@ -21,11 +23,8 @@ _ZERO = np.int64(0)
 
 @compiled
 def _mix_bits(key: np.int64) -> np.int64:
-    """Spread a key over 64 bits (the finaliser of splitmix64, Steele et al. 2014)."""
-    bits = np.uint64(key)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64(bits ^ (bits >> np.uint64(31)))
+    """Spread a key over 64 bits."""
+    return np.int64(mix_bits(key))
 
 
 @compiled
@@ -56,14 +55,6 @@ def parse_whole_number(buffer: UInt8Array, start: int, end: int) -> tuple[np.int
         return _ZERO, False
     number = np.int64(value)
     return (-number if negative else number), True
-
-
-@compiled
-def _equals(buffer: UInt8Array, start: int, arena: UInt8Array, offset: int, length: np.int32) -> bool:
-    place = 0
-    while place < length and buffer[start + place] == arena[offset + place]:
-        place += 1
-    return place == length
 
 
 @compiled
@@ -126,7 +117,7 @@ def index_text(
                 used[0] += 1
                 break
             same = keys[entry] == key and lengths[entry] == length
-            if same and (is_number or _equals(buffer, start, arena, offsets[entry], length)):
+            if same and (is_number or equals(buffer, start, arena, offsets[entry], int(length))):
                 break
             slot = (slot + 1) & mask
         out[row] = entry

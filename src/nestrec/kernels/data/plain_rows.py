@@ -172,13 +172,6 @@ def count_plain_fields(buffer: UInt8Array, place: int, end: int, separator: UInt
 
 
 @compiled
-def clear_row(row: int, place: int, starts: Int64Array, ends: Int64Array, quoted: UInt8Array) -> None:
-    """Make every selected field of the row empty."""
-    for target in range(len(starts)):
-        starts[target, row], ends[target, row], quoted[target, row] = place, place, 0
-
-
-@compiled
 def clear_unread(
     count: int,
     all_covered: bool,  # of `cover_all_targets`

@@ -61,80 +61,48 @@ def read_row(
     ends: Int64Array,
     quoted: UInt8Array,
 ) -> tuple[int, int, int, int, bool]:
-    """Write the selected fields of the row at `place`.
+    """Write the selected fields of the row at `place`; a blank as separator is any run of blanks and tabs.
 
     Return the place after it, the line ends inside quotes, its fields, its status, and whether it is complete.
     """
     column, n_filled, state, inner = 0, 0, FINE, 0
+    by_blanks = len(separator) == 1 and separator[0] == _SPACE
     while True:  # one field a turn
-        place = skip_blanks(buffer, place, end, separator)
-        in_quotes = quote >= 0 and place < end and buffer[place] == quote
-        form = 1 if in_quotes else 0
-        field_start = place + form
-        if in_quotes:
-            field_end, closed, escaped, inner = _find_quote(buffer, field_start, end, at_end, quote, may_span, inner)
-            if not closed:
-                return field_end, inner, column, UNCLOSED_QUOTE, False
-            form = 2 if escaped else 1
-            after = skip_blanks(buffer, field_end + 1, end, separator)
-            place = find_field_end(buffer, after, end, separator)
-            state = TEXT_AFTER_QUOTE if place > after else state
-        else:
-            place = find_field_end(buffer, place, end, separator)
-            field_end = place
-            while field_end > field_start and buffer[field_end - 1] == _SPACE:
-                field_end -= 1
-        if column < len(targets) and targets[column] >= 0:
-            target = targets[column]
-            starts[target, row], ends[target, row], quoted[target, row] = field_start, field_end, form
-        column += 1
-        n_filled = column if field_end > field_start else n_filled
+        place = skip_spacing(buffer, place, end) if by_blanks else skip_blanks(buffer, place, end, separator)
+        if not by_blanks or (place < end and buffer[place] not in (_LF, _CR)):
+            in_quotes = quote >= 0 and place < end and buffer[place] == quote
+            form = 1 if in_quotes else 0
+            field_start = place + form
+            if in_quotes:
+                field_end, closed, escaped, inner = _find_quote(
+                    buffer, field_start, end, at_end, quote, may_span, inner
+                )
+                if not closed:
+                    return field_end, inner, column, UNCLOSED_QUOTE, False
+                form = 2 if escaped else 1
+                place = skip_blanks(buffer, field_end + 1, end, separator)
+            after = place
+            place = find_token_end(buffer, after, end) if by_blanks else find_field_end(buffer, after, end, separator)
+            if in_quotes:
+                state = TEXT_AFTER_QUOTE if place > after else state
+            else:
+                field_end = place
+                while field_end > field_start and buffer[field_end - 1] == _SPACE:
+                    field_end -= 1
+            if column < len(targets) and targets[column] >= 0:
+                target = targets[column]
+                starts[target, row], ends[target, row], quoted[target, row] = field_start, field_end, form
+            column += 1
+            n_filled = column if field_end > field_start else n_filled
+            if by_blanks:
+                continue
+        count = column if by_blanks else drop_empty_tail(column, n_filled, expected)
         if place >= end:
-            return end, inner, drop_empty_tail(column, n_filled, expected), state, at_end
+            return end, inner, count, state, at_end
         if buffer[place] in (_LF, _CR):
             complete = not cuts_line_end(buffer, place, end, at_end)
-            count = drop_empty_tail(column, n_filled, expected)
             return skip_line_end(buffer, place, end), inner, count, state, complete
         place += len(separator)
-
-
-@compiled
-def read_row_by_blanks(
-    buffer: UInt8Array,
-    place: int,
-    end: int,
-    at_end: bool,
-    quote: int,
-    may_span: bool,
-    targets: Int64Array,
-    row: int,
-    starts: Int64Array,
-    ends: Int64Array,
-    quoted: UInt8Array,
-) -> tuple[int, int, int, int, bool]:
-    """Read a row as `read_row` does, with any run of blanks and tabs between fields."""
-    column, state, inner = 0, FINE, 0
-    place = skip_spacing(buffer, place, end)
-    while place < end and buffer[place] not in (_LF, _CR):
-        form, field_start = 0, place
-        if buffer[place] == quote:
-            field_end, closed, escaped, inner = _find_quote(buffer, place + 1, end, at_end, quote, may_span, inner)
-            if not closed:
-                return field_end, inner, column, UNCLOSED_QUOTE, False
-            form, field_start = 2 if escaped else 1, place + 1
-            place = find_token_end(buffer, field_end + 1, end)
-            state = TEXT_AFTER_QUOTE if place > field_end + 1 else state
-        else:
-            field_end = place = find_token_end(buffer, place, end)
-        if column < len(targets) and targets[column] >= 0:
-            target = targets[column]
-            starts[target, row], ends[target, row], quoted[target, row] = field_start, field_end, form
-        column += 1
-        place = skip_spacing(buffer, place, end)
-    if place >= end:
-        return end, inner, column, state, at_end
-    complete = not cuts_line_end(buffer, place, end, at_end)
-    return skip_line_end(buffer, place, end), inner, column, state, complete
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""The columns of ratings and times of one source, each with its parser."""
+"""The columns of one source that are read, with the parsers of ratings and times."""
 
 from __future__ import annotations
 
