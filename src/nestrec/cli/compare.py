@@ -11,7 +11,7 @@ import typer
 from nestrec.cli.console import say, show, warn
 from nestrec.cli.exit_codes import INTERRUPTED
 from nestrec.cli.lists import parse_integers
-from nestrec.cli.output_paths import check_file_path, write_json
+from nestrec.cli.output_paths import check_file_paths, format_json, write_json
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.panels import OPTIONS, TUNING
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
@@ -59,8 +59,7 @@ def compare(
     """Compare nestrec with other models at every width, with equal tuning."""
     outputs = OwnOutputs(out, overwrite=overwrite)
     outputs.check((_FIGURES, _PAGE))
-    if json_to not in (None, "-"):
-        check_file_path(Path(str(json_to)), overwrite=overwrite)
+    check_file_paths(json_to, overwrite=overwrite)
     refuse_reading_twice(train, test)
     names = None if models is None else tuple(name.strip() for name in models.split(","))
     at_widths, at_cutoffs, with_seeds = (
@@ -118,10 +117,8 @@ def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | N
 
     view = ComparisonView(found)
 
-    with outputs.writing(_FIGURES) as partial:
-        partial.write_text(json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-    with outputs.writing(_PAGE) as partial:
-        partial.write_text(comparison_page(view), encoding="utf-8")
+    outputs.write_text(_FIGURES, format_json(found.as_dict()))
+    outputs.write_text(_PAGE, comparison_page(view))
     if json_to == "-":
         typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
     else:
@@ -130,5 +127,5 @@ def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | N
         for sentence in conclusion(view):
             typer.echo(sentence)
         if json_to is not None:
-            write_json(Path(json_to), found.as_dict(), overwrite=overwrite)
+            write_json(json_to, found.as_dict(), overwrite=overwrite)
     say(f"Results: {out / _FIGURES}; report page: {out / _PAGE}.")

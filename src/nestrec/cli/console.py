@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.box import Box
     from rich.console import Console
 
     from nestrec.report.table import TextTable
@@ -59,15 +58,16 @@ def unread_output_dropped() -> Iterator[None]:
 
 def show(table: TextTable) -> None:
     """Print a table on stdout: ruled on a terminal, in parts where it is too wide; plain columns elsewhere."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     console = results()
+    frame = SIMPLE_HEAD if console.is_terminal else None
     is_text = table.n_left == len(table.headers)  # then lines are wrapped
     parts = [table] if is_text or not console.is_terminal else table.in_parts(console.width)
     for place, part in enumerate(parts):
-        ruled = Table(
-            title=part.title if place == 0 else None, title_justify="left", box=_frame(console), title_style=""
-        )
+        title = part.title if place == 0 else None
+        ruled = Table(title=title, title_justify="left", title_style="", box=frame)
         for column, header in enumerate(part.headers):
             ruled.add_column(header, justify="left" if column < part.n_left else "right", no_wrap=not is_text)
         for row in part.rows:
@@ -75,12 +75,6 @@ def show(table: TextTable) -> None:
         console.print(ruled, markup=False, highlight=False)
     if not console.is_terminal:  # there, the frame ends with an empty line
         console.print()
-
-
-def _frame(console: Console) -> Box | None:
-    from rich import box
-
-    return box.SIMPLE_HEAD if console.is_terminal else None
 
 
 def _console(*, stderr: bool, quiet: bool = False) -> Console:

@@ -71,20 +71,12 @@ def _list(folder: Path | None) -> None:
 
 def _reading_options(options: ReadOptions) -> str:
     """Return the reading options that `nestrec train` needs for the file, with a blank before them."""
-    words = [
-        ""
+    words = (
+        []
         if options.delimiter is None
-        else f"--delimiter {shlex.quote(options.delimiter.replace(chr(9), chr(92) + 't'))}",
-        "--no-header" if options.header is False else "",
-        *(
-            f"--{role}-column {column}"
-            for role, column in (
-                ("user", options.user_column),
-                ("item", options.item_column),
-                ("rating", options.rating_column),
-                ("timestamp", options.timestamp_column),
-            )
-            if column is not None
-        ),
-    ]
-    return "".join(f" {part}" for part in words if part)
+        else [f"--delimiter {shlex.quote(options.delimiter.replace(chr(9), chr(92) + 't'))}"]
+    )
+    words += ["--no-header"] if options.header is False else []
+    columns = {role: getattr(options, f"{role}_column") for role in ("user", "item", "rating", "timestamp")}
+    words += [f"--{role}-column {column}" for role, column in columns.items() if column is not None]
+    return "".join(f" {word}" for word in words)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nestrec.cli.console import results, say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import INTERRUPTED
-from nestrec.cli.output_paths import check_model_path
+from nestrec.cli.output_paths import check_model_path, format_json
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.shared_options import Overwrite, option, output
 from nestrec.data.read_report import format_count
@@ -54,6 +52,7 @@ def demo(
     from nestrec import __version__
     from nestrec.data.splitting import RandomSplit
     from nestrec.data.synthetic import SyntheticData
+    from nestrec.evaluation import evaluate
 
     data = SyntheticData(
         n_users=_N_USERS, n_subtopics_per_topic=_SUBTOPICS_PER_TOPIC, interactions_per_user=_INTERACTIONS_PER_USER
@@ -66,11 +65,10 @@ def demo(
     model = _train(train, seed)
     with outputs.writing_folder(_MODEL, _MANIFEST):
         model.save(out / _MODEL, overwrite=True)
-    rows, figures = _evaluate(model, test)
-    with outputs.writing(_FIGURES) as partial:
-        partial.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    figures = evaluate(model, test, cutoffs=(10, 20, 50)).as_dict()
+    outputs.write_text(_FIGURES, format_json(figures))
     notes = (_describe(data), _HOW.format(share=f"{_HELD_OUT:.0%}"), f"Seed {seed}; nestrec {__version__}.")
-    _present(out, _build_page(out, model, rows, data, notes), outputs)
+    _present(out, _build_page(out, model, read_qualities(figures), data, notes), outputs)
 
 
 def _train(interactions: Interactions, seed: int) -> NestedEmbeddings:
@@ -85,13 +83,6 @@ def _train(interactions: Interactions, seed: int) -> NestedEmbeddings:
     except KeyboardInterrupt:
         warn("Interrupted; no model was saved. Run the demo again.")
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _evaluate(model: NestedEmbeddings, test: Interactions) -> tuple[tuple[WidthQuality, ...], dict[str, Any]]:
-    from nestrec.evaluation import evaluate
-
-    figures = evaluate(model, test, cutoffs=(10, 20, 50)).as_dict()
-    return read_qualities(figures), figures
 
 
 def _build_page(
@@ -112,8 +103,7 @@ def _present(folder: Path, page: Page, outputs: OwnOutputs) -> None:
     from nestrec.report.chart import write_picture
     from nestrec.report.page import quality_charts
 
-    with outputs.writing(_PAGE) as partial:
-        partial.write_text(page.html(), encoding="utf-8")
+    outputs.write_text(_PAGE, page.html())
     with outputs.writing(_PICTURE) as partial:
         write_picture(partial, quality_charts(page.rows, page.labels))
     with unread_output_dropped():
@@ -168,14 +158,10 @@ def _describe(data: GeneratedData) -> str:
 
 
 def _write_rows(path: Path, interactions: Interactions) -> None:
+    import numpy as np
+
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("user_id", "item_id"))
-        writer.writerows(_pairs(interactions))
-
-
-def _pairs(interactions: Interactions) -> Iterator[tuple[Any, Any]]:
-    users, items = interactions.users.ids.tolist(), interactions.items.ids.tolist()
-    for row, user in enumerate(users):
-        for column in interactions.indices[interactions.indptr[row] : interactions.indptr[row + 1]].tolist():
-            yield user, items[column]
+        users = interactions.users.ids.repeat(np.diff(interactions.indptr)).tolist()
+        writer.writerows(zip(users, interactions.items.ids[interactions.indices].tolist(), strict=True))

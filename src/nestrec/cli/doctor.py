@@ -9,15 +9,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
 from nestrec.cli.console import results
+from nestrec.cli.exit_codes import FAILURE
 from nestrec.extras import install_command
 from nestrec.report.sizes import format_bytes
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nestrec.training.trainer import Trainer
 
 _PACKAGES = ("numpy", "scipy", "numba", "duckdb", "safetensors", "typer", "rich")
-_EXTRAS = {"torch": ("torch", "LightGCN, other losses and GPUs")}
 _LEAST_FREE = 100_000_000  # bytes
 
 EXAMPLES = """\b
@@ -36,26 +35,21 @@ Each line begins with PASS, FAIL or NOTE; with a FAIL the exit code is 1.
 """
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line."""
-
-    verdict: str  # PASS, FAIL, NOTE
-    text: str
+Finding: TypeAlias = tuple[str, str]  # PASS, FAIL or NOTE, and a text
 
 
 def doctor() -> None:
     """Check that nestrec works on this machine."""
     failed = False
-    for finding in _findings():
-        results().print(f"{finding.verdict}  {finding.text}", soft_wrap=True)
-        failed = failed or finding.verdict == "FAIL"
+    for verdict, text in _findings():
+        results().print(f"{verdict}  {text}", soft_wrap=True)
+        failed = failed or verdict == "FAIL"
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILURE)
 
 
 def _findings() -> Iterator[Finding]:
-    yield Finding("PASS", f"nestrec {version('nestrec')} on Python {platform.python_version()}, {platform.platform()}")
+    yield "PASS", f"nestrec {version('nestrec')} on Python {platform.python_version()}, {platform.platform()}"
     for package in _PACKAGES:
         yield _package(package)
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
@@ -67,8 +61,7 @@ def _findings() -> Iterator[Finding]:
     )
     for name, check in checks:
         yield _checked(name, check)
-    for extra, (package, use) in _EXTRAS.items():
-        yield _extra(extra, package, use)
+    yield _torch()
     if find_spec("torch") is not None:
         yield _checked("the torch engine trains", _torch_engine)
 
@@ -76,24 +69,24 @@ def _findings() -> Iterator[Finding]:
 def _checked(name: str, check: Callable[[], str]) -> Finding:
     """Run a check; an exception is a failure to report."""
     try:
-        return Finding("PASS", f"{name}: {check()}")
+        return "PASS", f"{name}: {check()}"
     except Exception as error:
-        return Finding("FAIL", f"{name}: {type(error).__name__}: {error}")
+        return "FAIL", f"{name}: {type(error).__name__}: {error}"
 
 
 def _package(package: str) -> Finding:
     try:
         __import__(package)
     except Exception as error:
-        return Finding("FAIL", f"{package} cannot be imported ({error}); reinstall it with pip install {package}")
-    return Finding("PASS", f"{package} {version(package)}")
+        return "FAIL", f"{package} cannot be imported ({error}); reinstall it with pip install {package}"
+    return "PASS", f"{package} {version(package)}"
 
 
-def _extra(extra: str, package: str, use: str) -> Finding:
+def _torch() -> Finding:
     try:
-        return Finding("PASS", f"{package} {version(package)} (extra {extra})")
+        return "PASS", f"torch {version('torch')} (extra torch)"
     except PackageNotFoundError:
-        return Finding("NOTE", f"{package} is not installed; for {use}: {install_command(extra)}")
+        return "NOTE", f"torch is not installed; for LightGCN, other losses and GPUs: {install_command('torch')}"
 
 
 def _torch_engine() -> str:

@@ -14,7 +14,7 @@ import typer
 
 from nestrec.cli.console import results, say, show, warn
 from nestrec.cli.lists import parse_integers
-from nestrec.cli.output_paths import check_file_path, write_json
+from nestrec.cli.output_paths import check_file_paths, write_json
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.shared_options import JsonPath, ModelFolder, Overwrite, Threads, argument, option, output
 from nestrec.errors import DataWarning, OptionError
@@ -58,7 +58,10 @@ def evaluate(
     """Evaluate a model on held-out interactions, at every width."""
     at_widths = None if widths is None else parse_integers("--widths", widths)
     at_cutoffs = parse_integers("--cutoffs", cutoffs)
-    _check_places(json_to, per_user, overwrite=overwrite)
+    check_file_paths(json_to, overwrite=overwrite)
+    if per_user is not None and per_user.suffix.lower() != ".parquet":
+        raise OptionError(f"--per-user {per_user} is written as Parquet; end its name with .parquet")
+    check_file_paths(per_user, overwrite=overwrite)
     refuse_reading_twice(*files)
     from nestrec.cli.progress import counting_bar
     from nestrec.embeddings import NestedEmbeddings
@@ -106,7 +109,7 @@ def _present(found: Evaluation, json_to: str | None, *, overwrite: bool) -> None
     for line in describe_unmatched(found):
         say(line)
     if json_to is not None:
-        write_json(Path(json_to), found.as_dict(), overwrite=overwrite)
+        write_json(json_to, found.as_dict(), overwrite=overwrite)
         say(f"Wrote {json_to}.")
 
 
@@ -117,12 +120,3 @@ def _print_csv(found: Evaluation) -> None:
     writer.writerow(["width", *rows[0]])
     for figures, row in zip(found.widths, rows, strict=True):
         writer.writerow([figures.width, *("" if math.isnan(value) else value for value in row.values())])
-
-
-def _check_places(json_to: str | None, per_user: Path | None, *, overwrite: bool) -> None:
-    if json_to not in (None, "-"):
-        check_file_path(Path(str(json_to)), overwrite=overwrite)
-    if per_user is not None:
-        if per_user.suffix.lower() != ".parquet":
-            raise OptionError(f"--per-user {per_user} is written as Parquet; end its name with .parquet")
-        check_file_path(per_user, overwrite=overwrite)

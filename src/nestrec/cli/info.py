@@ -138,14 +138,8 @@ def _show_training(section: Any) -> None:
 def _validation_table(section: dict[str, Any]) -> TextTable | None:
     try:
         return validation_table(section)
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        StopIteration,
-    ):  # not the metrics that `Trainer.fit` keeps
-        return None
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration):
+        return None  # not the metrics that `Trainer.fit` keeps
 
 
 def _data_lines(section: Any) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field, make_dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import typer
 
@@ -28,12 +27,6 @@ _KINDS = {  # help, default and panel of the option that names a class; the pane
 Values: TypeAlias = list[tuple[ClassOption, Any]]  # of the options given
 
 
-class PresetName(StrEnum):
-    """Sets of options, by name."""
-
-    paper = "paper"
-
-
 @dataclass(frozen=True)
 class MethodOptions:
     """How a model is trained. None leaves a choice to the library."""
@@ -42,7 +35,7 @@ class MethodOptions:
     options: ClassVar[list[ClassOption]] = []
 
     preset: Annotated[
-        PresetName | None,
+        Literal["paper"] | None,
         typer.Option(help="Start from the paper's setting; other options override it.", show_default="none"),
     ] = None
 

@@ -25,15 +25,25 @@ def check_model_path(out: Path, *, overwrite: bool) -> None:
     check_output_folder(place if place.exists() else place.parent)
 
 
-def check_file_path(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputError if a file could not be written to `path` later, or exists and must not be replaced."""
-    check_output_file(path, overwrite=overwrite)
+def check_file_paths(*paths: Path | str | None, overwrite: bool) -> None:
+    """Raise OutputError if a file could not be written later, or exists and must not be replaced.
+
+    None is for no file, - for standard output.
+    """
+    for path in paths:
+        if path not in (None, "-"):
+            check_output_file(Path(str(path)), overwrite=overwrite)
 
 
-def write_json(path: Path, document: Any, *, overwrite: bool) -> None:
+def write_json(path: Path | str, document: Any, *, overwrite: bool) -> None:
     """Write a JSON file."""
     with atomic_file(path, overwrite=overwrite) as partial:
-        partial.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(format_json(document), encoding="utf-8")
+
+
+def format_json(document: Any) -> str:
+    """Return a JSON document as files hold it."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def was_interrupted(out: Path) -> bool:

@@ -47,6 +47,11 @@ class OwnOutputs:
             # Before the rename: a run that is killed after it must know the file again.
             self._remember(name, [*self._known().get(name, []), _digest(partial)])
 
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        with self.writing(name) as partial:
+            partial.write_text(text, encoding="utf-8")
+
     @contextmanager
     def writing_folder(self, name: str, main: str) -> Iterator[Path]:
         """Yield the path of a folder that is written inside the block; `main` is the file it is known by."""

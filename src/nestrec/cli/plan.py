@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nestrec.cli.console import results, say, show
-from nestrec.cli.output_paths import check_file_path, check_model_path, write_json
+from nestrec.cli.output_paths import check_file_paths, check_model_path, write_json
 from nestrec.cli.panels import OPTIONS
 from nestrec.cli.shared_options import ModelFolder, Overwrite, Threads, flag, option, output
 from nestrec.data.read_report import format_count
@@ -53,11 +53,9 @@ def plan(
 ) -> None:
     """Find the fastest search config for a target recall, and store it with the model."""
     kinds = _storages(storages)
-    if picture is not None:
-        _check_picture(picture)
-    for path in (picture, json_to):
-        if path is not None:
-            check_file_path(path, overwrite=overwrite)
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise OptionError(f"--picture must end in .svg, got {picture}; for example {picture.with_suffix('.svg')}")
+    check_file_paths(picture, json_to, overwrite=overwrite)
     if not measure_only:
         check_model_path(model, overwrite=True)
     from nestrec.autotune.autotune import plan as find_plan
@@ -80,12 +78,6 @@ def plan(
     if not measure_only:
         result.model.save(model, overwrite=True)
         say(f"Stored the search config with {model}; nestrec recommend uses it.")
-
-
-def _check_picture(place: Path) -> None:
-    """Raise OptionError for a picture of another format than SVG."""
-    if place.suffix.lower() != ".svg":
-        raise OptionError(f"--picture must end in .svg, got {place}; for example {place.with_suffix('.svg')}")
 
 
 def _show(result: AutotuneResult, *, every: bool, n_items: int) -> None:

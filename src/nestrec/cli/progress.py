@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from nestrec.cli.console import messages
 from nestrec.data.read_report import format_count
 from nestrec.training.callbacks import Callback, EpochReport, PhaseStart
 
 if TYPE_CHECKING:
-    from rich.progress import ProgressColumn, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 
 class Advance(Protocol):
@@ -23,47 +23,63 @@ class Advance(Protocol):
         """Show how much is done, and of how much if that is known."""
 
 
-@contextmanager
-def reading_bar(path: Path) -> Iterator[Advance]:
-    """Show a bar while a file is read; it disappears at the end."""
+def reading_bar(path: Path) -> AbstractContextManager[Advance]:
+    """Return a bar to show while a file is read; it disappears at the end."""
     from rich.progress import BarColumn, TextColumn
 
-    columns = TextColumn("reading {task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%")
-    with _bar(path.name, *columns) as advance:
-        yield advance
+    return _bar(path.name, TextColumn("reading {task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%"))
 
 
-@contextmanager
-def counting_bar(noun: str) -> Iterator[Advance]:
-    """Show a bar of things done, such as users; it disappears at the end."""
+def counting_bar(noun: str) -> AbstractContextManager[Advance]:
+    """Return a bar of things done, such as users; it disappears at the end."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-    with _bar(noun, TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as advance:
-        yield advance
+    return _bar(noun, TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
 
 
-@contextmanager
-def byte_bar(name: str) -> Iterator[Advance]:
-    """Show a bar of bytes that come over the network; it disappears at the end."""
+def byte_bar(name: str) -> AbstractContextManager[Advance]:
+    """Return a bar of bytes that come over the network; it disappears at the end."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with _bar(name, *columns) as advance:
-        yield advance
+    return _bar(name, TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
 
 
 @contextmanager
 def _bar(description: str, *columns: ProgressColumn) -> Iterator[Advance]:
-    """Show a bar on a terminal; elsewhere nothing, not even the line end that rich would leave."""
-    from rich.progress import Progress, TimeRemainingColumn
+    """Show a bar until the block ends."""
+    from rich.progress import TimeRemainingColumn
 
-    console = messages()
-    if not console.is_terminal:
-        yield lambda _done, _total: None
-        return
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    with make_bar(*columns, TimeRemainingColumn()) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def make_bar(*columns: Any) -> Progress:
+    """Return a bar on stderr that shows on terminals only."""
+    from rich.progress import Progress
+
+    console = messages()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+class ShownProgress:
+    """A bar that is shown inside a `with` block, and messages above it."""
+
+    def __init__(self, *columns: Any) -> None:
+        self._bar = make_bar(*columns)
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+    def on_message(self, message: str) -> None:
+        """Print a message."""
+        self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 _PREPARING = "preparing"  # the first run on a machine compiles the kernels: some seconds
@@ -74,35 +90,19 @@ _PHASES = {
 }
 
 
-class TrainingProgress(Callback):
+class TrainingProgress(ShownProgress, Callback):
     """Shows the phases of training and a line per epoch on stderr, and a bar on a terminal."""
 
     def __init__(self, metric: str) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-        columns: tuple[Any, ...] = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.percentage:3.0f}%  {task.fields[text]}"),
-            TimeRemainingColumn(),
-        )
+        share = TextColumn("{task.percentage:3.0f}%  {task.fields[text]}")
+        super().__init__(TextColumn("{task.description}"), BarColumn(bar_width=20), share, TimeRemainingColumn())
         self._metric = metric
-        self._bar = Progress(*columns, console=messages(), transient=True)
         self._task: TaskID | None = None
         self._start = PhaseStart("search", 0, 0, 0)
         self._started_at = 0.0  # seconds, monotonic
         self._n_done = 0  # positives of this phase in this run
-
-    def __enter__(self) -> TrainingProgress:
-        """Show the bar."""
-        if self._bar.console.is_terminal:  # elsewhere rich would leave a line end
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Remove the bar."""
-        if self._bar.console.is_terminal:
-            self._bar.stop()
 
     def on_phase_start(self, start: PhaseStart) -> None:
         """Begin a bar."""
@@ -132,10 +132,6 @@ class TrainingProgress(Callback):
         self._bar.update(self._task, text="  ".join(parts))
         if report.phase != "tuning":
             self.on_message("  ".join([*parts, self._format_time()]))
-
-    def on_message(self, message: str) -> None:
-        """Print a message."""
-        self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def _format_time(self) -> str:
         """Return the time since the phase started, and the time to its last epoch at the same speed."""

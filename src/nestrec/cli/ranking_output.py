@@ -11,13 +11,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from nestrec.atomic.output_file import atomic_file, is_stream
-from nestrec.cli.console import results, show
-from nestrec.cli.output_paths import check_file_path
+from nestrec.atomic.output_file import atomic_file, check_output_file, is_stream
+from nestrec.cli.console import results, say, show
 from nestrec.errors import OptionError, OutputError
 from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
+    from nestrec.cli.unknown_ids import Omissions
     from nestrec.data.vocabulary import Vocabulary
     from nestrec.retrieval.ranking import Ranking
 
@@ -51,11 +51,13 @@ def check_ranking_path(path: Path | None, *, overwrite: bool) -> None:
         return
     if path.suffix.lower() not in _WRITERS and not is_stream(path):
         raise OptionError(f"--out must end with one of {', '.join(_WRITERS)}, got {path}")
-    check_file_path(path, overwrite=overwrite)
+    check_output_file(path, overwrite=overwrite)
 
 
-def write_ranking(table: RankingTable, path: Path | None, *, overwrite: bool = False) -> None:
+def write_ranking(table: RankingTable, path: Path | None, omitted: Omissions, *, overwrite: bool = False) -> None:
     """Write to a file, in the format of its name, or to stdout: a table on a terminal, CSV elsewhere and for `-`.
+
+    What was omitted, and the name of the file, are printed on stderr afterwards.
 
     A device or pipe whose name has none of the suffixes gets CSV.
     """
@@ -67,6 +69,9 @@ def write_ranking(table: RankingTable, path: Path | None, *, overwrite: bool = F
     else:
         _write_separated(table, sys.stdout, ",")
         sys.stdout.flush()
+    omitted.report()
+    if path not in (None, STDOUT):
+        say(f"Wrote {path}.")
 
 
 def _show(table: RankingTable) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nestrec.cli.console import say
 from nestrec.cli.id_files import read_ids, split_blocks
 from nestrec.cli.panels import ITEMS, USERS
-from nestrec.cli.ranking_output import STDOUT, RankingTable, check_ranking_path, write_ranking
+from nestrec.cli.ranking_output import RankingTable, check_ranking_path, write_ranking
 from nestrec.cli.reading import refuse_reading_twice
 from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, Threads, flag, option
-from nestrec.cli.unknown_ids import Skipped
+from nestrec.cli.unknown_ids import Omissions
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
@@ -86,16 +86,11 @@ def recommend(
         _announce_search_config(loaded, options, loaded.n_users)
         _write_in_parts(loaded, out, options, resume=resume, overwrite=overwrite)
         return
-    skipped = Skipped()
+    omitted = Omissions()
     size = max(1, min(65_536, _ROWS_IN_MEMORY // max(1, k)))
     blocks = _blocks(user, users, loaded.users, size)
-    unanswered = _Unanswered()
-    table = RankingTable(NAMES, _rankings(loaded, blocks, options, skipped, unanswered), (loaded.users, loaded.items))
-    write_ranking(table, out, overwrite=overwrite)
-    skipped.report()
-    unanswered.report()
-    if out not in (None, STDOUT):
-        say(f"Wrote {out}.")
+    table = RankingTable(NAMES, _rankings(loaded, blocks, options, omitted), (loaded.users, loaded.items))
+    write_ranking(table, out, omitted, overwrite=overwrite)
 
 
 def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_users: int) -> bool:
@@ -130,45 +125,25 @@ def _write_in_parts(
     except KeyboardInterrupt:
         say(f"The results so far are in {parts_folder(out)}; to continue, give the same command with --resume.")
         raise
-    skipped, unanswered = Skipped(), _Unanswered(done.n_unanswered)
-    skipped.add_once("item", done.skipped_items)
-    skipped.report()
-    unanswered.report()
+    omitted = Omissions()
+    omitted.n_unanswered = done.n_unanswered
+    omitted.add("item", done.skipped_items)
+    omitted.report()
     kept = f", {done.n_resumed:,} of them by an earlier run" if done.n_resumed else ""
     rate = f"{done.users_per_second:,.0f} users/s, {done.search_seconds:.1f} of {done.seconds:.1f} s to find items"
     say(f"Wrote {out}: {format_count(done.n_users, 'user')}{kept}, {format_count(done.n_rows, 'row')}; {rate}.")
 
 
-class _Unanswered:
-    """Counts users with no item left to recommend, who have no row in the output."""
-
-    def __init__(self, count: int = 0) -> None:
-        self._count = count
-
-    def add(self, ranking: Ranking) -> None:
-        self._count += ranking.n_unanswered
-
-    def report(self) -> None:
-        """Print on stderr how many there are."""
-        if self._count:
-            plural = "s" if self._count > 1 else ""
-            say(f"No item is left to recommend to {self._count:,} user{plural}; --include-seen allows seen items")
-
-
 def _rankings(
-    model: NestedEmbeddings,
-    blocks: Iterable[Sequence[Any]],
-    options: dict[str, Any],
-    skipped: Skipped,
-    unanswered: _Unanswered,
+    model: NestedEmbeddings, blocks: Iterable[Sequence[Any]], options: dict[str, Any], omitted: Omissions
 ) -> Iterator[Ranking]:
     announced = False
     for block in blocks:
         announced = announced or _announce_search_config(model, options, len(block))
         ranking = model.recommend(block, **options)
-        skipped.add("user", ranking.skipped)
-        skipped.add_once("item", ranking.skipped_items)
-        unanswered.add(ranking)
+        omitted.add("user", ranking.skipped)
+        omitted.add_once("item", ranking.skipped_items)
+        omitted.n_unanswered += ranking.n_unanswered
         yield ranking
 
 

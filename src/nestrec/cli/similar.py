@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from nestrec.cli.console import say
-from nestrec.cli.ranking_output import STDOUT, RankingTable, check_ranking_path, write_ranking
+from nestrec.cli.ranking_output import RankingTable, check_ranking_path, write_ranking
 from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, option
-from nestrec.cli.unknown_ids import Skipped
+from nestrec.cli.unknown_ids import Omissions
 from nestrec.errors import OptionError
 
 EXAMPLES = """\b
@@ -40,10 +39,7 @@ def similar(
     noun, ids, find = ("item", item, loaded.similar_items) if item else ("user", user, loaded.similar_users)
     ranking = find(ids or [], k, width, unknown="skip" if skip_unknown else "raise")
     vocabularies = (loaded.items if item else loaded.users,)
-    skipped = Skipped()
-    skipped.add(noun, ranking.skipped)
+    omitted = Omissions()
+    omitted.add(noun, ranking.skipped)
     names = (f"{noun}_id", f"similar_{noun}_id", "rank", "cosine")
-    write_ranking(RankingTable(names, [ranking], vocabularies), out, overwrite=overwrite)
-    skipped.report()
-    if out not in (None, STDOUT):
-        say(f"Wrote {out}.")
+    write_ranking(RankingTable(names, [ranking], vocabularies), out, omitted, overwrite=overwrite)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from enum import StrEnum
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from nestrec.cli.console import say, show
 from nestrec.cli.reading import Reading, print_report
 from nestrec.cli.shared_options import Threads, argument, flag, option
-from nestrec.cli.training_options import FilterOptions
+from nestrec.cli.training_options import FilterOptions, SplitName
 from nestrec.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -32,19 +31,7 @@ training and in test. By time, a row that repeats an earlier part's pair is left
 """
 
 
-class SplitBy(StrEnum):
-    """Ways to split."""
-
-    random = "random"
-    time = "time"
-    leave_last_out = "leave-last-out"
-
-
-class Format(StrEnum):
-    """Formats of the parts."""
-
-    csv = "csv"
-    parquet = "parquet"
+Format: TypeAlias = Literal["csv", "parquet"]
 
 
 def split(
@@ -53,8 +40,8 @@ def split(
     reading: Reading,
     filters: FilterOptions,
     by: Annotated[
-        SplitBy, typer.Option(help="Test on a random share, the latest interactions, or the last one of each user.")
-    ] = SplitBy.random,
+        SplitName, typer.Option(help="Test on a random share, the latest interactions, or the last one of each user.")
+    ] = "random",
     test_fraction: Annotated[float | None, option("SHARE", "Share of the interactions to test on.", "0.2")] = None,
     validation_fraction: Annotated[
         float | None, option("SHARE", "Share of the interactions to validate on; 0: none.", "0.1")
@@ -69,12 +56,8 @@ def split(
     from nestrec.data.file_split import FileSplit, assign_parts
     from nestrec.data.part_files import write_parts
 
-    chosen = FileSplit(by.value, test_fraction, validation_fraction, None if at is None else _moment(at), seed)
-    options = replace(
-        reading.options(threads=threads),
-        min_user_interactions=filters.min_user_interactions,
-        min_item_interactions=filters.min_item_interactions,
-    )
+    chosen = FileSplit(by, test_fraction, validation_fraction, None if at is None else _moment(at), seed)
+    options = filters.add_to(reading.options(threads=threads))
     if not file.is_file():
         raise DataError(f"{file} must be a regular file, since nestrec split reads it more than once")
     places = _places(file, out, chosen, options.format, to)
@@ -161,7 +144,7 @@ def _reading_words(reading: Reading, format_name: str, to: Format | None) -> Ite
     if format_name == "adjacency" or (format_name == "jsonl" and to is not None):
         return
     left = _DONE if to is None else (*_DONE, *_OF_TEXT)
-    if to == Format.csv and str(reading.user_column).isdigit() and str(reading.item_column).isdigit():
+    if to == "csv" and str(reading.user_column).isdigit() and str(reading.item_column).isdigit():
         yield "--header"  # the parts have one, whether FILE has or not
     for field in fields(reading):
         value = getattr(reading, field.name)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.data.splitting import Split
     from nestrec.embeddings import NestedEmbeddings
-    from nestrec.training.options import Run
 
 EXAMPLES = """\b
 Examples:
@@ -78,24 +77,22 @@ def train(
     replaces = run.overwrite or (run.resume and _is_unfinished(out))
     check_model_path(out, overwrite=replaces)
     with CheckpointFolder(checkpoint_of(out)) as checkpoint:
-        _announce_checkpoint(checkpoint, run)
+        if checkpoint.has_state and not run.resume:
+            say(
+                f"{checkpoint.path} holds the checkpoint of an interrupted run: --resume would continue it. Starting "
+                "anew"
+            )
         options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
         split = validation.split(run.seed)
-        cored = replace(
-            options,
-            min_user_interactions=filters.min_user_interactions,
-            min_item_interactions=filters.min_item_interactions,
-        )
-        interactions = read_with_progress(files, cored)
+        interactions = read_with_progress(files, filters.add_to(options))
         held_out: Interactions | Split | None = split
         if validation.validation is not None:
             held_out = read_with_progress(validation.validation, options, interactions)
         from nestrec.cli.progress import TrainingProgress
 
         with TrainingProgress(trainer.metric) as progress:
-            trained = trainer.fit(
-                interactions, validation=held_out, refit=not validation.no_refit, run=_run(run, checkpoint, progress)
-            )
+            settings = run.start(checkpoint=checkpoint, return_on_interrupt=True, callbacks=progress)
+            trained = trainer.fit(interactions, validation=held_out, refit=not validation.no_refit, run=settings)
         trained = _with_report(trained, interactions)
         _save(trained, out, overwrite=replaces, checkpoint=checkpoint)
         _end_if_interrupted(trained, out, checkpoint)
@@ -132,25 +129,6 @@ def _is_mount_point(place: Path) -> bool:
         return False
     escaped = str(place).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
     return any(line.split(" ")[4] == escaped for line in lines)
-
-
-def _announce_checkpoint(checkpoint: CheckpointFolder, run: RunOptions) -> None:
-    if checkpoint.has_state and not run.resume:
-        say(f"{checkpoint.path} holds the checkpoint of an interrupted run: --resume would continue it. Starting anew")
-
-
-def _run(run: RunOptions, checkpoint: CheckpointFolder, progress: Any) -> Run:
-    from nestrec.training.options import Run
-
-    return Run(
-        seed=run.seed,
-        threads=run.threads,
-        deterministic=run.deterministic,
-        checkpoint=checkpoint,
-        resume=run.resume,
-        return_on_interrupt=True,
-        callbacks=progress,
-    )
 
 
 def _with_report(model: NestedEmbeddings, interactions: Interactions) -> NestedEmbeddings:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import typer
 
@@ -15,17 +14,12 @@ from nestrec.cli.shared_options import Threads, flag, option
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
+    from nestrec.data.read_options import ReadOptions
     from nestrec.data.splitting import Split
+    from nestrec.training.options import Run
 
 _DEFAULT_FRACTION = 0.1
-
-
-class SplitName(StrEnum):
-    """Ways to split off the validation part."""
-
-    random = "random"
-    time = "time"
-    leave_last_out = "leave-last-out"
+SplitName: TypeAlias = Literal["random", "time", "leave-last-out"]
 
 
 @dataclass(frozen=True)
@@ -113,14 +107,14 @@ class ValidationOptions:
             _refuse("--no-validation", others)
         elif self.validation is not None:
             _refuse("--validation FILE", {**split, **refit})
-        elif self.validation_split is SplitName.leave_last_out:
+        elif self.validation_split == "leave-last-out":
             fraction = {"--validation-fraction": self.validation_fraction}
             _refuse("--validation-split leave-last-out, which holds out one interaction per user", fraction)
 
     @property
     def needs_times(self) -> bool:
         """Whether the split needs timestamps."""
-        return self.validation_split in (SplitName.time, SplitName.leave_last_out)
+        return self.validation_split in ("time", "leave-last-out")
 
     def split(self, seed: int) -> Split | None:
         """Return how to split off the validation part, None for none."""
@@ -129,9 +123,9 @@ class ValidationOptions:
         fraction = _DEFAULT_FRACTION if self.validation_fraction is None else self.validation_fraction
         if self.no_validation:
             return None
-        if self.validation_split is SplitName.leave_last_out:
+        if self.validation_split == "leave-last-out":
             return LeaveLastOut()
-        if self.validation_split is SplitName.time:
+        if self.validation_split == "time":
             return TimeSplit(fraction)
         return RandomSplit(fraction, seed)
 
@@ -144,6 +138,10 @@ class FilterOptions:
 
     min_user_interactions: Annotated[int, option("N", "Drop users with fewer interactions, repeatedly (k-core).")] = 0
     min_item_interactions: Annotated[int, option("N", "Drop items with fewer interactions, repeatedly (k-core).")] = 0
+
+    def add_to(self, options: ReadOptions) -> ReadOptions:
+        """Return reading options with these filters."""
+        return replace(options, **asdict(self))
 
 
 @dataclass(frozen=True)
@@ -161,6 +159,12 @@ class RunOptions:
         bool, flag("--resume", "Resume from the checkpoint that an interrupted run left beside MODEL.")
     ] = False
     overwrite: Annotated[bool, flag("--overwrite", "Replace an existing MODEL.")] = False
+
+    def start(self, **further: Any) -> Run:
+        """Return the settings of the library; `further` gives those without an option."""
+        from nestrec.training.options import Run
+
+        return Run(self.seed, self.threads, deterministic=self.deterministic, resume=self.resume, **further)
 
 
 def _refuse(cause: str, others: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nestrec.atomic.output_file import atomic_file
 from nestrec.cli.console import say, show
 from nestrec.cli.lists import parse_integers
-from nestrec.cli.output_paths import check_file_path
+from nestrec.cli.output_paths import check_file_paths
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
 from nestrec.cli.shared_options import Overwrite, Threads, argument, option, output
 from nestrec.errors import OptionError
@@ -50,7 +50,7 @@ def tune(
     if out is not None:
         if model != _TRAINED_BY_NESTREC:
             raise OptionError(f"--out writes options for nestrec train, which does not train {model}; leave it out")
-        check_file_path(out, overwrite=overwrite)
+        check_file_paths(out, overwrite=overwrite)
     from nestrec.cli.comparison_progress import ComparisonProgress
     from nestrec.comparison import tune as search
     from nestrec.comparison.tuning import check_search
