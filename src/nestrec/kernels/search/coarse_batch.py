@@ -16,7 +16,7 @@ from nestrec.kernels.search.coarse_candidates import Codes, add_candidates
 from nestrec.kernels.search.code_blocks import BLOCK, BoundTerms, CodeBlocks, ItemFilter
 from nestrec.kernels.search.top_k_buffers import GROUP, Buffers
 from nestrec.kernels.simd.codes import add_product, any_reaching, as_floats, least_sums, load_codes, no_sum, splat_codes
-from nestrec.kernels.simd.lanes import LANES, load, multiply_add, reaching, splat, store
+from nestrec.kernels.simd.lanes import LANES, load_two, multiply_add, reaching, splat, store
 
 PART = 2 * LANES  # items scored together
 _PART_BITS = 4  # log2 of 16
@@ -64,12 +64,11 @@ def scan_batch(
                 )
                 terms[_RESIDUAL + user] = query_residuals[query]
                 limits[user] = _least_sum(terms, user, thresholds[query], max_residual)
-            la, lb = least_sums(codes, limits[0]), least_sums(codes, limits[1])
-            lc, le = least_sums(codes, limits[2]), least_sums(codes, limits[3])
+            least = least_sums(codes, (limits[0], limits[1], limits[2], limits[3]))
             n_scored += GROUP * BLOCK
             for position in range(block * BLOCK, (block + 1) * BLOCK, PART):
                 item = (block * size * BLOCK) + (position - block * BLOCK) * per_step
-                if not _score_part(queries, first * size, codes, item, n_steps, per_step, la, lb, lc, le, scores):
+                if not _score_part(queries, first * size, codes, item, n_steps, per_step, least, scores):
                     continue
                 reached = _bound_part(scores, terms, residual_norms, position, thresholds, first)
                 if reached != 0:
@@ -110,40 +109,25 @@ def _score_part(
     item: int,  # offset of the first of 16
     n_steps: int,
     per_step: int,
-    la: Any,  # what the sums of the first query must reach
-    lb: Any,
-    lc: Any,
-    le: Any,
+    least: Any,  # four vectors: what the sums of each query must reach
     scores: Float32Array,  # (GROUP, PART) overwritten where one of the sums does
-) -> bool:
+) -> Any:
     """Sum the products of 16 items and 4 queries; return whether one of the sums reaches its limit."""
-    a0, a1, b0, b1 = no_sum(codes), no_sum(codes), no_sum(codes), no_sum(codes)
-    c0, c1, e0, e1 = no_sum(codes), no_sum(codes), no_sum(codes), no_sum(codes)
-    half, stride = LANES * per_step, BLOCK * per_step
+    zero, half, stride = no_sum(codes), LANES * per_step, BLOCK * per_step
+    a, b, c, e = (zero, zero), (zero, zero), (zero, zero), (zero, zero)
     for _ in range(n_steps):
-        low, high = load_codes(codes, item), load_codes(codes, item + half)
-        of = splat_codes(queries, query)
-        a0, a1 = add_product(of, low, a0), add_product(of, high, a1)
-        of = splat_codes(queries, query + per_step)
-        b0, b1 = add_product(of, low, b0), add_product(of, high, b1)
-        of = splat_codes(queries, query + 2 * per_step)
-        c0, c1 = add_product(of, low, c0), add_product(of, high, c1)
-        of = splat_codes(queries, query + 3 * per_step)
-        e0, e1 = add_product(of, low, e0), add_product(of, high, e1)
+        items = load_codes(codes, item), load_codes(codes, item + half)
+        a = add_product(splat_codes(queries, query), items, a)
+        b = add_product(splat_codes(queries, query + per_step), items, b)
+        c = add_product(splat_codes(queries, query + 2 * per_step), items, c)
+        e = add_product(splat_codes(queries, query + 3 * per_step), items, e)
         item += stride
         query += GROUP * per_step
-    reached = any_reaching(a0, a1, la) | any_reaching(b0, b1, lb)
-    if not (reached | any_reaching(c0, c1, lc) | any_reaching(e0, e1, le)):
-        return False
-    store(scores, 0, as_floats(a0))
-    store(scores, LANES, as_floats(a1))
-    store(scores, 2 * LANES, as_floats(b0))
-    store(scores, 3 * LANES, as_floats(b1))
-    store(scores, 4 * LANES, as_floats(c0))
-    store(scores, 5 * LANES, as_floats(c1))
-    store(scores, 6 * LANES, as_floats(e0))
-    store(scores, 7 * LANES, as_floats(e1))
-    return True
+    reached = any_reaching(a, least[0]) | any_reaching(b, least[1])
+    reached |= any_reaching(c, least[2]) | any_reaching(e, least[3])
+    if reached:
+        store(scores, 0, as_floats(a + b + c + e))
+    return reached
 
 
 @compiled
@@ -158,14 +142,11 @@ def _bound_part(
     """Replace sums by bounds; return a bit for each, 1 where it reaches the query's threshold."""
     all_reached = 0
     for user in range(GROUP):
-        scale, slack, least = splat(terms[user]), splat(terms[_SLACK + user]), splat(thresholds[first + user])
-        low = multiply_add(load(scores, user * PART), scale, slack)
-        high = multiply_add(load(scores, user * PART + LANES), scale, slack)
+        at, scale, slack = user * PART, splat(terms[user]), splat(terms[_SLACK + user])
+        bounds = multiply_add(load_two(scores, at), scale, slack)
         if len(residual_norms) > 0:
-            residual = splat(terms[_RESIDUAL + user])
-            low = multiply_add(load(residual_norms, position), residual, low)
-            high = multiply_add(load(residual_norms, position + LANES), residual, high)
-        store(scores, user * PART, low)
-        store(scores, user * PART + LANES, high)
-        all_reached |= (reaching(low, least) | (reaching(high, least) << LANES)) << (user * PART)
+            bounds = multiply_add(load_two(residual_norms, position), splat(terms[_RESIDUAL + user]), bounds)
+        store(scores, at, bounds)
+        low, high = reaching(bounds, splat(thresholds[first + user]))
+        all_reached |= (low | (high << LANES)) << at
     return all_reached

@@ -74,28 +74,22 @@ def _score_block(
     queries: Codes, codes: Codes, item: int, n_steps: int, per_step: int, scale: float, slack: float, scores: Any
 ) -> None:
     """Score 64 items for one query, without their residual norms."""
-    a, b, c, d = no_sum(codes), no_sum(codes), no_sum(codes), no_sum(codes)
-    e, f, g, h = no_sum(codes), no_sum(codes), no_sum(codes), no_sum(codes)
-    eight = LANES * per_step
+    zero, eight = no_sum(codes), LANES * per_step
+    sums = (zero, zero, zero, zero, zero, zero, zero, zero)
     for step in range(n_steps):
-        of = splat_codes(queries, step * per_step)
-        a, b = add_product(of, load_codes(codes, item), a), add_product(of, load_codes(codes, item + eight), b)
-        c = add_product(of, load_codes(codes, item + 2 * eight), c)
-        d = add_product(of, load_codes(codes, item + 3 * eight), d)
-        e = add_product(of, load_codes(codes, item + 4 * eight), e)
-        f = add_product(of, load_codes(codes, item + 5 * eight), f)
-        g = add_product(of, load_codes(codes, item + 6 * eight), g)
-        h = add_product(of, load_codes(codes, item + 7 * eight), h)
+        items = (
+            load_codes(codes, item),
+            load_codes(codes, item + eight),
+            load_codes(codes, item + 2 * eight),
+            load_codes(codes, item + 3 * eight),
+            load_codes(codes, item + 4 * eight),
+            load_codes(codes, item + 5 * eight),
+            load_codes(codes, item + 6 * eight),
+            load_codes(codes, item + 7 * eight),
+        )
+        sums = add_product(splat_codes(queries, step * per_step), items, sums)
         item += BLOCK * per_step
-    by, rest = splat(np.float32(scale)), splat(np.float32(slack))
-    store(scores, 0, multiply_add(as_floats(a), by, rest))
-    store(scores, LANES, multiply_add(as_floats(b), by, rest))
-    store(scores, 2 * LANES, multiply_add(as_floats(c), by, rest))
-    store(scores, 3 * LANES, multiply_add(as_floats(d), by, rest))
-    store(scores, 4 * LANES, multiply_add(as_floats(e), by, rest))
-    store(scores, 5 * LANES, multiply_add(as_floats(f), by, rest))
-    store(scores, 6 * LANES, multiply_add(as_floats(g), by, rest))
-    store(scores, 7 * LANES, multiply_add(as_floats(h), by, rest))
+    store(scores, 0, multiply_add(as_floats(sums), splat(np.float32(scale)), splat(np.float32(slack))))
 
 
 @compiled

@@ -16,7 +16,7 @@ import numpy as np
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.search.top_k_buffers import GROUP, PANEL, Buffers, add_panel
-from nestrec.kernels.simd.lanes import LANES, load, multiply_add, reaching, splat, store
+from nestrec.kernels.simd.lanes import LANES, load_three, multiply_add, reaching, splat, store
 
 TILE = 3 * PANEL  # items; 72 x 64 dimensions x 4 bytes leave room in the first-level cache for a group and its scores
 
@@ -112,48 +112,22 @@ def _score_panel(
     scores: Float32Array,  # (n_widths, GROUP, PANEL)
 ) -> None:
     """Score 24 items for 4 users at every width."""
-    a0, a1 = load(initial, panel), load(initial, panel + LANES)
-    a2 = load(initial, panel + 2 * LANES)
-    b0, b1 = load(initial, panel + TILE), load(initial, panel + TILE + LANES)
-    b2 = load(initial, panel + TILE + 2 * LANES)
-    c0, c1 = load(initial, panel + 2 * TILE), load(initial, panel + 2 * TILE + LANES)
-    c2 = load(initial, panel + 2 * TILE + 2 * LANES)
-    e0, e1 = load(initial, panel + 3 * TILE), load(initial, panel + 3 * TILE + LANES)
-    e2 = load(initial, panel + 3 * TILE + 2 * LANES)
+    a, b = load_three(initial, panel), load_three(initial, panel + TILE)
+    c, e = load_three(initial, panel + 2 * TILE), load_three(initial, panel + 3 * TILE)
     d = 0
     for level in range(len(widths)):
         while d < widths[level]:
-            at = item + d * PANEL
-            low, middle, high = load(tile, at), load(tile, at + LANES), load(tile, at + 2 * LANES)
-            a, b = splat(users[user + d * GROUP]), splat(users[user + d * GROUP + 1])
-            c, e = splat(users[user + d * GROUP + 2]), splat(users[user + d * GROUP + 3])
-            a0, a1 = multiply_add(a, low, a0), multiply_add(a, middle, a1)
-            a2 = multiply_add(a, high, a2)
-            b0, b1 = multiply_add(b, low, b0), multiply_add(b, middle, b1)
-            b2 = multiply_add(b, high, b2)
-            c0, c1 = multiply_add(c, low, c0), multiply_add(c, middle, c1)
-            c2 = multiply_add(c, high, c2)
-            e0, e1 = multiply_add(e, low, e0), multiply_add(e, middle, e1)
-            e2 = multiply_add(e, high, e2)
+            items, at = load_three(tile, item + d * PANEL), user + d * GROUP
+            a = multiply_add(splat(users[at]), items, a)
+            b = multiply_add(splat(users[at + 1]), items, b)
+            c = multiply_add(splat(users[at + 2]), items, c)
+            e = multiply_add(splat(users[at + 3]), items, e)
             d += 1
-        at = level * GROUP * PANEL
-        store(scores, at, a0)
-        store(scores, at + LANES, a1)
-        store(scores, at + 2 * LANES, a2)
-        store(scores, at + 3 * LANES, b0)
-        store(scores, at + 4 * LANES, b1)
-        store(scores, at + 5 * LANES, b2)
-        store(scores, at + 6 * LANES, c0)
-        store(scores, at + 7 * LANES, c1)
-        store(scores, at + 8 * LANES, c2)
-        store(scores, at + 9 * LANES, e0)
-        store(scores, at + 10 * LANES, e1)
-        store(scores, at + 11 * LANES, e2)
+        store(scores, level * GROUP * PANEL, a + b + c + e)
 
 
 @compiled
 def _find_reached(scores: Float32Array, at: int, threshold: float) -> Any:
     """Return an int64 whose bit i is 1 where the i-th score of a panel is at or above the threshold."""
-    each = splat(threshold)
-    low, middle, high = load(scores, at), load(scores, at + LANES), load(scores, at + 2 * LANES)
-    return reaching(low, each) | (reaching(middle, each) << LANES) | (reaching(high, each) << (2 * LANES))
+    low, middle, high = reaching(load_three(scores, at), splat(threshold))
+    return low | (middle << LANES) | (high << (2 * LANES))

@@ -138,13 +138,7 @@ def _score_eight(
         bits = exact.view(np.int32)
         for i in range(n):
             bits[i] = decode_score_bits(keys[at + i])
-    sa, sb, sc, sd = exact[0], exact[1], exact[2], exact[3]
-    se, sf, sg, sh = exact[4], exact[5], exact[6], exact[7]
+    sums = (exact[0], exact[1], exact[2], exact[3], exact[4], exact[5], exact[6], exact[7])
     for j in range(begin, len(query)):
-        number = query[j]
-        sa, sb = chained(number, a[j], sa), chained(number, b[j], sb)
-        sc, sd = chained(number, c[j], sc), chained(number, d[j], sd)
-        se, sf = chained(number, e[j], se), chained(number, f[j], sf)
-        sg, sh = chained(number, g[j], sg), chained(number, h[j], sh)
-    exact[0], exact[1], exact[2], exact[3] = sa, sb, sc, sd
-    exact[4], exact[5], exact[6], exact[7] = se, sf, sg, sh
+        sums = chained(query[j], (a[j], b[j], c[j], d[j], e[j], f[j], g[j], h[j]), sums)
+    exact[0], exact[1], exact[2], exact[3], exact[4], exact[5], exact[6], exact[7] = sums

@@ -4,12 +4,16 @@ numba relies on LLVM to vectorize scalar loops, which rarely succeeds in loops a
 are explicit: LLVM lowers them to the registers of the processor (two of four, one of eight, half of one of sixteen).
 `load` and `store` take a flat array and an offset; bounds are checked only with NUMBA_BOUNDSCHECK=1, as numba's own,
 under which the kernel tests run.
+
+Where an operation is given tuples of vectors, it is done for their elements one after another, with the same vector
+beside all of them where the other argument is a single one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from llvmlite import ir
@@ -30,26 +34,72 @@ insert_function: Callable[..., Any] = cgutils.get_or_insert_function
 
 check_bounds: Callable[..., Any] = cgutils.do_boundscheck
 
+unpack_tuple: Callable[..., Any] = cgutils.unpack_tuple
+
+UniTuple: Any = types.UniTuple  # of vectors of one type
+
 settings: Any = config  # of numba: its stub does not name them
 
 Signature = Any
 Codegen = Callable[[Any, Any, Any, Any], Any]
 
 
-class LanesType(types.Type):
-    """numba's type of a vector of LANES float32 numbers."""
+class VectorType(types.Type):
+    """numba's type of a vector of numbers that is held in registers."""
 
-    def __init__(self) -> None:
-        super().__init__(name=f"Lanes{LANES}")
-
-
-lanes: Any = LanesType()
+    def __init__(self, name: str, llvm: ir.VectorType) -> None:
+        super().__init__(name=name)
+        self.llvm = llvm
 
 
-@register_model(LanesType)
-class _LanesModel(models.PrimitiveModel):
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: Any) -> None:
-        super().__init__(manager, numba_type, _VECTOR)  # type: ignore[no-untyped-call]
+        super().__init__(manager, numba_type, numba_type.llvm)  # type: ignore[no-untyped-call]
+
+
+lanes: Any = VectorType(f"Lanes{LANES}", _VECTOR)
+
+
+def elementwise(choose: Callable[..., Any]) -> Any:
+    """Make an intrinsic of a function that returns its signature and what emits it, `emit(builder, *values)`."""
+
+    @wraps(choose)
+    def define(context: Any, *given: Any) -> tuple[Signature, Codegen]:
+        counts = {kind.count for kind in given if isinstance(kind, UniTuple)}
+        one, emit = choose(context, *(kind.dtype if isinstance(kind, UniTuple) else kind for kind in given))
+        if not counts:
+            return one, lambda _context, builder, _signature, values: emit(builder, *values)
+        (n,) = counts
+        taken = [
+            UniTuple(expected, n) if isinstance(kind, UniTuple) else expected
+            for kind, expected in zip(given, one.args, strict=True)
+        ]
+        return UniTuple(one.return_type, n)(*taken), _emit_for_each(emit)
+
+    return intrinsic(define)
+
+
+def operation(result: Any, *parameters: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate `emit(builder, *values)` to make an intrinsic of this signature of it."""
+
+    def decorate(emit: Callable[..., Any]) -> Any:
+        return elementwise(wraps(emit)(lambda _context, *_given: (result(*parameters), emit)))
+
+    return decorate
+
+
+def _emit_for_each(emit: Callable[..., Any]) -> Codegen:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        n = signature.return_type.count
+        columns = [
+            unpack_tuple(builder, value) if isinstance(kind, UniTuple) else [value] * n
+            for kind, value in zip(signature.args, values, strict=True)
+        ]
+        results = [emit(builder, *row) for row in zip(*columns, strict=True)]
+        return context.make_tuple(builder, signature.return_type, results)
+
+    return generate
 
 
 def array_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -58,167 +108,161 @@ def array_address(context: Any, builder: Any, signature: Any, arguments: Any) ->
     return builder.gep(array.data, [arguments[1]])
 
 
-def checked_address(context: Any, builder: Any, signature: Any, arguments: Any, n: int) -> Any:
-    """Return that place, from which n elements are used; with NUMBA_BOUNDSCHECK=1 an IndexError where it has fewer."""
+def checked_address(context: Any, builder: Any, signature: Any, arguments: Any, what: Any, n: int) -> Any:
+    """Return that place as the address of `what`, from which n elements are used.
+
+    With NUMBA_BOUNDSCHECK=1 an IndexError where the array has fewer.
+    """
     if settings.BOUNDSCHECK:
         first = arguments[1]
         size = context.make_array(signature.args[0])(context, builder, arguments[0]).nitems
         for place in (first, builder.add(first, first.type(n - 1))):
             check_bounds(context, builder, place, size)
-    return array_address(context, builder, signature, arguments)
+    return builder.bitcast(array_address(context, builder, signature, arguments), what.as_pointer())
 
 
-def _vector_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    return builder.bitcast(checked_address(context, builder, signature, arguments, LANES), _VECTOR.as_pointer())
-
-
-def _call(builder: Any, name: str, returns: Any, arguments: list[Any]) -> Any:
+def call(builder: Any, name: str, returns: Any, *arguments: Any, fast: tuple[str, ...] = _FAST) -> Any:
+    """Call an intrinsic function of LLVM."""
     function_type = ir.FunctionType(returns, [argument.type for argument in arguments])
-    function = insert_function(builder.module, function_type, name)
-    return builder.call(function, arguments, fastmath=() if isinstance(returns, ir.VoidType) else _FAST)
+    return builder.call(insert_function(builder.module, function_type, name), arguments, fastmath=fast)
+
+
+def broadcast(builder: Any, number: Any) -> Any:
+    """Return a vector that has a number in every lane."""
+    vector = ir.VectorType(number.type, LANES)
+    nothing = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nothing, number, _INT32(0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES))
 
 
 def _everywhere(of: Any, number: float) -> Any:
     return ir.Constant(ir.VectorType(of, LANES), [of(number)] * LANES)
 
 
-@intrinsic
-def load(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
-    """Return array[offset : offset + LANES]; no alignment is required."""
-
+def _loading(n: int, doc: str) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_vector_address(context, builder, signature, arguments), align=4)
+        array, first = arguments
+        places = [(array, builder.add(first, first.type(at * LANES)) if at else first) for at in range(n)]
+        addresses = [checked_address(context, builder, signature, place, _VECTOR, LANES) for place in places]
+        vectors = [builder.load(address, align=4) for address in addresses]
+        return vectors[0] if n == 1 else context.make_tuple(builder, signature.return_type, vectors)
 
-    return lanes(array, types.intp), generate
+    def define(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
+        return (lanes if n == 1 else UniTuple(lanes, n))(array, types.intp), generate
+
+    define.__doc__ = doc
+    return intrinsic(define)
+
+
+load = _loading(1, "Return array[offset : offset + LANES]; no alignment is required.")
+load_two = _loading(2, "Return the vectors of 2 * LANES numbers from an offset, as a tuple.")
+load_three = _loading(3, "Return the vectors of 3 * LANES numbers from an offset, as a tuple.")
 
 
 @intrinsic
 def store(_context: Any, array: Any, offset: Any, value: Any) -> tuple[Signature, Codegen]:
-    """Set array[offset : offset + LANES] to value."""
+    """Set array[offset : offset + LANES] to value; as many again for each further vector of a tuple."""
+    many = isinstance(value, UniTuple)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], _vector_address(context, builder, signature, arguments), align=4)
+        array, first, given = arguments
+        for at, vector in enumerate(unpack_tuple(builder, given) if many else [given]):
+            place = builder.add(first, first.type(at * LANES)) if at else first
+            address = checked_address(context, builder, signature, (array, place), _VECTOR, LANES)
+            builder.store(vector, address, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, lanes), generate
+    return types.void(array, types.intp, UniTuple(lanes, value.count) if many else lanes), generate
 
 
-@intrinsic
-def splat(_context: Any, number: Any) -> tuple[Signature, Codegen]:
+@operation(lanes, types.float32)
+def splat(builder: Any, number: Any) -> Any:
     """Return the same float32 number in every lane."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        nothing = ir.Constant(_VECTOR, ir.Undefined)
-        first = builder.insert_element(nothing, arguments[0], _INT32(0))
-        return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES))
-
-    return lanes(types.float32), generate
+    return broadcast(builder, number)
 
 
-def _lane_by_lane(operation: str, doc: str) -> Any:
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return getattr(builder, operation)(*arguments, flags=_FAST)
-
-    def typing(_context: Any, left: Any, right: Any) -> tuple[Signature, Codegen]:
-        return lanes(lanes, lanes), generate
-
-    typing.__doc__ = doc
-    return intrinsic(typing)
+@operation(lanes, lanes, lanes)
+def add(builder: Any, left: Any, right: Any) -> Any:
+    """Return left + right."""
+    return builder.fadd(left, right, flags=_FAST)
 
 
-add = _lane_by_lane("fadd", "Return left + right.")
-subtract = _lane_by_lane("fsub", "Return left - right.")
-multiply = _lane_by_lane("fmul", "Return left * right.")
-divide = _lane_by_lane("fdiv", "Return left / right.")
+@operation(lanes, lanes, lanes)
+def subtract(builder: Any, left: Any, right: Any) -> Any:
+    """Return left - right."""
+    return builder.fsub(left, right, flags=_FAST)
 
 
-@intrinsic
-def multiply_add(_context: Any, left: Any, right: Any, addend: Any) -> tuple[Signature, Codegen]:
+@operation(lanes, lanes, lanes)
+def multiply(builder: Any, left: Any, right: Any) -> Any:
+    """Return left * right."""
+    return builder.fmul(left, right, flags=_FAST)
+
+
+@operation(lanes, lanes, lanes)
+def divide(builder: Any, left: Any, right: Any) -> Any:
+    """Return left / right."""
+    return builder.fdiv(left, right, flags=_FAST)
+
+
+@operation(lanes, lanes, lanes, lanes)
+def multiply_add(builder: Any, left: Any, right: Any, addend: Any) -> Any:
     """Return left * right + addend, fused where the processor can."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _call(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, list(arguments))
-
-    return lanes(lanes, lanes, lanes), generate
+    return call(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, left, right, addend)
 
 
-@intrinsic
-def square_root(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+@operation(lanes, lanes)
+def square_root(builder: Any, value: Any) -> Any:
     """Return the square root; a division by it may become a reciprocal estimate with one Newton step."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, list(arguments))
-
-    return lanes(lanes), generate
+    return call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, value)
 
 
-@intrinsic
-def exponential(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+@operation(lanes, lanes)
+def exponential(builder: Any, value: Any) -> Any:
     """Return e^value to some 1e-6 of it; values outside [-60, 88] count as the nearer end.
 
     e^-60 is 9e-27: nothing beside 1, and its products stay above the numbers that processors are slow with.
 
     value = n ln 2 + r with whole n, so that e^r is a short series and 2^n a float's exponent bits.
     """
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        low, high = _everywhere(_FLOAT, -60.0), _everywhere(_FLOAT, 88.0)
-        x = _call(builder, f"llvm.maxnum.v{LANES}f32", _VECTOR, [arguments[0], low])
-        x = _call(builder, f"llvm.minnum.v{LANES}f32", _VECTOR, [x, high])
-        scaled = builder.fmul(x, _everywhere(_FLOAT, 1 / math.log(2)), flags=_FAST)
-        whole = _call(builder, f"llvm.rint.v{LANES}f32", _VECTOR, [scaled])
-        fused = f"llvm.fmuladd.v{LANES}f32"
-        rest = _call(builder, fused, _VECTOR, [whole, _everywhere(_FLOAT, -math.log(2)), x])
-        series = _everywhere(_FLOAT, 1 / math.factorial(6))
-        for power in range(5, -1, -1):
-            series = _call(builder, fused, _VECTOR, [series, rest, _everywhere(_FLOAT, 1 / math.factorial(power))])
-        integers = ir.VectorType(_INT32, LANES)
-        biased = builder.add(builder.fptosi(whole, integers), _everywhere(_INT32, 127))
-        power_of_two = builder.bitcast(builder.shl(biased, _everywhere(_INT32, 23)), _VECTOR)
-        return builder.fmul(series, power_of_two, flags=_FAST)
-
-    return lanes(lanes), generate
+    x = call(builder, f"llvm.maxnum.v{LANES}f32", _VECTOR, value, _everywhere(_FLOAT, -60.0))
+    x = call(builder, f"llvm.minnum.v{LANES}f32", _VECTOR, x, _everywhere(_FLOAT, 88.0))
+    scaled = builder.fmul(x, _everywhere(_FLOAT, 1 / math.log(2)), flags=_FAST)
+    whole = call(builder, f"llvm.rint.v{LANES}f32", _VECTOR, scaled)
+    fused = f"llvm.fmuladd.v{LANES}f32"
+    rest = call(builder, fused, _VECTOR, whole, _everywhere(_FLOAT, -math.log(2)), x)
+    series = _everywhere(_FLOAT, 1 / math.factorial(6))
+    for power in range(5, -1, -1):
+        series = call(builder, fused, _VECTOR, series, rest, _everywhere(_FLOAT, 1 / math.factorial(power)))
+    integers = ir.VectorType(_INT32, LANES)
+    biased = builder.add(builder.fptosi(whole, integers), _everywhere(_INT32, 127))
+    power_of_two = builder.bitcast(builder.shl(biased, _everywhere(_INT32, 23)), _VECTOR)
+    return builder.fmul(series, power_of_two, flags=_FAST)
 
 
-@intrinsic
-def total(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+@operation(types.float32, lanes)
+def total(builder: Any, value: Any) -> Any:
     """Return the sum of the lanes, a float32."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _call(builder, f"llvm.vector.reduce.fadd.v{LANES}f32", _FLOAT, [_FLOAT(0.0), arguments[0]])
-
-    return types.float32(lanes), generate
+    return call(builder, f"llvm.vector.reduce.fadd.v{LANES}f32", _FLOAT, _FLOAT(0.0), value)
 
 
-@intrinsic
-def largest(_context: Any, value: Any) -> tuple[Signature, Codegen]:
+@operation(types.float32, lanes)
+def largest(builder: Any, value: Any) -> Any:
     """Return the largest lane, a float32."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _call(builder, f"llvm.vector.reduce.fmax.v{LANES}f32", _FLOAT, list(arguments))
-
-    return types.float32(lanes), generate
+    return call(builder, f"llvm.vector.reduce.fmax.v{LANES}f32", _FLOAT, value)
 
 
-@intrinsic
-def reaching(_context: Any, value: Any, threshold: Any) -> tuple[Signature, Codegen]:
+@operation(types.int64, lanes, lanes)
+def reaching(builder: Any, value: Any, threshold: Any) -> Any:
     """Return an int64 whose bit i is 1 where lane i of value is at or above that of threshold; NaN never is."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        compared = builder.fcmp_ordered(">=", *arguments)
-        return builder.zext(builder.bitcast(compared, ir.IntType(LANES)), ir.IntType(64))
-
-    return types.int64(lanes, lanes), generate
+    compared = builder.fcmp_ordered(">=", value, threshold)
+    return builder.zext(builder.bitcast(compared, ir.IntType(LANES)), ir.IntType(64))
 
 
-@intrinsic
-def lowest_bit(_context: Any, bits: Any) -> tuple[Signature, Codegen]:
+@operation(types.int64, types.int64)
+def lowest_bit(builder: Any, bits: Any) -> Any:
     """Return the index of the lowest set bit of an int64; bits must not be 0."""
-
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.IntType(1)(1))
-
-    return types.int64(types.int64), generate
+    return builder.cttz(bits, ir.IntType(1)(1))
 
 
 def _prefetching(for_write: int, doc: str) -> Any:
@@ -226,7 +270,7 @@ def _prefetching(for_write: int, doc: str) -> Any:
         byte_pointer = ir.IntType(8).as_pointer()
         address = builder.bitcast(array_address(context, builder, signature, arguments), byte_pointer)
         keep, data = _INT32(3), _INT32(1)
-        _call(builder, "llvm.prefetch.p0", ir.VoidType(), [address, _INT32(for_write), keep, data])
+        call(builder, "llvm.prefetch.p0", ir.VoidType(), address, _INT32(for_write), keep, data, fast=())
         return context.get_dummy_value()
 
     def typing(_context: Any, array: Any, offset: Any) -> tuple[Signature, Codegen]:
