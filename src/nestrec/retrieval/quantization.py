@@ -44,43 +44,33 @@ class Storage(StrEnum):
         return -(-width // self.per_step)
 
 
-class QuantizedBlocks(NamedTuple):
-    """Code blocks of items."""
+class Quantized(NamedTuple):
+    """Codes of items; one scale for each block of them, or for each item."""
 
-    codes: npt.NDArray[Any]  # (n_blocks, n_steps, BLOCK, per_step)
-    scales: Float64Array  # (n_blocks,)
-    decoded: Float64Array  # (n_blocks, BLOCK, width) values of the codes
-
-
-def quantize_blocks(storage: Storage, prefixes: Float64Array) -> QuantizedBlocks:
-    """Quantize blocks of items, (n_blocks, BLOCK, width)."""
-    scales = np.ones(len(prefixes))
-    if storage is Storage.INT8:
-        scales = _int8_scales(np.abs(prefixes).max(axis=(1, 2)))
-        by_scale = prefixes / scales[:, np.newaxis, np.newaxis]
-        codes = np.clip(np.rint(by_scale), -_LARGEST_CODE, _LARGEST_CODE).astype(np.int8)
-        return QuantizedBlocks(_lay_out(codes, storage), scales, codes * scales[:, np.newaxis, np.newaxis])
-    floats = prefixes.astype(np.float32)
-    if storage is Storage.FLOAT32:
-        return QuantizedBlocks(_lay_out(floats, storage), scales, floats.astype(np.float64))
-    halves = _upper_halves(floats)
-    decoded = (halves.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
-    return QuantizedBlocks(_lay_out(halves, storage), scales, decoded)
-
-
-class QuantizedVectors(NamedTuple):
-    """Items with a scale each."""
-
-    codes: npt.NDArray[np.int8]  # (n, width)
+    codes: npt.NDArray[Any]
     scales: Float64Array  # (n,)
-    decoded: Float64Array  # (n, width)
+    decoded: Float64Array  # values of the codes, in the shape of the vectors
 
 
-def quantize_vectors(prefixes: Float64Array) -> QuantizedVectors:
-    """Quantize items, (n, width), to int8 with a scale for each."""
-    scales = _int8_scales(np.abs(prefixes).max(axis=1))
-    codes = np.clip(np.rint(prefixes / scales[:, np.newaxis]), -_LARGEST_CODE, _LARGEST_CODE)
-    return QuantizedVectors(codes.astype(np.int8), scales, codes * scales[:, np.newaxis])
+def quantize_blocks(storage: Storage, prefixes: Float64Array) -> Quantized:
+    """Quantize blocks of items, (n_blocks, BLOCK, width), to codes (n_blocks, n_steps, BLOCK, per_step)."""
+    if storage is Storage.INT8:
+        codes, scales, decoded = quantize_to_int8(prefixes)
+        return Quantized(_lay_out(codes, BLOCK, storage.per_step), scales, decoded)
+    codes = floats = prefixes.astype(np.float32)
+    if storage is Storage.BF16:
+        codes = _upper_halves(floats)
+        floats = (codes.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return Quantized(_lay_out(codes, BLOCK, storage.per_step), np.ones(len(prefixes)), floats.astype(np.float64))
+
+
+def quantize_to_int8(prefixes: Float64Array) -> Quantized:
+    """Quantize items, (n, width), or blocks of items, (n, BLOCK, width), with one scale for each of the n."""
+    largest = np.abs(prefixes).max(axis=tuple(range(1, prefixes.ndim)), keepdims=True)
+    # exact in float32
+    scales = np.where(largest > 0, largest / _LARGEST_CODE, 1.0).astype(np.float32).astype(np.float64)
+    codes = np.clip(np.rint(prefixes / scales), -_LARGEST_CODE, _LARGEST_CODE).astype(np.int8)
+    return Quantized(codes, scales.ravel(), codes * scales)
 
 
 class QuantizedQueries(NamedTuple):
@@ -98,34 +88,24 @@ def quantize_queries(
     step = storage.per_step if per_step is None else per_step
     if storage is not Storage.INT8:
         floats = prefixes.astype(np.float32)
-        return QuantizedQueries(_group(floats, step, group_size), np.ones(len(prefixes)), norms(prefixes - floats))
+        return QuantizedQueries(
+            _lay_out(floats, group_size, step).ravel(), np.ones(len(prefixes)), norms(prefixes - floats)
+        )
     largest_code = min(_LARGEST_QUERY_CODE, _LARGEST_SUM // (_LARGEST_CODE * (prefixes.shape[1] + 1)))
     largest = np.abs(prefixes).max(axis=1)
     scales = np.where(largest > 0, largest / largest_code, 1.0)
     codes = np.rint(prefixes / scales[:, np.newaxis])
     errors = norms(prefixes - codes * scales[:, np.newaxis])
-    return QuantizedQueries(_group(codes.astype(np.int16), step, group_size), scales, errors)
+    return QuantizedQueries(_lay_out(codes.astype(np.int16), group_size, step).ravel(), scales, errors)
 
 
-def _int8_scales(largest: Float64Array) -> Float64Array:
-    """Return scales, exact in float32, by which the largest value becomes the largest code."""
-    return np.where(largest > 0, largest / _LARGEST_CODE, 1.0).astype(np.float32).astype(np.float64)
-
-
-def _lay_out(codes: npt.NDArray[Any], storage: Storage) -> npt.NDArray[Any]:
-    """Return (n_blocks, n_steps, BLOCK, per_step) of (n_blocks, BLOCK, width); zeros where a step is not full."""
-    n_blocks, _, width = codes.shape
-    n_steps, per_step = storage.steps(width), storage.per_step
-    full = np.zeros((n_blocks, BLOCK, n_steps * per_step), dtype=codes.dtype)
-    full[:, :, :width] = codes
-    return np.ascontiguousarray(full.reshape(n_blocks, BLOCK, n_steps, per_step).transpose(0, 2, 1, 3))
-
-
-def _group(codes: npt.NDArray[Any], per_step: int, group_size: int) -> npt.NDArray[Any]:
-    n_groups, n_steps = -(-len(codes) // group_size), -(-codes.shape[1] // per_step)
+def _lay_out(codes: npt.NDArray[Any], group_size: int, per_step: int) -> npt.NDArray[Any]:
+    """Return (n_groups, n_steps, group_size, per_step) of (…, width); zeros in groups and steps that are not full."""
+    rows = codes.reshape(-1, codes.shape[-1])
+    n_groups, n_steps = -(-len(rows) // group_size), -(-rows.shape[1] // per_step)
     full = np.zeros((n_groups * group_size, n_steps * per_step), dtype=codes.dtype)
-    full[: len(codes), : codes.shape[1]] = codes
-    return np.ascontiguousarray(full.reshape(n_groups, group_size, n_steps, per_step).transpose(0, 2, 1, 3)).ravel()
+    full[: len(rows), : rows.shape[1]] = rows
+    return np.ascontiguousarray(full.reshape(n_groups, group_size, n_steps, per_step).transpose(0, 2, 1, 3))
 
 
 def _upper_halves(floats: Float32Array) -> npt.NDArray[np.uint16]:

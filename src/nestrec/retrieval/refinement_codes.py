@@ -17,7 +17,7 @@ from nestrec.arrays import Float64Array, Int32Array, Int64Array
 from nestrec.kernels.search.refinement import PER_STEP, ItemCodes, refine
 from nestrec.norms import norms
 from nestrec.retrieval.bounds import ROUNDING, compute_bound_terms, relative_error
-from nestrec.retrieval.quantization import Storage, quantize_queries, quantize_vectors
+from nestrec.retrieval.quantization import Storage, quantize_queries, quantize_to_int8
 
 _UPWARDS = 1.0 + 8 * ROUNDING  # values rounded to float32 must not become smaller
 
@@ -38,7 +38,7 @@ class RefinementCodes:
     def fill(self, items: Int32Array, rotated: Float64Array) -> None:
         """Quantize these items, whose vectors are (n, full width)."""
         prefixes = rotated[:, : self.width]
-        quantized = quantize_vectors(prefixes)
+        quantized = quantize_to_int8(prefixes)
         self.items.codes.reshape(-1, _n_steps(self.width) * PER_STEP)[items, : self.width] = quantized.codes
         decoded_norms, errors = norms(quantized.decoded), norms(prefixes - quantized.decoded)
         errors += relative_error(self.width) * decoded_norms
