@@ -25,14 +25,14 @@ def write(target: Path, text: str, *, parts: tuple[str, ...] = LAYOUT.parts, may
         for name in parts:
             (folder / name).write_text(text)
 
-    def describe(_: Path, suffix: str) -> bytes:
+    def describe(suffix: str) -> bytes:
         return json.dumps({"parts": parts, "text": text, **({FILE_SUFFIX: suffix} if suffix else {})}).encode()
 
     def permit() -> None:
         if not may and (target / LAYOUT.main).exists():
             raise PermissionError("there is one already")
 
-    write_folder(target, LAYOUT, fill, describe, permit)
+    write_folder(target, LAYOUT, fill, lambda _: describe, permit)
 
 
 def read(target: Path) -> str:
@@ -141,7 +141,7 @@ def test_an_error_while_filling_changes_nothing(target: Path) -> None:
         raise OSError(errno.ENOSPC, "disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        write_folder(target, LAYOUT, fail, lambda _, __: b"{}", lambda: None)
+        write_folder(target, LAYOUT, fail, lambda _: lambda _: b"{}", lambda: None)
     assert read(target) == "old"
     assert names(target) == ["main.json", "one.bin", "two.bin"]
 
@@ -159,7 +159,7 @@ def test_what_comes_while_a_new_folder_is_filled_is_not_replaced(tmp_path: Path)
             raise PermissionError("there is one already")
 
     with pytest.raises(PermissionError):
-        write_folder(target, LAYOUT, fill, lambda _, __: b"{}", permit)
+        write_folder(target, LAYOUT, fill, lambda _: lambda _: b"{}", permit)
     assert read(target) == "another's"
 
 
@@ -209,7 +209,8 @@ def test_a_folder_in_a_closed_folder_is_written_inside() -> None:
         "import json, os, sys\nfrom pathlib import Path\nfrom nestrec.atomic.folder import FolderLayout, write_folder\n"
         "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(12345); os.setuid(12345)\n"
         "write_folder(Path(sys.argv[1]), FolderLayout('main.json', ('a.bin',)), "
-        "lambda f: (f / 'a.bin').write_text('x'), lambda f, s: json.dumps({'file_suffix': s}).encode(), lambda: None)"
+        "lambda f: (f / 'a.bin').write_text('x'), lambda f: lambda s: json.dumps({'file_suffix': s}).encode(), "
+        "lambda: None)"
     )
     with tempfile.TemporaryDirectory() as folder:
         closed, place = Path(folder), Path(folder) / "model"

@@ -53,12 +53,16 @@ class Sections(msgspec.Struct, frozen=True):
     file_suffix: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")] = ""  # of the file names: atomic/folder.py
 
 
-def describe_files(directory: Path, sections: Mapping[str, Any]) -> bytes:
-    """Return the manifest of a directory that holds nothing but the other files, beside the sections given.
+def describe_files(directory: Path) -> dict[str, Any]:
+    """Return the manifest entries of the files in a directory that holds nothing else."""
+    return {path.name: _describe_file(path) for path in sorted(directory.iterdir())}
+
+
+def format_manifest(files: Mapping[str, Any], sections: Mapping[str, Any]) -> bytes:
+    """Return the manifest of files, with the sections given beside them.
 
     Raises ModelFileError for sections that are not plain JSON values.
     """
-    files = {path.name: _describe_file(path) for path in sorted(directory.iterdir())}
     own = {"format": FORMAT, "format_version": FORMAT_VERSION, "nestrec_version": version("nestrec"), "files": files}
     try:
         plain = parse_json(json.dumps({**own, **sections, **own}, allow_nan=False).encode())

@@ -15,7 +15,7 @@ with `verify=False`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array
 from nestrec.artefact.checksums import VERIFIED_UP_TO
 from nestrec.artefact.id_arrays import name_id_arrays, pack_ids, unpack_ids
-from nestrec.artefact.manifest import describe_files, read_manifest
+from nestrec.artefact.manifest import describe_files, format_manifest, read_manifest
 from nestrec.artefact.open_model import OpenedDirectory, identity, is_finite
 from nestrec.artefact.target_folder import (
     COARSE_INDEX,
@@ -72,7 +72,7 @@ def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: 
             target,
             LAYOUT,
             lambda folder: _fill(folder, model),
-            lambda folder, suffix: _describe(folder, model, suffix),
+            lambda folder: _describe(folder, model),
             lambda: check_model_folder(path, overwrite=overwrite),
         )
     except OSError as error:
@@ -132,8 +132,8 @@ def _fill(directory: Path, model: StoredModel) -> None:
         write_arrays(directory / COARSE_INDEX, model.coarse_index)
 
 
-def _describe(directory: Path, model: StoredModel, suffix: str) -> bytes:
-    """Return the manifest of the files in a directory that holds nothing else."""
+def _describe(directory: Path, model: StoredModel) -> Callable[[str], bytes]:
+    """Return the manifest of the files in a directory that holds nothing else, for any suffix of their names."""
     sizes = {
         "widths": list(model.widths),
         "embedding_size": model.widths.embedding_size,
@@ -142,9 +142,8 @@ def _describe(directory: Path, model: StoredModel, suffix: str) -> bytes:
         "n_interactions": model.seen.n_interactions,
     }
     sections = {name: value for name, value in model.manifest.items() if name != FILE_SUFFIX}
-    if suffix:
-        sections[FILE_SUFFIX] = suffix
-    return describe_files(directory, {**sections, **sizes})
+    files = describe_files(directory)
+    return lambda suffix: format_manifest(files, {**sections, **({FILE_SUFFIX: suffix} if suffix else {}), **sizes})
 
 
 def _read(directory: Path, *, verify: bool | None, with_coarse_index: bool) -> StoredModel:

@@ -36,7 +36,7 @@ _PATIENCE = 60.0  # seconds to wait for another run that is writing to the same 
 _CAME = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY}
 
 Fill = Callable[[Path], None]
-Describe = Callable[[Path, str], bytes]
+Describe = Callable[[Path], Callable[[str], bytes]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def write_folder(
         target: the folder, with links followed.
         layout: the names of its files.
         fill: writes the parts into the folder it is given.
-        describe: returns the main file's content for the parts in a folder and the suffix they are stored under.
+        describe: reads the parts in a folder and returns a function of the suffix they are stored under, which
+            returns the main file's content.
         permit: raises where what is in the target must not be replaced.
 
     Raises OSError where it cannot be written, and what `permit` raises.
@@ -97,7 +98,7 @@ def write_folder(
 def _write_new(target: Path, layout: FolderLayout, fill: Fill, describe: Describe) -> bool:
     with workspace(target.parent, target.name) as content:
         fill(content)
-        (content / layout.main).write_bytes(describe(content, ""))
+        (content / layout.main).write_bytes(describe(content)(""))
         _flush_all(content)
         try:
             content.rename(target)
@@ -127,7 +128,8 @@ def _write_inside(
             suffix = uuid.uuid4().hex[:12]
             fill(content)
             parts = sorted(path.name for path in content.iterdir())
-            mains = describe(content, suffix), describe(content, "")
+            format_main = describe(content)
+            mains = format_main(suffix), format_main("")
             _flush_all(content)
             try:
                 for part in parts:
