@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nestrec.report.comparison_details import bands_table, differences_table, options_table, seeds_table
-from nestrec.report.comparison_tables import best_table, comparison_tables, cost_table, metric_table
+from nestrec.report.comparison_tables import (
+    bands_table,
+    best_table,
+    comparison_tables,
+    cost_table,
+    differences_table,
+    metric_table,
+    options_table,
+    seeds_table,
+)
 from nestrec.report.comparison_text import conclusion, describe_method
 from nestrec.report.comparison_view import ComparisonView
 from nestrec.report.table import TextTable

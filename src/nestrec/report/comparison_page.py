@@ -6,15 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from html import escape
 
+from nestrec.report import comparison_tables as tables
 from nestrec.report.comparison_charts import KIND_TONES, comparison_charts
-from nestrec.report.comparison_details import (
-    bands_table,
-    catalogue_table,
-    differences_table,
-    options_table,
-    seeds_table,
-)
-from nestrec.report.comparison_tables import best_table, cost_table, metric_tables
 from nestrec.report.comparison_text import conclusion, describe_method
 from nestrec.report.comparison_view import ComparisonView
 from nestrec.report.html import document, table_html
@@ -44,14 +37,14 @@ def comparison_page(view: ComparisonView) -> str:
         f'<h1>{escape(title)}</h1>\n<p class="headline">{escape(first)}</p>',
         *_list(further),
         *_charts(view),
-        *(table_html(best_table(view, label)) for label in main),
-        *(table_html(table) for label in view.labels for table in metric_tables(view, label)),
-        table_html(cost_table(view)),
-        table_html(catalogue_table(view)),
-        *(_folded(bands_table(view, label)) for label in main if view.comparison.data.bands),
-        *(_folded(differences_table(view, label)) for label in view.labels),
-        _folded(options_table(view)),
-        _folded(seeds_table(view)),
+        *(table_html(tables.best_table(view, label)) for label in main),
+        *(table_html(table) for label in view.labels for table in tables.metric_tables(view, label)),
+        table_html(tables.cost_table(view)),
+        table_html(tables.catalogue_table(view)),
+        *(_folded(tables.bands_table(view, label)) for label in main if view.comparison.data.bands),
+        *(_folded(tables.differences_table(view, label)) for label in view.labels),
+        _folded(tables.options_table(view)),
+        _folded(tables.seeds_table(view)),
         "<h2>Method</h2>",
         *(f"<p>{escape(paragraph)}</p>" for paragraph in describe_method(view)),
         f"<footer>Written by {escape(_version())}.</footer>",

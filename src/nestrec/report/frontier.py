@@ -118,7 +118,6 @@ def _single(config: SearchConfig, name: str, marker: Marker, tone: int, legend: 
 
 
 def _point(config: SearchConfig) -> Point:
-    measured = config.measurements
-    assert measured is not None
+    measured = config.measured
     tip = f"{config.name}: recall {measured.recall:.4f}, {measured.p50_ms:.3g} ms"
     return Point(measured.p50_ms, measured.recall, tip=tip)
