@@ -75,12 +75,6 @@ def sort_by_id(noun: str, vectors: npt.ArrayLike, ids: npt.ArrayLike | None) -> 
     return rows, vocabulary
 
 
-def read_search_config(manifest: Mapping[str, Any]) -> SearchConfig | None:
-    """Return the search config of a manifest, if it has one."""
-    values = manifest.get(SEARCH_CONFIG)
-    return None if values is None else SearchConfig.from_manifest(values)
-
-
 def replace_search_sections(
     manifest: Mapping[str, Any], config: SearchConfig | None, index: CoarseIndex | None
 ) -> dict[str, Any]:

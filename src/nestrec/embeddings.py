@@ -21,9 +21,9 @@ from nestrec.artefact.model import StoredModel, read_model, write_model
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embedding_parts import (
+    SEARCH_CONFIG,
     check_matrix,
     check_types,
-    read_search_config,
     replace_search_sections,
     restore_coarse_index,
     sort_by_id,
@@ -33,7 +33,7 @@ from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import FullScan
-from nestrec.retrieval.id_lookup import Ids, Unknown, look_up, look_up_allowed
+from nestrec.retrieval.id_lookup import Ids, Unknown, look_up, look_up_filters
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import check_k, check_result_size
 from nestrec.retrieval.retriever import Retriever
@@ -138,7 +138,8 @@ class NestedEmbeddings:
     @property
     def search_config(self) -> SearchConfig | None:
         """How `recommend` finds items, as chosen by `nestrec.plan`; None: it scores all of them."""
-        return read_search_config(self.manifest)
+        values = self.manifest.get(SEARCH_CONFIG)
+        return None if values is None else SearchConfig.from_manifest(values)
 
     def with_search_config(self, config: SearchConfig | None, index: CoarseIndex | None) -> NestedEmbeddings:
         """Return the same model with a search config and the coarse index it needs; None for both removes them."""
@@ -204,7 +205,7 @@ class NestedEmbeddings:
             self.items,
             k,
             excluded=Exclusions(self.seen.indptr, self.seen.indices) if exclude_seen else None,
-            allowed=look_up_allowed(self.items, allow, deny, unknown),
+            filters=look_up_filters(self.items, allow, deny, unknown),
             threads=threads,
         )
 
@@ -222,8 +223,8 @@ class NestedEmbeddings:
 
         A vector of zeros has cosine 0 with every other. Arguments, result and errors as in `recommend`.
         """
-        side = Side(self.item_embeddings, self.items)
-        return self._search_neighbours("item", side, item_ids, k, width, unknown, threads)
+        side = Side("item", self.item_embeddings, self.items)
+        return search_neighbours(side, item_ids, k, self._width(width), unknown, threads)
 
     @check_keywords
     def similar_users(
@@ -239,8 +240,8 @@ class NestedEmbeddings:
 
         A vector of zeros has cosine 0 with every other. Arguments, result and errors as in `recommend`.
         """
-        side = Side(self.user_embeddings, self.users)
-        return self._search_neighbours("user", side, user_ids, k, width, unknown, threads)
+        side = Side("user", self.user_embeddings, self.users)
+        return search_neighbours(side, user_ids, k, self._width(width), unknown, threads)
 
     @check_keywords
     def score(self, user_ids: Ids, item_ids: Ids, width: int | None = None) -> Float32Array:
@@ -297,13 +298,6 @@ class NestedEmbeddings:
         if width is None:
             return self.embedding_size
         return self.widths.values[self.widths.level_of(width)]
-
-    def _search_neighbours(
-        self, noun: str, side: Side, ids: Ids, k: int, width: int | None, unknown: Unknown, threads: int | None
-    ) -> Ranking:
-        queries, k = look_up(side.vocabulary, ids, noun, unknown), check_k(k)
-        check_result_size(k, len(queries.rows), len(side.vectors))
-        return search_neighbours(queries, side, self._width(width), k, threads)
 
     def __repr__(self) -> str:
         """Show the sizes."""

@@ -182,7 +182,7 @@ def test_a_foreign_folder_is_left_alone(model: NestedEmbeddings, tmp_path: Path)
 
 def test_items_bound_what_is_written_and_users_without_any_are_counted(model: NestedEmbeddings, tmp_path: Path) -> None:
     path = tmp_path / "answers.parquet"
-    done = recommend_all(model, path, BatchRequest(4, allow=[1, 2, 99], unknown_items="skip"), rows_per_part=100)
+    done = recommend_all(model, path, BatchRequest(4, allow=[1, 2, 99], unknown="skip"), rows_per_part=100)
     assert {row[1] for row in rows_of(path)} == {1, 2}
     assert done.skipped_items.tolist() == [99]
     with pytest.raises(OptionError, match="already exists; replace it with overwrite=True"):

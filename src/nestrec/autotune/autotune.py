@@ -55,8 +55,8 @@ class AutotuneResult:
     def frontier(self) -> tuple[SearchConfig, ...]:
         """The Pareto frontier: trials that no other beats in both recall and median latency, fastest first."""
         kept: list[SearchConfig] = []
-        for trial in sorted(self.trials, key=_latency):
-            if not kept or _recall(trial) > _recall(kept[-1]):
+        for trial in sorted(self.trials, key=lambda trial: trial.measured.p50_ms):
+            if not kept or trial.measured.recall > kept[-1].measured.recall:
                 kept.append(trial)
         return tuple(kept)
 
@@ -160,16 +160,17 @@ class _Tuner:
         index = None if cheapest.index is None else self._build(cheapest.index)
         checked = self._others.measure(cheapest, self._model.item_embeddings, index)
         if not self._reaches_target(checked):
-            return self._choose([one for one in reaching if one.exact or _recall(one) > _recall(cheapest)])
+            found = cheapest.measured.recall
+            return self._choose([one for one in reaching if one.exact or one.measured.recall > found])
         return self._with_full_scan(checked), index
 
     def _with_full_scan(self, config: SearchConfig) -> SearchConfig:
         """Return the config with the full scan's throughput beside its own."""
-        if config.index is None or config.measurements is None:
+        if config.index is None:
             return config
-        scan = self._others.measure(SearchConfig(self._width), self._model.item_embeddings, None).measurements
-        rate = 0.0 if scan is None else scan.users_per_second
-        return config.with_measurements(config.k, replace(config.measurements, full_scan_users_per_second=rate))
+        scan = self._others.measure(SearchConfig(self._width), self._model.item_embeddings, None)
+        rate = scan.measured.users_per_second
+        return config.with_measurements(config.k, replace(config.measured, full_scan_users_per_second=rate))
 
     def _measure_shortlists(self, options: CoarseIndexOptions, index: CoarseIndex, done: int, total: int) -> None:
         k = self._sample.k
@@ -180,10 +181,10 @@ class _Tuner:
             refined = (Stage(options.refinement_width, round(_REFINED * k) + 1),) if options.refinement_width else ()
             trial = self._measure(SearchConfig(self._width, options, shortlist, refined), index, done, total)
             between = [width for width in self._model.widths if options.width < width < self._width]
-            if growth >= _LONG and between and not refined and _recall(trial) >= self._recall:
+            if growth >= _LONG and between and not refined and trial.measured.recall >= self._recall:
                 stages = (Stage(between[len(between) // 2], round(_NARROWED * k)),)
                 self._measure(replace(trial, stages=stages, measurements=None), index, done, total)
-            if _recall(trial) >= max(self._recall, _NEARLY_ALL):
+            if trial.measured.recall >= max(self._recall, _NEARLY_ALL):
                 return
 
     def _measure(self, config: SearchConfig, index: CoarseIndex | None, done: int, total: int) -> SearchConfig:
@@ -197,14 +198,14 @@ class _Tuner:
         return options.build(self._model.user_embeddings, self._model.item_embeddings, self._width)
 
     def _reaches_target(self, config: SearchConfig) -> bool:
-        return config.exact or (self._recall < 1.0 and _recall(config) >= self._recall)
+        return config.exact or (self._recall < 1.0 and config.measured.recall >= self._recall)
 
 
 def _choose_cheapest(trials: list[SearchConfig]) -> SearchConfig:
     """Return an exact config, then the simplest, then the smallest, of those about as fast as the fastest."""
-    fastest = min(map(_latency, trials))
-    as_fast = [trial for trial in trials if _latency(trial) <= max(_AS_FAST * fastest, fastest + _NO_SLOWER)]
-    return min(as_fast, key=lambda trial: (not trial.exact, _n_parts(trial), _bytes(trial), trial.name))
+    fastest = min(trial.measured.p50_ms for trial in trials)
+    as_fast = [trial for trial in trials if trial.measured.p50_ms <= max(_AS_FAST * fastest, fastest + _NO_SLOWER)]
+    return min(as_fast, key=lambda trial: (not trial.exact, _n_parts(trial), trial.measured.bytes_per_item, trial.name))
 
 
 def _n_parts(config: SearchConfig) -> int:
@@ -213,15 +214,3 @@ def _n_parts(config: SearchConfig) -> int:
     if index is None:
         return 0
     return 1 + len(config.stages) + sum(map(bool, (index.rotate, index.n_clusters, index.refinement_width)))
-
-
-def _recall(config: SearchConfig) -> float:
-    return config.measurements.recall if config.measurements is not None else 0.0
-
-
-def _bytes(config: SearchConfig) -> float:
-    return config.measurements.bytes_per_item if config.measurements is not None else float("inf")
-
-
-def _latency(config: SearchConfig) -> float:
-    return config.measurements.p50_ms if config.measurements is not None else float("inf")

@@ -113,8 +113,7 @@ def _write_in_parts(
     from nestrec.cli.progress import counting_bar
     from nestrec.export.batch import BatchRequest, parts_folder, recommend_all
 
-    given = {name: value for name, value in options.items() if name not in ("unknown", "threads")}
-    request = BatchRequest(**given, unknown_items=options["unknown"])
+    request = BatchRequest(**{name: value for name, value in options.items() if name != "threads"})
     if resume and not parts_folder(out).exists():
         say(f"There is no {parts_folder(out)} to resume from; starting with the first user")
     try:

@@ -13,17 +13,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.export.parts import Parts, parts_folder
+from nestrec.retrieval.id_lookup import Unknown
 from nestrec.retrieval.request import check_k
-
-if TYPE_CHECKING:
-    from nestrec.retrieval.ranking import Ranking
 
 __all__ = ["COLUMNS", "BatchReport", "BatchRequest", "parts_folder", "recommend_all"]
 
@@ -43,7 +41,7 @@ class BatchRequest:
     allow: Sequence[Any] | None = None  # item ids
     deny: Sequence[Any] | None = None  # item ids
     exact: bool = False
-    unknown_items: str = "raise"  # or "skip"
+    unknown: Unknown = "raise"  # or "skip", of the items in the lists
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _recommend(
             n_resumed += len(ids)
         else:
             began = time.perf_counter()
-            ranking = _recommend_block(model, ids, request, threads)
+            ranking = model.recommend(ids, **vars(request), threads=threads)
             searching += time.perf_counter() - began
             n_unanswered, skipped = n_unanswered + ranking.n_unanswered, ranking.skipped_items
             values: tuple[npt.NDArray[Any], ...] = ranking.columns()  # of several types, which a checker joins
@@ -122,22 +120,6 @@ def _recommend(
 def _users_per_part(n_users: int, most: int) -> int:
     """Return the size of about equal parts: a few users at the end might be searched in another way than a batch."""
     return -(-n_users // -(-n_users // most))
-
-
-def _recommend_block(
-    model: NestedEmbeddings, ids: npt.NDArray[Any], request: BatchRequest, threads: int | None
-) -> Ranking:
-    return model.recommend(
-        ids,
-        request.k,
-        request.width,
-        exclude_seen=request.exclude_seen,
-        allow=request.allow,
-        deny=request.deny,
-        exact=request.exact,
-        unknown="skip" if request.unknown_items == "skip" else "raise",
-        threads=threads,
-    )
 
 
 def _identity(model: NestedEmbeddings, request: BatchRequest, rows_per_part: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import scan_all
 from nestrec.retrieval.ranking import Ranking, Work
 from nestrec.retrieval.request import Request, empty_keys, rank_keys
-from nestrec.retrieval.retriever import VectorRetriever
+from nestrec.retrieval.retriever import Retriever
 
 _FORMAT = "nestrec-faiss"
 _DESCRIPTION, _INDEX, _IDS = "index.json", "index.faiss", "items.json"
@@ -39,7 +39,7 @@ _ATTEMPTS = 20  # an index that is replaced while it is read is read again
 
 
 @dataclass(frozen=True, eq=False)
-class FaissIndex(VectorRetriever):
+class FaissIndex(Retriever):
     """Finds the best items among the candidates of a FAISS index of a prefix.
 
     >>> import nestrec
@@ -80,7 +80,8 @@ class FaissIndex(VectorRetriever):
         """Width of the returned scores."""
         return int(self.vectors.shape[1])
 
-    def _search(self, request: Request, threads: int) -> Ranking:
+    def answer(self, request: Request, threads: int) -> Ranking:
+        """See `Retriever`."""
         shown = min(request.k, self.n_items)
         best = empty_keys(len(request), shown)
         if not len(request):
@@ -98,8 +99,7 @@ class FaissIndex(VectorRetriever):
     def _propose(self, request: Request, shown: int, threads: int) -> Int64Array:
         """Return candidates that may be returned, (n_queries, n), -1 where there are fewer."""
         faiss = faiss_library()
-        most = 0 if request.excluded is None else int(np.diff(request.excluded.indptr).max(initial=0))
-        n = min(self.n_items, max(self.shortlist, shown) + most)
+        n = min(self.n_items, max(self.shortlist, shown) + int(np.diff(request.excluded.indptr).max(initial=0)))
         allowed = None if request.allowed is None else np.packbits(request.allowed, bitorder="little")
         selector = None if allowed is None else faiss.IDSelectorBitmap(allowed)
         queries = np.ascontiguousarray(request.queries[:, : self.width])
@@ -124,7 +124,7 @@ class FaissIndex(VectorRetriever):
             "shortlist": self.shortlist, "n_items": self.n_items,
         }  # fmt: skip
 
-        def describe(_: Path, suffix: str) -> bytes:
+        def describe(suffix: str) -> bytes:
             return (json.dumps({**described, **({FILE_SUFFIX: suffix} if suffix else {})}, indent=2) + "\n").encode()
 
         try:
@@ -132,7 +132,7 @@ class FaissIndex(VectorRetriever):
                 Path(realpath(path)),
                 _LAYOUT,
                 self._write_parts,
-                describe,
+                lambda _: describe,
                 lambda: _check_place(Path(path), overwrite=overwrite),
             )
         except (OSError, RuntimeError) as error:
@@ -206,10 +206,8 @@ def _check_place(path: Path, *, overwrite: bool) -> None:
         raise ModelFileError(f"{path} exists and is not an index, so it is not replaced; name another path")
 
 
-def _drop_excluded(items: Int64Array, excluded: Exclusions | None, n_items: int) -> Int64Array:
+def _drop_excluded(items: Int64Array, excluded: Exclusions, n_items: int) -> Int64Array:
     """Replace each query's excluded items by -1."""
-    if excluded is None:
-        return items
     rows = np.repeat(np.arange(len(items)), np.diff(excluded.indptr))
     excluded_pairs = rows * n_items + excluded.indices
     pairs = np.arange(len(items))[:, np.newaxis] * n_items + items
@@ -225,10 +223,7 @@ def _to_keys(items: Int64Array) -> tuple[Int64Array, Int64Array]:
 def _count_allowed(request: Request, n_items: int) -> Int64Array:
     """Return how many items may be returned to each query."""
     allowed = np.ones(n_items, dtype=np.bool_) if request.allowed is None else request.allowed
-    counts = np.full(len(request), int(allowed.sum()), dtype=np.int64)
-    if request.excluded is not None:
-        rows = np.repeat(np.arange(len(request)), np.diff(request.excluded.indptr))
-        pairs = np.unique(rows * n_items + request.excluded.indices)
-        excluded = np.bincount(pairs // n_items, weights=allowed[pairs % n_items], minlength=len(request))
-        counts -= excluded.astype(np.int64)
-    return counts
+    rows = np.repeat(np.arange(len(request)), np.diff(request.excluded.indptr))
+    pairs = np.unique(rows * n_items + request.excluded.indices)
+    excluded = np.bincount(pairs // n_items, weights=allowed[pairs % n_items], minlength=len(request))
+    return int(allowed.sum()) - excluded.astype(np.int64)

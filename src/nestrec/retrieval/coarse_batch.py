@@ -4,43 +4,25 @@ from __future__ import annotations
 
 from threading import Event
 
-from nestrec.arrays import Int64Array
 from nestrec.kernels.search.coarse_batch import scan_batch
 from nestrec.kernels.search.code_blocks import BLOCK
 from nestrec.kernels.search.top_k_buffers import GROUP, Buffers, empty_buffers
 from nestrec.parallel.slices import position_slices
-from nestrec.retrieval.coarse_candidates import (
-    SAMPLE_EVERY,
-    Candidates,
-    ScanOptions,
-    UseCandidates,
-    build_filter,
-    select_blocks,
-    start_buffers,
-)
+from nestrec.retrieval.coarse_candidates import SAMPLE_EVERY, Candidates, CoarseScan
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.request import Request
 
 _PRODUCTS_AT_ONCE = 1 << 32  # of a call of the kernel
 
 
-def scan_queries_together(
-    index: CoarseIndex,
-    request: Request,
-    batch: slice,
-    options: ScanOptions,
-    allowed: Int64Array,
-    use: UseCandidates,
-    stopped: Event,
-) -> int:
+def scan_queries_together(scan: CoarseScan, batch: slice, stopped: Event) -> int:
     """Scan for a batch of the queries and pass their candidates on; return the number of pairs scored."""
-    part = request.slice(batch)
+    index, options, part = scan.index, scan.options, scan.request.slice(batch)
     encoded = index.encode(part.queries, exact=options.exact, group_size=GROUP)
-    item_filter, blocks = build_filter(index, part.excluded, len(part), allowed), select_blocks(index, options)
+    item_filter, blocks, n = scan.build_filter(part), scan.blocks, len(part)
 
-    def scan(n_candidates: int, buffers: Buffers, every: int = 1) -> int:
+    def add_candidates(n_candidates: int, buffers: Buffers, every: int = 1) -> int:
         n_scored = 0
-        for begin, end in position_slices(len(blocks.scales), _blocks_at_once(index, len(part), every)):
+        for begin, end in position_slices(len(blocks.scales), _blocks_at_once(index, n, every)):
             if stopped.is_set():
                 break
             n_scored += scan_batch(
@@ -49,14 +31,13 @@ def scan_queries_together(
             )  # fmt: skip
         return n_scored
 
-    buffers, n_scored = start_buffers(index, len(part), options, lambda n, sample: scan(n, sample, SAMPLE_EVERY))
-    n_scored += scan(options.n_candidates, buffers)
-    if (buffers.counts[: len(part)] < options.at_least).any():
-        buffers = empty_buffers(len(part), 1, options.n_candidates)  # the sample misled, or little is left to return
-        n_scored += scan(options.n_candidates, buffers)
+    buffers, n_scored = scan.start_buffers(n, lambda n_best, sample: add_candidates(n_best, sample, SAMPLE_EVERY))
+    n_scored += add_candidates(options.n_candidates, buffers)
+    if (buffers.counts[:n] < options.at_least).any():
+        buffers = empty_buffers(n, 1, options.n_candidates)  # the sample misled, or little is left to return
+        n_scored += add_candidates(options.n_candidates, buffers)
     if not stopped.is_set():
-        n = len(part)
-        use(batch, Candidates(buffers.keys[:n], buffers.counts[:n], buffers.floors[:n]))
+        scan.use(batch, Candidates(buffers.keys[:n], buffers.counts[:n], buffers.floors[:n]))
     return n_scored
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from nestrec.kernels.search.coarse_candidates import raise_thresholds
 from nestrec.kernels.search.code_blocks import CodeBlocks, ItemFilter
 from nestrec.kernels.search.top_k_buffers import Buffers, empty_buffers
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.request import Request
 
 SAMPLE_EVERY = 16  # one of so many blocks is in the sample
 _LEAST_SAMPLE = 32  # blocks
@@ -39,39 +40,44 @@ class Candidates(NamedTuple):
     floors: Int64Array  # (n,) no other item has as great a key
 
 
-UseCandidates = Callable[[slice, Candidates], None]
+@dataclass(frozen=True, eq=False)
+class CoarseScan:
+    """A request to a coarse index, and what takes the candidates."""
 
+    index: CoarseIndex
+    request: Request
+    options: ScanOptions
+    use: Callable[[slice, Candidates], None]  # takes some queries' candidates; called by several threads at once
+    allowed: Int64Array  # (n_blocks,) bit i is 1 where the i-th item may be returned to any query
 
-def select_blocks(index: CoarseIndex, options: ScanOptions) -> CodeBlocks:
-    """Return the code blocks as a scan for bounds or for estimates reads them."""
-    return index.blocks if options.exact else index.blocks._replace(residual_norms=_NO_RESIDUALS)
+    @property
+    def blocks(self) -> CodeBlocks:
+        """The code blocks as a scan for bounds or for estimates reads them."""
+        blocks = self.index.blocks
+        return blocks if self.options.exact else blocks._replace(residual_norms=_NO_RESIDUALS)
 
+    def start_buffers(self, n_queries: int, scan_sample: Callable[[int, Buffers], int]) -> tuple[Buffers, int]:
+        """Return buffers with the thresholds of a sample of the blocks, and the number of pairs scored for them.
 
-def start_buffers(
-    index: CoarseIndex, n_queries: int, options: ScanOptions, scan_sample: Callable[[int, Buffers], int]
-) -> tuple[Buffers, int]:
-    """Return buffers with the thresholds of a sample of the blocks, and the number of pairs that were scored for them.
+        Without thresholds, a buffer takes n ln(N / n) of N items on its way to the best n: most of them in vain.
+        """
+        options = self.options
+        buffers = empty_buffers(n_queries, 1, options.n_candidates)
+        if len(self.index.blocks.scales) < _LEAST_SAMPLE * SAMPLE_EVERY:
+            return buffers, 0
+        expected, least = options.n_candidates / SAMPLE_EVERY, options.at_least / SAMPLE_EVERY
+        by_size = expected + (_MARGIN if options.exact else _MARGIN_OF_SHORTLIST) * expected**0.5
+        n_best = int(max(by_size, least + _MARGIN_OF_LEAST * least**0.5)) + 1
+        sample = empty_buffers(n_queries, 1, n_best)
+        n_scored = scan_sample(n_best, sample)
+        raise_thresholds(sample, n_best, buffers)
+        return buffers, n_scored
 
-    Without thresholds, a buffer takes n ln(N / n) of N items on its way to the best n: most of them in vain.
-    """
-    buffers = empty_buffers(n_queries, 1, options.n_candidates)
-    if len(index.blocks.scales) < _LEAST_SAMPLE * SAMPLE_EVERY:
-        return buffers, 0
-    expected, least = options.n_candidates / SAMPLE_EVERY, options.at_least / SAMPLE_EVERY
-    by_size = expected + (_MARGIN if options.exact else _MARGIN_OF_SHORTLIST) * expected**0.5
-    n_best = int(max(by_size, least + _MARGIN_OF_LEAST * least**0.5)) + 1
-    sample = empty_buffers(n_queries, 1, n_best)
-    n_scored = scan_sample(n_best, sample)
-    raise_thresholds(sample, n_best, buffers)
-    return buffers, n_scored
-
-
-def build_filter(index: CoarseIndex, excluded: Exclusions | None, n_queries: int, allowed: Int64Array) -> ItemFilter:
-    """Return the positions that may be returned to these queries."""
-    if excluded is None:
-        return ItemFilter(allowed, np.zeros(n_queries + 1, dtype=np.int64), np.zeros(0, dtype=np.int32))
-    positions = index.positions[excluded.indices]
-    if n_queries == 1:
-        return ItemFilter(allowed, excluded.indptr, np.sort(positions))
-    rows = np.repeat(np.arange(n_queries), np.diff(excluded.indptr))
-    return ItemFilter(allowed, excluded.indptr, positions[np.lexsort((positions, rows))])
+    def build_filter(self, part: Request) -> ItemFilter:
+        """Return the positions that may be returned to some of the queries."""
+        indptr, items = part.excluded
+        positions = self.index.positions[items]
+        if len(part) == 1:
+            return ItemFilter(self.allowed, indptr, np.sort(positions))
+        rows = np.repeat(np.arange(len(part)), np.diff(indptr))
+        return ItemFilter(self.allowed, indptr, positions[np.lexsort((positions, rows))])

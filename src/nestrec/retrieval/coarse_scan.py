@@ -6,12 +6,13 @@ index with clusters, are scanned one by one, cell by cell.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Event
 
 from nestrec.kernels.search.top_k_buffers import GROUP, capacity
 from nestrec.parallel.threads import map_in_threads
 from nestrec.retrieval.coarse_batch import scan_queries_together
-from nestrec.retrieval.coarse_candidates import ScanOptions, UseCandidates
+from nestrec.retrieval.coarse_candidates import Candidates, CoarseScan, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_single import scan_one_query
 from nestrec.retrieval.request import Request
@@ -22,26 +23,28 @@ _BUFFER_BYTES = 1 << 25  # per thread; smaller batches for many candidates
 _WORTH_SHARING = 1 << 24  # codes: with fewer, a second thread costs one query more than it saves
 
 
-def scan_coarsely(index: CoarseIndex, request: Request, options: ScanOptions, use: UseCandidates, threads: int) -> int:
-    """Pass the candidates of every query to `use`, some queries at a time; return the number of pairs scored.
-
-    `use` is called by several threads at once, for different queries.
-    """
+def scan_coarsely(
+    index: CoarseIndex,
+    request: Request,
+    options: ScanOptions,
+    use: Callable[[slice, Candidates], None],  # takes some queries' candidates; called by several threads at once
+    threads: int,
+) -> int:
+    """Pass the candidates of every query to `use`, some queries at a time; return the number of pairs scored."""
     allowed = index.used_bits if request.allowed is None else index.allowed_bits(request.allowed)
-    one_by_one = index.cells.is_clustered or len(request) <= FEW_QUERIES
-    if one_by_one and len(request) < threads and len(index.blocks.codes) >= _WORTH_SHARING:
-        rows = range(len(request))
-        return sum(scan_one_query(index, request, row, options, allowed, use, threads) for row in rows)
-    size, stopped = _batch_size(len(request), options.n_candidates, threads), Event()
+    scan, n = CoarseScan(index, request, options, use, allowed), len(request)
+    one_by_one = index.cells.is_clustered or n <= FEW_QUERIES
+    if one_by_one and n < threads and len(index.blocks.codes) >= _WORTH_SHARING:
+        return sum(scan_one_query(scan, row, threads) for row in range(n))
+    size, stopped = _batch_size(n, options.n_candidates, threads), Event()
 
-    def scan(batch: slice) -> int:
+    def scan_batch(batch: slice) -> int:
         if not one_by_one:
-            return scan_queries_together(index, request, batch, options, allowed, use, stopped)
-        rows = (row for row in range(batch.start, batch.stop) if not stopped.is_set())
-        return sum(scan_one_query(index, request, row, options, allowed, use, 1) for row in rows)
+            return scan_queries_together(scan, batch, stopped)
+        return sum(scan_one_query(scan, row, 1) for row in range(batch.start, batch.stop) if not stopped.is_set())
 
-    batches = [slice(start, min(start + size, len(request))) for start in range(0, len(request), size)]
-    return sum(map_in_threads(scan, batches, threads, stopped))
+    batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    return sum(map_in_threads(scan_batch, batches, threads, stopped))
 
 
 def _batch_size(n_queries: int, n_candidates: int, threads: int) -> int:

@@ -6,21 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nestrec.arrays import Float32Array, Int32Array, Int64Array
+from nestrec.arrays import Float32Array, Int32Array
 from nestrec.kernels.search.coarse_single import scan_single
 from nestrec.kernels.search.selection import LOWEST_KEY
 from nestrec.kernels.search.top_k_buffers import Buffers, empty_buffers
 from nestrec.parallel.threads import map_in_threads
 from nestrec.retrieval.bounds import UNDERFLOW, relative_error
-from nestrec.retrieval.coarse_candidates import (
-    SAMPLE_EVERY,
-    Candidates,
-    ScanOptions,
-    UseCandidates,
-    build_filter,
-    select_blocks,
-    start_buffers,
-)
+from nestrec.retrieval.coarse_candidates import SAMPLE_EVERY, Candidates, CoarseScan, ScanOptions
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.request import Request
 
@@ -36,19 +28,11 @@ class _Visits(NamedTuple):
     most: int  # blocks
 
 
-def scan_one_query(
-    index: CoarseIndex,
-    request: Request,
-    row: int,
-    options: ScanOptions,
-    allowed: Int64Array,
-    use: UseCandidates,
-    threads: int,
-) -> int:
+def scan_one_query(scan: CoarseScan, row: int, threads: int) -> int:
     """Scan for one of the queries and pass its candidates on; return the number of items scored."""
-    part = request.slice(slice(row, row + 1))
+    index, options, part = scan.index, scan.options, scan.request.slice(slice(row, row + 1))
     encoded = index.encode(part.queries, exact=options.exact, group_size=1)
-    item_filter, blocks = build_filter(index, part.excluded, 1, allowed), select_blocks(index, options)
+    item_filter, blocks = scan.build_filter(part), scan.blocks
 
     def visit(n_candidates: int, buffers: Buffers, cells: _Visits) -> int:
         n_scored: int = scan_single(
@@ -58,24 +42,20 @@ def scan_one_query(
         return n_scored
 
     def visit_all(start: Buffers) -> tuple[int, Candidates]:
-        parts = [(cells, _copy(start)) for cells in _share_cells(index, part, options, threads)]
+        shares = _share_cells(index, part, options, threads)
+        parts = [(cells, Buffers._make(array.copy() for array in start)) for cells in shares]
         n_scored = sum(map_in_threads(lambda pair: visit(options.n_candidates, pair[1], pair[0]), parts, threads))
         return n_scored, _merge([buffers for _, buffers in parts])
 
     n_sampled, start = 0, empty_buffers(1, 1, options.n_candidates)
     if not index.cells.is_clustered:
-        start, n_sampled = start_buffers(index, 1, options, lambda n, sample: visit(n, sample, _sample_cells(index)))
+        start, n_sampled = scan.start_buffers(1, lambda n, sample: visit(n, sample, _sample_cells(index)))
     n_scored, candidates = visit_all(start)
     if candidates.counts[0] < options.at_least and start.floors[0] != LOWEST_KEY:
         n_again, candidates = visit_all(empty_buffers(1, 1, options.n_candidates))
         n_scored += n_again
-    use(slice(row, row + 1), candidates)
+    scan.use(slice(row, row + 1), candidates)
     return n_sampled + n_scored
-
-
-def _copy(buffers: Buffers) -> Buffers:
-    keys, counts, floors, thresholds, cursors = buffers
-    return Buffers(keys.copy(), counts.copy(), floors.copy(), thresholds.copy(), cursors.copy())
 
 
 def _share_cells(index: CoarseIndex, request: Request, options: ScanOptions, threads: int) -> list[_Visits]:

@@ -16,39 +16,24 @@ from nestrec.arrays import BoolArray, Int64Array
 from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, rerank_certified
 from nestrec.parallel.slices import counted_slices
 from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
-from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import scan_coarsely
 from nestrec.retrieval.full_scan import scan_all
 from nestrec.retrieval.ranking import Ranking, Work
-from nestrec.retrieval.request import Request, check_vectors, empty_keys, rank_keys
-from nestrec.retrieval.retriever import VectorRetriever
+from nestrec.retrieval.request import Request, empty_keys, rank_keys
+from nestrec.retrieval.retriever import IndexRetriever
 
 _GROWTH = 8  # times as many candidates where they did not suffice
 _LARGE_PART = 8  # an eighth of the items
 
 
 @dataclass(frozen=True, eq=False)
-class Exact(VectorRetriever):
+class Exact(IndexRetriever):
     """Finds the best items of the full width by a coarse index, and certifies that none is missing."""
 
-    index: CoarseIndex
     n_candidates: int | None = None  # per query at first; None: 2 k + 64, eight times that with refinement codes
 
-    def __post_init__(self) -> None:
-        """Validate that the index is one of these vectors."""
-        check_vectors(self.vectors, self.index.n_items, self.index.full_width)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the index."""
-        return self.index.nbytes
-
-    @property
-    def full_width(self) -> int:
-        """Width of the returned scores."""
-        return self.index.full_width
-
-    def _search(self, request: Request, threads: int) -> Ranking:
+    def answer(self, request: Request, threads: int) -> Ranking:
+        """See `Retriever`."""
         shown = min(request.k, self.n_items)
         best = empty_keys(len(request), shown)
         open_rows, n_candidates = np.arange(len(request)), self._first_candidates(shown)

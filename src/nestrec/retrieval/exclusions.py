@@ -16,6 +16,11 @@ class Exclusions(NamedTuple):
     indptr: Int64Array  # (n_rows + 1,)
     indices: Int32Array  # item_index, any order within a row
 
+    @classmethod
+    def none(cls, n_rows: int) -> Exclusions:
+        """Return exclusions of so many rows that exclude nothing."""
+        return cls(np.zeros(n_rows + 1, dtype=np.int64), np.zeros(0, dtype=np.int32))
+
     def row_sizes(self, rows: npt.NDArray[np.integer]) -> Int64Array:
         """Return how many items each of these rows holds."""
         sizes: Int64Array = self.indptr[rows + 1] - self.indptr[rows]

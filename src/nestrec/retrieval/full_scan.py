@@ -9,14 +9,14 @@ import numpy as np
 from nestrec.arrays import Float32Array
 from nestrec.retrieval.ranking import Ranking, Work
 from nestrec.retrieval.request import Request, check_vectors
-from nestrec.retrieval.retriever import VectorRetriever
+from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.top_k import top_k
 
 _NO_SCORE = np.float32(-np.inf)
 
 
 @dataclass(frozen=True, eq=False)
-class FullScan(VectorRetriever):
+class FullScan(Retriever):
     """Scores every item in all dimensions. Holds nothing; the baseline of every other retriever.
 
     >>> import numpy as np
@@ -41,7 +41,8 @@ class FullScan(VectorRetriever):
         """Bytes in addition to the vectors: none."""
         return 0
 
-    def _search(self, request: Request, threads: int) -> Ranking:
+    def answer(self, request: Request, threads: int) -> Ranking:
+        """See `Retriever`."""
         return scan_all(request, self.vectors, self.full_width, threads)
 
 

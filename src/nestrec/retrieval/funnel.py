@@ -17,12 +17,11 @@ from nestrec.errors import OptionError
 from nestrec.kernels.search.rerank import PRODUCTS_AT_ONCE, cut_to_best, rerank, write_ranking
 from nestrec.parallel.slices import counted_slices
 from nestrec.retrieval.coarse_candidates import Candidates, ScanOptions
-from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.coarse_scan import scan_coarsely
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.ranking import Ranking, Work
-from nestrec.retrieval.request import Request, check_vectors, empty_keys, rank_keys
-from nestrec.retrieval.retriever import VectorRetriever
+from nestrec.retrieval.request import Request, empty_keys, rank_keys
+from nestrec.retrieval.retriever import IndexRetriever
 
 
 class Stage(NamedTuple):
@@ -33,21 +32,20 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Funnel(VectorRetriever):
+class Funnel(IndexRetriever):
     """Finds the best items among those that pass shortlists of given sizes; others are missing.
 
     Raises OptionError for stage widths that do not ascend to less than the full one (refinement codes may have all of
     it), and for an empty shortlist.
     """
 
-    index: CoarseIndex
     shortlist: int  # items that pass the coarse scan; in a large catalogue, about so many
     stages: tuple[Stage, ...] = ()  # between the coarse scan and the full width
     share: float = 1.0  # of the code blocks that an index with clusters visits at most, best cells first
 
     def __post_init__(self) -> None:
         """Validate the sizes, and that the index is one of these vectors."""
-        check_vectors(self.vectors, self.index.n_items, self.index.full_width)
+        super().__post_init__()
         own = [stage.width for stage in self.stages if not self._is_refinement(stage)]
         widths = [0, *own, self.index.full_width]
         if any(low >= high for low, high in pairwise(widths)):
@@ -58,17 +56,8 @@ class Funnel(VectorRetriever):
         if not 0.0 < self.share <= 1.0:
             raise OptionError(f"share must be above 0 and at most 1, got {self.share}")
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the index."""
-        return self.index.nbytes
-
-    @property
-    def full_width(self) -> int:
-        """Width of the returned scores."""
-        return self.index.full_width
-
-    def _search(self, request: Request, threads: int) -> Ranking:
+    def answer(self, request: Request, threads: int) -> Ranking:
+        """See `Retriever`."""
         shown = min(request.k, self.n_items)
         best, reranked = empty_keys(len(request), shown), list[int]()
         shortlist = min(self.n_items, max(self.shortlist, shown))

@@ -28,6 +28,14 @@ class LookedUp(NamedTuple):
     single: bool  # one id by itself, not in a list
 
 
+class ItemFilters(NamedTuple):
+    """Rows of the items of an allow-list and of a deny-list; None where there is no list."""
+
+    allow: Int32Array | None
+    deny: Int32Array | None
+    skipped: IdArray  # unknown ids of both, as they were given
+
+
 def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> LookedUp:
     """Return the rows of one id or of a list of ids; `noun` (user, item) is used in errors.
 
@@ -48,19 +56,11 @@ def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Lo
     return LookedUp(rows[known], vocabulary.ids_at(rows[known]), flat[~known], given.ndim == 0)
 
 
-def look_up_allowed(vocabulary: Vocabulary, allow: Ids | None, deny: Ids | None, unknown: Unknown) -> LookedUp | None:
-    """Return the items that an allow-list and a deny-list leave, ascending; None where neither is given."""
-    if allow is None and deny is None:
-        return None
-    kept = np.full(len(vocabulary), allow is None)
-    skipped: list[IdArray] = []
-    for ids, keep in ((allow, True), (deny, False)):
-        if ids is not None:
-            found = look_up(vocabulary, ids, "item", unknown)
-            kept[found.rows] = keep
-            skipped.append(found.skipped)
-    rows = np.flatnonzero(kept).astype(np.int32)
-    return LookedUp(rows, vocabulary.ids_at(rows), _join(skipped), single=False)
+def look_up_filters(vocabulary: Vocabulary, allow: Ids | None, deny: Ids | None, unknown: Unknown) -> ItemFilters:
+    """Return the rows of an allow-list and of a deny-list of items."""
+    found = [None if ids is None else look_up(vocabulary, ids, "item", unknown) for ids in (allow, deny)]
+    allowed, denied = (None if one is None else one.rows for one in found)
+    return ItemFilters(allowed, denied, _join([one.skipped for one in found if one is not None]))
 
 
 def _as_list(ids: Ids) -> Any:
@@ -73,9 +73,9 @@ def _describe(ids: object) -> str:
 
 def _join(parts: list[IdArray]) -> IdArray:
     filled = [part for part in parts if len(part)]
-    if not filled:
-        return parts[0]
-    return filled[0] if len(filled) == 1 else canonicalize_ids([value for part in filled for value in part.tolist()])
+    if len(filled) < 2:
+        return [*filled, *parts, np.zeros(0, dtype=np.int64)][0]
+    return canonicalize_ids([value for part in filled for value in part.tolist()])
 
 
 def _describe_unknown(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> str:

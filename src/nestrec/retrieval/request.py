@@ -25,7 +25,7 @@ class Request:
 
     queries: Float32Array  # (n_queries, width) float32, C-contiguous, finite
     k: int
-    excluded: Exclusions | None
+    excluded: Exclusions
     allowed: BoolArray | None  # (n_items,) what may be returned to any query; None: everything
 
     def __len__(self) -> int:
@@ -38,17 +38,14 @@ class Request:
 
     def select(self, rows: npt.NDArray[np.integer]) -> Request:
         """Return the request of some of the queries, in this order."""
-        excluded = None if self.excluded is None else self.excluded.select(rows)
-        return Request(self.queries[rows], self.k, excluded, self.allowed)
+        return Request(self.queries[rows], self.k, self.excluded.select(rows), self.allowed)
 
     def slice(self, rows: slice) -> Request:
         """Return the request of consecutive queries, as views."""
         if len(self) == rows.stop - rows.start:
             return self
-        excluded = self.excluded
-        if excluded is not None:
-            indptr = excluded.indptr[rows.start : rows.stop + 1]
-            excluded = Exclusions(indptr - indptr[0], excluded.indices[indptr[0] : indptr[-1]])
+        indptr = self.excluded.indptr[rows.start : rows.stop + 1]
+        excluded = Exclusions(indptr - indptr[0], self.excluded.indices[indptr[0] : indptr[-1]])
         return Request(self.queries[rows], self.k, excluded, self.allowed)
 
 
@@ -73,9 +70,8 @@ def validate_request(
     if not np.isfinite(vectors).all():
         bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise DataError(f"queries must be finite numbers, got NaN or infinity in query {bad}")
-    if exclude is not None:
-        exclude = _validate_exclusions(exclude, len(vectors), n_items)
-    return Request(vectors, check_k(k), exclude, _combine_filters(allow, deny, n_items))
+    excluded = _validate_exclusions(exclude or Exclusions.none(len(vectors)), len(vectors), n_items)
+    return Request(vectors, check_k(k), excluded, _combine_filters(allow, deny, n_items))
 
 
 def check_vectors(vectors: Float32Array, n_items: int, width: int) -> None:

@@ -1,34 +1,45 @@
-"""The interface of retrievers, and what those of this package share."""
+"""The base of retrievers: maximum inner product search over vectors in memory."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy.typing as npt
 
 from nestrec.arrays import Float32Array
 from nestrec.parallel.threads import resolve_threads
+from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.ranking import Ranking
-from nestrec.retrieval.request import Request, validate_request
+from nestrec.retrieval.request import Request, check_vectors, validate_request
 
 
-class Retriever(Protocol):
-    """Maximum inner product search: finds the k items of greatest inner product with each query."""
+@dataclass(frozen=True, eq=False)
+class Retriever(ABC):
+    """Finds the k items of greatest inner product with each query; a subclass answers validated requests."""
+
+    vectors: Float32Array
+    """(n_items, >= full width) float32: what an index was built from."""
+
+    @property
+    @abstractmethod
+    def full_width(self) -> int:
+        """Width of the returned scores."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes it holds in addition to the vectors."""
 
     @property
     def n_items(self) -> int:
         """Number of items."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes it holds in addition to the vectors."""
+        return len(self.vectors)
 
     def search(
         self,
-        queries: npt.ArrayLike,  # (n_queries, >= width)
+        queries: npt.ArrayLike,  # (n_queries, >= full width)
         k: int,
         exclude: Exclusions | None = None,  # items that must not be returned, by row of the queries
         *,
@@ -41,39 +52,30 @@ class Retriever(Protocol):
         Ids of the ranking are item indices, int32. Raises DataError for queries that are not finite, OptionError for
         arguments that do not fit.
         """
+        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=self.full_width)
+        return self.answer(request, resolve_threads(threads))
+
+    @abstractmethod
+    def answer(self, request: Request, threads: int) -> Ranking:
+        """Answer a validated request."""
 
 
 @dataclass(frozen=True, eq=False)
-class VectorRetriever(ABC):
-    """A retriever over item vectors in memory, which answers validated requests."""
+class IndexRetriever(Retriever):
+    """A retriever that scans a coarse index of the vectors first."""
 
-    vectors: Float32Array
-    """(n_items, >= full width) float32: what an index was built from."""
+    index: CoarseIndex
+
+    def __post_init__(self) -> None:
+        """Validate that the index is one of these vectors."""
+        check_vectors(self.vectors, self.index.n_items, self.index.full_width)
 
     @property
-    @abstractmethod
     def full_width(self) -> int:
         """Width of the returned scores."""
+        return self.index.full_width
 
     @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return len(self.vectors)
-
-    def search(
-        self,
-        queries: npt.ArrayLike,
-        k: int,
-        exclude: Exclusions | None = None,
-        *,
-        allow: npt.ArrayLike | None = None,
-        deny: npt.ArrayLike | None = None,
-        threads: int | None = None,
-    ) -> Ranking:
-        """See `Retriever`."""
-        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=self.full_width)
-        return self._search(request, resolve_threads(threads))
-
-    @abstractmethod
-    def _search(self, request: Request, threads: int) -> Ranking:
-        """Answer a request."""
+    def nbytes(self) -> int:
+        """Bytes of the index."""
+        return self.index.nbytes

@@ -10,8 +10,9 @@ import numpy as np
 from nestrec.arrays import Float32Array, Int32Array
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.retrieval.exclusions import Exclusions, exclude_itself
-from nestrec.retrieval.id_lookup import LookedUp
+from nestrec.retrieval.id_lookup import Ids, ItemFilters, LookedUp, Unknown, look_up
 from nestrec.retrieval.ranking import Ranking
+from nestrec.retrieval.request import check_k, check_result_size
 from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.top_k import top_k
 
@@ -21,13 +22,15 @@ _PAIRS_AT_ONCE = 65_536  # bounds the copies of their vectors
 class Side(NamedTuple):
     """Users or items: their vectors and their ids."""
 
+    noun: str  # in errors
     vectors: Float32Array  # (n, >= width)
     vocabulary: Vocabulary
 
 
-def search_neighbours(queries: LookedUp, side: Side, width: int, k: int, threads: int | None) -> Ranking:
-    """Return the k rows of greatest cosine with each of the given rows of the same side, itself left out."""
-    n = len(side.vectors)
+def search_neighbours(side: Side, ids: Ids, k: int, width: int, unknown: Unknown, threads: int | None) -> Ranking:
+    """Return the k rows of greatest cosine with each of the given ids of the same side, itself left out."""
+    queries, k, n = look_up(side.vocabulary, ids, side.noun, unknown), check_k(k), len(side.vectors)
+    check_result_size(k, len(queries.rows), n)
     items, scores = top_k(
         side.vectors,
         side.vectors,
@@ -38,9 +41,8 @@ def search_neighbours(queries: LookedUp, side: Side, width: int, k: int, threads
         cosine=True,
         threads=threads,
     )
-    return _with_ids(
-        Ranking(items, scores, queries.ids, queries.skipped), single=queries.single, vocabulary=side.vocabulary, k=k
-    )
+    ranking = Ranking(items, scores, queries.ids, queries.skipped)
+    return _with_ids(ranking, single=queries.single, vocabulary=side.vocabulary, k=k)
 
 
 def search_items(
@@ -51,16 +53,16 @@ def search_items(
     k: int,
     *,
     excluded: Exclusions | None = None,  # item indices, by row of the query vectors
-    allowed: LookedUp | None = None,
+    filters: ItemFilters,
     threads: int | None = None,
 ) -> Ranking:
     """Return the k best items of the given rows, found by a retriever."""
     shown = min(k, retriever.n_items)
     own = None if excluded is None else excluded.select(queries.rows)
-    allow = None if allowed is None else allowed.rows
-    found = retriever.search(query_vectors[queries.rows], shown, own, allow=allow, threads=threads)
-    skipped = {} if allowed is None else {"skipped_items": allowed.skipped}
-    ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, work=found.work, **skipped)
+    found = retriever.search(
+        query_vectors[queries.rows], shown, own, allow=filters.allow, deny=filters.deny, threads=threads
+    )
+    ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, filters.skipped, found.work)
     return _with_ids(ranking, single=queries.single, vocabulary=vocabulary, k=k)
 
 

@@ -105,6 +105,13 @@ class SearchConfig:
     measurements: Measurements | None = None
 
     @property
+    def measured(self) -> Measurements:
+        """The measurements; raises OptionError where there are none."""
+        if self.measurements is None:
+            raise OptionError(f"'{self.name}' must be a measured search config; choose one with nestrec plan MODEL")
+        return self.measurements
+
+    @property
     def exact(self) -> bool:
         """Whether the answer is certified to be the full scan's."""
         return self.shortlist == 0

@@ -44,7 +44,7 @@ def top_k(
     if items.size:
         by_norm = len(rows) >= _MANY and not cosine
         scanned = ScanItems(vectors, _order_candidates(vectors[:, :width], candidates) if by_norm else candidates)
-        asking = ScanQueries(queries, rows, excluded)
+        asking = ScanQueries(queries, rows, excluded or Exclusions.none(len(queries)))
         scan_widths(asking, scanned, (width,), k, take_keys, cosine=cosine, threads=threads)
     return items, scores
 

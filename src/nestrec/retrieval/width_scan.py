@@ -40,7 +40,7 @@ class ScanQueries(NamedTuple):
 
     vectors: Float32Array  # (n_rows, >= widest)
     rows: npt.NDArray[np.integer]  # (n_queries,) rows to answer, in this order
-    excluded: Exclusions | None
+    excluded: Exclusions  # by row of the vectors
 
 
 class ScanItems(NamedTuple):
@@ -86,7 +86,7 @@ def scan_widths(
     check_stop: StopCheck | None = None,  # called before each chunk, by any thread; raises to end the scan
 ) -> None:
     """Find the best k items of every query at every width; scores of NaN and -inf are never among them."""
-    positions = items.positions() if queries.excluded else None
+    positions = items.positions() if len(queries.excluded.indices) else None
     ladder = np.array(widths, dtype=np.int64)
     stopped = Event()
 
@@ -116,20 +116,16 @@ def _cut_blocks(queries: ScanQueries, threads: int, bytes_per_query: int) -> lis
     n_queries = len(queries.rows)
     size = max(1, min(_BLOCK, max(GROUP, _BUFFER_BYTES // bytes_per_query), -(-n_queries // threads)))
     cuts = set(range(0, n_queries, size))
-    if queries.excluded is not None:
-        indptr = np.zeros(n_queries + 1, dtype=np.int64)
-        np.cumsum(queries.excluded.row_sizes(queries.rows), out=indptr[1:])
-        if indptr[-1] > _EXCLUDED:
-            cuts.update(first for first, _ in row_slices(indptr, _EXCLUDED))
+    indptr = np.append(0, np.cumsum(queries.excluded.row_sizes(queries.rows)))
+    if indptr[-1] > _EXCLUDED:
+        cuts.update(first for first, _ in row_slices(indptr, _EXCLUDED))
     edges = [*sorted(cuts), n_queries]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def _excluded_positions(
-    excluded: Exclusions | None, positions: Int32Array | None, rows: npt.NDArray[np.integer], n_items: int
+    excluded: Exclusions, positions: Int32Array | None, rows: npt.NDArray[np.integer], n_items: int
 ) -> tuple[Int64Array, Int32Array]:
-    if excluded is None:
-        return np.zeros(len(rows) + 1, dtype=np.int64), np.zeros(0, dtype=np.int32)
     indptr, items = excluded.select(rows)
     if len(items) and not (items.min() >= 0 and items.max() < n_items):
         raise DataError(
