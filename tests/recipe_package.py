@@ -10,7 +10,7 @@ from nestrec.data.formats import Format
 from nestrec.data.readers.delimited import DelimitedReader
 from nestrec.evaluation.metric_registry import AccuracyMetric
 from nestrec.evaluation.metrics import Hits
-from nestrec.export.exporter import Side, select_side
+from nestrec.export.exporters import Side, select_side
 from nestrec.training.losses import PairLoss, Scored
 from nestrec.training.samplers import ChoosingSampler
 

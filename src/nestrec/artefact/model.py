@@ -152,14 +152,11 @@ def _read(directory: Path, *, verify: bool | None, with_coarse_index: bool) -> S
     with OpenedDirectory(directory) as opened:
         manifest = read_manifest(directory, opened.manifest())
         _check_files(directory, manifest)
-        embeddings = opened.arrays(EMBEDDINGS, manifest, verify=verify)
-        ids = opened.arrays(VOCABULARIES, manifest, verify=verify)
-        pairs = opened.arrays(INTERACTIONS, manifest, verify=verify)
-        coarse_index = (
-            _coarse_index(opened, manifest, verify=verify)
-            if with_coarse_index and COARSE_INDEX in manifest["files"]
-            else {}
+        embeddings, ids, pairs = (
+            opened.arrays(name, manifest, verify=verify) for name in (EMBEDDINGS, VOCABULARIES, INTERACTIONS)
         )
+        has_index = with_coarse_index and COARSE_INDEX in manifest["files"]
+        coarse_index = _coarse_index(opened, manifest, verify=verify) if has_index else {}
     try:
         return _build_model(embeddings, ids, pairs, manifest, coarse_index)
     except (LookupError, TypeError, ValueError, DataError, OptionError) as error:

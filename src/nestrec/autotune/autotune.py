@@ -13,7 +13,7 @@ Throughput of batches is measured beside that of the full scan. All measurements
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nestrec.autotune.trial import Sample
 from nestrec.embeddings import NestedEmbeddings
@@ -126,30 +126,31 @@ def _index_options(model: NestedEmbeddings, width: int, storages: tuple[Storage,
         yield CoarseIndexOptions(width, storages[0], rotate=True, n_clusters=model.n_items // _PER_CLUSTER)
 
 
+@dataclass(eq=False)
 class _Tuner:
-    def __init__(
-        self,
-        model: NestedEmbeddings,
-        width: int,
-        sample: Sample,
-        others: Sample,
-        recall: float,
-        callback: TrialCallback | None,
-    ) -> None:
-        self._model, self._width, self._recall = model, width, recall
-        self._sample, self._others, self._callback = sample, others, callback
-        self._trials: list[SearchConfig] = []
+    """Measures search configs and chooses one."""
+
+    model: NestedEmbeddings
+    width: int
+    sample: Sample
+    others: Sample
+    recall: float
+    callback: TrialCallback | None
+    trials: list[SearchConfig] = field(default_factory=list)
+    progress: tuple[int, int] = (0, 0)  # coarse indexes done, and their total
 
     def run(self, options: tuple[CoarseIndexOptions, ...]) -> AutotuneResult:
         """Measure the full scan and all indexes, and choose."""
-        self._measure(SearchConfig(self._width), None, 0, len(options))
+        self.progress = 0, len(options)
+        self._measure(SearchConfig(self.width), None)
         for done, one in enumerate(options, start=1):
+            self.progress = done, len(options)
             index = self._build(one)
-            self._measure(SearchConfig(self._width, one), index, done, len(options))
-            self._measure_shortlists(one, index, done, len(options))
-        best, index_of_best = self._choose([trial for trial in self._trials if self._reaches_target(trial)])
-        model = self._model.with_search_config(best, index_of_best)
-        return AutotuneResult(tuple(self._trials), best, self._recall, model)
+            self._measure(SearchConfig(self.width, one), index)
+            self._measure_shortlists(one, index)
+        best, index_of_best = self._choose([trial for trial in self.trials if self._reaches_target(trial)])
+        model = self.model.with_search_config(best, index_of_best)
+        return AutotuneResult(tuple(self.trials), best, self.recall, model)
 
     def _choose(self, reaching: list[SearchConfig]) -> tuple[SearchConfig, CoarseIndex | None]:
         """Return the cheapest config that reaches the recall on the other users too, with its index.
@@ -158,7 +159,7 @@ class _Tuner:
         """
         cheapest = _choose_cheapest(reaching)
         index = None if cheapest.index is None else self._build(cheapest.index)
-        checked = self._others.measure(cheapest, self._model.item_embeddings, index)
+        checked = self.others.measure(cheapest, self.model.item_embeddings, index)
         if not self._reaches_target(checked):
             found = cheapest.measured.recall
             return self._choose([one for one in reaching if one.exact or one.measured.recall > found])
@@ -168,37 +169,37 @@ class _Tuner:
         """Return the config with the full scan's throughput beside its own."""
         if config.index is None:
             return config
-        scan = self._others.measure(SearchConfig(self._width), self._model.item_embeddings, None)
+        scan = self.others.measure(SearchConfig(self.width), self.model.item_embeddings, None)
         rate = scan.measured.users_per_second
         return config.with_measurements(config.k, replace(config.measured, full_scan_users_per_second=rate))
 
-    def _measure_shortlists(self, options: CoarseIndexOptions, index: CoarseIndex, done: int, total: int) -> None:
-        k = self._sample.k
+    def _measure_shortlists(self, options: CoarseIndexOptions, index: CoarseIndex) -> None:
+        k = self.sample.k
         for growth in _GROWTH:
             shortlist = round(growth * k)
-            if shortlist * _LARGE_PART > self._model.n_items:
+            if shortlist * _LARGE_PART > self.model.n_items:
                 return
             refined = (Stage(options.refinement_width, round(_REFINED * k) + 1),) if options.refinement_width else ()
-            trial = self._measure(SearchConfig(self._width, options, shortlist, refined), index, done, total)
-            between = [width for width in self._model.widths if options.width < width < self._width]
-            if growth >= _LONG and between and not refined and trial.measured.recall >= self._recall:
+            trial = self._measure(SearchConfig(self.width, options, shortlist, refined), index)
+            between = [width for width in self.model.widths if options.width < width < self.width]
+            if growth >= _LONG and between and not refined and trial.measured.recall >= self.recall:
                 stages = (Stage(between[len(between) // 2], round(_NARROWED * k)),)
-                self._measure(replace(trial, stages=stages, measurements=None), index, done, total)
-            if trial.measured.recall >= max(self._recall, _NEARLY_ALL):
+                self._measure(replace(trial, stages=stages, measurements=None), index)
+            if trial.measured.recall >= max(self.recall, _NEARLY_ALL):
                 return
 
-    def _measure(self, config: SearchConfig, index: CoarseIndex | None, done: int, total: int) -> SearchConfig:
-        trial = self._sample.measure(config, self._model.item_embeddings, index)
-        self._trials.append(trial)
-        if self._callback is not None:
-            self._callback(trial, done, total)
+    def _measure(self, config: SearchConfig, index: CoarseIndex | None) -> SearchConfig:
+        trial = self.sample.measure(config, self.model.item_embeddings, index)
+        self.trials.append(trial)
+        if self.callback is not None:
+            self.callback(trial, *self.progress)
         return trial
 
     def _build(self, options: CoarseIndexOptions) -> CoarseIndex:
-        return options.build(self._model.user_embeddings, self._model.item_embeddings, self._width)
+        return options.build(self.model.user_embeddings, self.model.item_embeddings, self.width)
 
     def _reaches_target(self, config: SearchConfig) -> bool:
-        return config.exact or (self._recall < 1.0 and config.measured.recall >= self._recall)
+        return config.exact or (self.recall < 1.0 and config.measured.recall >= self.recall)
 
 
 def _choose_cheapest(trials: list[SearchConfig]) -> SearchConfig:

@@ -185,18 +185,15 @@ def _summarize(
     accuracy = [metric for metric in metrics if isinstance(metric, AccuracyMetric)]
     of_lists = [metric for metric in metrics if not isinstance(metric, AccuracyMetric)]
     names = format_labels(accuracy, cutoffs)
-    means, intervals = _average(results.per_user, names, samples, seed)
-    known_means, known_intervals = means, intervals
+    overall = warm = _average(results.per_user, names, samples, seed)
     if not is_known.all():
-        known_means, known_intervals = _average(results.per_user[:, is_known], names, samples, seed)
+        warm = _average(results.per_user[:, is_known], names, samples, seed)
     catalogue = Catalogue(np.bincount(model.seen.indices, minlength=model.n_items), model.n_users)
     return tuple(
         WidthEvaluation(
-            width=width,
-            means=means[level],
-            intervals=intervals[level],
-            known_means=known_means[level],
-            known_intervals=known_intervals[level],
+            width,
+            *overall[level],
+            *warm[level],
             beyond_accuracy={
                 f"{metric.name}@{k}": metric.function(CatalogueLists(n_lists, catalogue))
                 for k, n_lists in zip(cutoffs, results.n_lists[level], strict=True)
@@ -213,14 +210,14 @@ def _average(
     names: tuple[str, ...],
     samples: int,
     seed: int,
-) -> tuple[list[Means], list[Intervals]]:
-    """Return the means over users and their intervals for each width; no intervals if `samples` is 0."""
+) -> list[tuple[Means, Intervals]]:
+    """Return the means over users and their intervals, for each width; no intervals if `samples` is 0."""
     means = [dict(zip(names, values.mean(axis=0, dtype=np.float64).tolist(), strict=True)) for values in per_user]
     if samples == 0 or not names:
-        return means, [{} for _ in means]
+        return [(of_width, {}) for of_width in means]
     columns = [values[:, column] for values in per_user for column in range(len(names))]  # the same resamples for all
     bounds = bootstrap_intervals(columns, samples, seed).T.reshape(len(means), len(names), 2)
-    return means, [
-        {name: (float(low), float(high)) for name, (low, high) in zip(names, of_width, strict=True)}
-        for of_width in bounds
+    return [
+        (of_width, {name: (low, high) for name, (low, high) in zip(names, pairs, strict=True)})
+        for of_width, pairs in zip(means, bounds.tolist(), strict=True)
     ]

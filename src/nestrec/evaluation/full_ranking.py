@@ -17,6 +17,7 @@ from nestrec.evaluation.metric_registry import AccuracyMetric, load_accuracy_met
 from nestrec.evaluation.metrics import Hits, user_values
 from nestrec.evaluation.rank_widths import rank_widths
 from nestrec.item_similarities import ItemSimilarities
+from nestrec.parallel.slices import position_slices
 from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.width_scan import StopCheck
 
@@ -54,8 +55,7 @@ def rank_similarities(model: ItemSimilarities, held: HeldOut, k: int, threads: i
 
 
 def _split_users(held: HeldOut, size: int) -> Iterator[slice]:
-    n_users = len(held.known)
-    return (slice(start, min(start + size, n_users)) for start in range(0, n_users, size))
+    return (slice(first, last) for first, last in position_slices(len(held.known), size))
 
 
 class Results(NamedTuple):

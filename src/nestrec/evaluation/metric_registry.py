@@ -13,16 +13,8 @@ from typing import Literal, TypeAlias
 from nestrec.arguments import suggest
 from nestrec.arrays import Float64Array
 from nestrec.errors import OptionError, PluginError
+from nestrec.evaluation import metrics as accuracy
 from nestrec.evaluation.beyond_accuracy import CatalogueLists, coverage, gini, novelty, popularity_rank
-from nestrec.evaluation.metrics import (
-    Hits,
-    hit_rate_at_k,
-    map_at_k,
-    mrr_at_k,
-    ndcg_at_k,
-    precision_at_k,
-    recall_at_k,
-)
 from nestrec.plugins import merge_plugins
 
 _LARGEST_CUTOFF = 100_000
@@ -33,7 +25,7 @@ class AccuracyMetric:
     """A metric with a value per user, averaged over users; higher is better."""
 
     name: str
-    function: Callable[[Hits, int], Float64Array]  # hits, k -> (n_users,)
+    function: Callable[[accuracy.Hits, int], Float64Array]  # hits, k -> (n_users,)
     source: str
     """Paper or definition."""
     in_tables: bool = True
@@ -60,12 +52,14 @@ Metric: TypeAlias = AccuracyMetric | CatalogueMetric
 
 _IR = "Manning, Raghavan and Schütze 2008, chapter 8"
 _BUILT_IN: tuple[Metric, ...] = (
-    AccuracyMetric(name="recall", function=recall_at_k, source=_IR),
-    AccuracyMetric(name="ndcg", function=ndcg_at_k, source="Järvelin and Kekäläinen 2002"),
-    AccuracyMetric(name="precision", function=precision_at_k, source=_IR, in_comparison=False),
-    AccuracyMetric(name="hit_rate", function=hit_rate_at_k, source="Deshpande and Karypis 2004", in_comparison=False),
-    AccuracyMetric(name="mrr", function=mrr_at_k, source="Voorhees 1999", in_comparison=False),
-    AccuracyMetric(name="map", function=map_at_k, source=_IR, in_comparison=False),
+    AccuracyMetric(name="recall", function=accuracy.recall_at_k, source=_IR),
+    AccuracyMetric(name="ndcg", function=accuracy.ndcg_at_k, source="Järvelin and Kekäläinen 2002"),
+    AccuracyMetric(name="precision", function=accuracy.precision_at_k, source=_IR, in_comparison=False),
+    AccuracyMetric(
+        name="hit_rate", function=accuracy.hit_rate_at_k, source="Deshpande and Karypis 2004", in_comparison=False
+    ),
+    AccuracyMetric(name="mrr", function=accuracy.mrr_at_k, source="Voorhees 1999", in_comparison=False),
+    AccuracyMetric(name="map", function=accuracy.map_at_k, source=_IR, in_comparison=False),
     CatalogueMetric(
         name="coverage", function=coverage, source="Ge, Delgado-Battenfeld and Jannach 2010", diverse="higher"
     ),

@@ -22,7 +22,7 @@ from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, get_stored_name, wr
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError, OptionError, OutputError
-from nestrec.export.exporter import Side
+from nestrec.export.exporters import Side
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
 from nestrec.kernels.search.rerank import rerank, write_ranking
 from nestrec.kernels.search.selection import encode_keys
@@ -208,8 +208,7 @@ def _check_place(path: Path, *, overwrite: bool) -> None:
 
 def _drop_excluded(items: Int64Array, excluded: Exclusions, n_items: int) -> Int64Array:
     """Replace each query's excluded items by -1."""
-    rows = np.repeat(np.arange(len(items)), np.diff(excluded.indptr))
-    excluded_pairs = rows * n_items + excluded.indices
+    excluded_pairs = excluded.rows * n_items + excluded.indices
     pairs = np.arange(len(items))[:, np.newaxis] * n_items + items
     return np.where((items >= 0) & ~np.isin(pairs, excluded_pairs), items, -1)
 
@@ -223,7 +222,6 @@ def _to_keys(items: Int64Array) -> tuple[Int64Array, Int64Array]:
 def _count_allowed(request: Request, n_items: int) -> Int64Array:
     """Return how many items may be returned to each query."""
     allowed = np.ones(n_items, dtype=np.bool_) if request.allowed is None else request.allowed
-    rows = np.repeat(np.arange(len(request)), np.diff(request.excluded.indptr))
-    pairs = np.unique(rows * n_items + request.excluded.indices)
+    pairs = np.unique(request.excluded.rows * n_items + request.excluded.indices)
     excluded = np.bincount(pairs // n_items, weights=allowed[pairs % n_items], minlength=len(request))
     return int(allowed.sum()) - excluded.astype(np.int64)

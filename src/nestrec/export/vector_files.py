@@ -15,7 +15,7 @@ from nestrec.atomic.output_file import atomic_file
 from nestrec.data.ids import IdArray
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.export.exporter import Side, select_side
+from nestrec.export.exporters import Side, select_side
 from nestrec.export.parquet import register_columns, write_parquet
 
 _ROWS = 65_536  # written at once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,8 +43,8 @@ def build_index(
         raise DataError(f"item vectors must be finite, got NaN or infinity in item {bad}; train the model again")
     labels, centroids = _assign_clusters(vectors, full_width, rotation, clusters)
     items, begins, ends = _arrange(item_norms, labels, clustered=clusters is not None)
-    builder = _Builder(_Source(vectors, full_width, rotation, item_norms), items, width, storage, labels, centroids)
-    builder.refinement = RefinementCodes.allocate(len(vectors), refinement_width) if refinement_width else None
+    refinement = RefinementCodes.allocate(len(vectors), refinement_width) if refinement_width else None
+    builder = _Builder(vectors, full_width, rotation, item_norms, items, width, storage, labels, centroids, refinement)
     for first in range(0, len(items) // BLOCK, _BLOCKS_AT_ONCE):
         builder.fill(first)
     positions = np.empty(len(vectors), dtype=np.int32)
@@ -84,70 +84,63 @@ def _arrange(
     return items, begins, np.minimum(begins + _BLOCKS_PER_CELL, ends[-1]).astype(np.int32)
 
 
-class _Source(NamedTuple):
-    """Vectors to index."""
+@dataclass(eq=False)
+class _Builder:
+    """Fills code blocks."""
 
     vectors: Float32Array
     full_width: int
     rotation: Rotation | None
     norms: Float64Array  # (n_items,)
+    items: Int32Array  # (n_positions,) -1 where unused
+    width: int
+    storage: Storage
+    labels: Int64Array  # (n_items,) cluster
+    centroids: Float64Array
+    refinement: RefinementCodes | None
 
-    def read_blocks(self, items: Int32Array) -> Float64Array:
+    def __post_init__(self) -> None:
+        """Allocate the blocks."""
+        n_blocks = len(self.items) // BLOCK
+        self._size = self.storage.steps(self.width) * BLOCK * self.storage.per_step
+        residual_norms = np.zeros(len(self.items) if self.width < self.full_width else 0, dtype=np.float32)
+        per_block = np.zeros((4, n_blocks), dtype=np.float32)
+        codes = np.empty(n_blocks * self._size, dtype=self.storage.dtype)
+        self.blocks = CodeBlocks(codes, self.items, residual_norms, *per_block)
+        self._radii, self._residual_norms = np.zeros(n_blocks), np.zeros(n_blocks)
+
+    def _read_blocks(self, items: Int32Array) -> Float64Array:
         """Return the rotated vectors of these items, (n_blocks, BLOCK, full_width); zeros at unused positions."""
         rows = self.vectors[items, : self.full_width].astype(np.float64)
         rows[items < 0] = 0.0
         return (rows if self.rotation is None else rows @ self.rotation.of_items).reshape(-1, BLOCK, self.full_width)
 
-
-class _Builder:
-    """Fills code blocks."""
-
-    def __init__(
-        self,
-        source: _Source,
-        items: Int32Array,
-        width: int,
-        storage: Storage,
-        labels: Int64Array,
-        centroids: Float64Array,
-    ) -> None:
-        n_blocks = len(items) // BLOCK
-        self._source, self._labels, self._centroids = source, labels, centroids
-        self._width, self._storage = width, storage
-        self._size = storage.steps(width) * BLOCK * storage.per_step
-        residual_norms = np.zeros(len(items) if width < source.full_width else 0, dtype=np.float32)
-        per_block = np.zeros((4, n_blocks), dtype=np.float32)
-        codes = np.empty(n_blocks * self._size, dtype=storage.dtype)
-        self.blocks = CodeBlocks(codes, items, residual_norms, *per_block)
-        self.refinement: RefinementCodes | None = None
-        self._radii, self._residual_norms = np.zeros(n_blocks), np.zeros(n_blocks)
-
     def fill(self, first: int) -> None:
         """Fill some hundred blocks from this one on."""
         positions = slice(first * BLOCK, (first + _BLOCKS_AT_ONCE) * BLOCK)
         some, own, items = slice(first, first + _BLOCKS_AT_ONCE), self.blocks, self.blocks.items[positions]
-        rotated = self._source.read_blocks(items)
-        prefixes = rotated[:, :, : self._width]
-        quantized = quantize_blocks(self._storage, prefixes)
+        rotated = self._read_blocks(items)
+        prefixes = rotated[:, :, : self.width]
+        quantized = quantize_blocks(self.storage, prefixes)
         own.codes[first * self._size :][: quantized.codes.size] = quantized.codes.ravel()
         if len(own.residual_norms):
-            own.residual_norms[positions] = (norms(rotated[:, :, self._width :]) * _UPWARDS).ravel()
+            own.residual_norms[positions] = (norms(rotated[:, :, self.width :]) * _UPWARDS).ravel()
         decoded_norms = norms(quantized.decoded).max(axis=1)
         errors = norms(prefixes - quantized.decoded).max(axis=1)
-        item_norms = np.where(items < 0, 0.0, self._source.norms[items]) * _UPWARDS
+        item_norms = np.where(items < 0, 0.0, self.norms[items]) * _UPWARDS
         own.scales[some] = quantized.scales
-        own.quantization_errors[some] = (errors + relative_error(self._width) * decoded_norms) * _UPWARDS
+        own.quantization_errors[some] = (errors + relative_error(self.width) * decoded_norms) * _UPWARDS
         own.decoded_norms[some] = decoded_norms * _UPWARDS
         own.max_norms[some] = item_norms.reshape(-1, BLOCK).max(1)
         if self.refinement is not None:
             self.refinement.fill(items[items >= 0], rotated.reshape(len(items), -1)[items >= 0])
-        if len(self._centroids):
+        if len(self.centroids):
             self._measure_blocks(some, items, rotated)
 
     def _measure_blocks(self, some: slice, items: Int32Array, rotated: Float64Array) -> None:
         """Record the distances of items from their centroids, and the norms beyond the centroids' dimensions."""
-        width = self._centroids.shape[1]
-        centroids = self._centroids[self._labels[items]].reshape(-1, BLOCK, width)
+        width = self.centroids.shape[1]
+        centroids = self.centroids[self.labels[items]].reshape(-1, BLOCK, width)
         distances = norms(rotated[:, :, :width] - centroids)
         self._radii[some] = np.where(items.reshape(-1, BLOCK) < 0, 0.0, distances).max(axis=1)
         self._residual_norms[some] = norms(rotated[:, :, width:]).max(axis=1)
@@ -158,8 +151,8 @@ class _Builder:
             np.maximum.reduceat(part, begins).astype(np.float64)
             for part in (self.blocks.max_norms, self._radii, self._residual_norms)
         )
-        if not len(self._centroids):
+        if not len(self.centroids):
             return Cells(begins, ends, max_norms, np.zeros((len(begins), 0)), radii, residual_norms)
         first_items = self.blocks.items[begins * BLOCK]
-        centroids = self._centroids[self._labels[first_items]]
+        centroids = self.centroids[self.labels[first_items]]
         return Cells(begins, ends, max_norms, centroids, radii, residual_norms)

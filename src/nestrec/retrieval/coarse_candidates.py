@@ -75,9 +75,7 @@ class CoarseScan:
 
     def build_filter(self, part: Request) -> ItemFilter:
         """Return the positions that may be returned to some of the queries."""
-        indptr, items = part.excluded
-        positions = self.index.positions[items]
-        if len(part) == 1:
-            return ItemFilter(self.allowed, indptr, np.sort(positions))
-        rows = np.repeat(np.arange(len(part)), np.diff(indptr))
-        return ItemFilter(self.allowed, indptr, positions[np.lexsort((positions, rows))])
+        excluded = part.excluded
+        positions = self.index.positions[excluded.indices]
+        ascending = np.sort(positions) if len(part) == 1 else positions[np.lexsort((positions, excluded.rows))]
+        return ItemFilter(self.allowed, excluded.indptr, ascending)

@@ -21,6 +21,11 @@ class Exclusions(NamedTuple):
         """Return exclusions of so many rows that exclude nothing."""
         return cls(np.zeros(n_rows + 1, dtype=np.int64), np.zeros(0, dtype=np.int32))
 
+    @property
+    def rows(self) -> Int64Array:
+        """The row of each entry, (n_entries,)."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
     def row_sizes(self, rows: npt.NDArray[np.integer]) -> Int64Array:
         """Return how many items each of these rows holds."""
         sizes: Int64Array = self.indptr[rows + 1] - self.indptr[rows]

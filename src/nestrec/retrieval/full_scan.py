@@ -12,8 +12,6 @@ from nestrec.retrieval.request import Request, check_vectors
 from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.top_k import top_k
 
-_NO_SCORE = np.float32(-np.inf)
-
 
 @dataclass(frozen=True, eq=False)
 class FullScan(Retriever):
@@ -48,16 +46,7 @@ class FullScan(Retriever):
 
 def scan_all(request: Request, vectors: Float32Array, width: int, threads: int) -> Ranking:
     """Answer by scoring every item that may be returned."""
-    candidates = request.candidates
+    candidates, excluded = request.candidates, request.excluded
+    best = top_k(request.queries, vectors, width, request.k, candidates=candidates, excluded=excluded, threads=threads)
     n = len(vectors) if candidates is None else len(candidates)
-    shown = min(request.k, n)
-    items, scores = top_k(
-        request.queries, vectors, width, shown, candidates=candidates, excluded=request.excluded, threads=threads
-    )
-    padding = ((0, 0), (0, request.k - shown))
-    return Ranking(
-        np.pad(items, padding, constant_values=-1),
-        np.pad(scores, padding, constant_values=_NO_SCORE),
-        np.arange(len(request)),
-        work=Work(len(request) * len(vectors), 0, len(request) * n),
-    )
+    return Ranking(*best, np.arange(len(request)), work=Work(len(request) * len(vectors), 0, len(request) * n))

@@ -29,20 +29,11 @@ class Side(NamedTuple):
 
 def search_neighbours(side: Side, ids: Ids, k: int, width: int, unknown: Unknown, threads: int | None) -> Ranking:
     """Return the k rows of greatest cosine with each of the given ids of the same side, itself left out."""
-    queries, k, n = look_up(side.vocabulary, ids, side.noun, unknown), check_k(k), len(side.vectors)
-    check_result_size(k, len(queries.rows), n)
-    items, scores = top_k(
-        side.vectors,
-        side.vectors,
-        width,
-        min(k, n),
-        rows=queries.rows,
-        excluded=exclude_itself(n),
-        cosine=True,
-        threads=threads,
-    )
-    ranking = Ranking(items, scores, queries.ids, queries.skipped)
-    return _with_ids(ranking, single=queries.single, vocabulary=side.vocabulary, k=k)
+    vectors, queries, k = side.vectors, look_up(side.vocabulary, ids, side.noun, unknown), check_k(k)
+    check_result_size(k, len(queries.rows), len(vectors))
+    itself = exclude_itself(len(vectors))
+    best = top_k(vectors, vectors, width, k, rows=queries.rows, excluded=itself, cosine=True, threads=threads)
+    return _with_ids(Ranking(*best, queries.ids, queries.skipped), side.vocabulary, single=queries.single)
 
 
 def search_items(
@@ -57,13 +48,12 @@ def search_items(
     threads: int | None = None,
 ) -> Ranking:
     """Return the k best items of the given rows, found by a retriever."""
-    shown = min(k, retriever.n_items)
     own = None if excluded is None else excluded.select(queries.rows)
     found = retriever.search(
-        query_vectors[queries.rows], shown, own, allow=filters.allow, deny=filters.deny, threads=threads
+        query_vectors[queries.rows], k, own, allow=filters.allow, deny=filters.deny, threads=threads
     )
     ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, filters.skipped, found.work)
-    return _with_ids(ranking, single=queries.single, vocabulary=vocabulary, k=k)
+    return _with_ids(ranking, vocabulary, single=queries.single)
 
 
 def score_pairs(
@@ -81,15 +71,12 @@ def score_pairs(
     return scores
 
 
-def _with_ids(ranking: Ranking, *, single: bool, vocabulary: Vocabulary, k: int) -> Ranking:
-    """Replace indices by ids; pad the lists of several queries to k, and cut padding from that of a single one."""
+def _with_ids(ranking: Ranking, vocabulary: Vocabulary, *, single: bool) -> Ranking:
+    """Replace indices by ids; cut padding from the list of a single query."""
     rows, scores = ranking.ids, ranking.scores
     if single:
         left = rows.ravel() >= 0
         return replace(ranking, ids=vocabulary.ids_at(rows.ravel()[left]), scores=scores.ravel()[left])
-    if rows.shape[1] < k:
-        padding = ((0, 0), (0, k - rows.shape[1]))
-        rows, scores = np.pad(rows, padding, constant_values=-1), np.pad(scores, padding, constant_values=-np.inf)
     ids = vocabulary.ids_at(np.maximum(rows, 0))
     ids[rows < 0] = _padding(vocabulary)
     return replace(ranking, ids=ids, scores=scores)

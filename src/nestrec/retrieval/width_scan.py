@@ -22,7 +22,7 @@ from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.errors import DataError
 from nestrec.kernels.search.ranking_tile import TILE, scan_chunk
 from nestrec.kernels.search.top_k_buffers import GROUP, capacity, collect_best, empty_buffers
-from nestrec.parallel.slices import row_slices
+from nestrec.parallel.slices import counted_slices
 from nestrec.parallel.threads import map_in_threads
 from nestrec.retrieval.exclusions import Exclusions
 
@@ -115,11 +115,8 @@ def _cut_blocks(queries: ScanQueries, threads: int, bytes_per_query: int) -> lis
     """Cut the queries into blocks that bound the memory of their buffers and the time of a call."""
     n_queries = len(queries.rows)
     size = max(1, min(_BLOCK, max(GROUP, _BUFFER_BYTES // bytes_per_query), -(-n_queries // threads)))
-    cuts = set(range(0, n_queries, size))
-    indptr = np.append(0, np.cumsum(queries.excluded.row_sizes(queries.rows)))
-    if indptr[-1] > _EXCLUDED:
-        cuts.update(first for first, _ in row_slices(indptr, _EXCLUDED))
-    edges = [*sorted(cuts), n_queries]
+    by_excluded = counted_slices(queries.excluded.row_sizes(queries.rows), _EXCLUDED)
+    edges = sorted({*range(0, n_queries, size), *(first for first, _ in by_excluded), n_queries})
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
