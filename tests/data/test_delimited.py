@@ -160,3 +160,11 @@ def test_words_for_nothing_are_ids_where_the_user_says_so(read: Callable[..., An
 def test_scraps_are_refused_in_a_sentence(read: Callable[..., Any], text: str) -> None:
     with pytest.raises(NestrecError):
         read(text)
+
+
+def test_what_is_shown_of_the_last_line_ends_with_the_file(tmp_path: Path) -> None:
+    """Bytes of the buffer after the end of the file were shown: whatever lay in memory there."""
+    path = tmp_path / "x.csv"
+    path.write_text('user,item\n1,2\n3,"4')
+    _, report = read_with_report(path)
+    assert [example.value for shown in report.examples.values() for example in shown] == ['3,"4']

@@ -136,7 +136,9 @@ class DelimitedReader(FileReader):
             blocks.buffer, blocks.end, blocks.is_last, dialect.separator, dialect.quote_byte, len(self._targets),
             blocks.longest_row, self._targets, line, self._carry, starts, ends, quoted, n_fields, lines, status,
         )  # fmt: skip
-        rows = _Rows(blocks.buffer, starts[:, :n_rows], ends[:, :n_rows], quoted[:, :n_rows], lines[:n_rows])
+        rows = _Rows(
+            blocks.buffer[: blocks.end], starts[:, :n_rows], ends[:, :n_rows], quoted[:, :n_rows], lines[:n_rows]
+        )
         if original is not None:
             rows.raw = find_row_spans(original, int(consumed), rows.lines - first_line)
         return rows, status[:n_rows], n_fields[:n_rows], int(consumed), int(line)
