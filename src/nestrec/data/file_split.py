@@ -71,7 +71,7 @@ class FileSplit:
             )
         for name, value in (("test_fraction", self.test_fraction), ("validation_fraction", self.validation_fraction)):
             inside = value is None or 0 < value < 1 or (value == 0 and name == "validation_fraction")
-            require(inside, name, "be between 0 and 1, such as 0.1", value)
+            require(inside, name, "be between 0 and 1", value)
         if self._test_fraction + self._validation_fraction >= 1:
             raise OptionError(
                 f"test_fraction {self._test_fraction:g} and validation_fraction {self._validation_fraction:g} leave "

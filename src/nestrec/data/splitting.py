@@ -207,4 +207,4 @@ def _require_times(interactions: Interactions) -> Float64Array:
 
 
 def _check_fraction(fraction: object) -> None:
-    require(0 < check_number("fraction", fraction, 0.1) < 1, "fraction", "be between 0 and 1, such as 0.1", fraction)
+    require(0 < check_number("fraction", fraction, 0.1) < 1, "fraction", "be between 0 and 1", fraction)
