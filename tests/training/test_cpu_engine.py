@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,7 +29,7 @@ def engine(widths: tuple[int, ...] = (3, 5), seed: int = 0, threads: int = 1, sc
         widths=Widths(widths),
         level_weights=(1 / len(widths),) * len(widths),
         n_candidates=8,
-        regularization=0.01,
+        regularization=(0.01,) * len(widths),
         starting_scale=scale,
         l2_power=0.7,
         softmax=False,
@@ -42,12 +43,21 @@ def objective(coupling: float, weights: tuple[float, ...] = (0.2, 0.3, 0.5)) -> 
         widths=Widths((2, 4, 8)),
         level_weights=weights,
         n_candidates=64,
-        regularization=0.3,
+        regularization=(0.1, 0.2, 0.3),
         starting_scale=0.1,
         l2_power=0.0,
         softmax=True,
         coupling=coupling,
     )
+
+
+def test_the_coordinates_that_a_level_adds_have_its_regularization() -> None:
+    weights = objective(1.0).l2_weights()
+    np.testing.assert_allclose(weights, [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.3, 0.3], rtol=1e-6)
+    shares = np.repeat([1.0, 0.8, 0.5], [2, 2, 4])  # of the level weights whose widths contain a coordinate
+    powered = replace(objective(1.0), l2_power=0.7)
+    np.testing.assert_allclose(powered.l2_weights(), weights * shares**0.7, rtol=1e-6)
+    np.testing.assert_array_equal(replace(powered, regularize_whole=True).l2_weights(), weights)
 
 
 def test_coupled_levels_pull_by_their_weights_and_their_distance() -> None:
@@ -60,10 +70,6 @@ def test_coupled_levels_pull_by_their_weights_and_their_distance() -> None:
 
 def test_a_level_without_weight_pulls_nothing_and_its_coordinates_serve_the_wider() -> None:
     np.testing.assert_allclose(objective(0.5, (0.0, 0.0, 1.0)).gradient_weights(), [[0, 0, 1]] * 3)
-
-
-def test_the_softmax_holds_all_coordinates_back_alike() -> None:
-    np.testing.assert_allclose(objective(0.3).l2_weights(), np.full(8, 0.3), rtol=1e-6)
 
 
 def one_epoch(trained: CpuEngine, epoch: int = 0, rate: float = 0.1) -> tuple[float, int]:

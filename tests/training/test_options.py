@@ -38,6 +38,8 @@ NAN = float("nan")
         ({"learning_rate": NAN}, "learning_rate must be between 1e-06 and 10, got nan"),
         ({"final_learning_rate": -0.1}, "final_learning_rate must be between 0 and 10, got -0.1"),
         ({"regularization": -1}, "regularization must be between 0 and 100, got -1"),
+        ({"regularization": (0.1, -1, 0, 0, 0)}, "regularization must be between 0 and 100, got -1"),
+        ({"regularization": (0.1, 0.2)}, "regularization must be one number or one per width; got 2 for 5 widths"),
         ({"starting_scale": 0}, "starting_scale must be between 1e-06 and 10, got 0"),
         ({"evaluate_every": 0}, "evaluate_every must be between 1 and 100000, got 0"),
         ({"patience": 0}, "patience must be between 1 and 100000, got 0"),
@@ -97,7 +99,7 @@ def test_what_the_data_decide_can_be_said() -> None:
     """A value that is given is the value that is used."""
     decided = Trainer().resolve(tiny()).objective
     said = Trainer(sampler=DynamicSampler(5), regularization=0.0, starting_scale=0.5).resolve(tiny()).objective
-    assert (said.n_candidates, said.regularization, said.starting_scale) == (5, 0.0, 0.5)
+    assert (said.n_candidates, said.regularization, said.starting_scale) == (5, (0.0,) * 5, 0.5)
     assert decided.n_candidates >= 1
-    assert decided.regularization > 0
+    assert min(decided.regularization) > 0
     assert UniformSampler().n_candidates == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.training.options import Run
-from nestrec.training.regularization_search import MAX_STEPS, STEP, best_multiple, multiple_of, next_step
+from nestrec.training.regularization_search import MAX_STEPS, STEP, Trial, best_multiples, multiples_of, next_steps
 from nestrec.training.samplers import DynamicSampler
 from nestrec.training.trainer import Trainer
 from tests.training.worlds import Interfering, Recorder, is_same, tiny
@@ -28,30 +29,40 @@ def dense() -> Interactions:
     return SyntheticData(n_users=80, n_items=160, interactions_per_user=30).generate(seed=2).interactions
 
 
-def climbed(value_of: Any) -> dict[int, float]:
-    tried: dict[int, float] = {}
-    while (step := next_step(tried)) is not None:
-        tried[step] = value_of(step)
-    return tried
+def climb(*values_of: Callable[[int], float]) -> list[Trial]:
+    """Return the trials of a search in which each level has its own value for a step."""
+    trials: list[Trial] = []
+    while (steps := next_steps(trials, len(values_of))) is not None:
+        trials.append(Trial(steps, tuple(value(step) for value, step in zip(values_of, steps, strict=True))))
+    return trials
+
+
+def hill(top: float) -> Callable[[int], float]:
+    return lambda step: -((step - top) ** 2)
 
 
 @pytest.mark.parametrize("top", [-3.2, -1.0, 0.0, 0.3, 2.4])
-def test_a_climb_finds_the_top_of_a_hill(top: float) -> None:
-    """Of a parabola exactly, wherever it lies between the ends, in as few trials as lie on the way."""
-    tried = climbed(lambda step: -((step - top) ** 2))
-    assert np.log(best_multiple(tried)) / np.log(STEP) == pytest.approx(top)
-    assert len(tried) <= abs(round(top)) + 4
+def test_a_search_finds_the_top_of_a_parabola_in_few_trials(top: float) -> None:
+    trials = climb(hill(top))
+    assert np.log(best_multiples(trials, 1)) / np.log(STEP) == pytest.approx([top])
+    assert len(trials) <= abs(round(top)) + 4
+
+
+def test_every_level_has_its_own_optimum_in_as_many_trials_as_the_farthest_needs() -> None:
+    tops = (-3.2, 0.4, 2.0)
+    trials = climb(*(hill(top) for top in tops))
+    assert np.log(best_multiples(trials, 3)) / np.log(STEP) == pytest.approx(tops)
+    assert len(trials) <= 7
 
 
 @pytest.mark.parametrize(("slope", "end"), [(1, MAX_STEPS), (-1, -MAX_STEPS)])
-def test_a_climb_ends_at_the_ends(slope: int, end: int) -> None:
-    tried = climbed(lambda step: slope * step)
-    assert best_multiple(tried) == multiple_of(end)
+def test_a_search_ends_at_the_largest_steps(slope: int, end: int) -> None:
+    assert best_multiples(climb(lambda step: slope * step), 1) == multiples_of([end])
 
 
-def test_where_all_is_alike_the_rule_stands() -> None:
-    assert best_multiple(climbed(lambda _: 0.2)) == 1.0
-    assert best_multiple({}) == 1.0
+def test_the_default_remains_without_differences_and_without_trials() -> None:
+    assert best_multiples(climb(lambda _: 0.2), 1) == (1.0,)
+    assert best_multiples([], 2) == (1.0, 1.0)
 
 
 def training_section(model: NestedEmbeddings) -> dict[str, Any]:
@@ -67,19 +78,23 @@ def test_dense_data_are_tuned_and_sparse_ones_are_not() -> None:
     assert len(found["tuning"]) >= 3
     assert recorder.phases == ["tuning"] * len(found["tuning"]) + ["search", "final"]
     assert sum(note.startswith("regularization ") for note in recorder.messages) == len(found["tuning"])
-    rule = trainer.resolve(dense()).objective.regularization
-    values = {round(np.log(of["regularization_multiple"]) / np.log(STEP)): of["value"] for of in found["tuning"]}
-    assert found["options"]["regularization"] == pytest.approx(rule * best_multiple(values))
+    rule = np.array(trainer.resolve(dense()).objective.regularization)
+    trials = [
+        Trial(tuple(round(np.log(m) / np.log(STEP)) for m in of["regularization_multiples"]), tuple(of["values"]))
+        for of in found["tuning"]
+    ]
+    assert found["options"]["regularization"] == pytest.approx(rule * best_multiples(trials, 2))
     assert training_section(trainer.fit(tiny()))["tuning"] == []
 
 
-def test_the_best_regularization_is_found() -> None:
+def test_the_best_regularization_of_every_level_is_chosen() -> None:
     """The one chosen does no worse on the validation part than the trials around it, but for the parabola's top."""
     found = training_section(Trainer(widths=(3, 8)).fit(dense(), run=Run(deterministic=True)))
-    best = max(found["tuning"], key=lambda of: of["value"])
     rule = Trainer(widths=(3, 8)).resolve(dense()).objective.regularization
-    chosen = found["options"]["regularization"] / rule
-    assert best["regularization_multiple"] / STEP**0.5 <= chosen <= best["regularization_multiple"] * STEP**0.5
+    for level in range(2):
+        best = max(found["tuning"], key=lambda of: of["values"][level])["regularization_multiples"][level]
+        chosen = found["options"]["regularization"][level] / rule[level]
+        assert best / STEP**0.5 <= chosen <= best * STEP**0.5
 
 
 @pytest.mark.parametrize(
@@ -153,8 +168,9 @@ def test_the_final_phase_has_the_rule_of_all_interactions() -> None:
     """The search trains on nine tenths, whose noise is greater: the same multiple of a larger regularization."""
     trainer = Trainer()
     part = RandomSplit(0.1).split(tiny())[0]
-    assert trainer.resolve(part).objective.regularization > trainer.resolve(tiny()).objective.regularization
-    assert (
-        trainer.resolve(tiny()).scale_regularization(2.0).objective.regularization
-        == 2 * trainer.resolve(tiny()).objective.regularization
+    setup = trainer.resolve(tiny())
+    assert trainer.resolve(part).objective.regularization > setup.objective.regularization
+    multiples = (1.0, 2.0, 3.0, 4.0, 5.0)
+    assert setup.scale_regularization(multiples).objective.regularization == pytest.approx(
+        np.multiply(multiples, setup.objective.regularization)
     )

@@ -20,7 +20,7 @@ from nestrec.training.fitted_model import build_model, is_from_search
 from nestrec.training.manifest_sections import describe_options
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun
-from nestrec.training.regularization_search import TRIAL_EPOCHS, best_multiple, multiple_of, next_step
+from nestrec.training.regularization_search import TRIAL_EPOCHS, Trial, best_multiples, multiples_of, next_steps
 from nestrec.training.schedule import Schedule
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.stop_request import StoppedError, StopRequest
@@ -45,7 +45,7 @@ class Fit:
         self.refit = refit and validation is not None and not validation.was_given
         self.checkpoint = self._checkpoint()
         self.stored: StoredState | None = None  # to resume from, until a phase has
-        self.trials: dict[int, float] = {}  # steps of the regularization search -> validation value
+        self.trials: list[Trial] = []  # of the regularization search
         self.search: PhaseState | None = None
         self.best: dict[str, Float32Array] | None = None  # embeddings of the search's best epoch
         self.rotated: dict[str, Any] | None = None  # validation metrics after rotation, if these are better
@@ -85,7 +85,7 @@ class Fit:
             self._report(f"no checkpoint in {self.checkpoint.directory}: starting from the beginning")
             return
         state, self.best = self.stored.state, self.stored.best
-        self.trials, self.search, self.rotated = dict(state.trials), state.search, state.rotated
+        self.trials, self.search, self.rotated = state.trials, state.search, state.rotated
 
     def _tune(self) -> PhaseRun | None:
         """Search for the regularization, and set it; return the trial that a stop has interrupted, if any."""
@@ -93,37 +93,38 @@ class Fit:
             return None
         if self.setup.tunes and (self.stored is None or self.stored.state.current.phase == "tuning"):
             started, self.best = time.perf_counter(), None
-            while (step := next_step(self.trials)) is not None:
-                trial = self._run_phase("tuning", self._trial_setup(step), self._trial_schedule())
+            while (steps := next_steps(self.trials, len(self.setup.objective.widths))) is not None:
+                trial = self._run_phase("tuning", self._trial_setup(steps), self._trial_schedule())
                 if self.stop.made:
                     return trial
-                self._keep_trial(step, trial)
+                self._keep_trial(steps, trial)
                 if self.setup.tune_seconds is not None and time.perf_counter() - started >= self.setup.tune_seconds:
                     break
         return None
 
-    def _trial_setup(self, step: int) -> TrainingSetup:
+    def _trial_setup(self, steps: tuple[int, ...]) -> TrainingSetup:
         assert self.validation is not None
-        return self.validation.setup.scale_regularization(multiple_of(step))
+        return self.validation.setup.scale_regularization(multiples_of(steps))
 
     def _trial_schedule(self) -> Schedule:
         epochs = min(TRIAL_EPOCHS, self.setup.schedule.epochs)
         return replace(self.setup.schedule, epochs=epochs, stop_after=epochs, evaluate_every=epochs)
 
-    def _keep_trial(self, step: int, trial: PhaseRun) -> None:
-        value = trial.state.best_value
-        assert value is not None
-        self.trials[step] = value
-        regularization = trial.engine.objective.regularization
-        self._report(f"regularization {regularization:.3g}: {self.setup.metric} {value:.4f}, averaged over widths")
+    def _keep_trial(self, steps: tuple[int, ...], trial: PhaseRun) -> None:
+        evaluated = trial.state.find_best()
+        assert evaluated is not None
+        metric = str(self.setup.metric)
+        self.trials.append(Trial(steps, tuple(of[metric] for of in evaluated["metrics"].values())))
+        weights = ", ".join(f"{weight:.3g}" for weight in trial.engine.objective.regularization)
+        self._report(f"regularization {weights}: {metric} {evaluated['value']:.4f}, averaged over widths")
 
     def _search(self) -> PhaseRun | None:
         """Find the best epoch on the validation split; return the phase if it is the last one."""
-        multiple = best_multiple(self.trials)
-        self.setup = self.setup.scale_regularization(multiple)
+        multiples = best_multiples(self.trials, len(self.setup.objective.widths))
+        self.setup = self.setup.scale_regularization(multiples)
         if self.validation is None or self.search is not None:
             return None
-        setup = self.validation.setup.scale_regularization(multiple)
+        setup = self.validation.setup.scale_regularization(multiples)
         phase = self._run_phase("search", setup, self.setup.schedule, self.best)
         if self.stop.made:
             return phase
@@ -188,7 +189,7 @@ class Fit:
         return phase
 
     def _training_state(self, current: PhaseState) -> TrainingState:
-        return TrainingState(current, list(self.trials.items()), self.search, self.rotated)
+        return TrainingState(current, self.trials, self.search, self.rotated)
 
     def _save_finished(self, phase: PhaseRun) -> None:
         """Update an existing checkpoint: it holds the model until that is saved."""
@@ -217,7 +218,8 @@ class Fit:
             **self._describe_interruption(phase),
             "rotated": self.rotated is not None,
             "tuning": [
-                {"regularization_multiple": multiple_of(step), "value": value} for step, value in self.trials.items()
+                {"regularization_multiples": list(multiples_of(trial.steps)), "values": list(trial.values)}
+                for trial in self.trials
             ],
             "seconds": round(time.perf_counter() - self.started, 3),
         }

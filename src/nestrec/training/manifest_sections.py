@@ -31,7 +31,7 @@ def describe_options(setup: TrainingSetup, run: Run) -> dict[str, Any]:
         "sampler": repr(setup.sampler),
         **({"engine": CPU_ENGINE} if engine is None else engine.describe(setup.backbone, setup.interactions)),
         "n_candidates": objective.n_candidates,
-        "regularization": objective.regularization,
+        "regularization": list(objective.regularization),
         "regularize_whole": objective.regularize_whole,
         "starting_scale": objective.starting_scale,
         "epochs": schedule.epochs,

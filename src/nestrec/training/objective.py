@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from nestrec.arguments import check_number
+from nestrec.arguments import check_number, check_range
 from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
 from nestrec.widths import Widths
@@ -25,7 +25,7 @@ class Objective:
     widths: Widths
     level_weights: tuple[float, ...]  # sum to 1
     n_candidates: int
-    regularization: float  # weight of a squared coordinate that every level contains
+    regularization: tuple[float, ...]  # weight of the squared coordinates that each level adds to the one before
     starting_scale: float | None  # standard deviation of normal initial values; None: Xavier uniform
     l2_power: float  # exponent of the level weight that a coordinate has in its regularization
     softmax: bool  # over all candidates; otherwise pairwise, against the hardest of them
@@ -34,17 +34,19 @@ class Objective:
     regularize_whole: bool = False  # regularize the full vectors of a triplet alike, as the paper does
 
     def l2_weights(self) -> Float32Array:
-        """Return the weight of each squared coordinate, (embedding_size,).
+        """Return the weight of each squared coordinate, (embedding_size,): its block's regularization.
 
         It falls with the sum of the weights of the levels that contain the coordinate, to the power `l2_power`. With 0
         and one loss for all blocks (the paper), the last coordinates, which one level of five contains, shrink to zero;
         with 1, each level is regularized as if alone, and what suits the wide ones is too much for the narrow ones. The
-        softmax needs neither: there the gradient weights of all blocks have the same sum.
+        softmax needs neither: there the gradient weights of all blocks have the same sum. With `regularize_whole` all
+        weights are those of the blocks alone.
         """
         widths = np.array(self.widths.values)
         contained = np.arange(widths[-1]) < widths[:, None]  # (n_levels, embedding_size)
         shares = np.array(self.level_weights) @ contained
-        return (self.regularization * shares**self.l2_power).astype(np.float32)
+        of_block = np.repeat(self.regularization, np.diff(widths, prepend=0))
+        return (of_block * shares ** (0 if self.regularize_whole else self.l2_power)).astype(np.float32)
 
     def gradient_weights(self) -> Float32Array:
         """Return the weight of each level's loss (column) for the block of coordinates of each level (row).
@@ -69,6 +71,25 @@ class Objective:
             return np.full(len(self.widths), 1 / self.temperature, dtype=np.float32)
         narrowness = 64 / np.array(self.widths.values)
         return (INVERSE_TEMPERATURE * narrowness**INVERSE_TEMPERATURE_POWER).astype(np.float32)
+
+
+def normalize_regularization(regularization: float | Sequence[float], widths: Widths) -> tuple[float, ...]:
+    """Return one weight per width; raise OptionError if they do not fit the widths.
+
+    >>> normalize_regularization(0.1, Widths((4, 8))), normalize_regularization((0.1, 0.2), Widths((4, 8)))
+    ((0.1, 0.1), (0.1, 0.2))
+    """
+    if not isinstance(regularization, Sequence) or isinstance(cast("object", regularization), str):
+        check_range("regularization", cast("float", regularization), 0, 100, 0.05)
+        return (cast("float", regularization),) * len(widths)
+    if len(regularization) != len(widths):
+        raise OptionError(
+            f"regularization must be one number or one per width; got {len(regularization)} for {len(widths)} widths",
+            option="regularization",
+        )
+    for value in regularization:
+        check_range("regularization", value, 0, 100, 0.05)
+    return tuple(regularization)
 
 
 def normalize_level_weights(weights: Sequence[float] | None, widths: Widths) -> tuple[float, ...]:

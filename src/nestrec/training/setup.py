@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,19 +31,21 @@ class TrainingSetup:
     sampler: Sampler
     engine: TorchEngine | None  # None: the CPU engine
     objective: Objective
-    regularization_default: tuple[float, float] | None  # (backbone's scale, data-dependent value); None: given
+    regularization_default: tuple[float, ...] | None  # data-dependent, of each level; None: given
     schedule: Schedule
     metric: MetricAtCutoff  # that chooses the epoch, averaged over the widths
     tunes: bool  # whether to search for the regularization on the validation split
     tune_seconds: float | None
     rotate: bool
 
-    def scale_regularization(self, multiple: float) -> TrainingSetup:
-        """Return the setup with a multiple of the data-dependent regularization; itself if one was given."""
+    def scale_regularization(self, multiples: Sequence[float]) -> TrainingSetup:
+        """Return the setup with each level's multiple of its default regularization; itself if one was given."""
         if self.regularization_default is None:
             return self
-        scale, default = self.regularization_default
-        return replace(self, objective=replace(self.objective, regularization=multiple * scale * default))
+        scaled = tuple(
+            multiple * default for multiple, default in zip(multiples, self.regularization_default, strict=True)
+        )
+        return replace(self, objective=replace(self.objective, regularization=scaled))
 
     def start_engine(self, run: Run) -> RunningEngine:
         """Return an engine with initial parameters; raise MissingExtraError if torch is needed and missing."""

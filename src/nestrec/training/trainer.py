@@ -26,7 +26,7 @@ from nestrec.training.engines import CPU_LEARNING_RATE, TorchEngine
 from nestrec.training.fit import Fit
 from nestrec.training.losses import Loss
 from nestrec.training.method import choose_engine, pair_loss_and_sampler
-from nestrec.training.objective import Objective, normalize_level_weights
+from nestrec.training.objective import Objective, normalize_level_weights, normalize_regularization
 from nestrec.training.options import Run
 from nestrec.training.paper_settings import paper_settings
 from nestrec.training.registry import CPU_ENGINE, resolve
@@ -73,9 +73,10 @@ class Trainer:
     """Learning rate of the first epoch. None: 0.2, with Adam 0.015."""
     final_learning_rate: float | None = None
     """Learning rate of the last epoch. None: a tenth of the first."""
-    regularization: float | None = None
-    """L2 regularization: weight of the squared coordinates of the vectors that a positive touches. None: by the degrees
-    of users and items, tuned on the validation split in dense data."""
+    regularization: float | Sequence[float] | None = None
+    """L2 regularization: weight of the squared coordinates of the vectors that a positive touches; one number, or one
+    per width for the coordinates that it adds to the narrower one. None: by the degrees of users and items, in dense
+    data tuned per width on the validation split."""
     tune_seconds: float | None = None
     """Time limit for starting trials of the regularization search; 0 turns it off. None: no limit in data with 20 and
     more interactions per user, no search in sparser data."""
@@ -111,7 +112,9 @@ class Trainer:
         check_count("patience", self.patience, 100_000, 8)
         check_range("tune_seconds", 0 if self.tune_seconds is None else self.tune_seconds, 0, 1e9, 60)
         if self.regularization is not None:
-            check_range("regularization", self.regularization, 0, 100, 0.05)
+            weights = normalize_regularization(self.regularization, widths)
+            if not isinstance(self.regularization, (int, float)):
+                object.__setattr__(self, "regularization", weights)
             if self.tune_seconds:
                 raise OptionError(
                     f"tune_seconds must be left out with a given regularization, got {self.tune_seconds:g} with "
@@ -188,9 +191,10 @@ class Trainer:
         """
         widths, backbone = cast("Widths", self.widths), cast("Backbone", self.backbone)
         loss, sampler = cast("Loss", self.loss), cast("Sampler", self.sampler)
-        rules, default = loss.data_defaults, None
-        if self.regularization is None:
-            default = backbone.regularization_scale(interactions), rules.regularization_for(interactions)
+        rules, default, regularization = loss.data_defaults, None, self.regularization
+        if regularization is None:
+            scale = backbone.regularization_scale(interactions)
+            regularization = default = (scale * rules.regularization_for(interactions),) * len(widths)
         tunes = rules.needs_tuning(interactions) if self.tune_seconds is None else self.tune_seconds > 0
         epochs = self.epochs
         if epochs is None:
@@ -206,7 +210,7 @@ class Trainer:
                 widths=widths,
                 level_weights=normalize_level_weights(self.level_weights, widths),
                 n_candidates=rules.candidates_for(interactions) if n_candidates is None else n_candidates,
-                regularization=cast("float", self.regularization) if default is None else default[0] * default[1],
+                regularization=normalize_regularization(regularization, widths),
                 starting_scale=self.starting_scale,
                 l2_power=rules.l2_power,
                 softmax=rules.softmax,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from nestrec.training.callbacks import Phase
+from nestrec.training.regularization_search import Trial
 
 
 class PhaseState(msgspec.Struct):
@@ -30,6 +31,6 @@ class TrainingState(msgspec.Struct):
     """The running phase and the results of the phases before it."""
 
     current: PhaseState
-    trials: list[tuple[int, float]] = []  # (steps of the regularization search, validation value)
+    trials: list[Trial] = []  # of the regularization search
     search: PhaseState | None = None
     rotated: dict[str, Any] | None = None  # validation metrics of the rotated embeddings, if these are better

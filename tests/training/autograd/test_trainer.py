@@ -163,7 +163,7 @@ def test_the_papers_setting() -> None:
     assert (trainer.backbone, trainer.loss, trainer.sampler) == (MF(), BPR(), DynamicSampler(16))
     assert objective.widths.values == (4, 8, 16, 32, 64)
     assert objective.level_weights == pytest.approx((0.2,) * 5)
-    assert (objective.regularization, objective.regularize_whole, objective.n_candidates) == (1e-4, True, 16)
+    assert (objective.regularization, objective.regularize_whole, objective.n_candidates) == ((1e-4,) * 5, True, 16)
     assert {schedule.rate(epoch) for epoch in (0, 150, 299)} == {1e-3}
     assert (schedule.epochs, trainer.rotate, trainer.metric) == (300, False, "recall@20")
 

@@ -53,7 +53,7 @@ class BatchGradients(NamedTuple):
 
     loss: torch.Tensor  # (), mean over the batch, without L2 regularization
     gradients: list[torch.Tensor]  # of the leaves
-    l2_weights: list[torch.Tensor | float]  # of the squared coordinates of users, positives and negatives
+    l2_weights: list[torch.Tensor]  # of the squared coordinates of users, positives and negatives
 
 
 class NestedLoss:
@@ -182,10 +182,10 @@ class NestedLoss:
             user_index=user_index,
         )
 
-    def _weigh_l2(self, batch: Batch, scored: Scored) -> list[torch.Tensor | float]:
+    def _weigh_l2(self, batch: Batch, scored: Scored) -> list[torch.Tensor]:
         """Return the L2 weights of the batch's users, positives and negatives."""
         if self._objective.regularize_whole:
-            return [self._objective.regularization] * (2 if batch.negatives is None else 3)
+            return [self._l2_weights] * (2 if batch.negatives is None else 3)
         if batch.negatives is None:
             return [self._l2_weights, self._l2_weights]
         return [self._l2_weights, self._l2_weights, self._weigh_negatives(scored, batch.negatives)]
@@ -193,7 +193,7 @@ class NestedLoss:
     def _weigh_pairs(self, n_pools: int) -> torch.Tensor:
         """Return the L2 weights of a user, a positive and its negatives, (2 + n_pools, embedding_size)."""
         if self._objective.regularize_whole:
-            return self._l2_weights.new_full((2 + n_pools, self._widths[-1]), self._objective.regularization)
+            return self._l2_weights.repeat(2 + n_pools, 1)
         return torch.cat([self._l2_weights.expand(2, -1), self._weigh_pools(n_pools)])
 
     def _weigh_pools(self, n_pools: int) -> torch.Tensor:

@@ -50,17 +50,14 @@ def steps_for(optimizer: Optimizer, table: torch.Tensor, batch_size: int) -> Ste
 
 
 def add_l2(
-    gradients: list[torch.Tensor], vectors: list[torch.Tensor], weights: list[torch.Tensor | float], batch_size: int
+    gradients: list[torch.Tensor], vectors: list[torch.Tensor], weights: list[torch.Tensor], batch_size: int
 ) -> None:
     """Add the gradient of the L2 penalty, averaged over the batch, in place.
 
     The penalty is half of the weighted squared coordinates. The lists are those of users, positives and negatives.
     """
     for gradient, own, weight in zip(gradients, vectors, weights, strict=True):
-        if isinstance(weight, torch.Tensor):
-            gradient.addcmul_(own, weight, value=1 / batch_size)
-        else:
-            gradient.add_(own, alpha=weight / batch_size)
+        gradient.addcmul_(own, weight, value=1 / batch_size)
 
 
 class AdagradSteps:
