@@ -51,7 +51,7 @@ class OptimizationOptions:
         float | None, option("NUMBER", "Initial learning rate; it decays to a tenth.", "0.2; 0.015 for adam")
     ] = None
     regularization: Annotated[
-        float | None, option("NUMBER", "Weight of the L2 regularization.", "depends on the data")
+        str | None, option("LIST", "Weight of the L2 regularization: one, or one per width.", "depends on the data")
     ] = None
     tune_seconds: Annotated[
         float | None,
@@ -60,7 +60,11 @@ class OptimizationOptions:
 
     def given(self) -> dict[str, Any]:
         """Return the arguments of Trainer that were given."""
-        return _without_none(asdict(self))
+        given: dict[str, Any] = asdict(self)
+        if self.regularization is not None:
+            weights = parse_numbers("--regularization", self.regularization)
+            given["regularization"] = weights if len(weights) > 1 else weights[0]
+        return _without_none(given)
 
 
 @dataclass(frozen=True)
