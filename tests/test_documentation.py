@@ -215,7 +215,7 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     assert f"candidates per level | {adaptive.SOFTMAX.candidates} |" in page
     assert f"tuned from n = {adaptive._DENSE} on" in page
     assert f"powers of {strength.STEP}:" in page
-    assert f"runs of {strength.TRIAL_EPOCHS} epochs" in page
+    assert f"at most {strength.TRIAL_INTERACTIONS:,} interactions" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
     assert f"{adaptive._NOISE_SHARE} * the mean over interactions" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page

@@ -20,7 +20,7 @@ from nestrec.training.fitted_model import build_model, is_from_search
 from nestrec.training.manifest_sections import describe_options
 from nestrec.training.options import Run
 from nestrec.training.phase import PhaseRun
-from nestrec.training.regularization_search import TRIAL_EPOCHS, Trial, best_multiples, multiples_of, next_steps
+from nestrec.training.regularization_search import TRIAL_INTERACTIONS, Trial, best_multiples, multiples_of, next_steps
 from nestrec.training.schedule import Schedule
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.stop_request import StoppedError, StopRequest
@@ -46,6 +46,7 @@ class Fit:
         self.checkpoint = self._checkpoint()
         self.stored: StoredState | None = None  # to resume from, until a phase has
         self.trials: list[Trial] = []  # of the regularization search
+        self._sample = validation  # what trials are trained and validated on
         self.search: PhaseState | None = None
         self.best: dict[str, Float32Array] | None = None  # embeddings of the search's best epoch
         self.rotated: dict[str, Any] | None = None  # validation metrics after rotation, if these are better
@@ -93,8 +94,10 @@ class Fit:
             return None
         if self.setup.tunes and (self.stored is None or self.stored.state.current.phase == "tuning"):
             started, self.best = time.perf_counter(), None
+            sample = self._sample = self.validation.sample_users(TRIAL_INTERACTIONS)
             while (steps := next_steps(self.trials, len(self.setup.objective.widths))) is not None:
-                trial = self._run_phase("tuning", self._trial_setup(steps), self._trial_schedule())
+                setup = sample.setup.scale_regularization(multiples_of(steps))
+                trial = self._run_phase("tuning", setup, self._trial_schedule(), sample)
                 if self.stop.made:
                     return trial
                 self._keep_trial(steps, trial)
@@ -102,13 +105,8 @@ class Fit:
                     break
         return None
 
-    def _trial_setup(self, steps: tuple[int, ...]) -> TrainingSetup:
-        assert self.validation is not None
-        return self.validation.setup.scale_regularization(multiples_of(steps))
-
     def _trial_schedule(self) -> Schedule:
-        epochs = min(TRIAL_EPOCHS, self.setup.schedule.epochs)
-        return replace(self.setup.schedule, epochs=epochs, stop_after=epochs, evaluate_every=epochs)
+        return replace(self.setup.schedule, evaluate_every=self.setup.schedule.epochs)
 
     def _keep_trial(self, steps: tuple[int, ...], trial: PhaseRun) -> None:
         evaluated = trial.state.find_best()
@@ -125,7 +123,7 @@ class Fit:
         if self.validation is None or self.search is not None:
             return None
         setup = self.validation.setup.scale_regularization(multiples)
-        phase = self._run_phase("search", setup, self.setup.schedule, self.best)
+        phase = self._run_phase("search", setup, self.setup.schedule, self.validation, self.best)
         if self.stop.made:
             return phase
         self._save_finished(phase)
@@ -161,12 +159,18 @@ class Fit:
     def _train_on_all(self) -> PhaseRun:
         """Train on all interactions, for as many epochs as the search found best."""
         epochs = self.setup.schedule.epochs if self.search is None else self.search.best_epoch
-        phase = self._run_phase("final", self.setup, replace(self.setup.schedule, stop_after=epochs), self.best)
+        schedule = replace(self.setup.schedule, stop_after=epochs)
+        phase = self._run_phase("final", self.setup, schedule, best=self.best)
         self._save_finished(phase)
         return phase
 
     def _run_phase(
-        self, name: Phase, setup: TrainingSetup, schedule: Schedule, best: dict[str, Float32Array] | None = None
+        self,
+        name: Phase,
+        setup: TrainingSetup,
+        schedule: Schedule,
+        validation: Validation | None = None,
+        best: dict[str, Float32Array] | None = None,
     ) -> PhaseRun:
         """Train until the phase ends or is stopped; the first phase of a resumed run starts from the checkpoint."""
         engine, state = setup.start_engine(self.run), PhaseState(name)
@@ -177,7 +181,7 @@ class Fit:
         phase = PhaseRun(
             engine=engine,
             schedule=schedule,
-            validate=None if name == "final" else self.validation,
+            validate=validation,
             state=state,
             best=best,
             checkpoint=self.checkpoint,
@@ -198,15 +202,15 @@ class Fit:
 
     def _trained_on(self, phase: PhaseRun) -> Interactions:
         """Return the interactions that the model's embeddings were trained on."""
-        if self.validation is None or not is_from_search(phase):
+        validation = self._sample if phase.state.phase == "tuning" else self.validation
+        if validation is None or not is_from_search(phase):
             return self.setup.interactions
-        return self.validation.setup.interactions
+        return validation.setup.interactions
 
     def _describe_training(self, phase: PhaseRun) -> dict[str, Any]:
         """Return the manifest's section `training`."""
         search = self.search if phase.state.phase == "final" else phase.state
         is_best = phase.best is not None and is_from_search(phase)
-        on_all = self._trained_on(phase) is self.setup.interactions
         return {
             "engine": "cpu" if self.setup.engine is None else "torch",
             "options": describe_options(self.setup, self.run),
@@ -214,7 +218,7 @@ class Fit:
             "validation_metrics": self.rotated or (None if search is None else search.find_best()),
             "history": search.history if search else [],
             "epochs": search.best_epoch if search and is_best else phase.state.epoch,
-            "trained_on": "all interactions" if on_all else "all but the validation part",
+            "trained_on": self._describe_part(phase),
             **self._describe_interruption(phase),
             "rotated": self.rotated is not None,
             "tuning": [
@@ -223,6 +227,14 @@ class Fit:
             ],
             "seconds": round(time.perf_counter() - self.started, 3),
         }
+
+    def _describe_part(self, phase: PhaseRun) -> str:
+        """Return which of the interactions the model's embeddings were trained on."""
+        part = self._trained_on(phase)
+        if part is self.setup.interactions:
+            return "all interactions"
+        is_sample = phase.state.phase == "tuning" and self._sample is not self.validation
+        return f"{'random users of ' if is_sample else ''}all but the validation part"
 
     def _describe_interruption(self, phase: PhaseRun) -> dict[str, Any]:
         more_phases = phase.state.phase == "tuning" or (self.refit and phase.state.phase == "search")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nestrec.arrays import Float32Array
+from nestrec.data.cold_ids import drop_cold, restrict_to
+from nestrec.data.filters import select_users_and_items
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import Split
 from nestrec.evaluation import evaluate_arrays
 from nestrec.retrieval.width_scan import StopCheck
 from nestrec.training.options import Run
 from nestrec.training.setup import TrainingSetup
-from nestrec.training.validation_part import Coverage, carve, describe_validation, report_coverage
+from nestrec.training.validation_part import FEWEST_USERS, Coverage, carve, describe_validation, report_coverage
 
 _REPORTED = ("recall", "ndcg")  # at the same cutoff, beside the metric that chooses
 
@@ -29,6 +31,7 @@ class Validation:
     held_out: Interactions
     coverage: Coverage
     threads: int | None
+    resolve: Callable[[Interactions], TrainingSetup]  # `Trainer.resolve`
 
     @property
     def was_given(self) -> bool:
@@ -38,6 +41,26 @@ class Validation:
     def describe(self) -> dict[str, Any]:
         """Return the manifest's description: how the part was chosen, and how much of it is evaluated."""
         return {**describe_validation(self.split), **self.coverage.as_dict()}
+
+    def sample_users(self, n_interactions: int) -> Validation:
+        """Return the validation of random users with at most so many training interactions.
+
+        Data-dependent defaults are those of the sample, but for the number of candidates. Returns itself if there are
+        no more interactions, or if the sample has too few users.
+        """
+        train = self.setup.interactions
+        if train.n_interactions <= n_interactions:
+            return self
+        order = np.random.default_rng(0).permutation(train.n_users)
+        is_kept = np.zeros(train.n_users, dtype=np.bool_)
+        is_kept[order[np.cumsum(np.diff(train.indptr)[order]) <= n_interactions]] = True
+        part = drop_cold(select_users_and_items(train, is_kept, np.ones(train.n_items, dtype=np.bool_)))
+        setup = self.resolve(part)
+        objective = replace(setup.objective, n_candidates=self.setup.objective.n_candidates)
+        held_out = restrict_to(self.held_out, part.users, part.items)
+        if np.count_nonzero(np.diff(held_out.indptr)) < FEWEST_USERS:
+            return self
+        return replace(self, setup=replace(setup, objective=objective), held_out=held_out)
 
     def __call__(
         self, users: Float32Array, items: Float32Array, check_stop: StopCheck | None = None
@@ -77,4 +100,4 @@ def prepare_validation(
     """
     train, held_out, coverage = carve(split, interactions)
     report_coverage(split, coverage, run.callback_list)
-    return Validation(split, resolve(train), held_out, coverage, run.threads)
+    return Validation(split, resolve(train), held_out, coverage, run.threads, resolve)
