@@ -212,7 +212,9 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     page = " ".join(text_of(ROOT / "docs" / "explanation" / "nesting.md").split())
     for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
         assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
-    assert f"candidates per level | {adaptive.SOFTMAX.candidates} |" in page
+    tile, most = adaptive._TILE, adaptive._TILE * adaptive._MOST_TILES
+    rule = f"{tile} for every {adaptive._ITEMS_PER_TILE:,} items, between {tile} and {most}"
+    assert f"candidates per level | {rule} |" in page
     assert f"tuned from n = {adaptive._DENSE} on" in page
     assert f"powers of {strength.STEP}:" in page
     assert f"at most {strength.TRIAL_INTERACTIONS:,} interactions" in page

@@ -17,6 +17,9 @@ import numpy as np
 from nestrec.data.interactions import Interactions
 
 _SMALL_CATALOGUE = 4000  # items
+_TILE = 64  # candidates of the softmax that the kernel scores together
+_ITEMS_PER_TILE = 10_000
+_MOST_TILES = 4
 _DENSE = 20  # interactions per user
 _NOISE_SHARE = 0.55  # of the largest singular value of noise, taken as regularization of the softmax
 _STRONGEST = 0.08  # regularization of pairs for users with few interactions
@@ -29,8 +32,7 @@ class DataDefaults:
     """Defaults of a kind of loss, as functions of the interactions."""
 
     softmax: bool  # over all candidates; otherwise pairwise, against the hardest of them
-    candidates: int  # per level
-    candidates_of_few: int  # the same in a small catalogue
+    candidates_for: Callable[[Interactions], int]  # per level
     regularization_for: Callable[[Interactions], float]  # weight of the squared coordinates
     l2_power: float  # exponent of the level weight that a coordinate has in its regularization
     steps_per_user: int
@@ -42,13 +44,6 @@ class DataDefaults:
         """Return whether data are so dense that the default regularization should be tuned."""
         return _per_user(interactions) >= self.tune_from
 
-    def candidates_for(self, interactions: Interactions) -> int:
-        """Return how many candidates to draw per level.
-
-        In a small catalogue, the hardest of many candidates is too often an item that the user would like.
-        """
-        return self.candidates_of_few if interactions.n_items < _SMALL_CATALOGUE else self.candidates
-
     def epochs_for(self, interactions: Interactions, *, moves_all: bool) -> int:
         """Return the number of epochs that gives a typical user's vector a fixed number of steps, within bounds.
 
@@ -58,6 +53,24 @@ class DataDefaults:
             return self.epochs_least
         epochs = round(self.steps_per_user / _per_user(interactions))
         return min(self.epochs_most, max(self.epochs_least, epochs))
+
+
+def softmax_candidates(interactions: Interactions) -> int:
+    """Return 64 candidates for each 10,000 items, rounded to a multiple of 64, from 64 to 256.
+
+    The sum over the catalogue is estimated from them: a larger catalogue needs more for the same error.
+    """
+    return _TILE * min(_MOST_TILES, max(1, round(interactions.n_items / _ITEMS_PER_TILE)))
+
+
+def pair_candidates(interactions: Interactions) -> int:
+    """Return 16, and 8 in a small catalogue: the hardest of many is too often an item that the user would like."""
+    return 8 if interactions.n_items < _SMALL_CATALOGUE else 16
+
+
+def no_candidates(_: Interactions) -> int:
+    """Return 0: the loss compares no items."""
+    return 0
 
 
 def softmax_regularization(interactions: Interactions) -> float:
@@ -99,8 +112,7 @@ def small_regularization(_: Interactions) -> float:
 
 PAIRWISE = DataDefaults(
     softmax=False,
-    candidates=16,
-    candidates_of_few=8,
+    candidates_for=pair_candidates,
     regularization_for=pair_regularization,
     l2_power=0.7,
     steps_per_user=600,
@@ -110,19 +122,17 @@ PAIRWISE = DataDefaults(
 )
 SOFTMAX = DataDefaults(
     softmax=True,
-    candidates=64,
-    candidates_of_few=64,
+    candidates_for=softmax_candidates,
     regularization_for=softmax_regularization,
     l2_power=0.0,
-    steps_per_user=400,
+    steps_per_user=1600,
     epochs_least=20,
     epochs_most=40,
     tune_from=_DENSE,
 )
 DIRECT = DataDefaults(
     softmax=False,
-    candidates=0,
-    candidates_of_few=0,
+    candidates_for=no_candidates,
     regularization_for=small_regularization,
     l2_power=0.0,
     steps_per_user=600,

@@ -187,7 +187,7 @@ class Trainer:
         >>> from nestrec import SyntheticData
         >>> setup = Trainer().resolve(SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions)
         >>> setup.loss, setup.schedule.epochs
-        (SampledSoftmax(temperature=None, coupling=0.3), 20)
+        (SampledSoftmax(temperature=None, coupling=0.3), 40)
         """
         widths, backbone = cast("Widths", self.widths), cast("Backbone", self.backbone)
         loss, sampler = cast("Loss", self.loss), cast("Sampler", self.sampler)
