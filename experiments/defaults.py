@@ -42,6 +42,7 @@ VARIANTS: dict[str, list[Variant]] = {
     "loss": [PAIRWISE, SOFTMAX],
     "coupling": [SOFTMAX | {"loss": SampledSoftmax(coupling=c)} for c in (1.0, 0.7, 0.4, 0.3, 0.2, 0.0)],
     "softmax candidates": [SOFTMAX | {"sampler": PoolSampler(n)} for n in (64, 128, 256)],
+    "regularization by level": [SOFTMAX | {"multiple": m, "width_power": p} for m in (0.65, 1.0) for p in (0.0, 0.35)],
     "softmax regularization": [SOFTMAX | {"multiple": m} for m in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25)],
     "tuning": [SOFTMAX, SOFTMAX | {"tune_seconds": 600}],
     "rotate": [SOFTMAX, SOFTMAX | {"rotate": True}],
@@ -94,7 +95,12 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
     """Yield what sets the constants among the options, which are taken out, for the time of a run."""
     if "multiple" in options:  # given as a value, it is that of the search's part too
         options.pop("tune_seconds")
-        options["regularization"] = options.pop("multiple") * Trainer().resolve(interactions).objective.regularization
+        multiple, power = options.pop("multiple"), options.pop("width_power", 0.0)
+        resolved = Trainer().resolve(interactions).objective
+        options["regularization"] = tuple(
+            multiple * weight * (width / resolved.widths.embedding_size) ** power
+            for width, weight in zip(resolved.widths, resolved.regularization, strict=True)
+        )
     if "graph_scale" in options or "gain" in options:
         whole = options.pop("gain", 0) * LightGCN(3).regularization_scale(interactions)
         scale = options.pop("graph_scale", whole)
