@@ -1,4 +1,14 @@
-"""`nestrec compare`: nestrec and other models at every width, with one tuning budget and several seeds."""
+"""`nestrec compare`: nestrec and other models at every width, with one tuning budget and several seeds.
+
+Examples:
+  nestrec compare train.csv test.csv
+  nestrec compare train.csv test.csv --models ease,ials --out study
+  nestrec compare train.csv test.csv --seeds 0 --trials 0 --json -
+
+Every model is tuned on a validation tenth of TRAIN with the same number of trials; TEST is used for the final
+evaluation alone. nestrec itself runs with its defaults. Interrupted, the same command continues from the fits in OUT.
+
+"""
 
 from __future__ import annotations
 
@@ -19,16 +29,6 @@ from nestrec.cli.shared_options import JsonPath, Overwrite, Threads, argument, f
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison
-
-EXAMPLES = """\b
-Examples:
-  nestrec compare train.csv test.csv
-  nestrec compare train.csv test.csv --models ease,ials --out study
-  nestrec compare train.csv test.csv --seeds 0 --trials 0 --json -
-
-Every model is tuned on a validation tenth of TRAIN with the same number of trials; TEST is used for the final
-evaluation alone. nestrec itself runs with its defaults. Interrupted, the same command continues from the fits in OUT.
-"""
 
 _FIGURES, _PAGE = "comparison.json", "comparison.html"
 _SLOW = {"lightgcn": "passes over the whole graph for every batch"}

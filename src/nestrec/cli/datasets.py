@@ -1,4 +1,13 @@
-"""`nestrec datasets`: public data sets, listed and downloaded."""
+"""`nestrec datasets`: public data sets, listed and downloaded.
+
+Examples:
+  nestrec datasets
+  nestrec datasets download ml-100k
+  nestrec datasets download ml-32m --folder data
+
+An interrupted download resumes where it stopped. NESTREC_DATASETS_URL names a mirror.
+
+"""
 
 from __future__ import annotations
 
@@ -15,15 +24,6 @@ from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
     from nestrec.data.read_options import ReadOptions
-
-EXAMPLES = """\b
-Examples:
-  nestrec datasets
-  nestrec datasets download ml-100k
-  nestrec datasets download ml-32m --folder data
-
-An interrupted download resumes where it stopped. NESTREC_DATASETS_URL names a mirror.
-"""
 
 Folder = Annotated[
     Path | None,

@@ -1,4 +1,10 @@
-"""`nestrec demo`: from synthetic interactions to a model and a page on quality against width."""
+"""`nestrec demo`: from synthetic interactions to a model and a page on quality against width.
+
+Examples:
+  nestrec demo
+  nestrec demo --out demo --seed 7
+
+"""
 
 from __future__ import annotations
 
@@ -32,12 +38,6 @@ _WORTH_KEEPING = 0.9  # of the full width's quality, in the headline
 _N_USERS, _SUBTOPICS_PER_TOPIC, _INTERACTIONS_PER_USER = 4000, 16, 15.0
 """64 subtopics in all, as many as the widest default width has dimensions, so that every width has structure to learn:
 with the 32 of `SyntheticData()` dimensions beyond 32 only fit noise, and width 64 ranks slightly worse than 32."""
-
-EXAMPLES = """\b
-Examples:
-  nestrec demo
-  nestrec demo --out demo --seed 7
-"""
 
 
 def demo(

@@ -1,4 +1,11 @@
-"""`nestrec doctor`: check that everything nestrec needs works on this machine."""
+"""`nestrec doctor`: check that everything nestrec needs works on this machine.
+
+Example:
+  nestrec doctor
+
+Each line begins with PASS, FAIL or NOTE; with a FAIL the exit code is 1.
+
+"""
 
 from __future__ import annotations
 
@@ -27,13 +34,6 @@ if TYPE_CHECKING:
 _PACKAGES = ("numpy", "scipy", "numba", "duckdb", "safetensors", "typer", "rich")
 _LEAST_FREE = 100_000_000  # bytes
 
-EXAMPLES = """\b
-Example:
-  nestrec doctor
-
-Each line begins with PASS, FAIL or NOTE; with a FAIL the exit code is 1.
-"""
-
 
 Finding: TypeAlias = tuple[str, str]  # PASS, FAIL or NOTE, and a text
 
@@ -52,15 +52,11 @@ def _findings() -> Iterator[Finding]:
     yield "PASS", f"nestrec {version('nestrec')} on Python {platform.python_version()}, {platform.platform()}"
     for package in _PACKAGES:
         yield _package(package)
-    checks: tuple[tuple[str, Callable[[], str]], ...] = (
-        ("threads", _threads),
-        ("kernels compile", _kernels),
-        ("a small model trains and recommends", _small_model),
-        ("temporary folder", lambda: _folder(Path(tempfile.gettempdir()))),
-        ("working folder", lambda: _folder(Path.cwd())),
-    )
-    for name, check in checks:
-        yield _checked(name, check)
+    yield _checked("threads", _threads)
+    yield _checked("kernels compile", _kernels)
+    yield _checked("a small model trains and recommends", _small_model)
+    yield _checked("temporary folder", lambda: _folder(Path(tempfile.gettempdir())))
+    yield _checked("working folder", lambda: _folder(Path.cwd()))
     yield _torch()
     if find_spec("torch") is not None:
         yield _checked("the torch engine trains", _torch_engine)

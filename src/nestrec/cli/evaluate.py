@@ -1,4 +1,17 @@
-"""`nestrec evaluate`: how well a model ranks held-out interactions, at every width."""
+"""`nestrec evaluate`: how well a model ranks held-out interactions, at every width.
+
+Examples:
+  nestrec evaluate model test.csv
+  nestrec evaluate model test.csv --cutoffs 5,10 --widths 8,64 --bootstrap 0
+  nestrec evaluate model test.csv --metrics recall,ndcg --cutoffs 20 > m.csv
+  nestrec evaluate model test.csv --json - | jq '.widths[]'
+  nestrec evaluate model test.csv --per-user users.parquet
+
+All items are ranked, except those the user interacted with in training. Users and items without training interactions
+(cold) count as misses; a second table leaves cold users out. Piped, the output is CSV: a row per width, means over all
+users; --json has intervals too.
+
+"""
 
 from __future__ import annotations
 
@@ -21,19 +34,6 @@ from nestrec.errors import DataWarning, OptionError
 
 if TYPE_CHECKING:
     from nestrec.evaluation.evaluation import Evaluation
-
-EXAMPLES = """\b
-Examples:
-  nestrec evaluate model test.csv
-  nestrec evaluate model test.csv --cutoffs 5,10 --widths 8,64 --bootstrap 0
-  nestrec evaluate model test.csv --metrics recall,ndcg --cutoffs 20 > m.csv
-  nestrec evaluate model test.csv --json - | jq '.widths[]'
-  nestrec evaluate model test.csv --per-user users.parquet
-
-All items are ranked, except those the user interacted with in training. Users and items without training interactions
-(cold) count as misses; a second table leaves cold users out. Piped, the output is CSV: a row per width, means over all
-users; --json has intervals too.
-"""
 
 _METRICS = (  # a test holds them to the registry
     "recall, ndcg, precision, hit_rate, mrr, map, coverage, gini, popularity_rank, novelty{nestrec.metrics}"

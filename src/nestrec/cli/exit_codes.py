@@ -83,7 +83,9 @@ def ended_by_signals() -> Iterator[None]:
     former: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-        former = {number: signal.signal(number, end) for number in numbers if _is_default(number)}
+        former = {
+            number: signal.signal(number, end) for number in numbers if signal.getsignal(number) is signal.SIG_DFL
+        }
     try:
         with _raised_again(received):
             yield
@@ -122,7 +124,3 @@ def _raised_again(received: list[int]) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = former_hook
         signal.signal(signal.SIGALRM, former_alarm)
-
-
-def _is_default(number: int) -> bool:
-    return signal.getsignal(number) is signal.SIG_DFL

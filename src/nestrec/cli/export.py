@@ -1,4 +1,13 @@
-"""`nestrec export`: vectors and ids of a model in formats of other tools."""
+"""`nestrec export`: vectors and ids of a model in formats of other tools.
+
+Examples:
+  nestrec export model --to npz --out items.npz
+  nestrec export model --to parquet --side users --width 16 --out u.parquet
+  nestrec export model --to faiss --option kind=hnsw --out model.faiss
+
+Scores are inner products of raw vectors: do not normalize them.
+
+"""
 
 from __future__ import annotations
 
@@ -11,15 +20,6 @@ from nestrec.cli.console import say
 from nestrec.cli.shared_options import ModelFolder, Overwrite, option, output
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
-
-EXAMPLES = """\b
-Examples:
-  nestrec export model --to npz --out items.npz
-  nestrec export model --to parquet --side users --width 16 --out u.parquet
-  nestrec export model --to faiss --option kind=hnsw --out model.faiss
-
-Scores are inner products of raw vectors: do not normalize them.
-"""
 
 
 def export(

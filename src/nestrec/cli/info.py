@@ -1,4 +1,11 @@
-"""`nestrec info`: size, training options and data of a model, and its verification."""
+"""`nestrec info`: size, training options and data of a model, and its verification.
+
+Examples:
+  nestrec info model
+  nestrec info model --json
+  nestrec info model --verify
+
+"""
 
 from __future__ import annotations
 
@@ -21,13 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-EXAMPLES = """\b
-Examples:
-  nestrec info model
-  nestrec info model --json
-  nestrec info model --verify
-"""
-
 
 def info(
     model: ModelFolder,
@@ -45,8 +45,9 @@ def info(
     if as_json:
         typer.echo(json.dumps({**described(loaded), "integrity": _integrity(blocks)}, indent=2, ensure_ascii=False))
         return
-    manifest = loaded.manifest
-    results().print(f"{model}: a model of nestrec {manifest.get('nestrec_version')}, {_size(manifest)} on disk")
+    manifest: Any = loaded.manifest
+    size = format_bytes(sum(entry["bytes"] for entry in manifest["files"].values()))
+    results().print(f"{model}: a model of nestrec {manifest.get('nestrec_version')}, {size} on disk")
     results().print(_integrity_line(blocks))
     show(_sizes(loaded))
     show(_widths(loaded))
@@ -162,10 +163,6 @@ def _integrity_line(blocks: dict[str, tuple[int, int]]) -> str:
     if not parts:
         return f"Integrity: the manifest and all bytes of {format_count(len(blocks), 'file')} match their checksums"
     return f"Integrity: what was checked matches its checksums; sampled: {', '.join(parts)}; --verify checks all"
-
-
-def _size(manifest: Any) -> str:
-    return format_bytes(sum(entry["bytes"] for entry in manifest["files"].values()))
 
 
 def _plain(value: Any) -> str:

@@ -70,15 +70,16 @@ class _Group(TyperGroup):
 @cache
 def _build_command(name: str) -> Any:
     module = import_module(f"nestrec.cli.{name}")
+    examples = "\b\n" + str(module.__doc__).partition("\n\n")[2]  # the first paragraph is not wrapped
     if name == "datasets":
-        built = typer.Typer(invoke_without_command=True, epilog=module.EXAMPLES, **_PLAIN)
+        built = typer.Typer(invoke_without_command=True, epilog=examples, **_PLAIN)
         built.callback()(interruptible(module.datasets))
         download = expand_options(module.download, has_progress=True)
-        built.command("download", epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(download))
+        built.command("download", epilog=examples, cls=PanelCommand)(interruptible(download))
     else:
         built = typer.Typer(**_PLAIN)
         command = expand_options(getattr(module, name), has_progress=name not in _WITHOUT_PROGRESS)
-        built.command(name, epilog=module.EXAMPLES, cls=PanelCommand)(interruptible(command))
+        built.command(name, epilog=examples, cls=PanelCommand)(interruptible(command))
     result: Any = typer.main.get_command(built)
     result.name = name
     panels = {option: panel for panel, options in getattr(module, "PANELS", {}).items() for option in options}

@@ -1,4 +1,18 @@
-"""`nestrec plan`: find the fastest search config that reaches a target recall, and store it with the model."""
+"""`nestrec plan`: find the fastest search config that reaches a target recall, and store it with the model.
+
+Examples:
+  nestrec plan model
+  nestrec plan model --recall 1 -k 20
+  nestrec plan model --measure-only --all --picture plans.svg --json p.json
+
+A search config is a coarse index (a few dimensions of every item, quantized) and the sizes of the shortlists that are
+reranked. Candidates are measured against exact search with users of the model, on this machine: half of the users
+choose the config, the other half measure it. It is stored with the model, and `nestrec recommend` uses it.
+
+Configs that reach the recall with a median latency up to 1.25 times the lowest, or up to 0.1 ms above it, count as
+equally fast. Of these an exact one is chosen, then the one with the fewest parts, then the smallest.
+
+"""
 
 from __future__ import annotations
 
@@ -17,20 +31,6 @@ if TYPE_CHECKING:
     from nestrec.autotune.autotune import AutotuneResult
     from nestrec.retrieval.quantization import Storage
     from nestrec.retrieval.search_config import SearchConfig
-
-EXAMPLES = """\b
-Examples:
-  nestrec plan model
-  nestrec plan model --recall 1 -k 20
-  nestrec plan model --measure-only --all --picture plans.svg --json p.json
-
-A search config is a coarse index (a few dimensions of every item, quantized) and the sizes of the shortlists that are
-reranked. Candidates are measured against exact search with users of the model, on this machine: half of the users
-choose the config, the other half measure it. It is stored with the model, and `nestrec recommend` uses it.
-
-Configs that reach the recall with a median latency up to 1.25 times the lowest, or up to 0.1 ms above it, count as
-equally fast. Of these an exact one is chosen, then the one with the fewest parts, then the smallest.
-"""
 
 
 PANELS = {OPTIONS: ("recall", "k", "width", "storages", "every", "measure_only")}
@@ -70,9 +70,8 @@ def plan(
         )  # fmt: skip
     _show(result, every=every, n_items=len(loaded.items))
     if picture is not None:
-        _draw(
-            result, picture, f"{model.resolve().name}: {format_count(len(loaded.items), 'item')}", overwrite=overwrite
-        )
+        title = f"{model.resolve().name}: {format_count(len(loaded.items), 'item')}"
+        _draw(result, picture, title, overwrite=overwrite)
     if json_to is not None:
         write_json(json_to, _document(result), overwrite=overwrite)
     if not measure_only:
@@ -103,9 +102,8 @@ def _describe(chosen: SearchConfig) -> str:
     if not found.full_scan_users_per_second:
         return f"{text}, {found.users_per_second:,.0f} users/s in batches"
     who = "full scan, which is used for batches" if chosen.slower_in_batches else "full scan"
-    return (
-        f"{text}, {found.users_per_second:,.0f} users/s in batches ({found.full_scan_users_per_second:,.0f} with {who})"
-    )
+    scan = f"{found.full_scan_users_per_second:,.0f} with {who}"
+    return f"{text}, {found.users_per_second:,.0f} users/s in batches ({scan})"
 
 
 def _draw(result: AutotuneResult, path: Path, title: str, *, overwrite: bool) -> None:
@@ -121,13 +119,8 @@ def _document(result: AutotuneResult) -> dict[str, Any]:
     chosen = result.best
     plans = [{**asdict(tried), "name": tried.name, "chosen": tried.name == chosen.name} for tried in result.trials]
     held = None if chosen.measurements is None else asdict(chosen.measurements)
-    return {
-        "recall": result.target_recall,
-        "k": chosen.k,
-        "width": chosen.width,
-        "plans": plans,
-        "of_other_users": held,
-    }
+    request = {"recall": result.target_recall, "k": chosen.k, "width": chosen.width}
+    return {**request, "plans": plans, "of_other_users": held}
 
 
 def _storages(text: str) -> tuple[Storage, ...]:

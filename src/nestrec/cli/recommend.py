@@ -1,4 +1,16 @@
-"""`nestrec recommend`: the top items of one user, of several, or of all."""
+"""`nestrec recommend`: the top items of one user, of several, or of all.
+
+Examples:
+  nestrec recommend model --user 42
+  nestrec recommend model --user 42 --user 7 -k 5 --width 8
+  nestrec recommend model --users users.txt --skip-unknown --out top.parquet
+  nestrec recommend model --user 42 --exact
+  nestrec recommend model --all-users -k 20 --deny sold_out.txt --out top.csv
+  nestrec recommend model --all-users --out top.parquet --resume
+
+The columns are user_id, item_id, rank, score. Piped, the output is CSV.
+
+"""
 
 from __future__ import annotations
 
@@ -23,18 +35,6 @@ if TYPE_CHECKING:
 
 NAMES = ("user_id", "item_id", "rank", "score")
 _ROWS_IN_MEMORY = 1_000_000
-
-EXAMPLES = """\b
-Examples:
-  nestrec recommend model --user 42
-  nestrec recommend model --user 42 --user 7 -k 5 --width 8
-  nestrec recommend model --users users.txt --skip-unknown --out top.parquet
-  nestrec recommend model --user 42 --exact
-  nestrec recommend model --all-users -k 20 --deny sold_out.txt --out top.csv
-  nestrec recommend model --all-users --out top.parquet --resume
-
-The columns are user_id, item_id, rank, score. Piped, the output is CSV.
-"""
 
 
 PANELS = {

@@ -1,4 +1,13 @@
-"""`nestrec similar`: the nearest items of an item, or the nearest users of a user."""
+"""`nestrec similar`: the nearest items of an item, or the nearest users of a user.
+
+Examples:
+  nestrec similar model --item 318
+  nestrec similar model --item 318 --item 296 -k 5 --width 16
+  nestrec similar model --user 42 --out neighbours.csv
+
+Similarity is the cosine of the vectors, truncated to the width. Piped, the output is CSV.
+
+"""
 
 from __future__ import annotations
 
@@ -8,15 +17,6 @@ from nestrec.cli.ranking_output import RankingTable, check_ranking_path, write_r
 from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, option
 from nestrec.cli.unknown_ids import Omissions
 from nestrec.errors import OptionError
-
-EXAMPLES = """\b
-Examples:
-  nestrec similar model --item 318
-  nestrec similar model --item 318 --item 296 -k 5 --width 16
-  nestrec similar model --user 42 --out neighbours.csv
-
-Similarity is the cosine of the vectors, truncated to the width. Piped, the output is CSV.
-"""
 
 
 def similar(

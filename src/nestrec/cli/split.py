@@ -1,4 +1,15 @@
-"""`nestrec split`: split a file of interactions into training, validation and test files."""
+"""`nestrec split`: split a file of interactions into training, validation and test files.
+
+Examples:
+  nestrec split ratings.csv --out parts
+  nestrec split ratings.csv --by time --test-fraction 0.1 --out parts
+  nestrec split ratings.csv --by time --at 2018-01-01 --out parts
+  nestrec split clicks.parquet --by leave-last-out --out parts
+
+Every row goes to one file with all of its columns; repeats of a user and item go together, so no pair is both in
+training and in test. By time, a row that repeats an earlier part's pair is left out and counted.
+
+"""
 
 from __future__ import annotations
 
@@ -18,17 +29,6 @@ from nestrec.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from nestrec.data.file_split import Assignment, FileSplit
-
-EXAMPLES = """\b
-Examples:
-  nestrec split ratings.csv --out parts
-  nestrec split ratings.csv --by time --test-fraction 0.1 --out parts
-  nestrec split ratings.csv --by time --at 2018-01-01 --out parts
-  nestrec split clicks.parquet --by leave-last-out --out parts
-
-Every row goes to one file with all of its columns; repeats of a user and item go together, so no pair is both in
-training and in test. By time, a row that repeats an earlier part's pair is left out and counted.
-"""
 
 
 Format: TypeAlias = Literal["csv", "parquet"]

@@ -1,4 +1,17 @@
-"""`nestrec train`: train a model on a file of interactions."""
+"""`nestrec train`: train a model on a file of interactions.
+
+Examples:
+  nestrec train ratings.csv --out model
+  nestrec train ratings.csv --out model --min-rating 4 --validation-split time
+  nestrec train clicks.parquet --out model --user-column who --item-column sku
+  nestrec train ratings.csv --out model --backbone lightgcn --layers 3
+  nestrec train day-1.csv.gz day-2.csv.gz --out model
+  zcat ratings.csv.gz | nestrec train - --out model
+  nestrec train train.tsv --out model --config settings.toml --overwrite
+
+A --config file is TOML with options by name, such as widths = [8, 16, 32]. Options on the command line take precedence.
+
+"""
 
 from __future__ import annotations
 
@@ -29,19 +42,6 @@ if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
     from nestrec.data.splitting import Split
     from nestrec.embeddings import NestedEmbeddings
-
-EXAMPLES = """\b
-Examples:
-  nestrec train ratings.csv --out model
-  nestrec train ratings.csv --out model --min-rating 4 --validation-split time
-  nestrec train clicks.parquet --out model --user-column who --item-column sku
-  nestrec train ratings.csv --out model --backbone lightgcn --layers 3
-  nestrec train day-1.csv.gz day-2.csv.gz --out model
-  zcat ratings.csv.gz | nestrec train - --out model
-  nestrec train train.tsv --out model --config settings.toml --overwrite
-
-A --config file is TOML with options by name, such as widths = [8, 16, 32]. Options on the command line take precedence.
-"""
 
 
 PANELS = {

@@ -1,4 +1,14 @@
-"""`nestrec tune`: hyperparameter search on a validation split."""
+"""`nestrec tune`: hyperparameter search on a validation split.
+
+Examples:
+  nestrec tune ratings.csv --trials 50 --out settings.toml
+  nestrec train ratings.csv --out model --config settings.toml
+  nestrec tune ratings.csv --model ials --widths 16,64
+
+A random tenth of the interactions is held out: every trial trains on the rest and is evaluated there. The first trial
+has the defaults.
+
+"""
 
 from __future__ import annotations
 
@@ -17,16 +27,6 @@ from nestrec.training.registry import list_classes
 
 if TYPE_CHECKING:
     from nestrec.comparison.tuning import Tuning
-
-EXAMPLES = """\b
-Examples:
-  nestrec tune ratings.csv --trials 50 --out settings.toml
-  nestrec train ratings.csv --out model --config settings.toml
-  nestrec tune ratings.csv --model ials --widths 16,64
-
-A random tenth of the interactions is held out: every trial trains on the rest and is evaluated there. The first trial
-has the defaults.
-"""
 
 _TRAINED_BY_NESTREC = "nestrec"
 
