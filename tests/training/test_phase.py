@@ -16,6 +16,7 @@ from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.objective import starting_values
 from nestrec.training.options import Run
+from nestrec.training.regularization_search import Trial
 from nestrec.training.schedule import Schedule
 from nestrec.training.trainer import Trainer
 from nestrec.training.training_state import PhaseState, TrainingState
@@ -54,7 +55,7 @@ def test_a_slice_is_about_equal_work_and_whole_blocks(embedding_size: int) -> No
 @pytest.mark.parametrize("best_value", [None, 0.0, 0.1 + 0.2])
 def test_the_state_survives_json_to_the_last_bit(best_value: float | None) -> None:
     phase = PhaseState("search", 3, 64, 1 / 3, 64, 2, best_value, [{"epoch": 2, "value": 0.1}])
-    state = TrainingState(phase, [(0, 0.1 + 0.2), (-1, 0.5)], None, {"value": 0.7})
+    state = TrainingState(phase, [Trial((0, -1), (0.1 + 0.2, 0.5))], None, {"value": 0.7})
     assert msgspec.json.decode(msgspec.json.encode(state), type=TrainingState) == state
 
 
