@@ -32,6 +32,8 @@ FEW_STEPS: dict[str, dict[str, Any]] = {
     "nestrec-alone-cut": {"epochs": 12},
     "nestrec-alone-rotated": {"epochs": 12},
     "lightgcn": {"epochs": 20, "batch_size": 1024},
+    "ultragcn": {"epochs": 12, "batch_size": 256, "learning_rate": 0.03, "n_negatives": 64},
+    "mf-bsl": {"epochs": 8, "batch_size": 256, "learning_rate": 0.03, "n_negatives": 64},
     "implicit-bpr": {"iterations": 60, "learning_rate": 0.05},
 }
 NEEDS = {"baselines": "implicit", "torch": "torch", None: None}

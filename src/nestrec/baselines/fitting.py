@@ -11,8 +11,9 @@ import numpy.typing as npt
 from nestrec.baselines.baseline import Baseline
 from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import RandomSplit
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.errors import OptionError, TrainingError
+from nestrec.errors import DataError, OptionError, TrainingError
 from nestrec.training.check_interactions import check_learnable
 from nestrec.training.options import Run
 from nestrec.widths import Widths
@@ -33,6 +34,20 @@ def prepare_interactions(method: Baseline, interactions: Interactions, run: Run)
     return interactions
 
 
+def check_epochs_can_be_chosen(epochs: int | None, interactions: Interactions) -> None:
+    """Raise DataError if no number of epochs is given and nothing can be held out to choose one."""
+    if epochs is not None:
+        return
+    try:
+        RandomSplit(0.1).split(interactions)
+    except DataError as error:
+        raise DataError(
+            "some user must have two interactions, to hold one out for choosing the number of epochs; give it "
+            "instead, such as epochs=30",
+            mentions=("epochs=30",),
+        ) from error
+
+
 def only_width(method: Baseline, widths: Widths) -> int:
     """Return the only width; raise OptionError for several."""
     if len(widths) != 1:
@@ -48,12 +63,14 @@ def build_model(
     users: npt.NDArray[np.floating],  # (n_users, embedding_size)
     items: npt.NDArray[np.floating],  # (n_items, embedding_size)
     run: Run,
+    epochs: int | None = None,  # chosen on a validation part, for the manifest
 ) -> NestedEmbeddings:
     """Return the embeddings as a model, with the method and its options in the manifest.
 
     Raises TrainingError if a value is not finite.
     """
     options = asdict(cast("Any", method))
+    chosen = {} if epochs is None else {"epochs": epochs}
     for side, vectors in (("user", users), ("item", items)):
         if not np.isfinite(vectors.sum(dtype=np.float64)):
             given = ", ".join(f"{name} {value}" for name, value in options.items()) or "no options"
@@ -65,6 +82,6 @@ def build_model(
         interactions.users,
         interactions.items,
         interactions,
-        {"baseline": {"name": method.name, "options": options, "seed": run.seed}},
+        {"baseline": {"name": method.name, "options": options, "seed": run.seed, **chosen}},
         check=False,
     )

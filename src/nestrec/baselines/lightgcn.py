@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import only_width, prepare_interactions
+from nestrec.baselines.fitting import check_epochs_can_be_chosen, only_width, prepare_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.errors import DataError
 from nestrec.training import backbones
 from nestrec.training.engines import TorchEngine
 from nestrec.training.optimizers import Adam
@@ -79,8 +78,7 @@ class LightGCNBaseline:
         interactions = prepare_interactions(self, interactions, run)
         only_width(self, widths)
         validation = None if self.epochs is not None else RandomSplit(0.1)
-        if validation is not None:
-            self._check_validation(validation, interactions)
+        check_epochs_can_be_chosen(self.epochs, interactions)
         model = self._trainer(widths).fit(interactions, validation=validation, run=run)
         entry = {"name": self.name, "options": vars(self), "seed": run.seed}
         entry["epochs"] = model.manifest["training"]["epochs"]
@@ -102,13 +100,3 @@ class LightGCNBaseline:
             evaluate_every=5,
             patience=5,
         )
-
-    def _check_validation(self, split: RandomSplit, interactions: Interactions) -> None:
-        try:
-            split.split(interactions)
-        except DataError as error:
-            raise DataError(
-                "some user must have two interactions, to hold one out for choosing the number of epochs; give it "
-                "instead, such as epochs=30",
-                mentions=("epochs=30",),
-            ) from error

@@ -23,6 +23,8 @@ _HOMES: dict[str, tuple[str, str]] = {  # name -> module, class; in the order of
     "ials-rotated": ("ials", "IalsRotated"),
     "implicit-bpr": ("implicit_bpr", "ImplicitBpr"),
     "lightgcn": ("lightgcn", "LightGCNBaseline"),
+    "ultragcn": ("ultragcn", "UltraGCN"),
+    "mf-bsl": ("mf_bsl", "MfBsl"),
     "nestrec-alone": ("nested", "NestrecAlone"),
     "nestrec-alone-cut": ("nested", "NestrecAloneCut"),
     "nestrec-alone-rotated": ("nested", "NestrecAloneRotated"),

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison
 
 _FIGURES, _PAGE = "comparison.json", "comparison.html"
-_SLOW = {"lightgcn": "passes over the whole graph for every batch"}
+_SLOW = {
+    "lightgcn": "passes over the whole graph for every batch",
+    "ultragcn": "trains under autograd for up to 300 epochs per fit",
+    "mf-bsl": "trains under autograd for up to 300 epochs per fit",
+}
 
 
 PANELS = {OPTIONS: ("models", "widths", "cutoffs", "seeds"), TUNING: ("trials", "seconds", "metric", "tune_nestrec")}
