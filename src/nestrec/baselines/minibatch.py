@@ -34,7 +34,6 @@ from nestrec.training.validation_part import carve
 VALIDATION = RandomSplit(0.1)
 MOST_EPOCHS = 300
 _EVALUATE_EVERY, _PATIENCE = 5, 5  # epochs, evaluations without a better value
-_LARGE_BATCH = 1 << 24  # products of the scores of a batch
 _STARTING_SCALE = 0.01  # standard deviation of the initial values
 
 
@@ -82,8 +81,7 @@ def fit_tables(
     `build_loss` gives the loss for the interactions that are trained on. Raises TrainingError if it is not finite.
     """
     epochs = options.epochs
-    is_small = options.batch_size * options.n_negatives * options.width < _LARGE_BATCH  # threads would only wait
-    with torch_threads(1 if run.deterministic or is_small else resolve_threads(run.threads)):
+    with torch_threads(1):  # of operations so small, more threads wait for each other longer than they work
         if epochs is None:
             epochs = _choose_epochs(interactions, build_loss, options, run)
         run.callback_list.on_phase_start(PhaseStart("final", epochs, interactions.n_interactions, 0))
@@ -132,6 +130,8 @@ class _Training:
         self._random = torch.Generator().manual_seed(run.seed)
         self._n_users, n_rows = interactions.n_users, interactions.n_users + interactions.n_items
         self._table = torch.randn((n_rows, options.width), generator=self._random).mul_(_STARTING_SCALE)
+        self._gradient = torch.empty_like(self._table)
+        self._gathered: list[tuple[torch.Tensor, torch.Tensor]] = []  # rows of the table and their vectors, of a batch
         self._steps = steps_for(Adam(), self._table, options.batch_size)
         n_of_user = np.diff(interactions.indptr)
         self._users = torch.from_numpy(np.repeat(np.arange(interactions.n_users), n_of_user))
@@ -150,18 +150,22 @@ class _Training:
         total = 0.0
         order = torch.randperm(len(self._users), generator=self._random)
         for rows in torch.split(order, self._options.batch_size):  # type: ignore[no-untyped-call]
-            self._table.requires_grad = True
+            self._gathered.clear()
             loss = self._loss(self._batch(self._users[rows], self._items[rows]))
-            (gradient,) = torch.autograd.grad(loss, [self._table])
-            self._table.requires_grad = False
-            gradient.add_(self._table, alpha=self._options.weight_decay)
-            self._steps.step_all(gradient, self._options.learning_rate)
+            self._step(loss)
             total += float(loss.detach())
             self._run.callback_list.on_progress(len(rows))
         if not np.isfinite(total):
             raise TrainingError(
                 f"the loss must be finite, got {total}; lower learning_rate (it was {self._options.learning_rate:g})"
             )
+
+    def _step(self, loss: torch.Tensor) -> None:
+        torch.mul(self._table, self._options.weight_decay, out=self._gradient)
+        gradients = torch.autograd.grad(loss, [vectors for _, vectors in self._gathered])
+        for (rows, _), gradient in zip(self._gathered, gradients, strict=True):
+            self._gradient.index_add_(0, rows.flatten(), gradient.flatten(0, -2))
+        self._steps.step_all(self._gradient, self._options.learning_rate)
 
     def embeddings(self) -> Embeddings:
         """Return the embeddings of users and items."""
@@ -172,7 +176,7 @@ class _Training:
         pools = self._draw_pools(-(-len(users) // BLOCK))
         seen = self._drawing.seen_lanes(users, pools)
         of_users, of_items, of_pools = (
-            self._scaled(self._table[users]),
+            self._vectors(users),
             self._item_vectors(items),
             self._item_vectors(pools),
         )
@@ -194,7 +198,13 @@ class _Training:
         return (torch.arange(n) * self._n_items + within) // n
 
     def _item_vectors(self, items: torch.Tensor) -> torch.Tensor:
-        return self._scaled(self._table[items + self._n_users])
+        return self._vectors(items + self._n_users)
+
+    def _vectors(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return vectors of rows of the table, leaves of autograd: a gradient of the whole table would cost more."""
+        vectors = self._table[rows].requires_grad_()
+        self._gathered.append((rows, vectors))
+        return self._scaled(vectors)
 
     def _scaled(self, vectors: torch.Tensor) -> torch.Tensor:
         return normalize(vectors, dim=-1) if self._options.cosine else vectors
