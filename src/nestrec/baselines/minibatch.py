@@ -149,7 +149,7 @@ class _Training:
         """Train on every interaction once."""
         total = 0.0
         order = torch.randperm(len(self._users), generator=self._random)
-        for rows in torch.split(order, self._options.batch_size):  # type: ignore[no-untyped-call]
+        for rows in torch.split(order, self._options.batch_size):
             self._gathered.clear()
             loss = self._loss(self._batch(self._users[rows], self._items[rows]))
             self._step(loss)
