@@ -3,7 +3,8 @@
 The default regularization of a level is multiplied by powers of STEP. A trial trains all levels at once and gives every
 level a value: the validation metric at its own width. From these each level climbs by itself: it starts from 1, goes on
 to a neighbour of its best step so far, and has finished when both neighbours of the best are worse. The result of a
-level is the vertex of the parabola through these three, because neighbouring values differ by little more than noise.
+level is the vertex of the parabola through these three, because neighbouring values differ by little more than noise,
+smoothed over its neighbouring levels, because the optimum changes slowly with the width.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 
 STEP = 1.4
 MAX_STEPS = 3  # from the default: a multiple of 0.36 to 2.7
@@ -51,7 +53,7 @@ def best_multiples(trials: Sequence[Trial], n_levels: int) -> tuple[float, ...]:
     >>> best_multiples([Trial((0,), (0.2,)), Trial((-1,), (0.1,)), Trial((1,), (0.1,))], 1)
     (1.0,)
     """
-    return multiples_of([_vertex(of_level) for of_level in _by_level(trials, n_levels)])
+    return multiples_of(_smooth([_vertex(of_level) for of_level in _by_level(trials, n_levels)]))
 
 
 def _by_level(trials: Sequence[Trial], n_levels: int) -> list[dict[int, float]]:
@@ -79,6 +81,17 @@ def _vertex(trials: LevelTrials) -> float:
     below, top, above = (trials[best + offset] for offset in (-1, 0, 1))
     curvature = below - 2 * top + above
     return best + (0.5 * (below - above) / curvature if curvature < 0 else 0.0)
+
+
+def _smooth(steps: list[float]) -> list[float]:
+    """Return the means of each level, counted twice, and its two neighbours; at an end, of the level and itself.
+
+    >>> _smooth([0.0, 4.0, 0.0])
+    [1.0, 2.0, 1.0]
+    """
+    padded = np.pad(steps, 1, mode="edge")
+    smoothed: list[float] = ((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4).tolist()
+    return smoothed
 
 
 def _best(trials: LevelTrials) -> int:
