@@ -130,8 +130,16 @@ def test_fits_and_options_are_listed() -> None:
 def test_bands_have_a_row_each_and_a_model_without_figures_dashes() -> None:
     rows = bands_table(ComparisonView(with_failure("lightgcn")), "ndcg@20").rows
     assert [cells[1] for cells in rows if cells[0] == "ease"] == ["head", "middle", "tail"]
-    assert rows[0][-1] == "0.336"
+    assert rows[0][-1] == "0.3360"
     assert next(cells for cells in rows if cells[0] == "lightgcn")[2:] == ("–",) * 5
+
+
+def test_the_method_says_which_models_are_of_one_fit() -> None:
+    found = comparison("nestrec", "puresvd")
+    cut = replace(found.models[1], name="nestrec-alone-cut")
+    text = " ".join(describe_method(ComparisonView(replace(found, models=(found.models[0], cut)))))
+    assert "nestrec-alone-cut is computed from the fit of nestrec-alone at width 64" in text
+    assert "is computed from" not in " ".join(describe_method(view()))
 
 
 def test_the_method_names_the_sizes_of_the_bands() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from nestrec.baselines import BASELINES
 from nestrec.comparison.result import Comparison
+from nestrec.report import comparison_charts as charts
 from nestrec.report.comparison_charts import assign_looks, comparison_charts
 from nestrec.report.comparison_page import comparison_page
 from nestrec.report.comparison_view import ComparisonView
@@ -92,3 +95,8 @@ def test_the_key_names_only_kinds_that_are_drawn() -> None:
     key = html.partition('<ul class="key">')[2].partition("</ul>")[0]
     assert re.sub("<[^>]*>", "|", key).strip("|").split("||||") == ["nestrec", "no widths"]
     assert "one fit per width" not in html.partition("<h2>")[0]
+
+
+def test_no_two_models_of_a_kind_have_the_same_marker() -> None:
+    kinds = Counter(BASELINES[name].kind for name in BASELINES if name != "nestrec")
+    assert max(kinds.values()) <= len(charts._MARKERS)

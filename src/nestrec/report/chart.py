@@ -27,6 +27,7 @@ class Marker(StrEnum):
     TRIANGLE = "M0-4.4L4.2 3.2H-4.2z"
     DIAMOND = "M0-4.7L4.7 0L0 4.7L-4.7 0z"
     WEDGE = "M0 4.4L4.2-3.2H-4.2z"
+    BAR = "M-1.8-4.4h3.6v8.8h-3.6z"
     CROSS = "M-1.3-4.2h2.6v2.9h2.9v2.6h-2.9v2.9h-2.6v-2.9h-2.9v-2.6h2.9z"
 
 

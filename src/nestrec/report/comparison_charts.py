@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nestrec.report.comparison_view import ComparisonView
 
 KIND_TONES = {"nested": 1, "single": 2, "whole": 3}
-_MARKERS = (Marker.SQUARE, Marker.TRIANGLE, Marker.DIAMOND, Marker.WEDGE, Marker.CROSS)
+_MARKERS = (Marker.SQUARE, Marker.TRIANGLE, Marker.DIAMOND, Marker.WEDGE, Marker.CROSS, Marker.BAR)
 _WITH_NAMES = Frame(520, 470, right=172)
 _PLAIN = Frame(520, 470, right=24)
 _LEAST_SECONDS = 0.001  # shorter times are drawn here

@@ -102,11 +102,7 @@ def differences_table(view: ComparisonView, label: str) -> TextTable:
 def bands_table(view: ComparisonView, label: str) -> TextTable:
     """Return a metric by model, popularity band of the test items and width."""
     rows = tuple(
-        (
-            model.name,
-            band.name,
-            *(_format_value(model.at(width).bands.get(band.name, {}).get(label)) for width in view.widths),
-        )
+        (model.name, band.name, *(_format_band(model.at(width), band.name, label) for width in view.widths))
         for model in view.comparison.models
         for band in view.comparison.data.bands
     )
@@ -154,6 +150,11 @@ def _format_estimate(cell: Cell, label: str) -> tuple[str, str]:
         return (NOTHING, NOTHING)
     interval = cell.intervals.get(label)
     return f"{cell.metrics[label]:.4f}", NOTHING if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _format_band(cell: Cell, band: str, label: str) -> str:
+    value = cell.bands.get(band, {}).get(label)
+    return NOTHING if value is None else f"{value:.4f}"
 
 
 def _format_difference(difference: PairedDifference | None) -> tuple[str, str, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from nestrec.baselines.registry import BASELINES, source_of
 from nestrec.data.read_report import format_count
 from nestrec.report.comparison_view import SIGNIFICANCE_LEVEL, ComparisonView, Rival, Verdict, format_p_value
 from nestrec.report.durations import format_seconds
@@ -174,6 +175,10 @@ def _describe_fits(view: ComparisonView) -> str:
         f"{_plural('seed', len(seeds))} {', '.join(map(str, seeds))} and evaluated on the test interactions "
         "by full ranking of all items that a user has not seen in training. A model without widths has the same values "
         "at every width."
+    ) + "".join(
+        f" {model.name} is computed from the fit of {source} at width {view.widths[-1]}, with its options."
+        for model in view.comparison.models
+        if model.name in BASELINES and (source := source_of(model.name)) is not None
     )
 
 
