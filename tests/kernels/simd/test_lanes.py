@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from nestrec.kernels.simd import lanes
-from nestrec.kernels.simd.lanes import LANES, largest, load, multiply_add, prefetch, splat, square_root, store, total
+from nestrec.kernels.simd.lanes import LANES, largest, load, multiply_add, prefetch, splat, store, total
 
 Vector = npt.NDArray[np.float32]
 
@@ -20,7 +20,6 @@ OFFSET = 3  # no multiple of anything: no alignment is asked for
 add: Any = lanes.add
 subtract: Any = lanes.subtract
 multiply: Any = lanes.multiply
-divide: Any = lanes.divide
 
 
 def vector(seed: int, scale: float = 1.0) -> Vector:
@@ -45,8 +44,8 @@ def lane_by_lane(operation: Any) -> Callable[[Vector, Vector, Vector], None]:
 
 @pytest.mark.parametrize(
     ("operation", "expected"),
-    [(add, np.add), (subtract, np.subtract), (multiply, np.multiply), (divide, np.divide)],
-    ids=["add", "subtract", "multiply", "divide"],
+    [(add, np.add), (subtract, np.subtract), (multiply, np.multiply)],
+    ids=["add", "subtract", "multiply"],
 )
 def test_operations_of_two_go_lane_by_lane(operation: Any, expected: Any) -> None:
     """The left operand stays left; memory before and behind the eight is not touched."""
@@ -93,26 +92,6 @@ def test_multiply_add_adds_last() -> None:
     out = np.empty(LANES, dtype=np.float32)
     multiply_add_lanes(left, right, addend, out)
     np.testing.assert_allclose(out, left * right + addend, rtol=1e-5, atol=1e-6)
-
-
-@numba.njit
-def root_lanes(values: Any, out: Any) -> None:
-    store(out, 0, square_root(load(values, 0)))
-
-
-@numba.njit
-def divide_by_root(values: Any, squares: Any, out: Any) -> None:
-    store(out, 0, divide(load(values, 0), square_root(load(squares, 0))))
-
-
-def test_square_root_and_division_by_it() -> None:
-    """Over the range of accumulators, from their first value to large ones, to a millionth."""
-    squares = np.array([1e-8, 1e-6, 1e-4, 0.01, 1, 100, 1e6, 1e12], dtype=np.float32)
-    values, out = vector(4)[:LANES], np.empty(LANES, dtype=np.float32)
-    root_lanes(squares, out)
-    np.testing.assert_allclose(out, np.sqrt(squares), rtol=1e-6)
-    divide_by_root(values, squares, out)
-    np.testing.assert_allclose(out, values / np.sqrt(squares), rtol=1e-6)
 
 
 @numba.njit
@@ -187,21 +166,3 @@ def test_prefetch_changes_nothing() -> None:
     touch(values, OFFSET)
     touch(values, 10**9)
     np.testing.assert_array_equal(values, before)
-
-
-def test_exponential_is_numpys_to_a_few_units_of_the_last_place() -> None:
-    """Beyond its range the ends', so that nothing becomes infinite or too small to be fast."""
-    exponential: Any = lanes.exponential
-
-    @numba.njit
-    def run(values: Any, out: Any) -> None:
-        for at in range(0, len(values), LANES):
-            store(out, at, exponential(load(values, at)))
-
-    values = np.concatenate([np.linspace(-60, 88, 4000), [0, -0.0, 1e-8, -1e-8], [-1e30, -61, 90, 1e30]])
-    values = values.astype(np.float32)
-    out = np.empty_like(values)
-    run(values, out)
-    np.testing.assert_allclose(out[:-4], np.exp(values[:-4].astype(float)), rtol=1e-5)
-    np.testing.assert_allclose(out[4000:4004], 1, rtol=1e-6)
-    np.testing.assert_allclose(out[-4:], np.exp([-60.0, -60, 88, 88]), rtol=1e-5)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 
 from nestrec.kernels.counter_rng import half_bits_of, permute
 from nestrec.kernels.training import nested_softmax as kernel
+from nestrec.kernels.training.block_softmax import exponentiate_scores, sum_losses
 from nestrec.kernels.training.pool import draw_ascending
 from nestrec.kernels.training.tile_sizes import BLOCK
 from tests.kernels.training.test_nested_bpr import KEY, Case, case
@@ -18,7 +23,8 @@ from tests.kernels.training.test_nested_bpr import KEY, Case, case
 Matrix = npt.NDArray[np.float64]
 TRAIN: Any = kernel.train_slice
 DRAW: Any = draw_ascending
-SHARES: Any = kernel.softmax_shares
+EXPONENTIATE: Any = exponentiate_scores
+SUM_LOSSES: Any = sum_losses
 FIRST_SQUARE = 1e-4
 
 
@@ -64,21 +70,22 @@ def take(parameters: Matrix, squares: Matrix, row: int, gradient: Matrix, rate: 
 
 
 def plain(world: Case) -> tuple[dict[str, Matrix], float]:
-    """The objective and its Adagrad steps, one positive at a time, from formulas alone."""
+    """The objective and its Adagrad steps, one positive after the other, from formulas alone."""
     users, items = world.users.astype(float), world.items.astype(float)
     user_squares, item_squares = np.full_like(users, FIRST_SQUARE), np.full_like(items, FIRST_SQUARE)
     n, each, total = len(world.indices), world.n_items / world.n_candidates, 0.0
     pool = np.empty(world.n_candidates, np.int64)
     for begin in range(0, n, BLOCK):
         DRAW(pool, world.n_items, KEY, begin // BLOCK)
-        tile = items[pool].copy()
+        block_users, block_items = users.copy(), items.copy()  # gradients are those at the start of the block
+        tile = block_items[pool]
         pool_gradient, mass = np.zeros_like(tile), np.zeros_like(tile)
         for position in range(begin, min(n, begin + BLOCK)):
             row = permute(position, n, half_bits_of(n), KEY)
             user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
             unseen = ~np.isin(pool, world.indices[world.indptr[user] : world.indptr[user + 1]])
-            u, v = users[user].copy(), items[item].copy()
-            user_gradient, item_gradient = world.l2_weights * u, world.l2_weights * v
+            u, v = block_users[user], block_items[item]
+            user_gradient, item_gradient = world.l2_weights * users[user], world.l2_weights * items[item]
             for level, (width, weight, sharp) in enumerate(
                 zip(world.widths, world.weights, sharpness_of(world), strict=True)
             ):
@@ -120,6 +127,19 @@ def test_one_pass_is_the_plain_one(
     assert loss == pytest.approx(expected_loss, rel=1e-4)
     for name, array in state.items():
         np.testing.assert_allclose(array, expected[name], rtol=1e-2, atol=2e-3, err_msg=name)
+
+
+@pytest.mark.slow
+def test_one_pass_with_narrow_registers(tmp_path: Path) -> None:
+    """The same on a processor with no more than the instructions that all of its kind have."""
+    environment = os.environ | {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "plain_one", __file__]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_where_the_pool_is_the_catalogue_the_loss_is_the_whole_softmax() -> None:
@@ -164,12 +184,25 @@ def test_a_user_who_has_seen_everything_is_passed_over() -> None:
 
 @pytest.mark.parametrize("size", [1e3, 1e4])
 def test_the_loss_is_finite_at_large_scores(size: float) -> None:
-    """Far above and far below: no infinity, and a positive that has won gradient_weights no more."""
-    scores = np.linspace(-size, size, 64).astype(np.float32)
-    for positive in (-size, 2 * size):
-        shares = scores.copy()
-        loss, share = SHARES(shares, 0, 64, np.float32(positive), np.float32(10), np.float32(5))
-        assert np.isfinite(loss)
-        assert np.isfinite(shares).all()
-        assert share == pytest.approx(0 if positive > size else 1, abs=1e-6)
-        assert shares.sum() == pytest.approx(share, rel=1e-5)
+    """Far above and far below: no infinity, and a positive that has won has no slope."""
+    scores = np.repeat(np.linspace(-size, size, 64), BLOCK).astype(np.float32)
+    positives = np.where(np.arange(BLOCK) % 2, -size, 2 * size).astype(np.float32)
+    scales, slopes, denominators, margins = (np.empty(BLOCK, np.float32) for _ in range(4))
+    trained = np.ones(BLOCK, np.float32)
+    EXPONENTIATE(
+        scores, 0, 64, positives, 0, trained, np.float32(10), np.float32(5), scales, slopes, denominators, margins
+    )
+    shares = scores.reshape(64, BLOCK) * scales
+    assert np.isfinite(SUM_LOSSES(denominators, margins, BLOCK))
+    assert np.isfinite(shares).all()
+    np.testing.assert_allclose(slopes, positives < 0, atol=1e-6)
+    np.testing.assert_allclose(shares.sum(0), slopes, rtol=1e-5)
+
+
+def test_losses_of_a_block_are_summed_by_one_logarithm() -> None:
+    """At the ends of what denominators can be, for as many items as there can be: no infinity, no zero."""
+    margins = np.linspace(-5, 0, BLOCK, dtype=np.float32)
+    for denominator in (2**-11, 1, 2**31 + 1):
+        denominators = np.full(BLOCK, denominator, np.float32)
+        expected = (np.log(denominators.astype(float)) - margins).sum()
+        assert SUM_LOSSES(denominators, margins, BLOCK) == pytest.approx(expected)

@@ -8,11 +8,25 @@ import numpy as np
 import pytest
 
 from nestrec.kernels.training import pool as kernel
+from nestrec.kernels.training.tile_sizes import BLOCK
 
 DRAW: Any = kernel.draw_ascending
 STRIKE: Any = kernel.mask_seen
 MARK: Any = kernel.mark_seen
 KEY: Any = np.uint64(7)
+
+
+ROW = 5  # of the positive whose items are masked
+
+
+def strike(pool: Any, n_items: int, indices: Any, low: int, high: int) -> tuple[int, Any]:
+    """Mask two levels of a block's scores, all 1; return how many lanes and (2, pool_size) scores of the positive."""
+    n = len(pool)
+    scores, found = np.ones((2, n, BLOCK), np.float32), np.zeros(n + 1, np.int64)
+    lanes = np.append(pool, [kernel.SENTINEL] * kernel.SENTINELS)
+    n_masked = STRIKE(scores.reshape(-1), ROW, 2, lanes, n_items, indices, low, high, found)
+    assert (np.delete(scores, ROW, axis=2) == 1).all()
+    return n_masked, scores[:, :, ROW]
 
 
 def drawn(size: int, n_items: int, block: int = 0) -> Any:
@@ -48,11 +62,10 @@ def test_seen_items_are_masked_at_every_level(size: int, n_items: int) -> None:
         others = rng.integers(0, n_items, 20)
         seen = np.unique(np.concatenate([others, rng.choice(pool, 5)])).astype(np.int32)
         indices = np.concatenate([[0], seen, [n_items - 1]]).astype(np.int32)  # neighbours' items around the stretch
-        scores = np.ones(2 * size, np.float32)
-        n_masked = STRIKE(scores, 2, pool, n_items, indices, 1, 1 + len(seen))
+        n_masked, scores = strike(pool, n_items, indices, 1, 1 + len(seen))
         expected = np.isin(pool, seen)
         assert n_masked == expected.sum()
-        for level in (scores[:size], scores[size:]):
+        for level in scores:
             np.testing.assert_array_equal(level == kernel.MASKED_SCORE, expected)
             assert (level[~expected] == 1).all()
 
@@ -81,9 +94,9 @@ def test_lanes_are_looked_up_where_a_user_has_seen_much_of_a_large_catalogue(sha
     indptr = np.array([0, len(seen), len(seen)])
     for block in range(20):
         pool = drawn(size, n_items, block)
-        scores, expected = np.ones(2 * size, np.float32), np.isin(pool, seen)
-        assert STRIKE(scores, 2, pool, n_items, seen, 0, len(seen)) == expected.sum()
-        np.testing.assert_array_equal(scores == kernel.MASKED_SCORE, np.tile(expected, 2))
+        (n_masked, scores), expected = strike(pool, n_items, seen, 0, len(seen)), np.isin(pool, seen)
+        assert n_masked == expected.sum()
+        np.testing.assert_array_equal(scores == kernel.MASKED_SCORE, np.tile(expected, (2, 1)))
         marks = np.zeros((2, size), dtype=np.bool_)
         MARK(pool[np.newaxis], n_items, indptr, seen, np.array([1, 0]), 4, marks)
         np.testing.assert_array_equal(marks, [np.zeros(size, np.bool_), expected])

@@ -11,7 +11,6 @@ beside all of them where the other argument is a single one.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -135,10 +134,6 @@ def broadcast(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES))
 
 
-def _everywhere(of: Any, number: float) -> Any:
-    return ir.Constant(ir.VectorType(of, LANES), [of(number)] * LANES)
-
-
 def _loading(n: int, doc: str) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, first = arguments
@@ -199,45 +194,10 @@ def multiply(builder: Any, left: Any, right: Any) -> Any:
     return builder.fmul(left, right, flags=_FAST)
 
 
-@operation(lanes, lanes, lanes)
-def divide(builder: Any, left: Any, right: Any) -> Any:
-    """Return left / right."""
-    return builder.fdiv(left, right, flags=_FAST)
-
-
 @operation(lanes, lanes, lanes, lanes)
 def multiply_add(builder: Any, left: Any, right: Any, addend: Any) -> Any:
     """Return left * right + addend, fused where the processor can."""
     return call(builder, f"llvm.fmuladd.v{LANES}f32", _VECTOR, left, right, addend)
-
-
-@operation(lanes, lanes)
-def square_root(builder: Any, value: Any) -> Any:
-    """Return the square root; a division by it may become a reciprocal estimate with one Newton step."""
-    return call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, value)
-
-
-@operation(lanes, lanes)
-def exponential(builder: Any, value: Any) -> Any:
-    """Return e^value to some 1e-6 of it; values outside [-60, 88] count as the nearer end.
-
-    e^-60 is 9e-27: nothing beside 1, and its products stay above the numbers that processors are slow with.
-
-    value = n ln 2 + r with whole n, so that e^r is a short series and 2^n a float's exponent bits.
-    """
-    x = call(builder, f"llvm.maxnum.v{LANES}f32", _VECTOR, value, _everywhere(_FLOAT, -60.0))
-    x = call(builder, f"llvm.minnum.v{LANES}f32", _VECTOR, x, _everywhere(_FLOAT, 88.0))
-    scaled = builder.fmul(x, _everywhere(_FLOAT, 1 / math.log(2)), flags=_FAST)
-    whole = call(builder, f"llvm.rint.v{LANES}f32", _VECTOR, scaled)
-    fused = f"llvm.fmuladd.v{LANES}f32"
-    rest = call(builder, fused, _VECTOR, whole, _everywhere(_FLOAT, -math.log(2)), x)
-    series = _everywhere(_FLOAT, 1 / math.factorial(6))
-    for power in range(5, -1, -1):
-        series = call(builder, fused, _VECTOR, series, rest, _everywhere(_FLOAT, 1 / math.factorial(power)))
-    integers = ir.VectorType(_INT32, LANES)
-    biased = builder.add(builder.fptosi(whole, integers), _everywhere(_INT32, 127))
-    power_of_two = builder.bitcast(builder.shl(biased, _everywhere(_INT32, 23)), _VECTOR)
-    return builder.fmul(series, power_of_two, flags=_FAST)
 
 
 @operation(types.float32, lanes)

@@ -14,186 +14,158 @@ plus L2 regularization: half of the squared coordinates of u, v_i and, by the sh
 own weight (`l2_weights`). If a level has the same weight for all blocks, that is one nested loss; if it has less weight
 for the blocks of narrower levels, each block is trained for its own level first. The update is that of `updates.py`.
 
-For speed, BLOCK consecutive positives share a pool (`pool.py`), copied once and transposed. The gradients of the pool's
-items are summed over the block and applied at its end; the positive's own two vectors are updated at once.
+For speed, BLOCK consecutive positives share a pool (`pool.py`) and form a mini-batch: all gradients of a block are
+those at its start. So its scores and gradients are matrix products (`block_products.py`) of copies of the block's
+vectors, those of users and positives transposed. Each row is then updated by each of its gradients in turn.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.counter_rng import half_bits_of, permute
-from nestrec.kernels.simd.lanes import (
-    LANES,
-    add,
-    exponential,
-    largest,
-    load,
-    multiply,
-    multiply_add,
-    splat,
-    store,
-    subtract,
-    total,
+from nestrec.kernels.training.block_lanes import DIMENSION_LANES
+from nestrec.kernels.training.block_products import add_user_gradients, score_pool, sum_pool_gradients
+from nestrec.kernels.training.block_rows import BlockRows, look_up_block, move_on, new_rows, order_block
+from nestrec.kernels.training.block_softmax import (
+    exponentiate_scores,
+    mix_shares,
+    mix_slopes,
+    score_positives,
+    sum_losses,
 )
-from nestrec.kernels.training.candidates import load_tile, score_tile
-from nestrec.kernels.training.pool import draw_ascending, mask_seen
-from nestrec.kernels.training.tile_sizes import BLOCK, TILE
-from nestrec.kernels.training.updates import (
-    AHEAD,
-    adaptive_step,
-    positive_scores,
-    prefetch_row,
-    start_user_gradient,
-    step_positive,
-    step_user,
+from nestrec.kernels.training.block_steps import (
+    copy_rows,
+    fill_panels,
+    start_gradients,
+    step_row,
+    transpose_columns,
+    transpose_rows,
+    weight_decays,
 )
+from nestrec.kernels.training.panels import Panels, lay_out_panels
+from nestrec.kernels.training.pool import SENTINELS, mask_seen
+from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.updates import prefetch_row
 
-Lanes = Any  # eight float32 numbers, known to numba alone
-
-
-@compiled
-def softmax_shares(
-    scores: Float32Array, start: int, n: int, positive: float, inverse_temperature: float, each: Any
-) -> Any:
-    """Turn scores[start : start + n] into their shares of the softmax; return (loss, the sum of the shares).
-
-    A share is each * exp(t * score) / (exp(t * positive) + each * sum of exp(t * score)), where t is the inverse
-    temperature and `each` the number of items that a candidate stands for.
-    """
-    highest = positive
-    for lane in range(0, n, LANES):
-        highest = max(highest, largest(load(scores, start + lane)))
-    sharp, offset, summed = splat(inverse_temperature), splat(inverse_temperature * highest), splat(np.float32(0))
-    for lane in range(0, n, LANES):
-        e = exponential(subtract(multiply(sharp, load(scores, start + lane)), offset))
-        store(scores, start + lane, e)
-        summed = add(summed, e)
-    others = each * total(summed)
-    above = inverse_temperature * (positive - highest)
-    own = np.exp(above)
-    scale = splat(each / (own + others))
-    for lane in range(0, n, LANES):
-        store(scores, start + lane, multiply(scale, load(scores, start + lane)))
-    return (np.log(own + others) - above) / inverse_temperature, others / (own + others)
+_CHUNK = 32  # candidates whose shares are mixed and used while they are in the cache; divides the size of a pool
+_LINE = 16  # float32 numbers in a cache line
 
 
-@compiled
-def mix_shares(shares: Float32Array, n: int, n_levels: int, gradient_weights: Float32Array) -> None:
-    """Turn shares (n_levels, n) of each level's softmax into the slopes of each level's own block of coordinates."""
-    for lane in range(0, n, LANES):
-        for own in range(n_levels):
-            summed = splat(np.float32(0))
-            for level in range(own, n_levels):
-                summed = multiply_add(
-                    splat(gradient_weights[own * n_levels + level]), load(shares, level * n + lane), summed
-                )
-            store(shares, own * n + lane, summed)
+class Buffers(NamedTuple):
+    """Copies of a block's vectors, its scores and its gradients; flat, each from a cache line on."""
+
+    users: Float32Array  # (BLOCK, padded); at the end the gradients
+    positives: Float32Array  # (BLOCK, padded); at the end the gradients
+    pool: Float32Array  # (pool_size, padded)
+    user_columns: Float32Array  # (padded, BLOCK)
+    positive_columns: Float32Array  # (padded, BLOCK)
+    user_panels: Float32Array  # (n_panels, BLOCK, DIMENSION_LANES)
+    scores: Float32Array  # (n_levels, pool_size, BLOCK)
+    positive_scores: Float32Array  # (n_levels, BLOCK)
+    trained: Float32Array  # (BLOCK,) 1 for the block's positives, 0 behind them
+    scales: Float32Array  # (n_levels, BLOCK)
+    slopes: Float32Array  # (n_levels, BLOCK)
+    denominators: Float32Array  # (BLOCK,)
+    margins: Float32Array  # (BLOCK,)
+    coefficients: Float32Array  # (n_levels, n_levels, BLOCK)
+    masses: Float32Array  # (n_levels, pool_size)
+    user_gradients: Float32Array  # (padded, BLOCK), 0 from the embedding size on
+    positive_gradients: Float32Array  # (padded, BLOCK), the same
+    pool_gradients: Float32Array  # (pool_size, padded)
+    decays: Float32Array  # (padded,)
+    found: Int64Array  # (pool_size + 1,)
 
 
 @compiled
-def mix_slopes(
-    slopes: Float32Array, widths: Int64Array, gradient_weights: Float32Array, coordinate_slopes: Float32Array
-) -> None:
-    """Fill coordinate_slopes (stride,) with those of the positive: the same mixture, for each coordinate."""
-    n_levels, d = len(widths), 0
-    for own in range(n_levels):
-        summed = np.float32(0)
-        for level in range(own, n_levels):
-            summed += gradient_weights[own * n_levels + level] * slopes[level]
-        while d < widths[own]:
-            coordinate_slopes[d] = summed
-            d += 1
+def aligned_zeros(n: int) -> Any:
+    """Return n float32 numbers that start at a cache line."""
+    whole = np.zeros(n + _LINE, np.float32)
+    first = (-whole.ctypes.data // 4) % _LINE
+    return whole[first : first + n]
 
 
 @compiled
-def add_product(sums: Float32Array, at: int, left: Lanes, right: Lanes) -> None:
-    """Add left * right to sums[at : at + LANES]."""
-    store(sums, at, multiply_add(left, right, load(sums, at)))
+def new_buffers(padded: int, pool_size: int, n_levels: int, n_panels: int) -> Any:
+    """Return the buffers of a thread."""
+    return Buffers(
+        aligned_zeros(BLOCK * padded),
+        aligned_zeros(BLOCK * padded),
+        aligned_zeros(pool_size * padded),
+        aligned_zeros(padded * BLOCK),
+        aligned_zeros(padded * BLOCK),
+        aligned_zeros(n_panels * BLOCK * DIMENSION_LANES),
+        aligned_zeros(n_levels * pool_size * BLOCK),
+        aligned_zeros(n_levels * BLOCK),
+        aligned_zeros(BLOCK),
+        aligned_zeros(n_levels * BLOCK),
+        aligned_zeros(n_levels * BLOCK),
+        aligned_zeros(BLOCK),
+        aligned_zeros(BLOCK),
+        aligned_zeros(n_levels * n_levels * BLOCK),
+        aligned_zeros(n_levels * pool_size),
+        aligned_zeros(padded * BLOCK),
+        aligned_zeros(padded * BLOCK),
+        aligned_zeros(pool_size * padded),
+        aligned_zeros(padded),
+        np.zeros(pool_size + 1, np.int64),
+    )
 
 
 @compiled
-def add_pool_gradients(
+def copy_block(
     users: Float32Array,
-    user: int,
-    tile: Float32Array,
-    widths: Int64Array,
-    shares: Float32Array,
-    user_gradient: Float32Array,
-    tile_gradient: Float32Array,
+    items: Float32Array,
+    stride: int,
+    rows: BlockRows,
+    n_rows: int,
+    panels: Panels,
+    buffers: Buffers,
 ) -> None:
-    """Add the pool's part of the user's gradient, and the user's of tile_gradient, (embedding_size, pool_size)."""
-    n = len(shares) // len(widths)
-    for start in range(0, n, TILE):
-        d = 0
-        for level in range(len(widths)):
-            at = level * n + start
-            c0 = load(shares, at)
-            c1 = load(shares, at + LANES)
-            c2 = load(shares, at + 2 * LANES)
-            c3 = load(shares, at + 3 * LANES)
-            c4 = load(shares, at + 4 * LANES)
-            c5 = load(shares, at + 5 * LANES)
-            c6 = load(shares, at + 6 * LANES)
-            c7 = load(shares, at + 7 * LANES)
-            while d < widths[level]:
-                x = splat(users[user + d])
-                to = d * n + start
-                s = multiply(c0, load(tile, to))
-                r = multiply(c1, load(tile, to + LANES))
-                s = multiply_add(c2, load(tile, to + 2 * LANES), s)
-                r = multiply_add(c3, load(tile, to + 3 * LANES), r)
-                s = multiply_add(c4, load(tile, to + 4 * LANES), s)
-                r = multiply_add(c5, load(tile, to + 5 * LANES), r)
-                s = multiply_add(c6, load(tile, to + 6 * LANES), s)
-                r = multiply_add(c7, load(tile, to + 7 * LANES), r)
-                user_gradient[d] += total(add(s, r))
-                add_product(tile_gradient, to, x, c0)
-                add_product(tile_gradient, to + LANES, x, c1)
-                add_product(tile_gradient, to + 2 * LANES, x, c2)
-                add_product(tile_gradient, to + 3 * LANES, x, c3)
-                add_product(tile_gradient, to + 4 * LANES, x, c4)
-                add_product(tile_gradient, to + 5 * LANES, x, c5)
-                add_product(tile_gradient, to + 6 * LANES, x, c6)
-                add_product(tile_gradient, to + 7 * LANES, x, c7)
-                d += 1
+    """Copy the vectors of a block of n_rows positives in all layouts that its products need."""
+    padded, pool_size = len(buffers.decays), len(rows.pool) - SENTINELS
+    for row in range(BLOCK):
+        buffers.trained[row] = np.float32(row < n_rows)
+    copy_rows(users, rows.users, n_rows, stride, buffers.users, padded)
+    copy_rows(items, rows.items, n_rows, stride, buffers.positives, padded)
+    buffers.users[n_rows * padded :] = np.float32(0)
+    buffers.positives[n_rows * padded :] = np.float32(0)
+    copy_rows(items, rows.pool, pool_size, stride, buffers.pool, padded)
+    fill_panels(buffers.users, padded, panels, buffers.user_panels)
+    transpose_rows(buffers.users, padded, buffers.user_columns)
+    transpose_rows(buffers.positives, padded, buffers.positive_columns)
 
 
 @compiled
-def step_pool(
+def step_block(
+    users: Float32Array,
     items: Float32Array,
+    user_squares: Float32Array,
     item_squares: Float32Array,
     stride: int,
-    pool: Int64Array,
-    widths: Int64Array,
-    tile_gradient: Float32Array,
-    summed_shares: Float32Array,
+    rows: BlockRows,
+    n_rows: int,
+    panels: Panels,
+    buffers: Buffers,
     l2_weights: Float32Array,
     rate: float,
-    gradient: Float32Array,
 ) -> None:
-    """Update each item of the pool once; summed_shares (n_levels, pool_size) are the block's slopes of its scores."""
-    n, rates = len(pool), splat(rate)
-    for lane in range(n):
-        row, level = pool[lane] * stride, 0
-        for d in range(widths[-1]):
-            while d >= widths[level]:
-                level += 1
-            regular = summed_shares[level * n + lane] * l2_weights[d] * items[row + d]
-            gradient[d] = tile_gradient[d * n + lane] + regular
-        for d in range(0, stride, LANES):
-            adaptive_step(items, item_squares, row + d, load(gradient, d), rates)
-
-
-@compiled
-def add_to(sums: Float32Array, numbers: Float32Array) -> None:
-    """Add numbers to sums, both of a length that is a multiple of LANES."""
-    for at in range(0, len(sums), LANES):
-        store(sums, at, add(load(sums, at), load(numbers, at)))
+    """Update the rows of a block by its gradients, one after the other."""
+    padded, pool_size, decays = len(buffers.decays), len(rows.pool) - SENTINELS, buffers.decays
+    transpose_columns(buffers.user_gradients, padded, buffers.users)
+    transpose_columns(buffers.positive_gradients, padded, buffers.positives)
+    for row in range(n_rows):
+        user, item, at = rows.users[row] * stride, rows.items[row] * stride, row * padded
+        step_row(users, user_squares, user, buffers.users, at, l2_weights, stride, rate)
+        step_row(items, item_squares, item, buffers.positives, at, l2_weights, stride, rate)
+    for lane in range(pool_size):
+        weight_decays(buffers.masses, lane, pool_size, panels, decays)
+        step_row(
+            items, item_squares, rows.pool[lane] * stride, buffers.pool_gradients, lane * padded, decays, stride, rate
+        )
 
 
 @compiled
@@ -221,60 +193,47 @@ def train_slice(
 
     A user who has interacted with every item has no negative; such positives are skipped.
     """
-    n, n_levels = len(indices), len(widths)
-    n_items, embedding_size = len(items) // stride, widths[-1]
-    half_bits = half_bits_of(n)
+    n_levels, n_items = len(widths), len(items) // stride
+    padded = (stride + DIMENSION_LANES - 1) // DIMENSION_LANES * DIMENSION_LANES
     each = np.float32(n_items / pool_size)
-    pool = np.empty(pool_size, np.int64)
-    tile = np.empty(embedding_size * pool_size, np.float32)
-    tile_gradient = np.empty(embedding_size * pool_size, np.float32)
-    shares = np.empty(n_levels * pool_size, np.float32)
-    summed_shares = np.empty(n_levels * pool_size, np.float32)
-    scores_positive = np.empty(n_levels, np.float32)
-    slopes = np.empty(n_levels, np.float32)
-    products = np.zeros(stride, np.float32)
-    coordinate_slopes = np.zeros(stride, np.float32)
-    gradient = np.zeros(stride, np.float32)
-    order = np.empty(BLOCK, np.int64)
+    panels = lay_out_panels(widths, l2_weights)
+    b = new_buffers(padded, pool_size, n_levels, len(panels.levels))
+    rows = new_rows(pool_size)
+    order_block(rows, start, stop, indices, user_of, key)
+    n_next = look_up_block(rows, start, stop, indptr, indices, user_of, n_items, key)
+    prefetched = (BLOCK + n_levels - 1) // n_levels  # rows of the next block, with each level
     summed_loss, n_trained = 0.0, 0
     for block_start in range(start, stop, BLOCK):
-        block_size = min(BLOCK, stop - block_start)
-        for k in range(block_size):
-            order[k] = permute(block_start + k, n, half_bits, key)
-        draw_ascending(pool, n_items, key, block_start // BLOCK)
-        for lane in range(pool_size):
-            prefetch_row(items, item_squares, pool[lane] * stride, stride)
-        load_tile(items, stride, embedding_size, pool, tile)
-        tile_gradient[:] = np.float32(0)
-        summed_shares[:] = np.float32(0)
-        for k in range(block_size):
-            user_index, item_index = user_of[order[k]], indices[order[k]]
-            if k + AHEAD < block_size:
-                prefetch_row(users, user_squares, user_of[order[k + AHEAD]] * stride, stride)
-                prefetch_row(items, item_squares, indices[order[k + AHEAD]] * stride, stride)
-            low, high = indptr[user_index], indptr[user_index + 1]
-            if high - low >= n_items:
-                continue
-            user, item = user_index * stride, item_index * stride
-            score_tile(users, user, tile, widths, shares)
-            positive_scores(users, user, items, item, widths, stride, products, scores_positive)
-            mask_seen(shares, n_levels, pool, n_items, indices, low, high)
-            for level in range(n_levels):
-                loss, share = softmax_shares(
-                    shares, level * pool_size, pool_size, scores_positive[level], inverse_temperature[level], each
-                )
-                summed_loss += level_weights[level] * loss
-                slopes[level] = share
-            mix_shares(shares, pool_size, n_levels, gradient_weights)
-            mix_slopes(slopes, widths, gradient_weights, coordinate_slopes)
-            start_user_gradient(users, user, items, item, coordinate_slopes, stride, l2_weights, gradient)
-            add_pool_gradients(users, user, tile, widths, shares, gradient, tile_gradient)
-            add_to(summed_shares, shares)
-            step_positive(users, user, items, item_squares, item, coordinate_slopes, stride, l2_weights, learning_rate)
-            step_user(users, user_squares, user, gradient, stride, learning_rate)
-            n_trained += 1
-        gradient[:] = np.float32(0)
-        step_pool(
-            items, item_squares, stride, pool, widths, tile_gradient, summed_shares, l2_weights, learning_rate, gradient
+        move_on(rows)
+        n_rows = n_next
+        n_next = look_up_block(rows, block_start + BLOCK, stop, indptr, indices, user_of, n_items, key)
+        copy_block(users, items, stride, rows, n_rows, panels, b)
+        score_positives(b.user_columns, b.positive_columns, widths, b.positive_scores)
+        score_pool(b.user_columns, b.pool, padded, widths, pool_size, b.scores)
+        for row in range(n_rows):
+            low, high = indptr[rows.users[row]], indptr[rows.users[row] + 1]
+            mask_seen(b.scores, row, n_levels, rows.pool, n_items, indices, low, high, b.found)
+        for level in range(n_levels):
+            for row in range(level * prefetched, min((level + 1) * prefetched, n_next)):
+                prefetch_row(users, user_squares, rows.next_users[row] * stride, stride)
+                prefetch_row(items, item_squares, rows.next_items[row] * stride, stride)
+            exponentiate_scores(
+                b.scores, level * pool_size * BLOCK, pool_size, b.positive_scores, level * BLOCK, b.trained,
+                inverse_temperature[level], each, b.scales, b.slopes, b.denominators, b.margins,
+            )  # fmt: skip
+            loss = sum_losses(b.denominators, b.margins, n_rows)
+            summed_loss += level_weights[level] / inverse_temperature[level] * loss
+        mix_slopes(b.slopes, b.scales, gradient_weights, n_levels, b.coefficients)
+        start_gradients(
+            b.user_columns, b.positive_columns, b.slopes, widths, b.user_gradients, b.positive_gradients
         )  # fmt: skip
+        for first in range(0, pool_size, _CHUNK):
+            last = first + _CHUNK
+            for lane in range(first, last):
+                prefetch_row(items, item_squares, rows.next_pool[lane] * stride, stride)
+            mix_shares(b.scores, b.coefficients, n_levels, pool_size, first, last, b.masses)
+            add_user_gradients(b.scores, b.pool, padded, widths, pool_size, first, last, b.user_gradients)
+            sum_pool_gradients(b.scores, b.user_panels, panels, padded, pool_size, first, last, b.pool_gradients)
+        step_block(users, items, user_squares, item_squares, stride, rows, n_rows, panels, b, l2_weights, learning_rate)
+        n_trained += n_rows
     return summed_loss, n_trained

@@ -18,7 +18,9 @@ from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.counter_rng import below, random_bits
 from nestrec.kernels.data.sorted_lookup import holds
+from nestrec.kernels.training.tile_sizes import BLOCK
 
+SENTINELS, SENTINEL = 2, -1  # behind a pool, so that lanes behind the one of an item can be read
 MASKED_SCORE = np.float32(-1e30)  # its exponential is 0 beside any other
 _MANY = 10  # seen items per lane from which looking up lanes is faster than going through the items
 
@@ -36,33 +38,60 @@ def draw_ascending(pool: Int64Array, n_items: int, key: int, block: int) -> None
 
 @compiled
 def mask_seen(
-    scores: Float32Array, n_levels: int, pool: Int64Array, n_items: int, indices: Int32Array, low: int, high: int
+    scores: Float32Array,  # (n_levels, pool_size, BLOCK) scores of a block's positives, updated
+    row: int,  # the positive in its block
+    n_levels: int,
+    pool: Int64Array,  # (pool_size + SENTINELS,), ascending, then SENTINEL
+    n_items: int,
+    indices: Int32Array,
+    low: int,
+    high: int,
+    found: Int64Array,  # (pool_size + 1,) scratch
 ) -> Any:
-    """Set the scores (n_levels * pool_size,) of items in indices[low:high] to MASKED_SCORE; return how many lanes."""
-    n = len(pool)
+    """Set a positive's scores of items in indices[low:high] to MASKED_SCORE; return how many candidates they are."""
+    n = len(pool) - SENTINELS
     n_masked = 0
     if high - low > _MANY * n:
-        for own in range(n):
-            if holds(indices, low, high, pool[own]):
+        for lane in range(n):
+            if holds(indices, low, high, pool[lane]):
                 n_masked += 1
-                _mask(scores, n_levels, n, own)
+                _mask(scores, row, n_levels, n, lane)
         return n_masked
     per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
-    for at in range(low, high):
-        seen = indices[at]
+    for number in range(_find_seen(pool, n, n > n_items, per_item, indices, low, high, found)):
+        seen = found[number]
         lane = np.int64((np.uint64(seen) * per_item) >> np.uint64(32))  # the first that can hold it
         while lane < n and pool[lane] <= seen:
             if pool[lane] == seen:
                 n_masked += 1
-                _mask(scores, n_levels, n, lane)
+                _mask(scores, row, n_levels, n, lane)
             lane += 1
     return n_masked
 
 
 @compiled
-def _mask(scores: Float32Array, n_levels: int, n: int, lane: Any) -> None:
+def _find_seen(
+    pool: Int64Array, n: int, always: bool, per_item: Any, indices: Int32Array, low: int, high: int, found: Int64Array
+) -> Any:
+    """Copy to found those of indices[low:high] that the pool holds, without branches; return how many.
+
+    A pool no larger than the catalogue can hold an item in two lanes, and `per_item` is rounded down, so the item can
+    be in three. A lane holds one item, so no more than n are found; with `always`, all n_items < n are copied.
+    """
+    count = 0
+    for at in range(low, high):
+        seen = np.int64(indices[at])
+        lane = (np.uint64(seen) * per_item) >> np.uint64(32)
+        is_first, is_next = pool[lane] == seen, pool[lane + np.uint64(1)] == seen
+        found[count] = seen
+        count += np.int64(always | is_first | is_next | (pool[lane + np.uint64(2)] == seen))
+    return count
+
+
+@compiled
+def _mask(scores: Float32Array, row: int, n_levels: int, n: int, lane: Any) -> None:
     for level in range(n_levels):
-        scores[level * n + lane] = MASKED_SCORE
+        scores[(level * n + lane) * BLOCK + row] = MASKED_SCORE
 
 
 @compiled

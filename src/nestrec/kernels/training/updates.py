@@ -12,21 +12,10 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.simd.lanes import (
-    LANES,
-    divide,
-    load,
-    multiply,
-    multiply_add,
-    prefetch,
-    splat,
-    square_root,
-    store,
-    subtract,
-    total,
-)
+from nestrec.kernels.simd.lanes import LANES, load, prefetch, splat, total
+from nestrec.kernels.simd.vectors import inverse_root, load_like, multiply, multiply_add, store, subtract
 
-Lanes = Any  # eight float32 numbers, known to numba alone
+Lanes = Any  # a vector of float32 numbers, known to numba alone
 
 AHEAD = 2  # positives between prefetching their rows and using them
 
@@ -73,11 +62,11 @@ def positive_scores(
 def adaptive_step(
     parameters: Float32Array, squares: Float32Array, at: int, gradient: Lanes, learning_rate: Lanes
 ) -> None:
-    """Update LANES parameters, each with its own learning rate: learning_rate / sqrt(sum of squared gradients)."""
-    summed = multiply_add(gradient, gradient, load(squares, at))
+    """Update the gradient's parameters, each with its own learning rate: learning_rate / sqrt(sum of squares)."""
+    summed = multiply_add(gradient, gradient, load_like(gradient, squares, at))
     store(squares, at, summed)
-    step = multiply(learning_rate, divide(gradient, square_root(summed)))
-    store(parameters, at, subtract(load(parameters, at), step))
+    step = multiply(multiply(learning_rate, gradient), inverse_root(summed))
+    store(parameters, at, subtract(load_like(gradient, parameters, at), step))
 
 
 @compiled

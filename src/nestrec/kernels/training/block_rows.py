@@ -1,0 +1,86 @@
+"""The rows that a block of positives trains, looked up one block ahead so that they can be prefetched.
+
+The order is known two blocks ahead, since the lookups of a random interaction are cache misses themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nestrec.arrays import Int32Array, Int64Array
+from nestrec.kernels.compiled import compiled
+from nestrec.kernels.counter_rng import half_bits_of, permute
+from nestrec.kernels.simd.lanes import prefetch_to_read
+from nestrec.kernels.training.pool import SENTINEL, SENTINELS, draw_ascending
+from nestrec.kernels.training.tile_sizes import BLOCK
+
+
+class BlockRows(NamedTuple):
+    """Indices of the block's users, positive items and candidates, and those of the next block."""
+
+    users: Int64Array  # (BLOCK,)
+    items: Int64Array  # (BLOCK,)
+    pool: Int64Array  # (pool_size + SENTINELS,)
+    next_users: Int64Array
+    next_items: Int64Array
+    next_pool: Int64Array
+    order: Int64Array  # (BLOCK,) interactions of the block after the next
+
+
+@compiled
+def new_rows(pool_size: int) -> Any:
+    """Return rows of no block."""
+    return BlockRows(
+        np.empty(BLOCK, np.int64),
+        np.empty(BLOCK, np.int64),
+        np.full(pool_size + SENTINELS, SENTINEL, np.int64),
+        np.empty(BLOCK, np.int64),
+        np.empty(BLOCK, np.int64),
+        np.full(pool_size + SENTINELS, SENTINEL, np.int64),
+        np.empty(BLOCK, np.int64),
+    )
+
+
+@compiled
+def move_on(rows: BlockRows) -> None:
+    """Make the next block the current one."""
+    rows.users[:], rows.items[:], rows.pool[:] = rows.next_users, rows.next_items, rows.next_pool
+
+
+@compiled
+def order_block(rows: BlockRows, start: int, stop: int, indices: Int32Array, user_of: Int32Array, key: int) -> None:
+    """Set `order` to the interactions at positions [start, min(start + BLOCK, stop)) of the key's order."""
+    half_bits = half_bits_of(len(indices))
+    for position in range(start, min(start + BLOCK, stop)):
+        interaction = permute(position, len(indices), half_bits, key)
+        rows.order[position - start] = interaction
+        prefetch_to_read(user_of, interaction)
+        prefetch_to_read(indices, interaction)
+
+
+@compiled
+def look_up_block(
+    rows: BlockRows,
+    start: int,
+    stop: int,
+    indptr: Int64Array,
+    indices: Int32Array,
+    user_of: Int32Array,
+    n_items: int,
+    key: int,
+) -> int:
+    """Look up the next block, which starts at this position and is in `order`, and order the one after it.
+
+    Users who have interacted with every item are skipped; return the number of positives that are left.
+    """
+    n = 0
+    for number in range(min(BLOCK, stop - start)):
+        interaction = rows.order[number]
+        user = user_of[interaction]
+        rows.next_users[n], rows.next_items[n] = user, indices[interaction]
+        n += np.int64(indptr[user + 1] - indptr[user] < n_items)
+    draw_ascending(rows.next_pool[:-SENTINELS], n_items, key, start // BLOCK)
+    order_block(rows, start + BLOCK, stop, indices, user_of, key)
+    return n
