@@ -127,7 +127,7 @@ def test_cut_after_an_epoch_and_resumed(run: Run, moment: tuple[Phase, int], act
 @pytest.mark.parametrize("refit", [True, False])
 def test_the_best_of_the_search_outlives_an_interruption(run: Run, refit: bool) -> None:
     """What ranked best before the cut is still what is returned when nothing better follows."""
-    trainer = Trainer(widths=(8, 64), epochs=60, evaluate_every=1, patience=2, regularization=0.05)
+    trainer = Trainer(widths=(8, 64), epochs=60, evaluate_every=1, patience=3, regularization=0.05)
     expected = trainer.fit(tiny(), refit=False, run=Run(deterministic=True))
     best: int = expected.manifest["training"]["epochs"]
     assert 1 < best < 58, "it must be early, and more than the one epoch that the final phase gets"
