@@ -133,3 +133,9 @@ def test_a_loss_beyond_floats_names_the_learning_rate(monkeypatch: pytest.Monkey
     monkeypatch.setattr(minibatch, "_STARTING_SCALE", 1e30)
     with pytest.raises(TrainingError, match=r"got (inf|nan); lower learning_rate \(it was 0.005\)"):
         UltraGCN(epochs=1).fit(small_data()[0], Widths([2]), Run(threads=1))
+
+
+def test_the_default_batch_is_a_64th_of_the_interactions_within_bounds() -> None:
+    assert minibatch.default_batch_size(small_data()[0]) == 256
+    large = from_sets([list(range(700))] * 300, n_items=700)
+    assert minibatch.default_batch_size(large) == 2048

@@ -27,6 +27,7 @@ from nestrec.training.autograd.levels import pooled_products
 from nestrec.training.autograd.optimizer_steps import steps_for
 from nestrec.training.autograd.scoring import Drawing, drawing_for
 from nestrec.training.callbacks import PhaseStart
+from nestrec.training.engines import TorchEngine
 from nestrec.training.optimizers import Adam
 from nestrec.training.options import Run
 from nestrec.training.validation_part import carve
@@ -34,6 +35,7 @@ from nestrec.training.validation_part import carve
 VALIDATION = RandomSplit(0.1)
 MOST_EPOCHS = 300
 _EVALUATE_EVERY, _PATIENCE = 5, 5  # epochs, evaluations without a better value
+_LARGEST_BATCH = 2048  # by default
 _STARTING_SCALE = 0.01  # standard deviation of the initial values
 
 
@@ -71,6 +73,11 @@ class Batch:
 
 BatchLoss = Callable[[Batch], torch.Tensor]  # -> (): mean over the positives
 Embeddings = tuple[Float32Array, Float32Array]  # (n_users, width), (n_items, width)
+
+
+def default_batch_size(interactions: Interactions) -> int:
+    """Return that of the torch engine, at most 2048: a step costs little more than the products of its batch."""
+    return min(_LARGEST_BATCH, TorchEngine().batch_size_for(interactions))
 
 
 def fit_tables(

@@ -64,8 +64,8 @@ class UltraGCN:
     """Neighbours of an item in the item-item loss."""
     n_negatives: int = 256
     """Negatives of a positive, shared by 32 positives."""
-    batch_size: int = 2048
-    """Positives per step."""
+    batch_size: int | None = None
+    """Positives per step. None: a 64th of the interactions, 256 to 2048."""
     epochs: int | None = None
     """Passes over the interactions. None: chosen on a validation part of 10%, then trained again on all."""
 
@@ -88,7 +88,7 @@ class UltraGCN:
         check_range("weight_decay", self.weight_decay, 0, 1, 2e-7)
         check_count("n_neighbours", self.n_neighbours, 1000, 10)
         check_count("n_negatives", self.n_negatives, 1_000_000, 256)
-        check_count("batch_size", self.batch_size, 2**30, 2048)
+        check_count("batch_size", 1 if self.batch_size is None else self.batch_size, 2**30, 2048)
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 20)
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
@@ -98,14 +98,14 @@ class UltraGCN:
         interactions.
         """
         require("torch", "torch", self.name)
-        from nestrec.baselines.minibatch import Options, fit_tables
+        from nestrec.baselines.minibatch import Options, default_batch_size, fit_tables
 
         interactions = prepare_interactions(self, interactions, run)
         options = Options(
             width=only_width(self, widths),
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size or default_batch_size(interactions),
             n_negatives=self.n_negatives,
             epochs=self.epochs,
         )
