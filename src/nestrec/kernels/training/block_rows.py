@@ -70,12 +70,12 @@ def look_up_block(
     user_of: Int32Array,
     n_items: int,
     key: int,
-) -> int:
+) -> Any:
     """Look up the next block, which starts at this position and is in `order`, and order the one after it.
 
     Users who have interacted with every item are skipped; return the number of positives that are left.
     """
-    n = 0
+    n: Any = 0
     for number in range(min(BLOCK, stop - start)):
         interaction = rows.order[number]
         user = user_of[interaction]

@@ -195,7 +195,7 @@ def train_slice(
     """
     n_levels, n_items = len(widths), len(items) // stride
     padded = (stride + DIMENSION_LANES - 1) // DIMENSION_LANES * DIMENSION_LANES
-    each = np.float32(n_items / pool_size)
+    each: Any = np.float32(n_items / pool_size)
     panels = lay_out_panels(widths, l2_weights)
     b = new_buffers(padded, pool_size, n_levels, len(panels.levels))
     rows = new_rows(pool_size)

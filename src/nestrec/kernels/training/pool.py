@@ -52,10 +52,10 @@ def mask_seen(
     n = len(pool) - SENTINELS
     n_masked = 0
     if high - low > _MANY * n:
-        for lane in range(n):
-            if holds(indices, low, high, pool[lane]):
+        for own in range(n):
+            if holds(indices, low, high, pool[own]):
                 n_masked += 1
-                _mask(scores, row, n_levels, n, lane)
+                _mask(scores, row, n_levels, n, own)
         return n_masked
     per_item = (np.uint64(n) << np.uint64(32)) // np.uint64(n_items)
     for number in range(_find_seen(pool, n, n > n_items, per_item, indices, low, high, found)):
@@ -78,7 +78,7 @@ def _find_seen(
     A pool no larger than the catalogue can hold an item in two lanes, and `per_item` is rounded down, so the item can
     be in three. A lane holds one item, so no more than n are found; with `always`, all n_items < n are copied.
     """
-    count = 0
+    count: Any = 0
     for at in range(low, high):
         seen = np.int64(indices[at])
         lane = (np.uint64(seen) * per_item) >> np.uint64(32)
