@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -236,14 +237,25 @@ def test_a_config_needs_its_own_index(model: nestrec.NestedEmbeddings) -> None:
             wanted.retriever(model.item_embeddings, index)
 
 
+def set_latency(monkeypatch: pytest.MonkeyPatch, latency_of: Callable[[SearchConfig], float]) -> None:
+    """Let every measurement have this median latency, in milliseconds."""
+    measure = Sample.measure
+
+    def measure_with_latency(sample: Sample, tried: SearchConfig, *rest: Any) -> SearchConfig:
+        found = measure(sample, tried, *rest)
+        return found.with_measurements(found.k, replace(found.measured, p50_ms=latency_of(tried)))
+
+    monkeypatch.setattr(Sample, "measure", measure_with_latency)
+
+
 def test_large_catalogues_are_tried_with_refinement_codes(
     model: nestrec.NestedEmbeddings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    def is_refined(tried: SearchConfig) -> bool:
+        return bool(tried.stages) and tried.index is not None and tried.index.refinement_width > 0
+
     monkeypatch.setattr("nestrec.autotune.autotune._REFINED_FROM", 4_000)
-    monkeypatch.setattr(
-        "nestrec.autotune.autotune._latency",
-        lambda tried: 0.1 if tried.stages and tried.index.refinement_width else 1.0,
-    )
+    set_latency(monkeypatch, lambda tried: 0.1 if is_refined(tried) else 1.0)
     found = plan(model, recall=0.9, k=K, n_users=20, threads=1)
     assert found.best.index is not None
     assert found.best.index.refinement_width == SIZE
@@ -311,7 +323,7 @@ def test_a_config_that_misses_the_target_for_other_users_is_dropped_for_a_safer_
         return found.with_measurements(found.k, replace(found.measurements, recall=0.5))
 
     monkeypatch.setattr(Sample, "measure", worse_for_others)
-    monkeypatch.setattr("nestrec.autotune.autotune._latency", lambda tried: 1.0 if tried.exact else 0.1)
+    set_latency(monkeypatch, lambda tried: 1.0 if tried.exact else 0.1)
     found = plan(model, recall=0.9, k=K, n_users=7, threads=1)
     assert asked
     assert found.best.exact
