@@ -97,8 +97,6 @@ def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypat
         (["--seeds", "0,0"], "got 0,0"),
         (["--trials", "-1"], "--trials must be between 0"),
         (["--seconds", "0"], "--seconds must be above 0, got 0.0"),
-        (["--out", "/proc/no/study"], "nothing can be written into /proc/no"),
-        (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),
         (["--item-column", "thing"], "has no column 'thing'"),
     ],
 )
@@ -109,3 +107,12 @@ def test_invalid_arguments_are_reported_in_one_sentence(
     assert result.code == 2
     assert sentence in result.err.splitlines()[-1]
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("words", [["--out", "/proc/no/study"], ["--json", "/proc/no/x.json"]])
+def test_an_output_that_cannot_be_written_is_found_first(
+    run: Run, parts: tuple[Path, Path], tmp_path: Path, words: list[str]
+) -> None:
+    result = run("compare", *parts, *FEW, "--out", tmp_path / "study", *words)
+    assert result.code == 1
+    assert "nothing can be written into /proc/no" in result.err.splitlines()[-1]
