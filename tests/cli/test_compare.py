@@ -97,7 +97,6 @@ def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypat
         (["--seeds", "0,0"], "got 0,0"),
         (["--trials", "-1"], "--trials must be between 0"),
         (["--seconds", "0"], "--seconds must be above 0, got 0.0"),
-        (["--item-column", "thing"], "has no column 'thing'"),
     ],
 )
 def test_invalid_arguments_are_reported_in_one_sentence(
@@ -109,10 +108,17 @@ def test_invalid_arguments_are_reported_in_one_sentence(
     assert "Traceback" not in result.err
 
 
-@pytest.mark.parametrize("words", [["--out", "/proc/no/study"], ["--json", "/proc/no/x.json"]])
-def test_an_output_that_cannot_be_written_is_found_first(
-    run: Run, parts: tuple[Path, Path], tmp_path: Path, words: list[str]
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--out", "/proc/no/study"], "nothing can be written into /proc/no"),
+        (["--json", "/proc/no/x.json"], "nothing can be written into /proc/no"),
+        (["--item-column", "thing"], "has no column 'thing'"),
+    ],
+)
+def test_files_that_do_not_fit_are_reported_in_one_sentence(
+    run: Run, parts: tuple[Path, Path], tmp_path: Path, words: list[str], sentence: str
 ) -> None:
     result = run("compare", *parts, *FEW, "--out", tmp_path / "study", *words)
     assert result.code == 1
-    assert "nothing can be written into /proc/no" in result.err.splitlines()[-1]
+    assert sentence in result.err.splitlines()[-1]
