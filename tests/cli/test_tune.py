@@ -48,7 +48,6 @@ def test_another_model_is_tuned_at_each_width(run: Run, interactions: Path) -> N
         (["--widths", "2,2"], "widths must be positive, ascending and unique"),
         (["--threads", "0"], "--threads must be at least 1, got 0"),
         (["--seed", "-1"], "--seed must be between 0 and 2^63 - 1, got -1"),
-        (["--out", "/proc/no/x.toml"], "nothing can be written into /proc/no"),
     ],
 )
 def test_invalid_arguments_are_reported_in_one_sentence(
@@ -57,3 +56,9 @@ def test_invalid_arguments_are_reported_in_one_sentence(
     result = run("tune", interactions, *words)
     assert result.code == 2
     assert sentence in result.err.splitlines()[-1]
+
+
+def test_an_output_that_cannot_be_written_is_found_first(run: Run, interactions: Path) -> None:
+    result = run("tune", interactions, "--out", "/proc/no/x.toml")
+    assert result.code == 1
+    assert "nothing can be written into /proc/no" in result.err.splitlines()[-1]

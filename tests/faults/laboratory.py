@@ -159,7 +159,7 @@ class Laboratory:
 def _operation_names(outcome: Outcome, last: int) -> list[tuple[str, str]]:
     """Return kind and path, without their random parts, of the operations up to number `last`."""
     done = [entry for entry in outcome.operations if 0 < entry.number <= last]
-    return [(entry.kind, re.sub(r"fault-lab-[^/]*|[0-9a-f]{8,}|\.tmp\w{6}\b", "…", entry.path)) for entry in done]
+    return [(entry.kind, re.sub(r"fault-lab-[^/]*|[0-9a-f]{8,}|\.tmp\w{6}\b|#\d+", "…", entry.path)) for entry in done]
 
 
 def fingerprints(scenario: Scenario, folder: Path) -> dict[str, str]:

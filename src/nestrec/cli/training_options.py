@@ -168,7 +168,9 @@ class RunOptions:
         """Return the settings of the library; `further` gives those without an option."""
         from nestrec.training.options import Run
 
-        return Run(self.seed, self.threads, deterministic=self.deterministic, resume=self.resume, **further)
+        return Run(
+            seed=self.seed, threads=self.threads, deterministic=self.deterministic, resume=self.resume, **further
+        )
 
 
 def _refuse(cause: str, others: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 
 STEP = 1.4
 MAX_STEPS = 3  # from the default: a multiple of 0.36 to 2.7
@@ -89,9 +88,8 @@ def _smooth(steps: list[float]) -> list[float]:
     >>> _smooth([0.0, 4.0, 0.0])
     [1.0, 2.0, 1.0]
     """
-    padded = np.pad(steps, 1, mode="edge")
-    smoothed: list[float] = ((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4).tolist()
-    return smoothed
+    padded = [steps[0], *steps, steps[-1]]
+    return [(padded[level] + 2 * step + padded[level + 2]) / 4 for level, step in enumerate(steps)]
 
 
 def _best(trials: LevelTrials) -> int:
