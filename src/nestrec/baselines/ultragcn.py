@@ -22,13 +22,9 @@ import numpy as np
 
 from nestrec.arguments import check_count, check_range
 from nestrec.arrays import Float32Array, Int64Array
-from nestrec.baselines.baseline import Choice, Kind, Range
-from nestrec.baselines.fitting import build_model, check_epochs_can_be_chosen, only_width, prepare_interactions
+from nestrec.baselines.baseline import Choice, Range
+from nestrec.baselines.minibatch_baseline import MinibatchBaseline
 from nestrec.data.interactions import Interactions
-from nestrec.embeddings import NestedEmbeddings
-from nestrec.extras import require
-from nestrec.training.options import Run
-from nestrec.widths import Widths
 
 if TYPE_CHECKING:
     import torch
@@ -38,8 +34,8 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 2048
 
 
-@dataclass(frozen=True)
-class UltraGCN:
+@dataclass(frozen=True, kw_only=True)
+class UltraGCN(MinibatchBaseline):
     """UltraGCN at one width.
 
     >>> from nestrec import Run, Widths, SyntheticData
@@ -56,21 +52,12 @@ class UltraGCN:
     """Base weight of a positive beside that of its edge."""
     negative_base: float = 0.0
     """Base weight of a negative beside that of its edge."""
-    learning_rate: float = 0.005
-    """Learning rate of Adam."""
-    weight_decay: float = 2e-7
-    """Weight decay of the tables in every step."""
     n_neighbours: int = 10
     """Neighbours of an item in the item-item loss."""
-    n_negatives: int = 256
-    """Negatives of a positive, shared by 32 positives."""
-    batch_size: int | None = None
-    """Positives per step. None: a 64th of the interactions, 256 to 2048."""
-    epochs: int | None = None
-    """Passes over the interactions. None: chosen on a validation part of 10%, then trained again on all."""
+    weight_decay: float = 2e-7
+    """Weight decay of the tables in every step."""
 
     name: ClassVar[str] = "ultragcn"
-    kind: ClassVar[Kind] = Kind.SINGLE
     space: ClassVar[dict[str, Range | Choice]] = {
         "negative_weight": Range(10, 1000, log=True),
         "item_weight": Range(1e-4, 10, log=True),
@@ -78,40 +65,13 @@ class UltraGCN:
         "learning_rate": Range(0.001, 0.02, log=True),
         "weight_decay": Range(1e-8, 1e-4, log=True),
     }
-    extra: ClassVar[str | None] = "torch"
 
     def __post_init__(self) -> None:
         """Check the options."""
         for field in ("negative_weight", "item_weight", "positive_base", "negative_base"):
             check_range(field, getattr(self, field), 0, 1e6, 1)
-        check_range("learning_rate", self.learning_rate, 1e-6, 10, 0.005)
-        check_range("weight_decay", self.weight_decay, 0, 1, 2e-7)
         check_count("n_neighbours", self.n_neighbours, 1000, 10)
-        check_count("n_negatives", self.n_negatives, 1_000_000, 256)
-        check_count("batch_size", 1 if self.batch_size is None else self.batch_size, 2**30, 2048)
-        check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 20)
-
-    def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Train at the one width, on the CPU.
-
-        Raises MissingExtraError without torch, OptionError for several widths, and DataError if there are too few
-        interactions.
-        """
-        require("torch", "torch", self.name)
-        from nestrec.baselines.minibatch import Options, default_batch_size, fit_tables
-
-        interactions = prepare_interactions(self, interactions, run)
-        options = Options(
-            width=only_width(self, widths),
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size or default_batch_size(interactions),
-            n_negatives=self.n_negatives,
-            epochs=self.epochs,
-        )
-        check_epochs_can_be_chosen(self.epochs, interactions)
-        (users, items), epochs = fit_tables(interactions, self.build_loss, options, run)
-        return build_model(self, interactions, widths, users, items, run, epochs=epochs)
+        super().__post_init__()
 
     def build_loss(self, interactions: Interactions) -> BatchLoss:
         """Return the loss for these training interactions."""
