@@ -212,7 +212,7 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     page = " ".join(text_of(ROOT / "docs" / "explanation" / "nesting.md").split())
     for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
         assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
-    tile, most = adaptive._TILE, adaptive._TILE * adaptive._MOST_TILES
+    tile, most = adaptive.TILE, adaptive.TILE * adaptive._MOST_TILES
     rule = f"{tile} for every {adaptive._ITEMS_PER_TILE:,} items, between {tile} and {most}"
     assert f"candidates per level | {rule} |" in page
     assert f"tuned from n = {adaptive._DENSE} on" in page

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nestrec.data.interactions import Interactions
+from nestrec.kernels.training.tile_sizes import TILE
 
 _SMALL_CATALOGUE = 4000  # items
-_TILE = 64  # candidates of the softmax that the kernel scores together
 _ITEMS_PER_TILE = 10_000
 _MOST_TILES = 4
 _DENSE = 20  # interactions per user
@@ -60,7 +60,7 @@ def softmax_candidates(interactions: Interactions) -> int:
 
     The sum over the catalogue is estimated from them: a larger catalogue needs more for the same error.
     """
-    return _TILE * min(_MOST_TILES, max(1, round(interactions.n_items / _ITEMS_PER_TILE)))
+    return TILE * min(_MOST_TILES, max(1, round(interactions.n_items / _ITEMS_PER_TILE)))
 
 
 def pair_candidates(interactions: Interactions) -> int:

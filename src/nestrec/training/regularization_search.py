@@ -1,10 +1,10 @@
 """Hill-climbing search for the regularization of each level on the validation split.
 
 The default regularization of a level is multiplied by powers of STEP. A trial trains all levels at once and gives every
-level a value: the validation metric at its own width. From these each level climbs by itself: it starts from 1, goes on
-to a neighbour of its best step so far, and has finished when both neighbours of the best are worse. The result of a
-level is the vertex of the parabola through these three, because neighbouring values differ by little more than noise,
-smoothed over its neighbouring levels, because the optimum changes slowly with the width.
+level a value: the validation metric at its own width. From these each level climbs by itself: it starts from 1, tries a
+neighbour of its best step so far, and has finished when both neighbours of the best are worse. The result of a level is
+the vertex of the parabola through these three, because neighbouring values differ by little more than noise, smoothed
+over its neighbouring levels, because the optimum changes slowly with the width.
 """
 
 from __future__ import annotations

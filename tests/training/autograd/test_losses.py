@@ -136,7 +136,7 @@ def test_alignment_and_uniformity_by_explicit_pairs(gamma: float) -> None:
 
 
 def test_uniformity_of_a_batch_of_one_is_nothing() -> None:
-    """There is no pair; the log of an empty mean would be NaN."""
+    """Without pairs the term of uniformity is 0: the log of an empty mean would be NaN."""
     one = torch.tensor([[3.0, 4.0]])
     given = Scored(one, -one, (2,), torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1), 1.0)
     assert DirectAU()(given).tolist() == [[pytest.approx(4.0)]]

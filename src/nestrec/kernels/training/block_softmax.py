@@ -130,7 +130,7 @@ def mix_slopes(
 
 @compiled
 def mix_shares(
-    scores: Float32Array,  # (n_levels, pool_size, BLOCK): exponentials, turned into shares
+    scores: Float32Array,  # (n_levels, pool_size, BLOCK): exponentials; overwritten by shares
     coefficients: Float32Array,  # (n_levels, n_levels, BLOCK)
     n_levels: int,
     pool_size: int,
