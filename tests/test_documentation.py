@@ -17,6 +17,7 @@ import typer
 from nestrec import Adam, Interactions, SampledSoftmax, SyntheticData
 from nestrec.cli.main import app, main
 from nestrec.data.formats import selectable_formats
+from nestrec.kernels.training.tile_sizes import TILE
 from nestrec.training import data_defaults as adaptive
 from nestrec.training import engines, objective
 from nestrec.training import regularization_search as strength
@@ -212,7 +213,7 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     page = " ".join(text_of(ROOT / "docs" / "explanation" / "nesting.md").split())
     for rules in (adaptive.SOFTMAX, adaptive.PAIRWISE):
         assert f"{rules.steps_per_user} / n, between {rules.epochs_least} and {rules.epochs_most}" in page
-    tile, most = adaptive.TILE, adaptive.TILE * adaptive._MOST_TILES
+    tile, most = TILE, TILE * adaptive._MOST_TILES
     rule = f"{tile} for every {adaptive._ITEMS_PER_TILE:,} items, between {tile} and {most}"
     assert f"candidates per level | {rule} |" in page
     assert f"tuned from n = {adaptive._DENSE} on" in page
