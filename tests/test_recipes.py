@@ -96,4 +96,4 @@ def test_they_hold_what_every_sampler_and_loss_does(loss: object, sampler: objec
     from tests.training.autograd.engines import torch_trainer
     from tests.training.autograd.test_contract import holds
 
-    holds(torch_trainer(160, loss=loss, sampler=sampler))
+    holds(torch_trainer(192, loss=loss, sampler=sampler))

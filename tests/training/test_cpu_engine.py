@@ -11,7 +11,7 @@ import pytest
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit, Split
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK, POOL_BLOCK
 from nestrec.training import fit as fit_module
 from nestrec.training.cpu_engine import CpuEngine, _thread_ranges
 from nestrec.training.objective import Objective
@@ -78,14 +78,15 @@ def one_epoch(trained: CpuEngine, epoch: int = 0, rate: float = 0.1) -> tuple[fl
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 1), (0, 31), (0, 32), (64, 1000), (0, 96), (32, 8192)])
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
-def test_shares_part_the_positions_at_blocks(start: int, stop: int, threads: int) -> None:
+@pytest.mark.parametrize("block", [BLOCK, POOL_BLOCK])
+def test_shares_part_the_positions_at_blocks(start: int, stop: int, threads: int, block: int) -> None:
     """Together they are the stretch, none is empty, and a tile's neighbours stay together."""
-    shares = _thread_ranges(start, stop, threads)
+    shares = _thread_ranges(start, stop, threads, block)
     assert shares[0][0] == start
     assert shares[-1][1] == stop
     assert all(one[1] == other[0] for one, other in pairwise(shares))
-    assert all(low < high and (low - start) % BLOCK == 0 for low, high in shares)
-    assert max(high - low for low, high in shares) <= (stop - start) / threads + 2 * BLOCK
+    assert all(low < high and (low - start) % block == 0 for low, high in shares)
+    assert max(high - low for low, high in shares) <= (stop - start) / threads + 2 * block
 
 
 def test_starting_values_are_normal_and_of_the_seed() -> None:

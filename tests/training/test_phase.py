@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nestrec.errors import TrainingError
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.objective import starting_values
 from nestrec.training.options import Run
@@ -48,7 +48,7 @@ class _OfSize:
 def test_a_slice_is_about_equal_work_and_whole_blocks(embedding_size: int) -> None:
     """Ctrl-C is heard as soon at embedding size 1024 as at 64."""
     slices = {size: CpuEngine.slice_size.fget(_OfSize(size)) for size in (64, embedding_size)}  # type: ignore[attr-defined]
-    assert slices[embedding_size] % BLOCK == 0
+    assert slices[embedding_size] % POOL_BLOCK == 0
     assert slices[embedding_size] * max(64, embedding_size) == pytest.approx(slices[64] * 64, rel=0.01)
 
 

@@ -23,14 +23,14 @@ from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import TrainingError
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.callbacks import Phase
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer
 from tests.training.worlds import Interfering, Recorder, is_same, quick, tiny
 
 EPOCHS = 4
-SLICE = BLOCK * 15  # of the 1,600 positives of `tiny`, so that an epoch has four
+SLICE = POOL_BLOCK * 7  # of the 1,600 positives of `tiny`, so that an epoch has four
 
 
 class CrashError(Exception):
@@ -84,7 +84,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
 def test_where_an_epoch_is_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices are for the clock, not for the result: vectors keep their bits, the loss is of the whole epoch."""
     cut = whole()
-    monkeypatch.setattr(engine_module, "_SLICE", BLOCK * 8192)
+    monkeypatch.setattr(engine_module, "_SLICE", POOL_BLOCK * 4096)
     uncut = whole()
     assert is_same(uncut, cut)
     losses = [[entry["loss"] for entry in model.manifest["training"]["history"]] for model in (cut, uncut)]

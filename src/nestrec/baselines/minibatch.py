@@ -181,7 +181,7 @@ class _Training:
 
     def _batch(self, users: torch.Tensor, items: torch.Tensor) -> Batch:
         pools = self._draw_pools(-(-len(users) // BLOCK))
-        seen = self._drawing.seen_lanes(users, pools)
+        seen = self._drawing.seen_lanes(users, pools, BLOCK)
         of_users, of_items, of_pools = (
             self._vectors(users),
             self._item_vectors(items),

@@ -15,12 +15,12 @@ from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.counter_rng import random_bits
 from nestrec.kernels.simd.lanes import LANES
 from nestrec.kernels.training import nested_bpr, nested_softmax
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import BLOCK, POOL_BLOCK
 from nestrec.parallel.threads import map_in_threads
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE
 
-_SLICE = BLOCK * 2048  # positives between two checks of the clock: about a tenth of a second with `_USUAL` work
+_SLICE = 65_536  # positives between two checks of the clock: about a tenth of a second with `_USUAL` work
 _LINE = 16  # float32 numbers in a cache line
 _USUAL = 64 * 64  # candidates times dimensions
 
@@ -63,8 +63,9 @@ class CpuEngine:
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two checks of the clock: fewer if each is more work, a multiple of BLOCK."""
-        return max(1, _SLICE * _USUAL // _work(self.objective) // BLOCK) * BLOCK
+        """Positives to train between two checks of the clock: fewer if each is more work, whole blocks."""
+        block = _block(self.objective)
+        return max(1, _SLICE * _USUAL // _work(self.objective) // block) * block
 
     @property
     def user_embeddings(self) -> Float32Array:
@@ -82,7 +83,7 @@ class CpuEngine:
         Returns when all threads have finished: the state is that after `stop`.
         """
         key = np.uint64(random_bits(np.uint64(self.seed), epoch))
-        bounds = _thread_ranges(start, stop, self.threads)
+        bounds = _thread_ranges(start, stop, self.threads, _block(self.objective))
         results = map_in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
         return sum(loss for loss, _ in results), sum(n for _, n in results)
 
@@ -144,10 +145,15 @@ def _work(objective: Objective) -> int:
     return scored + n_levels * n_candidates * max(0, n_candidates - 64) // 8  # of a user who has seen all candidates
 
 
-def _thread_ranges(start: int, stop: int, threads: int) -> list[tuple[int, int]]:
-    """Split [start, stop) into one range per thread, at multiples of BLOCK from the start."""
-    blocks = -(-(stop - start) // BLOCK)
-    cuts = [min(stop, start + BLOCK * (blocks * k // threads)) for k in range(threads + 1)]
+def _block(objective: Objective) -> int:
+    """Return the positives that share candidates."""
+    return POOL_BLOCK if objective.softmax else BLOCK
+
+
+def _thread_ranges(start: int, stop: int, threads: int, block: int) -> list[tuple[int, int]]:
+    """Split [start, stop) into one range per thread, at multiples of block from the start."""
+    blocks = -(-(stop - start) // block)
+    cuts = [min(stop, start + block * (blocks * k // threads)) for k in range(threads + 1)]
     return [(low, high) for low, high in pairwise(cuts) if low < high]
 
 

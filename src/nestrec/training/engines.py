@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from nestrec.arguments import check_count
 from nestrec.errors import OptionError
 from nestrec.extras import require
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.backbones import MF, Backbone
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
 from nestrec.training.registry import resolve
@@ -76,7 +76,7 @@ class TorchEngine:
     optimizer: Optimizer | str | None = field(default=None, metadata={"kind": "optimizer"})
     """Optimizer of the parameters. None: adagrad; adam for lightgcn."""
     batch_size: int | None = None
-    """Positives per step, a multiple of 32. None: a 64th of the interactions."""
+    """Positives per step, a multiple of 64. None: a 64th of the interactions."""
     mixed_precision: bool = False
     """Score candidates in bfloat16; losses and optimizer steps stay in float32."""
 
@@ -88,9 +88,9 @@ class TorchEngine:
             raise OptionError(f"device must be one of {', '.join(DEVICES)}; got {self.device!r}", option="device")
         if self.batch_size is not None:
             check_count("batch_size", self.batch_size, 2**30, 2048)
-            if self.batch_size % BLOCK:
+            if self.batch_size % POOL_BLOCK:
                 raise OptionError(
-                    f"batch_size must be a multiple of {BLOCK}, got {self.batch_size} (for example 2048)",
+                    f"batch_size must be a multiple of {POOL_BLOCK}, got {self.batch_size} (for example 2048)",
                     option="batch_size",
                 )
 
@@ -105,7 +105,7 @@ class TorchEngine:
         if self.batch_size is not None:
             return self.batch_size
         steps = interactions.n_interactions / _STEPS_PER_EPOCH
-        return min(_LARGEST_BATCH, max(_SMALLEST_BATCH, round(steps / BLOCK) * BLOCK))
+        return min(_LARGEST_BATCH, max(_SMALLEST_BATCH, round(steps / POOL_BLOCK) * POOL_BLOCK))
 
     def describe(self, backbone: Backbone, interactions: Interactions) -> dict[str, Any]:
         """Return the resolved options by name, without the device, on which the model does not depend."""

@@ -17,7 +17,7 @@ from nestrec.kernels.counter_rng import half_bits_of, permute
 from nestrec.kernels.training import nested_softmax as kernel
 from nestrec.kernels.training.block_softmax import exponentiate_scores, sum_losses
 from nestrec.kernels.training.pool import draw_ascending
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from tests.kernels.training.test_nested_bpr import KEY, Case, case
 
 Matrix = npt.NDArray[np.float64]
@@ -75,12 +75,12 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
     user_squares, item_squares = np.full_like(users, FIRST_SQUARE), np.full_like(items, FIRST_SQUARE)
     n, each, total = len(world.indices), world.n_items / world.n_candidates, 0.0
     pool = np.empty(world.n_candidates, np.int64)
-    for begin in range(0, n, BLOCK):
-        DRAW(pool, world.n_items, KEY, begin // BLOCK)
+    for begin in range(0, n, POOL_BLOCK):
+        DRAW(pool, world.n_items, KEY, begin // POOL_BLOCK)
         block_users, block_items = users.copy(), items.copy()  # gradients are those at the start of the block
         tile = block_items[pool]
         pool_gradient, mass = np.zeros_like(tile), np.zeros_like(tile)
-        for position in range(begin, min(n, begin + BLOCK)):
+        for position in range(begin, min(n, begin + POOL_BLOCK)):
             row = permute(position, n, half_bits_of(n), KEY)
             user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
             unseen = ~np.isin(pool, world.indices[world.indptr[user] : world.indptr[user + 1]])
@@ -162,8 +162,8 @@ def test_slices_cut_at_blocks_are_one_pass() -> None:
     """Where an epoch is cut does not change what it does, so a resumed run repeats nothing."""
     world = case(n_candidates=64)
     whole, loss, _ = run(world)
-    parts, loss_first, _ = run(world, 0, 4 * BLOCK)
-    parts, loss_second, _ = run(world, 4 * BLOCK, None, parts)
+    parts, loss_first, _ = run(world, 0, 4 * POOL_BLOCK)
+    parts, loss_second, _ = run(world, 4 * POOL_BLOCK, None, parts)
     assert loss == pytest.approx(loss_first + loss_second)
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
@@ -185,15 +185,15 @@ def test_a_user_who_has_seen_everything_is_passed_over() -> None:
 @pytest.mark.parametrize("size", [1e3, 1e4])
 def test_the_loss_is_finite_at_large_scores(size: float) -> None:
     """Far above and far below: no infinity, and a positive that has won has no slope."""
-    scores = np.repeat(np.linspace(-size, size, 64), BLOCK).astype(np.float32)
-    positives = np.where(np.arange(BLOCK) % 2, -size, 2 * size).astype(np.float32)
-    scales, slopes, denominators, margins = (np.empty(BLOCK, np.float32) for _ in range(4))
-    trained = np.ones(BLOCK, np.float32)
+    scores = np.repeat(np.linspace(-size, size, 64), POOL_BLOCK).astype(np.float32)
+    positives = np.where(np.arange(POOL_BLOCK) % 2, -size, 2 * size).astype(np.float32)
+    scales, slopes, denominators, margins = (np.empty(POOL_BLOCK, np.float32) for _ in range(4))
+    trained = np.ones(POOL_BLOCK, np.float32)
     EXPONENTIATE(
         scores, 0, 64, positives, 0, trained, np.float32(10), np.float32(5), scales, slopes, denominators, margins
     )
-    shares = scores.reshape(64, BLOCK) * scales
-    assert np.isfinite(SUM_LOSSES(denominators, margins, BLOCK))
+    shares = scores.reshape(64, POOL_BLOCK) * scales
+    assert np.isfinite(SUM_LOSSES(denominators, margins, POOL_BLOCK))
     assert np.isfinite(shares).all()
     np.testing.assert_allclose(slopes, positives < 0, atol=1e-6)
     np.testing.assert_allclose(shares.sum(0), slopes, rtol=1e-5)
@@ -201,8 +201,8 @@ def test_the_loss_is_finite_at_large_scores(size: float) -> None:
 
 def test_losses_of_a_block_are_summed_by_one_logarithm() -> None:
     """At the ends of what denominators can be, for as many items as there can be: no infinity, no zero."""
-    margins = np.linspace(-5, 0, BLOCK, dtype=np.float32)
+    margins = np.linspace(-5, 0, POOL_BLOCK, dtype=np.float32)
     for denominator in (2**-11, 1, 2**31 + 1):
-        denominators = np.full(BLOCK, denominator, np.float32)
+        denominators = np.full(POOL_BLOCK, denominator, np.float32)
         expected = (np.log(denominators.astype(float)) - margins).sum()
-        assert SUM_LOSSES(denominators, margins, BLOCK) == pytest.approx(expected)
+        assert SUM_LOSSES(denominators, margins, POOL_BLOCK) == pytest.approx(expected)

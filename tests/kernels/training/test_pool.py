@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nestrec.kernels.training import pool as kernel
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 
 DRAW: Any = kernel.draw_ascending
 STRIKE: Any = kernel.mask_seen
@@ -22,7 +22,7 @@ ROW = 5  # of the positive whose items are masked
 def strike(pool: Any, n_items: int, indices: Any, low: int, high: int) -> tuple[int, Any]:
     """Mask two levels of a block's scores, all 1; return how many lanes and (2, pool_size) scores of the positive."""
     n = len(pool)
-    scores, found = np.ones((2, n, BLOCK), np.float32), np.zeros(n + 1, np.int64)
+    scores, found = np.ones((2, n, POOL_BLOCK), np.float32), np.zeros(n + 1, np.int64)
     lanes = np.append(pool, [kernel.SENTINEL] * kernel.SENTINELS)
     n_masked = STRIKE(scores.reshape(-1), ROW, 2, lanes, n_items, indices, low, high, found)
     assert (np.delete(scores, ROW, axis=2) == 1).all()

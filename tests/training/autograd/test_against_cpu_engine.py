@@ -14,7 +14,7 @@ import pytest
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.cpu_engine import CpuEngine
 from nestrec.training.engines import TorchEngine
 from nestrec.training.losses import SampledSoftmax
@@ -48,12 +48,12 @@ def cpu_engine(interactions: Interactions, **options: Any) -> CpuEngine:
 
 def torch_gradients(interactions: Interactions, **options: Any) -> tuple[float, Array, Array, Array]:
     """Return the summed loss; of each node the sums of squares and of gradients, unaveraged; the starting values."""
-    engine = started(trainer(TorchEngine("cpu", batch_size=BLOCK), **options), interactions)
+    engine = started(trainer(TorchEngine("cpu", batch_size=POOL_BLOCK), **options), interactions)
     steps = NoSteps()
     engine._steps = steps
     loss, n = engine.train(0, 0, engine.n_positives, 0.1)
     (nodes,), (gradients,) = steps.nodes, steps.gradients
-    assert n <= BLOCK
+    assert n <= POOL_BLOCK
     n_nodes = interactions.n_users + interactions.n_items
     squares, sums = np.zeros((2, n_nodes, WIDTHS[-1]))
     np.add.at(squares, nodes, (n * gradients.astype(float)) ** 2)
@@ -151,7 +151,7 @@ def test_both_learn_as_fast_and_as_much(pairs: bool) -> None:
     draws unseen ones alone, so that 7 of its own are as hard as 8 of the other's.
     """
     of_seeds = np.array([curve(None, pairs, seed) for seed in range(16)])
-    given = curve(TorchEngine("cpu", batch_size=32), pairs, 0)
+    given = curve(TorchEngine("cpu", batch_size=POOL_BLOCK), pairs, 0)
     noise = np.ptp(of_seeds, axis=0)[1:].max()
     assert np.abs(given - of_seeds.mean(axis=0))[1:].max() < noise
     assert noise < 0.4 * (of_seeds[:, -1] - of_seeds[:, 0]).max()

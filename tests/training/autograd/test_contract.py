@@ -143,24 +143,24 @@ def holds(trainer: Trainer) -> None:
 @pytest.mark.parametrize("backbone", BACKBONES, ids=repr)
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_every_sampler_trains_every_backbone(sampler: ChoosingSampler, backbone: Backbone) -> None:
-    holds(torch_trainer(160, sampler=sampler, backbone=backbone))
+    holds(torch_trainer(192, sampler=sampler, backbone=backbone))
 
 
 @pytest.mark.parametrize("backbone", [MF(), LightGCN(2, edge_dropout=0.2)], ids=repr)
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_every_sampler_trains_where_levels_share_a_negative(sampler: ChoosingSampler, backbone: Backbone) -> None:
-    holds(torch_trainer(160, sampler=replace(sampler, shared=True), backbone=backbone))
+    holds(torch_trainer(192, sampler=replace(sampler, shared=True), backbone=backbone))
 
 
 @pytest.mark.parametrize("backbone", BACKBONES, ids=repr)
 def test_gates_train_with_every_backbone(backbone: Backbone) -> None:
-    holds(torch_trainer(160, sampler=DisentangledSampler(8), backbone=backbone))
+    holds(torch_trainer(192, sampler=DisentangledSampler(8), backbone=backbone))
 
 
 @pytest.mark.parametrize("backbone", BACKBONES, ids=repr)
 @pytest.mark.parametrize(("loss", "sampler"), PAIRED, ids=repr)
 def test_every_loss_trains_every_backbone(loss: Loss, sampler: Sampler, backbone: Backbone) -> None:
-    holds(torch_trainer(160, loss=loss, sampler=sampler, backbone=backbone))
+    holds(torch_trainer(192, loss=loss, sampler=sampler, backbone=backbone))
 
 
 def test_a_backbone_of_a_users_own_gives_the_vectors() -> None:

@@ -47,7 +47,7 @@ def pairs_of(interactions: Interactions) -> list[tuple[int, int]]:
     return list(zip(users.tolist(), items.tolist(), strict=True))
 
 
-@pytest.mark.parametrize("batch_size", [32, 352, 4096])
+@pytest.mark.parametrize("batch_size", [64, 384, 4096])
 def test_an_epoch_trains_every_positive_once_the_last_smaller_batch_too(
     batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,8 +61,8 @@ def test_an_epoch_trains_every_positive_once_the_last_smaller_batch_too(
 
 
 def test_the_last_smaller_batch_moves_its_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = started(torch_trainer(352))
-    whole = engine.n_positives // 352 * 352
+    engine = started(torch_trainer(384))
+    whole = engine.n_positives // 384 * 384
     engine.train(0, 0, whole, 0.1)
     before = engine.user_embeddings.copy()
     watched = Watched(engine, monkeypatch)
@@ -215,7 +215,7 @@ def test_half_precision_chooses_mostly_the_same_and_trains(sampler: Any, backbon
     options: dict[str, Any] = {"backbone": LightGCN(2)} if backbone == "graph" else {}
     choices = []
     for mixed in (False, True):
-        engine = started(torch_trainer(160, mixed, sampler=sampler, **options))
+        engine = started(torch_trainer(192, mixed, sampler=sampler, **options))
         batch, _ = batch_of(engine, 320)
         assert batch.negatives is not None
         choices.append(batch.negatives)
@@ -245,7 +245,7 @@ def test_two_threads_train_as_one() -> None:
     np.testing.assert_allclose(tables[0], tables[1], atol=1e-5)
 
 
-@pytest.mark.parametrize("batch_size", [32, 512, 32_768, 65_536])
+@pytest.mark.parametrize("batch_size", [64, 512, 32_768, 65_536])
 def test_slices_are_whole_batches(batch_size: int) -> None:
     slice_size = started(torch_trainer(batch_size)).slice_size
     assert slice_size % batch_size == 0

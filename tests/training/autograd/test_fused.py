@@ -175,13 +175,13 @@ def test_losses_uses_scores_only_need_no_vectors(loss: PairLoss) -> None:
 
 
 def as_plain_torch(monkeypatch: pytest.MonkeyPatch, optimizer: Optimizer | None = None, **options: Any) -> None:
-    """Train 80 positives in batches of 32 both ways."""
+    """Train 160 positives in batches of 64 both ways."""
     losses, vectors = [], []
     for fused in (False, True):
         monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device, is_fused=fused: is_fused)
-        trainer = torch_trainer(regularization=0.1, engine=TorchEngine(DEVICE.type, optimizer, 32), **options)
+        trainer = torch_trainer(regularization=0.1, engine=TorchEngine(DEVICE.type, optimizer, 64), **options)
         engine = trainer.resolve(tiny()).start_engine(Run())
-        losses.append(engine.train(0, 0, 80, 0.1)[0])
+        losses.append(engine.train(0, 0, 160, 0.1)[0])
         vectors.append(np.concatenate([engine.user_embeddings, engine.item_embeddings]))
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     np.testing.assert_allclose(vectors[1], vectors[0], rtol=1e-4, atol=1e-5)
@@ -192,7 +192,7 @@ def test_what_half_precision_scores_by_is_the_table_as_it_is(
     optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: True)
-    trainer = torch_trainer(engine=TorchEngine(DEVICE.type, optimizer, 32, True), sampler=DynamicSampler(4))
+    trainer = torch_trainer(engine=TorchEngine(DEVICE.type, optimizer, 64, True), sampler=DynamicSampler(4))
     engine = trainer.resolve(tiny()).start_engine(Run())
     assert isinstance(engine, AutogradEngine)
     engine.train(0, 0, 64, 0.1)
@@ -203,5 +203,5 @@ def test_what_half_precision_scores_by_is_the_table_as_it_is(
 def test_a_batch_that_32_bits_do_not_count_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: True)
     trainer = torch_trainer(engine=TorchEngine(DEVICE.type, None, 2**28), sampler=DynamicSampler(8))
-    with pytest.raises(OptionError, match="batch_size must be at most 268435424"):
+    with pytest.raises(OptionError, match="batch_size must be at most 268435392"):
         trainer.resolve(tiny()).start_engine(Run())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from tests.training.worlds import from_sets, tiny
 
 torch = pytest.importorskip("torch")
@@ -75,9 +75,9 @@ def test_seen_lanes_are_those_that_are_held(n_items: int) -> None:
     rng = np.random.default_rng(n_items)
     world = from_sets([rng.choice(n_items, n_items // 3, replace=False).tolist() for _ in range(30)], n_items)
     pools = torch.from_numpy(np.sort(np.arange(64) * n_items // 64 + np.zeros((3, 1), dtype=np.int64), axis=1))
-    users = torch.from_numpy(rng.integers(0, 30, 2 * BLOCK + 7))
-    seen = Compiled(world.indptr, world.indices, n_items, 1).seen_lanes(users, pools)
-    spread = pools.repeat_interleave(BLOCK, dim=0)[: len(users)]
+    users = torch.from_numpy(rng.integers(0, 30, 2 * POOL_BLOCK + 7))
+    seen = Compiled(world.indptr, world.indices, n_items, 1).seen_lanes(users, pools, POOL_BLOCK)
+    spread = pools.repeat_interleave(POOL_BLOCK, dim=0)[: len(users)]
     holds = SeenItems(world.indptr, world.indices, n_items, CPU).holds(users[:, None].expand_as(spread), spread)
     assert torch.equal(seen, holds)
     assert 0.1 < float(seen.float().mean()) < 0.6

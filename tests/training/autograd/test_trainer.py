@@ -199,7 +199,7 @@ def test_the_papers_setting_trains() -> None:
     ("options", "sentence"),
     [
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda; got 'tpu'"),
-        ({"batch_size": 100}, "batch_size must be a multiple of 32, got 100"),
+        ({"batch_size": 100}, "batch_size must be a multiple of 64, got 100"),
         ({"batch_size": 0}, "batch_size must be between 1 and"),
         ({"batch_size": 64.5}, "batch_size must be an integer, got 64.5"),
     ],
@@ -306,7 +306,7 @@ def test_a_checkpoint_of_another_setting_is_refused(tmp_path: Path) -> None:
     from tests.training.worlds import Interfering
 
     run = Run(deterministic=True, checkpoint=tmp_path / "state", return_on_interrupt=True)
-    engine = TorchEngine("cpu", Adam(), 160)
+    engine = TorchEngine("cpu", Adam(), 192)
     trainer = Trainer(widths=(3, 8), epochs=3, sampler=DynamicSampler(8), engine=engine)
     trainer.fit(tiny(), run=replace(run, callbacks=Interfering(after_epoch=("search", 1))))
     for changed in (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from nestrec.kernels.simd.register_width import has_wide_registers
 from nestrec.kernels.simd.vectors import loading, splatting, splatting_at
 
-ROW_LANES = 32 if has_wide_registers() else 8  # positives; divides BLOCK
+ROW_LANES = 32 if has_wide_registers() else 8  # positives; divides POOL_BLOCK
 DIMENSION_LANES = 16 if has_wide_registers() else 8
 
 load_rows, splat_rows, splat_rows_at = loading(ROW_LANES), splatting(ROW_LANES), splatting_at(ROW_LANES)

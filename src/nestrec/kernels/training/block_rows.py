@@ -14,32 +14,32 @@ from nestrec.kernels.compiled import compiled
 from nestrec.kernels.counter_rng import half_bits_of, permute
 from nestrec.kernels.simd.lanes import prefetch_to_read
 from nestrec.kernels.training.pool import SENTINEL, SENTINELS, draw_ascending
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 
 
 class BlockRows(NamedTuple):
     """Indices of the block's users, positive items and candidates, and those of the next block."""
 
-    users: Int64Array  # (BLOCK,)
-    items: Int64Array  # (BLOCK,)
+    users: Int64Array  # (POOL_BLOCK,)
+    items: Int64Array  # (POOL_BLOCK,)
     pool: Int64Array  # (pool_size + SENTINELS,)
     next_users: Int64Array
     next_items: Int64Array
     next_pool: Int64Array
-    order: Int64Array  # (BLOCK,) interactions of the block after the next
+    order: Int64Array  # (POOL_BLOCK,) interactions of the block after the next
 
 
 @compiled
 def new_rows(pool_size: int) -> Any:
     """Return rows of no block."""
     return BlockRows(
-        np.empty(BLOCK, np.int64),
-        np.empty(BLOCK, np.int64),
+        np.empty(POOL_BLOCK, np.int64),
+        np.empty(POOL_BLOCK, np.int64),
         np.full(pool_size + SENTINELS, SENTINEL, np.int64),
-        np.empty(BLOCK, np.int64),
-        np.empty(BLOCK, np.int64),
+        np.empty(POOL_BLOCK, np.int64),
+        np.empty(POOL_BLOCK, np.int64),
         np.full(pool_size + SENTINELS, SENTINEL, np.int64),
-        np.empty(BLOCK, np.int64),
+        np.empty(POOL_BLOCK, np.int64),
     )
 
 
@@ -51,9 +51,9 @@ def move_on(rows: BlockRows) -> None:
 
 @compiled
 def order_block(rows: BlockRows, start: int, stop: int, indices: Int32Array, user_of: Int32Array, key: int) -> None:
-    """Set `order` to the interactions at positions [start, min(start + BLOCK, stop)) of the key's order."""
+    """Set `order` to the interactions at positions [start, min(start + POOL_BLOCK, stop)) of the key's order."""
     half_bits = half_bits_of(len(indices))
-    for position in range(start, min(start + BLOCK, stop)):
+    for position in range(start, min(start + POOL_BLOCK, stop)):
         interaction = permute(position, len(indices), half_bits, key)
         rows.order[position - start] = interaction
         prefetch_to_read(user_of, interaction)
@@ -76,11 +76,11 @@ def look_up_block(
     Users who have interacted with every item are skipped; return the number of positives that are left.
     """
     n: Any = 0
-    for number in range(min(BLOCK, stop - start)):
+    for number in range(min(POOL_BLOCK, stop - start)):
         interaction = rows.order[number]
         user = user_of[interaction]
         rows.next_users[n], rows.next_items[n] = user, indices[interaction]
         n += np.int64(indptr[user + 1] - indptr[user] < n_items)
-    draw_ascending(rows.next_pool[:-SENTINELS], n_items, key, start // BLOCK)
-    order_block(rows, start + BLOCK, stop, indices, user_of, key)
+    draw_ascending(rows.next_pool[:-SENTINELS], n_items, key, start // POOL_BLOCK)
+    order_block(rows, start + POOL_BLOCK, stop, indices, user_of, key)
     return n

@@ -19,7 +19,7 @@ from nestrec.kernels.training.block_lanes import (
     splat_rows,
 )
 from nestrec.kernels.training.panels import Panels
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.kernels.training.updates import adaptive_step
 
 
@@ -34,52 +34,52 @@ def copy_rows(vectors: Float32Array, rows: Int64Array, n: int, stride: int, copi
 
 @compiled
 def transpose_rows(rows: Float32Array, padded: int, columns: Float32Array) -> None:
-    """Set columns (padded, BLOCK) to rows (BLOCK, padded)."""
+    """Set columns (padded, POOL_BLOCK) to rows (POOL_BLOCK, padded)."""
     for d in range(0, padded, LANES):
-        for row in range(0, BLOCK, LANES):
-            transpose_tile(rows, row * padded + d, padded, columns, d * BLOCK + row, BLOCK)
+        for row in range(0, POOL_BLOCK, LANES):
+            transpose_tile(rows, row * padded + d, padded, columns, d * POOL_BLOCK + row, POOL_BLOCK)
 
 
 @compiled
 def transpose_columns(columns: Float32Array, padded: int, rows: Float32Array) -> None:
-    """Set rows (BLOCK, padded) to columns (padded, BLOCK)."""
-    for row in range(0, BLOCK, LANES):
+    """Set rows (POOL_BLOCK, padded) to columns (padded, POOL_BLOCK)."""
+    for row in range(0, POOL_BLOCK, LANES):
         for d in range(0, padded, LANES):
-            transpose_tile(columns, d * BLOCK + row, BLOCK, rows, row * padded + d, padded)
+            transpose_tile(columns, d * POOL_BLOCK + row, POOL_BLOCK, rows, row * padded + d, padded)
 
 
 @compiled
 def fill_panels(
-    rows: Float32Array,  # (BLOCK, padded)
+    rows: Float32Array,  # (POOL_BLOCK, padded)
     padded: int,
     panels: Panels,
-    vectors: Float32Array,  # (n_panels, BLOCK, DIMENSION_LANES), set
+    vectors: Float32Array,  # (n_panels, POOL_BLOCK, DIMENSION_LANES), set
 ) -> None:
     """Copy the dimensions of each panel, 0 outside of its level's own."""
     for panel in range(len(panels.dimensions)):
         mask, d = load_dimensions(panels.masks, panel * DIMENSION_LANES), panels.dimensions[panel]
-        for row in range(BLOCK):
-            to = (panel * BLOCK + row) * DIMENSION_LANES
+        for row in range(POOL_BLOCK):
+            to = (panel * POOL_BLOCK + row) * DIMENSION_LANES
             store(vectors, to, multiply(mask, load_dimensions(rows, row * padded + d)))
 
 
 @compiled
 def start_gradients(
-    users: Float32Array,  # (padded, BLOCK), transposed
+    users: Float32Array,  # (padded, POOL_BLOCK), transposed
     positives: Float32Array,  # the same
-    slopes: Float32Array,  # (n_levels, BLOCK), of each level's own block of dimensions
+    slopes: Float32Array,  # (n_levels, POOL_BLOCK), of each level's own block of dimensions
     widths: Int64Array,
-    user_gradients: Float32Array,  # (padded, BLOCK), set up to the embedding size
+    user_gradients: Float32Array,  # (padded, POOL_BLOCK), set up to the embedding size
     positive_gradients: Float32Array,  # the same
 ) -> None:
     """Set the gradients by the positives' scores."""
     zero = splat_rows(np.float32(0))
-    for part in range(0, BLOCK, ROW_LANES):
+    for part in range(0, POOL_BLOCK, ROW_LANES):
         d = 0
         for level in range(len(widths)):
-            slope = subtract(zero, load_rows(slopes, level * BLOCK + part))
+            slope = subtract(zero, load_rows(slopes, level * POOL_BLOCK + part))
             while d < widths[level]:
-                at = d * BLOCK + part
+                at = d * POOL_BLOCK + part
                 store(user_gradients, at, multiply(slope, load_rows(positives, at)))
                 store(positive_gradients, at, multiply(slope, load_rows(users, at)))
                 d += 1

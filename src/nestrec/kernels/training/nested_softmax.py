@@ -14,7 +14,7 @@ plus L2 regularization: half of the squared coordinates of u, v_i and, by the sh
 own weight (`l2_weights`). If a level has the same weight for all blocks, that is one nested loss; if it has less weight
 for the blocks of narrower levels, each block is trained for its own level first. The update is that of `updates.py`.
 
-For speed, BLOCK consecutive positives share a pool (`pool.py`) and form a mini-batch: all gradients of a block are
+For speed, POOL_BLOCK consecutive positives share a pool (`pool.py`) and form a mini-batch: all gradients of a block are
 those at its start. So its scores and gradients are matrix products (`block_products.py`) of copies of the block's
 vectors, those of users and positives transposed. Each row is then updated by each of its gradients in turn.
 """
@@ -48,7 +48,7 @@ from nestrec.kernels.training.block_steps import (
 )
 from nestrec.kernels.training.panels import Panels, lay_out_panels
 from nestrec.kernels.training.pool import SENTINELS, mask_seen
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.kernels.training.updates import prefetch_row
 
 _CHUNK = 32  # candidates whose shares are mixed and used while they are in the cache; divides the size of a pool
@@ -58,23 +58,23 @@ _LINE = 16  # float32 numbers in a cache line
 class Buffers(NamedTuple):
     """Copies of a block's vectors, its scores and its gradients; flat, each from a cache line on."""
 
-    users: Float32Array  # (BLOCK, padded); at the end the gradients
-    positives: Float32Array  # (BLOCK, padded); at the end the gradients
+    users: Float32Array  # (POOL_BLOCK, padded); at the end the gradients
+    positives: Float32Array  # (POOL_BLOCK, padded); at the end the gradients
     pool: Float32Array  # (pool_size, padded)
-    user_columns: Float32Array  # (padded, BLOCK)
-    positive_columns: Float32Array  # (padded, BLOCK)
-    user_panels: Float32Array  # (n_panels, BLOCK, DIMENSION_LANES)
-    scores: Float32Array  # (n_levels, pool_size, BLOCK)
-    positive_scores: Float32Array  # (n_levels, BLOCK)
-    trained: Float32Array  # (BLOCK,) 1 for the block's positives, 0 behind them
-    scales: Float32Array  # (n_levels, BLOCK)
-    slopes: Float32Array  # (n_levels, BLOCK)
-    denominators: Float32Array  # (BLOCK,)
-    margins: Float32Array  # (BLOCK,)
-    coefficients: Float32Array  # (n_levels, n_levels, BLOCK)
+    user_columns: Float32Array  # (padded, POOL_BLOCK)
+    positive_columns: Float32Array  # (padded, POOL_BLOCK)
+    user_panels: Float32Array  # (n_panels, POOL_BLOCK, DIMENSION_LANES)
+    scores: Float32Array  # (n_levels, pool_size, POOL_BLOCK)
+    positive_scores: Float32Array  # (n_levels, POOL_BLOCK)
+    trained: Float32Array  # (POOL_BLOCK,) 1 for the block's positives, 0 behind them
+    scales: Float32Array  # (n_levels, POOL_BLOCK)
+    slopes: Float32Array  # (n_levels, POOL_BLOCK)
+    denominators: Float32Array  # (POOL_BLOCK,)
+    margins: Float32Array  # (POOL_BLOCK,)
+    coefficients: Float32Array  # (n_levels, n_levels, POOL_BLOCK)
     masses: Float32Array  # (n_levels, pool_size)
-    user_gradients: Float32Array  # (padded, BLOCK), 0 from the embedding size on
-    positive_gradients: Float32Array  # (padded, BLOCK), the same
+    user_gradients: Float32Array  # (padded, POOL_BLOCK), 0 from the embedding size on
+    positive_gradients: Float32Array  # (padded, POOL_BLOCK), the same
     pool_gradients: Float32Array  # (pool_size, padded)
     decays: Float32Array  # (padded,)
     found: Int64Array  # (pool_size + 1,)
@@ -92,23 +92,23 @@ def aligned_zeros(n: int) -> Any:
 def new_buffers(padded: int, pool_size: int, n_levels: int, n_panels: int) -> Any:
     """Return the buffers of a thread."""
     return Buffers(
-        aligned_zeros(BLOCK * padded),
-        aligned_zeros(BLOCK * padded),
+        aligned_zeros(POOL_BLOCK * padded),
+        aligned_zeros(POOL_BLOCK * padded),
         aligned_zeros(pool_size * padded),
-        aligned_zeros(padded * BLOCK),
-        aligned_zeros(padded * BLOCK),
-        aligned_zeros(n_panels * BLOCK * DIMENSION_LANES),
-        aligned_zeros(n_levels * pool_size * BLOCK),
-        aligned_zeros(n_levels * BLOCK),
-        aligned_zeros(BLOCK),
-        aligned_zeros(n_levels * BLOCK),
-        aligned_zeros(n_levels * BLOCK),
-        aligned_zeros(BLOCK),
-        aligned_zeros(BLOCK),
-        aligned_zeros(n_levels * n_levels * BLOCK),
+        aligned_zeros(padded * POOL_BLOCK),
+        aligned_zeros(padded * POOL_BLOCK),
+        aligned_zeros(n_panels * POOL_BLOCK * DIMENSION_LANES),
+        aligned_zeros(n_levels * pool_size * POOL_BLOCK),
+        aligned_zeros(n_levels * POOL_BLOCK),
+        aligned_zeros(POOL_BLOCK),
+        aligned_zeros(n_levels * POOL_BLOCK),
+        aligned_zeros(n_levels * POOL_BLOCK),
+        aligned_zeros(POOL_BLOCK),
+        aligned_zeros(POOL_BLOCK),
+        aligned_zeros(n_levels * n_levels * POOL_BLOCK),
         aligned_zeros(n_levels * pool_size),
-        aligned_zeros(padded * BLOCK),
-        aligned_zeros(padded * BLOCK),
+        aligned_zeros(padded * POOL_BLOCK),
+        aligned_zeros(padded * POOL_BLOCK),
         aligned_zeros(pool_size * padded),
         aligned_zeros(padded),
         np.zeros(pool_size + 1, np.int64),
@@ -127,7 +127,7 @@ def copy_block(
 ) -> None:
     """Copy the vectors of a block of n_rows positives in all layouts that its products need."""
     padded, pool_size = len(buffers.decays), len(rows.pool) - SENTINELS
-    for row in range(BLOCK):
+    for row in range(POOL_BLOCK):
         buffers.trained[row] = np.float32(row < n_rows)
     copy_rows(users, rows.users, n_rows, stride, buffers.users, padded)
     copy_rows(items, rows.items, n_rows, stride, buffers.positives, padded)
@@ -186,7 +186,7 @@ def train_slice(
     learning_rate: float,  # float32
     l2_weights: Float32Array,  # (stride,) float32, of the squared coordinates
     key: int,  # uint64: the epoch's randomness
-    start: int,  # first position of the slice in the epoch's order, a multiple of BLOCK
+    start: int,  # first position of the slice in the epoch's order, a multiple of POOL_BLOCK
     stop: int,
 ) -> tuple[float, int]:
     """Train on positions [start, stop) of the key's order; return (sum of losses, number of positives trained).
@@ -201,12 +201,12 @@ def train_slice(
     rows = new_rows(pool_size)
     order_block(rows, start, stop, indices, user_of, key)
     n_next = look_up_block(rows, start, stop, indptr, indices, user_of, n_items, key)
-    prefetched = (BLOCK + n_levels - 1) // n_levels  # rows of the next block, with each level
+    prefetched = (POOL_BLOCK + n_levels - 1) // n_levels  # rows of the next block, with each level
     summed_loss, n_trained = 0.0, 0
-    for block_start in range(start, stop, BLOCK):
+    for block_start in range(start, stop, POOL_BLOCK):
         move_on(rows)
         n_rows = n_next
-        n_next = look_up_block(rows, block_start + BLOCK, stop, indptr, indices, user_of, n_items, key)
+        n_next = look_up_block(rows, block_start + POOL_BLOCK, stop, indptr, indices, user_of, n_items, key)
         copy_block(users, items, stride, rows, n_rows, panels, b)
         score_positives(b.user_columns, b.positive_columns, widths, b.positive_scores)
         score_pool(b.user_columns, b.pool, padded, widths, pool_size, b.scores)
@@ -218,7 +218,7 @@ def train_slice(
                 prefetch_row(users, user_squares, rows.next_users[row] * stride, stride)
                 prefetch_row(items, item_squares, rows.next_items[row] * stride, stride)
             exponentiate_scores(
-                b.scores, level * pool_size * BLOCK, pool_size, b.positive_scores, level * BLOCK, b.trained,
+                b.scores, level * pool_size * POOL_BLOCK, pool_size, b.positive_scores, level * POOL_BLOCK, b.trained,
                 inverse_temperature[level], each, b.scales, b.slopes, b.denominators, b.margins,
             )  # fmt: skip
             loss = sum_losses(b.denominators, b.margins, n_rows)

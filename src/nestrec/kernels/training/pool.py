@@ -18,7 +18,7 @@ from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.counter_rng import below, random_bits
 from nestrec.kernels.data.sorted_lookup import holds
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 
 SENTINELS, SENTINEL = 2, -1  # behind a pool, so that lanes behind the one of an item can be read
 MASKED_SCORE = np.float32(-1e30)  # its exponential is 0 beside any other
@@ -38,7 +38,7 @@ def draw_ascending(pool: Int64Array, n_items: int, key: int, block: int) -> None
 
 @compiled
 def mask_seen(
-    scores: Float32Array,  # (n_levels, pool_size, BLOCK) scores of a block's positives, updated
+    scores: Float32Array,  # (n_levels, pool_size, POOL_BLOCK) scores of a block's positives, updated
     row: int,  # the positive in its block
     n_levels: int,
     pool: Int64Array,  # (pool_size + SENTINELS,), ascending, then SENTINEL
@@ -91,7 +91,7 @@ def _find_seen(
 @compiled
 def _mask(scores: Float32Array, row: int, n_levels: int, n: int, lane: Any) -> None:
     for level in range(n_levels):
-        scores[(level * n + lane) * BLOCK + row] = MASKED_SCORE
+        scores[(level * n + lane) * POOL_BLOCK + row] = MASKED_SCORE
 
 
 @compiled

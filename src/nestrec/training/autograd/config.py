@@ -20,7 +20,7 @@ class EngineConfig:
     sampler: Sampler
     loss: Loss
     optimizer: Optimizer
-    batch_size: int  # a multiple of BLOCK
+    batch_size: int  # a multiple of POOL_BLOCK
     device: torch.device
     mixed_precision: bool  # score candidates in bfloat16
     epochs: int  # planned

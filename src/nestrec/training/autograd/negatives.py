@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.config import EngineConfig
@@ -71,7 +71,7 @@ class BatchMaker:
         """Return (n_blocks, n_candidates): one item of each equal range of the catalogue, as in the CPU engine."""
         n_lanes, n_items = self.objective.n_candidates, self.n_items
         lanes = torch.arange(n_lanes, device=self.config.device)
-        blocks = moment.first // BLOCK + torch.arange(-(-n // BLOCK), device=self.config.device)[:, None]
+        blocks = moment.first // POOL_BLOCK + torch.arange(-(-n // POOL_BLOCK), device=self.config.device)[:, None]
         return (lanes * n_items + below(random_bits(moment.key, blocks * n_lanes + lanes), n_items)) // n_lanes
 
     def _pool(

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from nestrec.kernels.training.pool import MASKED_SCORE
-from nestrec.kernels.training.tile_sizes import BLOCK
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.losses import Loss, Negatives, PairLoss, PoolLoss, Scored
 from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler, Sampler
 
-SeenLanes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+SeenLanes = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class NestedLoss:
         sampler: Sampler,
         module: nn.Module | None,  # of the sampler
         n_items: int,
-        seen_lanes: SeenLanes,  # (users, pools) -> (batch, n_candidates): which of its pool each user has seen
+        seen_lanes: SeenLanes,  # (users, pools, block) -> (batch, n_candidates): which of its pool each user has seen
         device: torch.device,
     ) -> None:
         """Move the constants to the device."""
@@ -157,8 +157,9 @@ class NestedLoss:
         assert batch.negatives is not None
         users, positives, pools = _averaged(leaves.users), _averaged(leaves.positives), _averaged(leaves.negatives)
         positive_scores = levels.couple(levels.block_products(users, positives, self._widths), self._gradient_weights)
-        scores = levels.couple(levels.pooled_products(users, pools, self._widths, BLOCK), self._gradient_weights)
-        scores = scores.masked_fill(self._seen_lanes(batch.users, batch.negatives), float(MASKED_SCORE))
+        scores = levels.couple(levels.pooled_products(users, pools, self._widths, POOL_BLOCK), self._gradient_weights)
+        seen = self._seen_lanes(batch.users, batch.negatives, POOL_BLOCK)
+        scores = scores.masked_fill(seen, float(MASKED_SCORE))
         each = self._n_items / pools.shape[1]
         return self._scored(users, positives, positive_scores, scores, each, batch.users)
 
@@ -208,8 +209,8 @@ class NestedLoss:
             shares = self._loss.shares(scored)
             mixed = torch.tensordot(self._gradient_weights, shares, dims=([1], [0]))
             n_pools, n_candidates = negatives.shape[:2]
-            padded = torch.nn.functional.pad(mixed, (0, 0, 0, n_pools * BLOCK - mixed.shape[1]))
-            slopes = padded.view(len(self._widths), n_pools, BLOCK, n_candidates).sum(dim=2)
+            padded = torch.nn.functional.pad(mixed, (0, 0, 0, n_pools * POOL_BLOCK - mixed.shape[1]))
+            slopes = padded.view(len(self._widths), n_pools, POOL_BLOCK, n_candidates).sum(dim=2)
             return slopes[self._block_of].permute(1, 2, 0) * self._l2_weights
 
 

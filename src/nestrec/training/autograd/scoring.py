@@ -17,7 +17,6 @@ import torch
 from nestrec.arrays import Int32Array, Int64Array
 from nestrec.kernels.training.pool import mark_seen
 from nestrec.kernels.training.scored_candidates import score_candidates
-from nestrec.kernels.training.tile_sizes import BLOCK
 from nestrec.parallel.threads import map_in_threads
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
@@ -34,8 +33,11 @@ class Drawing(Protocol):
     def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Draw, and score by users (n_users, embedding_size) and items (n_items, embedding_size)."""
 
-    def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-        """Return (batch, n_candidates): which items of the block's pool (n_blocks, n_candidates) each user has seen."""
+    def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor, block: int) -> torch.Tensor:
+        """Return (batch, n_candidates): the items that each user has seen of pools (n_blocks, n_candidates).
+
+        `block` neighbouring users share a pool.
+        """
 
 
 def drawing_for(
@@ -74,9 +76,9 @@ class Plain:
         ]
         return Candidates(drawn, torch.stack(scores, dim=1).float())
 
-    def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
+    def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor, block: int) -> torch.Tensor:
         """Look up each pair."""
-        spread = pools.repeat_interleave(BLOCK, dim=0)[: len(users)]
+        spread = pools.repeat_interleave(block, dim=0)[: len(users)]
         return self._seen.holds(users[:, None].expand_as(spread), spread)
 
     @cached_property
@@ -139,8 +141,8 @@ class Compiled:
         map_in_threads(lambda share: fill(*share), pairwise(cuts), threads)
         return Candidates(drawn, scores)
 
-    def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
+    def seen_lanes(self, users: torch.Tensor, pools: torch.Tensor, block: int) -> torch.Tensor:
         """Search the seen items of each user."""
         seen = torch.zeros((len(users), pools.shape[1]), dtype=torch.bool)
-        mark_seen(pools.numpy(), self.n_items, self.indptr, self.indices, users.numpy(), BLOCK, seen.numpy())
+        mark_seen(pools.numpy(), self.n_items, self.indptr, self.indices, users.numpy(), block, seen.numpy())
         return seen

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from nestrec.errors import OptionError
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 
 _LEAST_CAPABILITY = (7, 0)  # of a device, for Triton
 
@@ -46,9 +47,10 @@ def missing() -> str:
 def check_batch(batch_size: int, each: int) -> None:
     """Raise OptionError if a batch has too many numbers for the kernels, which have `each` per positive."""
     if batch_size * each >= 2**31:
+        most = (2**31 - 1) // each // POOL_BLOCK * POOL_BLOCK
         raise OptionError(
-            f"batch_size must be at most {(2**31 - 1) // each // 32 * 32} on a CUDA device, got {batch_size}: with "
-            f"{each} candidates or scores for each positive, a batch would have 2^31 of them and more",
+            f"batch_size must be at most {most} on a CUDA device, got {batch_size}: with {each} "
+            f"candidates or scores for each positive, a batch would have 2^31 of them and more",
             option="batch_size",
         )
 
