@@ -11,10 +11,10 @@ import pytest
 
 from nestrec.errors import OptionError
 from nestrec.training.engines import TorchEngine
-from nestrec.training.losses import BPR, BinaryCrossEntropy, Loss, PairLoss, Scored
+from nestrec.training.losses import BPR, BilateralSoftmax, BinaryCrossEntropy, Loss, PairLoss, SampledSoftmax, Scored
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
 from nestrec.training.options import Run
-from nestrec.training.samplers import DynamicSampler
+from nestrec.training.samplers import DynamicSampler, PoolSampler
 from tests.training.worlds import from_sets, tiny
 
 torch = pytest.importorskip("torch")
@@ -143,6 +143,8 @@ class Transposed(DynamicSampler):
         (Adam(sparse=True), DynamicSampler(4, shared=True), BPR()),
         (Adagrad(), DynamicSampler(4, shared=True), BinaryCrossEntropy()),
         (Adam(sparse=True), Transposed(4), BinaryCrossEntropy()),
+        (Adagrad(), PoolSampler(64), SampledSoftmax()),
+        (Adam(sparse=True), PoolSampler(64), BilateralSoftmax()),
     ],
     ids=repr,
 )

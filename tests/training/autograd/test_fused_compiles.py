@@ -15,14 +15,37 @@ PROGRAM = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from nestrec.training.autograd.fused import candidates, pairs, rows
+from nestrec.training.autograd.fused import candidates, pairs, pool_softmax, rows
 
 FLOATS, WORDS = "*fp32", "*i64"
 PAIRS = {name: WORDS for name in ("users", "positives", "negatives", "widths")}
 DRAWN = {"rows": WORDS, "indptr": WORDS, "indices": "*i32", "drawn": WORDS, "key": "i64", "first_candidate": "i64"}
 HALF = {"user_vectors": "*bf16", "item_vectors": "*bf16", "first_candidate": "i32"}  # i32: positions below 2^31
 DRAWN_AS = {"CANDIDATES": 16, "HALVINGS": 7, "WIDTH": 20, "PADDED": 32, "RUN": 128}
+POOLS = {name: WORDS for name in ("users", "positives", "pools", "indptr", "widths")} | {
+    name: "fp32" for name in ("log_each", "masked", "scale")
+} | {"indices": "*i32", "seen": "*i8"}
+POOLS_AS = {"LEVELS": 5, "CANDIDATES": 64, "BLOCK": 64, "CHUNK": pool_softmax._CHUNK, "STEP": pool_softmax._STEP}
+POOLS_WARPS = pool_softmax._WARPS
+SOFTMAX = [
+    (
+        pool_softmax._sum_exponentials,
+        POOLS,
+        POOLS_AS | {"PADDED_LEVELS": 8, "HALVINGS": 7, "PRECISION": precision},
+        POOLS_WARPS,
+    )
+    for precision in ("tf32x3", "ieee")
+] + [
+    (
+        pool_softmax._differentiate,
+        POOLS,
+        POOLS_AS | {"WHOLE": precision == "ieee", "TILE": pool_softmax._TILE, "PRECISION": precision},
+        POOLS_WARPS,
+    )
+    for precision in ("tf32x3", "ieee")
+]
 KERNELS = [
+    *SOFTMAX,
     (candidates._draw_and_score, DRAWN, DRAWN_AS, 4),
     (candidates._draw_and_score, DRAWN | HALF, DRAWN_AS, 4),
     (pairs._score_pairs, PAIRS, {"LEVELS": 3, "POOLS": 3, "PADDED": 32, "ROWS": 16}, 4),
@@ -42,7 +65,7 @@ KERNELS = [
         1,
     ),
 ]
-COUNTS = {"n_drawn", "level", "n_levels", "n_items", "batch", "size"}
+COUNTS = {"n_drawn", "level", "n_levels", "n_items", "batch", "size", "n_users"}
 for kernel, types, constants, warps in KERNELS:
     signature = {
         name: "constexpr" if name in constants else types.get(name, "i32" if name in COUNTS else FLOATS)
@@ -63,5 +86,6 @@ def test_the_kernels_compile() -> None:
     )
     assert done.returncode == 0, done.stderr
     sizes = dict(line.split() for line in done.stdout.splitlines())
-    assert set(sizes) == {"_draw_and_score", "_score_pairs", "_pair_gradients", "_adagrad", "_sparse_adam"}
+    pairs_and_rows = {"_draw_and_score", "_score_pairs", "_pair_gradients", "_adagrad", "_sparse_adam"}
+    assert set(sizes) == pairs_and_rows | {"_sum_exponentials", "_differentiate"}
     assert all(int(size) > 1000 for size in sizes.values())

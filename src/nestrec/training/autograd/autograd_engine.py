@@ -2,7 +2,7 @@
 
 A batch's vectors are gathered once and are the leaves of autograd; their gradients are summed by row afterwards, so no
 batch allocates a tensor of the table's size, unless a graph is propagated or the optimizer updates every row. On CUDA
-devices, fused kernels compute the gradients of losses that use scores only (`fused/pairs.py`). All random numbers are
+devices, fused kernels compute the gradients of the default loss and of pairs (`fused_loss.py`). All random numbers are
 hashes of (seed, epoch, position), so a resumed run continues as if it had not stopped.
 """
 
@@ -19,6 +19,7 @@ from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.config import EngineConfig
 from nestrec.training.autograd.counter_rng import Draws, derive_key, random_bits
+from nestrec.training.autograd.fused_loss import fused_loss_for
 from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, BatchGradients, Leaves, NestedLoss
 from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Steps, add_l2, steps_for
@@ -69,7 +70,11 @@ class AutogradEngine:
         is_on_gpu = fused.serves(config.device)
         if is_on_gpu:
             fused.check_batch(config.batch_size, max(objective.n_candidates, 2 * len(objective.widths.values) + 2))
-        self._is_fused = is_on_gpu and self._encoder.is_local and self._loss.can_fuse
+        self._fused_loss = (
+            fused_loss_for(objective, config, self._module, drawing, self._n_users, n_items)
+            if is_on_gpu and self._encoder.is_local
+            else None
+        )
 
     @property
     def n_positives(self) -> int:
@@ -176,8 +181,8 @@ class AutogradEngine:
         layers = self._layers(moment.draws)
         batch = self._batches.batch(users, items, layers.detach(), moment)
         rows = self._rows(batch)
-        if self._is_fused and batch.share_of_positive is None:
-            loss, gradient = self._loss.fused_gradients(self._table, rows)
+        if self._fused_loss is not None and batch.share_of_positive is None:
+            loss, gradient = self._fused_loss(self._table, rows)
             self._step_rows(rows, gradient, rate)
             return loss
         leaves = self._leaves(rows, layers.detach())

@@ -17,6 +17,21 @@ def level_mask(widths: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return (torch.arange(widths[-1]) < torch.tensor(widths)[:, None]).float().to(device)
 
 
+def block_of(mask: torch.Tensor) -> torch.Tensor:
+    """Return (embedding_size,): the level that adds a dimension, from `level_mask`."""
+    return (1 - mask).sum(dim=0).long()
+
+
+def negative_weights(mask: torch.Tensor, level_weights: torch.Tensor, l2_weights: torch.Tensor) -> torch.Tensor:
+    """Return (n_levels, embedding_size): L2 weights of the negative of each level, by its share in the loss."""
+    return mask * level_weights[:, None] * l2_weights
+
+
+def weigh_pools(weights: torch.Tensor, n_pools: int) -> torch.Tensor:
+    """Return (n_pools, embedding_size): the result of `negative_weights`, summed if all levels share a negative."""
+    return weights if n_pools > 1 else weights.sum(dim=0, keepdim=True)
+
+
 def shared_scores(users: torch.Tensor, items: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return (n_levels, batch): one item for all levels; vectors (batch, embedding_size), mask of `level_mask`."""
     return ((users * items) @ mask.T).T

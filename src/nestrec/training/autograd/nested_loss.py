@@ -15,7 +15,7 @@ from torch import nn
 from nestrec.kernels.training.pool import MASKED_SCORE
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.autograd import levels
-from nestrec.training.losses import Loss, Negatives, PairLoss, PoolLoss, Scored
+from nestrec.training.losses import Loss, Negatives, PoolLoss, Scored
 from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler, Sampler
 
@@ -77,38 +77,9 @@ class NestedLoss:
         self._inverse_temperatures = torch.from_numpy(objective.inverse_temperatures()).to(device)
         self._gradient_weights = torch.from_numpy(objective.gradient_weights()).to(device)
         self._l2_weights = torch.from_numpy(objective.l2_weights()).to(device)
-        self._width_of_level = torch.tensor(self._widths, device=device)
         self._level_mask = levels.level_mask(self._widths, device)
-        self._negative_weights = self._level_mask * self._level_weights[:, None] * self._l2_weights
-        self._pair_weights: torch.Tensor | None = None  # cached: the number of pools is constant
-        self._block_of = (1 - self._level_mask).sum(dim=0).long()  # (embedding_size,): which level adds a coordinate
-
-    @property
-    def can_fuse(self) -> bool:
-        """Whether `fused_gradients` computes the same: the loss depends on nothing but the scores of pairs."""
-        sampler = self._sampler
-        if self._module is not None or not isinstance(sampler, ChoosingSampler):
-            return False
-        return _uses_scores_only(self._loss) and type(sampler).own_loss is ChoosingSampler.own_loss
-
-    def fused_gradients(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean loss and the gradients of a batch's rows of the table, L2 regularization included.
-
-        Rows are those of users, positives (batch,) and negatives (batch, n_pools, 1), on a device with fused kernels.
-        """
-        from nestrec.training.autograd.fused.pairs import Pairs
-
-        pairs = Pairs(table, rows[0], rows[1], rows[2][..., 0].contiguous(), self._width_of_level)
-        scores = pairs.scores().requires_grad_(True)
-        positives, negatives = scores
-        none = scores.new_empty((0, self._widths[-1]))
-        scored = self._scored(none, none, positives, negatives)
-        loss = self._level_weights @ self._loss(scored).mean(dim=1)
-        (slopes,) = torch.autograd.grad(loss, [scores])
-        if self._pair_weights is None:
-            self._pair_weights = self._weigh_pairs(pairs.negatives.shape[1])
-        weights = self._pair_weights / len(pairs.users)
-        return loss.detach(), pairs.gradients(slopes, weights)
+        self._negative_weights = levels.negative_weights(self._level_mask, self._level_weights, self._l2_weights)
+        self._block_of = levels.block_of(self._level_mask)
 
     def __call__(self, batch: Batch, leaves: Leaves) -> BatchGradients:
         """Return the mean loss and its gradients, without L2 regularization, and the weights of the latter.
@@ -191,19 +162,10 @@ class NestedLoss:
             return [self._l2_weights, self._l2_weights]
         return [self._l2_weights, self._l2_weights, self._weigh_negatives(scored, batch.negatives)]
 
-    def _weigh_pairs(self, n_pools: int) -> torch.Tensor:
-        """Return the L2 weights of a user, a positive and its negatives, (2 + n_pools, embedding_size)."""
-        if self._objective.regularize_whole:
-            return self._l2_weights.repeat(2 + n_pools, 1)
-        return torch.cat([self._l2_weights.expand(2, -1), self._weigh_pools(n_pools)])
-
-    def _weigh_pools(self, n_pools: int) -> torch.Tensor:
-        return self._negative_weights if n_pools > 1 else self._negative_weights.sum(dim=0, keepdim=True)
-
     def _weigh_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
         """Return the L2 weights of negatives: by the levels that contain a coordinate, or by a candidate's slope."""
         if self._loss.takes is not Negatives.POOL:
-            return self._weigh_pools(negatives.shape[1])
+            return levels.weigh_pools(self._negative_weights, negatives.shape[1])
         assert isinstance(self._loss, PoolLoss)  # as `pair_loss_and_sampler` requires
         with torch.no_grad():
             shares = self._loss.shares(scored)
@@ -212,12 +174,6 @@ class NestedLoss:
             padded = torch.nn.functional.pad(mixed, (0, 0, 0, n_pools * POOL_BLOCK - mixed.shape[1]))
             slopes = padded.view(len(self._widths), n_pools, POOL_BLOCK, n_candidates).sum(dim=2)
             return slopes[self._block_of].permute(1, 2, 0) * self._l2_weights
-
-
-def _uses_scores_only(loss: Loss) -> bool:
-    """Return whether the class that defines the loss's formula declares that it uses nothing but scores."""
-    owner = next(of for of in type(loss).__mro__ if "__call__" in vars(of))
-    return isinstance(loss, PairLoss) and "uses_scores_only" in vars(owner) and loss.uses_scores_only
 
 
 def _averaged(leaf: torch.Tensor) -> torch.Tensor:

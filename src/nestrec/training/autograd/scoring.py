@@ -21,6 +21,7 @@ from nestrec.parallel.threads import map_in_threads
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.counter_rng import random_bits
+from nestrec.training.autograd.seen_rows import SeenRows
 from nestrec.training.autograd.unseen import SeenItems
 
 _LEAST_SHARE = 256  # positives per thread, at least
@@ -87,19 +88,20 @@ class Plain:
 
 
 class Fused(Plain):
-    """The kernel for CUDA devices; plain torch looks up pools. Sums are in float32 for vectors in bfloat16 too."""
+    """The kernel for CUDA devices; plain torch looks up the pools of losses without a kernel.
+
+    Sums are in float32 for vectors in bfloat16 too.
+    """
 
     def __init__(self, indptr: Int64Array, indices: Int32Array, n_items: int, device: torch.device) -> None:
         super().__init__(indptr, indices, n_items, device)
-        self._indptr = torch.from_numpy(np.ascontiguousarray(indptr)).to(device)
-        self._indices = torch.from_numpy(np.ascontiguousarray(indices)).to(device)
-        self._n_halvings = int(np.diff(indptr).max(initial=0)).bit_length()
+        self.seen_rows = SeenRows.on_device(indptr, indices, device)
 
     def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Read each prefix in place."""
         from nestrec.training.autograd.fused.candidates import draw_and_score
 
-        return draw_and_score(users, items, self._indptr, self._indices, self._n_halvings, request)
+        return draw_and_score(users, items, self.seen_rows, request)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import triton.language as tl
 
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.counter_rng import to_signed
+from nestrec.training.autograd.seen_rows import SeenRows
 
 _TILE = 4096  # numbers that a program holds of each side
 _WARPS = 4
@@ -83,9 +84,7 @@ def _draw_and_score(
 def draw_and_score(
     users: torch.Tensor,  # (n_users, embedding_size), of any floating type
     items: torch.Tensor,  # (n_items, embedding_size), the same
-    indptr: torch.Tensor,  # (n_users + 1,) int64
-    indices: torch.Tensor,  # (n_interactions,) int32, ascending per user
-    n_halvings: int,  # that a search of the longest row takes
+    seen: SeenRows,
     request: CandidateRequest,
 ) -> Candidates:
     """Return items and scores; of a pool, fewer than 2^31 in all."""
@@ -98,8 +97,8 @@ def draw_and_score(
         padded = triton.next_power_of_2(width)
         run = max(1, _TILE // padded)
         _draw_and_score[(triton.cdiv(n_drawn, run),)](
-            users, items, rows, indptr, indices, drawn, scores, to_signed(request.key), first, n_drawn, level, n_pools,
-            len(items), items.shape[1],
-            CANDIDATES=n_candidates, HALVINGS=n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
+            users, items, rows, seen.indptr, seen.indices, drawn, scores, to_signed(request.key), first, n_drawn, level,
+            n_pools, len(items), items.shape[1],
+            CANDIDATES=n_candidates, HALVINGS=seen.n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
         )  # fmt: skip
     return Candidates(drawn, scores)

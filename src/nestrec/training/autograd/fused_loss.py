@@ -1,0 +1,127 @@
+"""Losses with fused kernels: mean loss and gradients of a batch's rows of the table, L2 regularization included.
+
+They are for CUDA devices and local backbones. `fused_loss_for` returns None for a method that has none; the plain
+version is `nested_loss.NestedLoss` followed by `optimizer_steps.add_l2`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from nestrec.kernels.training.tile_sizes import POOL_BLOCK
+from nestrec.training.autograd import levels
+from nestrec.training.autograd.config import EngineConfig
+from nestrec.training.autograd.scoring import Drawing, Fused
+from nestrec.training.losses import Loss, PairLoss, SampledSoftmax, Scored
+from nestrec.training.objective import Objective
+from nestrec.training.samplers import ChoosingSampler
+
+
+class FusedLoss(Protocol):
+    """A loss of a batch's rows of the table."""
+
+    def __call__(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean loss and the gradients of rows, those of users, positives and negatives."""
+
+
+def fused_loss_for(
+    objective: Objective,
+    config: EngineConfig,
+    module: nn.Module | None,  # of the sampler
+    drawing: Drawing,
+    n_users: int,
+    n_items: int,
+) -> FusedLoss | None:
+    """Return the fused version of the method's loss; None if it has none."""
+    sampler = config.sampler
+    if isinstance(drawing, Fused) and _is_sampled_softmax(config.loss):
+        return FusedPools(objective, drawing, n_users, n_items, config.device)
+    if module is not None or not isinstance(sampler, ChoosingSampler) or not _uses_scores_only(config.loss):
+        return None
+    if type(sampler).own_loss is not ChoosingSampler.own_loss:
+        return None
+    return FusedPairs(objective, config.loss, config.device)
+
+
+class FusedPairs:
+    """A loss of the scores of pairs, differentiated by autograd."""
+
+    def __init__(self, objective: Objective, loss: Loss, device: torch.device) -> None:
+        """Move the constants to the device."""
+        self._loss, self._widths = loss, objective.widths.values
+        self._width_of_level = torch.tensor(self._widths, device=device)
+        self._level_weights = torch.tensor(objective.level_weights, device=device)
+        self._inverse_temperatures = torch.from_numpy(objective.inverse_temperatures()).to(device)
+        self._l2_weights = torch.from_numpy(objective.l2_weights()).to(device)
+        self._regularizes_whole = objective.regularize_whole
+        mask = levels.level_mask(self._widths, device)
+        self._negative_weights = levels.negative_weights(mask, self._level_weights, self._l2_weights)
+        self._pair_weights: torch.Tensor | None = None  # cached: the number of pools is constant
+
+    def __call__(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return loss and gradients; rows are (batch,), (batch,) and (batch, n_pools, 1)."""
+        from nestrec.training.autograd.fused.pairs import Pairs
+
+        pairs = Pairs(table, rows[0], rows[1], rows[2][..., 0].contiguous(), self._width_of_level)
+        scores = pairs.scores().requires_grad_(True)
+        loss = self._level_weights @ self._loss(self._scored(*scores)).mean(dim=1)
+        (slopes,) = torch.autograd.grad(loss, [scores])
+        if self._pair_weights is None:
+            self._pair_weights = self._weigh_pairs(pairs.negatives.shape[1])
+        return loss.detach(), pairs.gradients(slopes, self._pair_weights / len(pairs.users))
+
+    def _scored(self, positives: torch.Tensor, negatives: torch.Tensor) -> Scored:
+        none = positives.new_empty((0, self._widths[-1]))
+        return Scored(none, none, self._widths, positives, negatives, self._inverse_temperatures, 1.0)
+
+    def _weigh_pairs(self, n_pools: int) -> torch.Tensor:
+        """Return the L2 weights of a user, a positive and its negatives, (2 + n_pools, embedding_size)."""
+        if self._regularizes_whole:
+            return self._l2_weights.repeat(2 + n_pools, 1)
+        return torch.cat([self._l2_weights.expand(2, -1), levels.weigh_pools(self._negative_weights, n_pools)])
+
+
+class FusedPools:
+    """The sampled softmax over pools, with the gradients of its formula."""
+
+    def __init__(self, objective: Objective, drawing: Fused, n_users: int, n_items: int, device: torch.device) -> None:
+        """Move the constants to the device."""
+        from nestrec.training.autograd.fused.pool_softmax import PoolSoftmax
+
+        widths = objective.widths.values
+        gradient_weights = torch.from_numpy(objective.gradient_weights()).to(device)
+        block_of = levels.block_of(levels.level_mask(widths, device))
+        self._level_weights = torch.tensor(objective.level_weights, device=device)
+        self._softmax = PoolSoftmax(
+            seen=drawing.seen_rows,
+            n_users=n_users,
+            n_items=n_items,
+            widths=torch.tensor(widths, device=device),
+            inverse_temperatures=torch.from_numpy(objective.inverse_temperatures()).to(device),
+            weights=gradient_weights[block_of].T.contiguous(),
+            l2_weights=torch.from_numpy(objective.l2_weights()).to(device),
+            regularizes_whole=objective.regularize_whole,
+            block=POOL_BLOCK,
+        )
+
+    def __call__(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return loss and gradients; rows are (batch,), (batch,) and (n_blocks, n_candidates)."""
+        losses, gradients = self._softmax(table, *rows)
+        return self._level_weights @ losses.mean(dim=1), gradients
+
+
+def _is_sampled_softmax(loss: Loss) -> bool:
+    """Return whether the formula and its gradients are those of `SampledSoftmax`, in a subclass too."""
+    return isinstance(loss, SampledSoftmax) and all(
+        getattr(type(loss), name) is getattr(SampledSoftmax, name)
+        for name in ("__call__", "shares", "_others", "_logits")
+    )
+
+
+def _uses_scores_only(loss: Loss) -> bool:
+    """Return whether the class that defines the loss's formula declares that it uses nothing but scores."""
+    owner = next(of for of in type(loss).__mro__ if "__call__" in vars(of))
+    return isinstance(loss, PairLoss) and "uses_scores_only" in vars(owner) and loss.uses_scores_only
