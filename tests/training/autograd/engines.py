@@ -56,11 +56,11 @@ class NoSteps:
         self.nodes: list[npt.NDArray[np.int64]] = []
         self.gradients: list[npt.NDArray[np.float32]] = []
 
-    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: Any) -> None:
         self.nodes.append(nodes.numpy().copy())
         self.gradients.append(gradients.numpy().copy())
 
-    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+    def step_all(self, gradient: torch.Tensor, rate: Any) -> None:
         self.gradients.append(gradient.numpy().copy())
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:

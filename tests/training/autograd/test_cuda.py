@@ -30,6 +30,8 @@ torch = pytest.importorskip("torch")
 if not torch.cuda.is_available():
     pytest.skip("there is no CUDA device", allow_module_level=True)
 
+from nestrec.training.autograd import device_steps, fused  # noqa: E402
+
 METHODS: dict[str, dict[str, Any]] = {
     "uniform": {"sampler": UniformSampler()},
     "dynamic": {"sampler": DynamicSampler(8)},
@@ -89,6 +91,46 @@ def test_a_checkpoint_continues_elsewhere(backbone: str) -> None:
     other.restore(engine.state())
     losses = [of.train(1, 0, of.n_positives, 0.02)[0] for of in (engine, other)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+REPEATED: dict[str, dict[str, Any]] = {
+    "softmax": {"loss": SampledSoftmax()},
+    "softmax, sparse adam": {"loss": SampledSoftmax(), "optimizer": Adam(sparse=True)},
+    "softmax, adam": {"loss": SampledSoftmax(), "optimizer": Adam()},
+    "pairs": {"sampler": DynamicSampler(8)},
+    "pairs, mixed precision": {"sampler": DynamicSampler(8), "mixed": True},
+    "hardest": {"sampler": DynamicSampler(8, n_hardest=3), "optimizer": Adam(sparse=True)},
+    "uniform": {"sampler": UniformSampler(), "loss": BinaryCrossEntropy()},
+    "adaptive, adam": {"sampler": AdaptiveSampler(8), "optimizer": Adam()},
+}
+
+
+def repeated(method: str, monkeypatch: pytest.MonkeyPatch, captures: bool) -> tuple[list[float], Any]:
+    """Return the losses of three epochs in batches of 128, stopped and restored before the last, and the vectors."""
+    if not fused.serves(torch.device("cuda")):
+        pytest.skip(fused.missing())
+    options = dict(REPEATED[method])
+    torch_engine = TorchEngine("cuda", options.pop("optimizer", None), 128, options.pop("mixed", False))
+    trainer = Trainer(widths=(3, 8), starting_scale=0.5, rotate=False, engine=torch_engine, **options)
+    monkeypatch.setattr(device_steps, "_WARM_UPS", 2 if captures else 10**9)
+    engine: Any = trainer.resolve(tiny()).start_engine(Run(seed=3))
+    losses = [engine.train(epoch, 0, engine.n_positives, rate)[0] for epoch, rate in ((0, 0.02), (1, 0.01))]
+    assert (engine._device_steps._full_batch._graph is not None) == captures
+    engine.restore(engine.state())
+    losses.append(engine.train(2, 0, engine.n_positives, 0.005)[0])
+    return losses, np.concatenate([engine.user_embeddings, engine.item_embeddings])
+
+
+@pytest.mark.parametrize("method", REPEATED)
+def test_a_replayed_step_is_the_step(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, but for Adam, which adds the gradients of a row in any order."""
+    (losses, vectors), (expected, direct) = (repeated(method, monkeypatch, captures) for captures in (True, False))
+    if "optimizer" in REPEATED[method] and not REPEATED[method]["optimizer"].sparse:
+        np.testing.assert_allclose(losses, expected, rtol=1e-4)
+        np.testing.assert_allclose(vectors, direct, rtol=1e-2, atol=1e-3)
+    else:
+        assert losses == expected
+        np.testing.assert_array_equal(vectors, direct)
 
 
 def test_equal_bits_are_not_promised() -> None:

@@ -121,7 +121,7 @@ def test_equal_gradients_step_to_equal_bits() -> None:
     tables = []
     for _ in range(2):
         table, squares = normal(0, 40, 33), torch.ones(40, 33, device=DEVICE)
-        rows.adagrad(table, squares, *touched(200), 0.1)
+        rows.adagrad(table, squares, *touched(200), torch.full((), 0.1, dtype=torch.float64, device=DEVICE))
         tables.append(table)
     assert torch.equal(*tables)
 

@@ -19,8 +19,8 @@ from nestrec.training.autograd.fused import candidates, pairs, pool_softmax, row
 
 FLOATS, WORDS = "*fp32", "*i64"
 PAIRS = {name: WORDS for name in ("users", "positives", "negatives", "widths")}
-DRAWN = {"rows": WORDS, "indptr": WORDS, "indices": "*i32", "drawn": WORDS, "key": "i64", "first_candidate": "i64"}
-HALF = {"user_vectors": "*bf16", "item_vectors": "*bf16", "first_candidate": "i32"}  # i32: positions below 2^31
+DRAWN = {"rows": WORDS, "indptr": WORDS, "indices": "*i32", "drawn": WORDS, "key": WORDS, "first_position": WORDS}
+HALF = {"user_vectors": "*bf16", "item_vectors": "*bf16"}
 DRAWN_AS = {"CANDIDATES": 16, "HALVINGS": 7, "WIDTH": 20, "PADDED": 32, "RUN": 128}
 POOLS = {name: WORDS for name in ("users", "positives", "pools", "indptr", "widths")} | {
     name: "fp32" for name in ("log_each", "masked", "scale")
@@ -54,13 +54,13 @@ KERNELS = [
     (pairs._pair_gradients, PAIRS, {"LEVELS": 3, "POOLS": 1, "PADDED": 32, "ROWS": 16}, 4),
     (
         rows._adagrad,
-        {"ordered": "*i32", "order": WORDS, "n": "i32", "size": "i32", "rate": "fp32"},
+        {"ordered": "*i32", "order": WORDS, "n": "i32", "size": "i32", "rate": "*fp64"},
         {"PADDED": 32, "CHUNK": 8},
         1,
     ),
     (
         rows._sparse_adam,
-        {"ordered": "*i32", "order": WORDS, "n": "i32", "size": "i32", "scale": "fp32"},
+        {"ordered": "*i32", "order": WORDS, "n": "i32", "size": "i32", "scale": "*fp64"},
         {"MEAN": 0.9, "SQUARE": 0.999, "TINY": 1e-8, "PADDED": 32, "CHUNK": 8},
         1,
     ),

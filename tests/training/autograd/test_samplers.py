@@ -252,7 +252,7 @@ def test_the_prefix_of_a_level_chooses_its_negative(shared: bool) -> None:
 
 def key_of_candidates(engine: Any) -> int:
     """Return the key of an epoch's candidates."""
-    return derive_key(engine._key(0), engine_module._CANDIDATES)
+    return derive_key(int(engine._key(0)), engine_module._CANDIDATES)
 
 
 @pytest.mark.parametrize("backbone", ["mf", "graph"])

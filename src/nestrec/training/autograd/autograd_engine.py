@@ -2,7 +2,8 @@
 
 A batch's vectors are gathered once and are the leaves of autograd; their gradients are summed by row afterwards, so no
 batch allocates a tensor of the table's size, unless a graph is propagated or the optimizer updates every row. On CUDA
-devices, fused kernels compute the gradients of the default loss and of pairs (`fused_loss.py`). All random numbers are
+devices, fused kernels compute the gradients of the default loss and of pairs (`fused_loss.py`), and steps are replayed
+as CUDA graphs where nothing but the device's memory changes between them (`device_steps.py`). All random numbers are
 hashes of (seed, epoch, position), so a resumed run continues as if it had not stopped.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,16 +21,18 @@ from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.training.autograd import fused
 from nestrec.training.autograd.config import EngineConfig
 from nestrec.training.autograd.counter_rng import Draws, derive_key, random_bits
+from nestrec.training.autograd.device_steps import DeviceSteps, EpochKeys, can_repeat
 from nestrec.training.autograd.fused_loss import fused_loss_for
 from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, BatchGradients, Leaves, NestedLoss
-from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Steps, add_l2, steps_for
+from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Rate, Steps, add_l2, steps_for
 from nestrec.training.autograd.scoring import drawing_for
 from nestrec.training.losses import Negatives
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.samplers import ChoosingSampler
 
 _SLICE = 32_768  # positives between two checks of the clock on a GPU, which wait for the device
+_FUSED_SLICE = 262_144  # the same where kernels are fused: some milliseconds
 _CPU_SLICE = 8_192  # the same on a CPU, for `_USUAL` products per positive
 _USUAL = 5 * 16 * 64  # levels times candidates times dimensions
 _LARGE_TABLE = 1 << 24  # parameters; with more, every batch is a slice
@@ -75,6 +79,11 @@ class AutogradEngine:
             if is_on_gpu and self._encoder.is_local
             else None
         )
+        self._device_steps = (
+            DeviceSteps(self._step, self._batches.update_all, self._positives, self._items, config.batch_size)
+            if can_repeat(self._fused_loss, config.loss, config.sampler)
+            else None
+        )
 
     @property
     def n_positives(self) -> int:
@@ -86,7 +95,7 @@ class AutogradEngine:
         """Positives to train between two checks of the clock: whole batches, on a CPU fewer if each is more work."""
         batch_size = self.config.batch_size
         if self._device.type != "cpu":
-            return max(1, _SLICE // batch_size) * batch_size
+            return max(1, (_SLICE if self._fused_loss is None else _FUSED_SLICE) // batch_size) * batch_size
         if not self._encoder.is_local or self._table.numel() > _LARGE_TABLE:
             return batch_size
         n_levels, size = len(self.objective.widths), self.objective.widths.embedding_size
@@ -110,10 +119,16 @@ class AutogradEngine:
         """
         total = torch.zeros((), dtype=torch.float64, device=self._device)
         with torch_threads(1):  # of operations so small, more threads wait for each other longer than they work
+            if self._device_steps is not None:
+                keys = EpochKeys(self._key(epoch), derive_key(self._key(epoch), _CANDIDATES))
+                order_of = partial(self._order_of, epoch)
+                total = self._device_steps.train(order_of, epoch, keys, start, stop, learning_rate)
+                return float(total), stop - start
             order = self._order_of(epoch)
             for first in range(start, stop, self.config.batch_size):
                 rows = order[first : min(stop, first + self.config.batch_size)]
-                total += len(rows) * self._step(self._positives[rows], self._items[rows], epoch, first, learning_rate)
+                moment = self._moment(epoch, first)
+                total += len(rows) * self._step(self._positives[rows], self._items[rows], moment, learning_rate)
         return float(total), stop - start
 
     def gradients(self, batch: Batch, draws: Draws | None = None) -> BatchGradients:
@@ -136,9 +151,12 @@ class AutogradEngine:
         if self._module_steps is not None:
             self._module_steps.restore(_select("module.", state))
         self._batches.update_all()
+        if self._device_steps is not None:
+            self._device_steps.forget()
 
     def release(self, *, vectors: bool) -> None:
         """Free the optimizer state, and with `vectors` the embedding table."""
+        self._device_steps = None
         if vectors:
             self._table = self._table.new_zeros((0, self._table.shape[1]))
         self._steps = steps_for(self.config.optimizer, self._table[:0].clone(), 1)
@@ -176,8 +194,7 @@ class AutogradEngine:
         key = self._key(epoch)
         return Moment(epoch, derive_key(key, _CANDIDATES), first, Draws(key, first, self._device))
 
-    def _step(self, users: torch.Tensor, items: torch.Tensor, epoch: int, first: int, rate: float) -> torch.Tensor:
-        moment = self._moment(epoch, first)
+    def _step(self, users: torch.Tensor, items: torch.Tensor, moment: Moment, rate: Rate) -> torch.Tensor:
         layers = self._layers(moment.draws)
         batch = self._batches.batch(users, items, layers.detach(), moment)
         rows = self._rows(batch)
@@ -197,7 +214,7 @@ class AutogradEngine:
             self._module_steps.step()
         return result.loss
 
-    def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: float) -> None:
+    def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: Rate) -> None:
         nodes = torch.cat([row.flatten() for row in rows])
         self._steps.step_rows(nodes, gradient, rate)
         if isinstance(self._steps, AdamSteps):  # which updates every row
@@ -205,7 +222,7 @@ class AutogradEngine:
         else:
             self._batches.update_rows(self._table, nodes)
 
-    def _step_graph(self, layers: torch.Tensor, rows: list[torch.Tensor], result: BatchGradients, rate: float) -> None:
+    def _step_graph(self, layers: torch.Tensor, rows: list[torch.Tensor], result: BatchGradients, rate: Rate) -> None:
         of_layers = torch.zeros_like(layers)
         for row, gradient in zip(rows, result.gradients, strict=True):
             for layer, of_layer in enumerate(of_layers):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from nestrec.training.autograd.counter_rng import Number
+
 
 @dataclass(frozen=True)
 class CandidateRequest:
@@ -14,8 +16,8 @@ class CandidateRequest:
     users: torch.Tensor  # (batch,) int64
     widths: tuple[int, ...]  # one for each pool
     n_candidates: int  # of a pool
-    key: int  # uint64: random key of the epoch's candidates
-    first_position: int  # of the batch in the epoch's order
+    key: Number  # random key of the epoch's candidates
+    first_position: Number  # of the batch in the epoch's order
 
     @property
     def shape(self) -> tuple[int, int, int]:

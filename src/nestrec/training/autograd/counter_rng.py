@@ -1,22 +1,33 @@
 """Counter-based random numbers: a hash of a key and a position, the same on every device and in the kernels.
 
 The bits are those of `kernels/counter_rng.py` (splitmix64's finaliser, Steele, Lea & Flood 2014). Tensors hold them as
-int64; the arithmetic wraps around as that of uint64 does, and shifts to the right are made logical by a mask.
+int64; the arithmetic wraps around as that of uint64 does, and shifts to the right are made logical by a mask. Keys and
+positions may be tensors too: a step that is captured as a CUDA graph reads them from the device.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
 
 from nestrec.kernels import counter_rng as shuffle
 
+Number = int | torch.Tensor  # a uint64 number, or a tensor () int64 of its bits
+
 
 def to_signed(number: int) -> int:
     """Return the int64 number with the bits of a uint64 one."""
     return number - 2**64 if number >= 2**63 else number
+
+
+def on_device(number: Number, device: torch.device) -> torch.Tensor:
+    """Return a tensor () int64, filled on the device: a copy would wait for it."""
+    if isinstance(number, torch.Tensor):
+        return number
+    return torch.full((), to_signed(int(number)), dtype=torch.int64, device=device)
 
 
 _GOLDEN = to_signed(0x9E3779B97F4A7C15)
@@ -27,9 +38,13 @@ def _shift_right(bits: torch.Tensor, by: int) -> torch.Tensor:
     return (bits >> by) & ((1 << (64 - by)) - 1)
 
 
-def random_bits(key: int, positions: torch.Tensor) -> torch.Tensor:
-    """Return 64 bits for each position, int64; the key is a uint64 number."""
-    x = (positions + 1) * _GOLDEN + to_signed(int(key))
+def random_bits(key: Number, positions: torch.Tensor) -> torch.Tensor:
+    """Return 64 bits for each position, int64."""
+    x = (positions + 1) * _GOLDEN + (key if isinstance(key, torch.Tensor) else to_signed(int(key)))
+    return _mix(x)
+
+
+def _mix(x: torch.Tensor) -> torch.Tensor:
     x = (x ^ _shift_right(x, 30)) * _FIRST
     x = (x ^ _shift_right(x, 27)) * _SECOND
     return x ^ _shift_right(x, 31)
@@ -47,8 +62,8 @@ class Draws:
     A positive's numbers depend only on its position in the epoch's order.
     """
 
-    key: int  # uint64: the epoch's
-    first_position: int
+    key: Number  # the epoch's
+    first_position: Number
     device: torch.device
     _calls: int = 0
 
@@ -63,11 +78,16 @@ class Draws:
     def _bits(self, shape: tuple[int, ...]) -> torch.Tensor:
         self._calls += 1
         each = int(np.prod(shape[1:]))
-        start = self.first_position * each
-        positions = torch.arange(start, start + shape[0] * each, device=self.device)
+        positions = torch.arange(shape[0] * each, device=self.device) + self.first_position * each
         return random_bits(derive_key(self.key, self._calls), positions).view(shape)
 
 
-def derive_key(key: int, number: int) -> int:
-    """Return the number-th key derived from a key, both uint64 numbers."""
+@overload
+def derive_key(key: int, number: int) -> int: ...
+@overload
+def derive_key(key: Number, number: int) -> Number: ...
+def derive_key(key: Number, number: int) -> Number:
+    """Return the number-th key derived from a key."""
+    if isinstance(key, torch.Tensor):
+        return _mix(key + to_signed((number + 1) * (_GOLDEN % 2**64) % 2**64))
     return int(shuffle.random_bits(np.uint64(key), number))

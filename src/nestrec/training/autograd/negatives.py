@@ -11,7 +11,7 @@ from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.config import EngineConfig
-from nestrec.training.autograd.counter_rng import Draws, below, random_bits
+from nestrec.training.autograd.counter_rng import Draws, Number, below, random_bits
 from nestrec.training.autograd.nested_loss import Batch
 from nestrec.training.autograd.pool import Chosen, Pool
 from nestrec.training.autograd.scoring import Drawing
@@ -25,8 +25,8 @@ class Moment:
     """Position of a batch in training, on which its random numbers depend."""
 
     epoch: int  # from 0
-    key: int  # uint64: random key of the epoch's candidates
-    first: int  # position of the batch in the epoch's order
+    key: Number  # random key of the epoch's candidates
+    first: Number  # position of the batch in the epoch's order
     draws: Draws  # all other random numbers
 
 

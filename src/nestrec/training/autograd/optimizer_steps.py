@@ -18,6 +18,7 @@ from nestrec.training.autograd import fused
 from nestrec.training.optimizers import FIRST_SQUARE, Adagrad, Adam, Optimizer
 
 Arrays = dict[str, Float32Array]
+Rate = float | torch.Tensor  # a learning rate; a tensor () float64 on the device in a step that is captured
 
 _MODULE_RATE = 1e-3  # learning rate of a sampler's parameters, by Adam, as in the paper
 _MEAN, _SQUARE, _TINY = 0.9, 0.999, 1e-8  # Adam's constants, torch's defaults
@@ -26,10 +27,10 @@ _MEAN, _SQUARE, _TINY = 0.9, 0.999, 1e-8  # Adam's constants, torch's defaults
 class Steps(Protocol):
     """Updates a table and keeps the optimizer state."""
 
-    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: Rate) -> None:
         """Step by gradients (n, embedding_size) of the rows at nodes (n,), which may repeat."""
 
-    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+    def step_all(self, gradient: torch.Tensor, rate: Rate) -> None:
         """Step by the gradient of the whole table."""
 
     def state(self) -> Arrays:
@@ -68,17 +69,17 @@ class AdagradSteps:
         self._table = table
         self._squares = torch.full_like(table, FIRST_SQUARE / batch_size**2)
 
-    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: Rate) -> None:
         """Update the rows at nodes."""
         rows, gradient = _sum_by_node(nodes, gradients)
         squares = self._squares[rows].addcmul_(gradient, gradient)
         self._squares[rows] = squares
-        self._table[rows] = self._table[rows].addcdiv_(gradient, squares.sqrt_(), value=-rate)
+        self._table[rows] = self._table[rows].addcdiv_(gradient, squares.sqrt_(), value=-float(rate))
 
-    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+    def step_all(self, gradient: torch.Tensor, rate: Rate) -> None:
         """Update all rows."""
         self._squares.addcmul_(gradient, gradient)
-        self._table.addcdiv_(gradient, self._squares.sqrt(), value=-rate)
+        self._table.addcdiv_(gradient, self._squares.sqrt(), value=-float(rate))
 
     def state(self) -> Arrays:
         """Return the sums."""
@@ -97,16 +98,16 @@ class SparseAdamSteps:
         self._means, self._squares = torch.zeros_like(table), torch.zeros_like(table)
         self._n_steps = 0
 
-    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: Rate) -> None:
         """Update the rows at nodes."""
-        scale = self._next_scale(rate)
+        scale = self._next_scale(float(rate))
         rows, gradient = _sum_by_node(nodes, gradients)
         means = self._means[rows].lerp_(gradient, 1 - _MEAN)
         squares = self._squares[rows].mul_(_SQUARE).addcmul_(gradient, gradient, value=1 - _SQUARE)
         self._means[rows], self._squares[rows] = means, squares
         self._table[rows] = self._table[rows].addcdiv_(means, squares.sqrt().add_(_TINY), value=-scale)
 
-    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+    def step_all(self, gradient: torch.Tensor, rate: Rate) -> None:
         """Update all rows."""
         self.step_rows(torch.arange(len(gradient), device=gradient.device), gradient, rate)
 
@@ -130,42 +131,64 @@ class SparseAdamSteps:
 class FusedAdagradSteps(AdagradSteps):
     """The same, fused into one pass over the rows on a CUDA device."""
 
-    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: Rate) -> None:
         """Update the rows at nodes."""
         from nestrec.training.autograd.fused.rows import adagrad
 
-        adagrad(self._table, self._squares, nodes, gradients, rate)
+        adagrad(self._table, self._squares, nodes, gradients, _on_device(rate, self._table.device))
 
 
 class FusedSparseAdamSteps(SparseAdamSteps):
-    """The same, fused into one pass over the rows on a CUDA device."""
+    """The same, fused into one pass over the rows on a CUDA device, which counts the steps."""
 
-    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__(table)
+        self._count = torch.zeros((), dtype=torch.float64, device=table.device)
+
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: Rate) -> None:
         """Update the rows at nodes."""
         from nestrec.training.autograd.fused.rows import sparse_adam
 
-        scale, constants = self._next_scale(rate), (_MEAN, _SQUARE, _TINY)
-        sparse_adam(self._table, self._means, self._squares, nodes, gradients, scale, constants)
+        self._count += 1
+        correction = (1 - _SQUARE**self._count).sqrt() / (1 - _MEAN**self._count)
+        scale = _on_device(rate, self._table.device) * correction
+        sparse_adam(self._table, self._means, self._squares, nodes, gradients, scale, (_MEAN, _SQUARE, _TINY))
+
+    def state(self) -> Arrays:
+        """Return the means and the number of steps."""
+        return {**super().state(), "steps": self._count.cpu().numpy().astype(np.float32)}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Restore the state."""
+        super().restore(arrays)
+        self._count.fill_(float(arrays["steps"]))
 
 
 class AdamSteps:
     """torch's Adam over the whole table, fused."""
 
     def __init__(self, table: torch.Tensor) -> None:
+        """Keep the learning rate on a CUDA device, where a step may be captured."""
         self._table = table
-        self._adam = torch.optim.Adam([table], fused=True)
+        is_on_gpu = table.device.type == "cuda"
+        rate = torch.zeros((), device=table.device) if is_on_gpu else 1e-3
+        self._adam = torch.optim.Adam([table], lr=rate, fused=True, capturable=is_on_gpu)
         self._gradient: torch.Tensor | None = None
 
-    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: float) -> None:
+    def step_rows(self, nodes: torch.Tensor, gradients: torch.Tensor, rate: Rate) -> None:
         """Update all rows, with zero gradient in the others."""
         if self._gradient is None:
             self._gradient = torch.empty_like(self._table)
         self.step_all(self._gradient.zero_().index_add_(0, nodes, gradients), rate)
 
-    def step_all(self, gradient: torch.Tensor, rate: float) -> None:
+    def step_all(self, gradient: torch.Tensor, rate: Rate) -> None:
         """Update all rows."""
         self._table.grad = gradient
-        self._adam.param_groups[0]["lr"] = rate
+        group = self._adam.param_groups[0]
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].copy_(_on_device(rate, self._table.device))
+        else:
+            group["lr"] = float(rate)
         self._adam.step()
         self._table.grad = None
 
@@ -201,6 +224,11 @@ class ModuleSteps:
             {name.removeprefix(prefix): torch.tensor(a) for name, a in arrays.items() if name.startswith(prefix)}
         )
         _load_arrays(self._adam, {name: a for name, a in arrays.items() if not name.startswith(prefix)})
+
+
+def _on_device(rate: Rate, device: torch.device) -> torch.Tensor:
+    """Return a tensor () float64, filled on the device: a copy would wait for it."""
+    return rate if isinstance(rate, torch.Tensor) else torch.full((), rate, dtype=torch.float64, device=device)
 
 
 def _sum_by_node(nodes: torch.Tensor, gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -67,8 +67,8 @@ class Plain:
     def __call__(self, users: torch.Tensor, items: torch.Tensor, request: CandidateRequest) -> Candidates:
         """Gather and multiply."""
         n, n_pools, n_candidates = request.shape
-        first, each = request.first_position, n_pools * n_candidates
-        positions = torch.arange(first * each, (first + n) * each, device=self._device).view(request.shape)
+        each = n_pools * n_candidates
+        positions = torch.arange(n * each, device=self._device).view(request.shape) + request.first_position * each
         drawn = self._seen.draw(request.users, random_bits(request.key, positions))
         vectors = users[request.users]
         scores = [
@@ -118,7 +118,7 @@ class Compiled:
         drawn, scores = (torch.empty(request.shape, dtype=kind) for kind in (torch.int64, torch.float32))
         vectors, matrix = users.numpy(), items.numpy()
         rows, prefixes = request.users.numpy(), np.array(request.widths)
-        bits: Any = np.uint64(request.key)  # numpy's: the kernel is compiled for its type
+        bits: Any = np.uint64(int(request.key))  # numpy's: the kernel is compiled for its type
         outputs = drawn.numpy(), scores.numpy()
 
         def fill(start: int, stop: int) -> None:
@@ -130,7 +130,7 @@ class Compiled:
                 rows,
                 prefixes,
                 bits,
-                request.first_position,
+                int(request.first_position),
                 start,
                 stop,
                 *outputs,

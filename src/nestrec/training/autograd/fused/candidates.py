@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
-from nestrec.training.autograd.counter_rng import to_signed
+from nestrec.training.autograd.counter_rng import on_device
 from nestrec.training.autograd.seen_rows import SeenRows
 
 _TILE = 4096  # numbers that a program holds of each side
@@ -43,7 +43,7 @@ def _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS: tl.const
     return rank + low
 
 
-@triton.jit(do_not_specialize=["key", "first_candidate"])
+@triton.jit
 def _draw_and_score(
     user_vectors,
     item_vectors,
@@ -52,8 +52,8 @@ def _draw_and_score(
     indices,
     drawn,
     scores,
-    key,
-    first_candidate,
+    key,  # () int64: in memory, as the next, for a step that is captured once and replayed
+    first_position,  # the same
     n_drawn,  # of this level, in all
     level,
     n_levels,
@@ -70,7 +70,8 @@ def _draw_and_score(
     row = nth // CANDIDATES
     place = (row.to(tl.int64) * n_levels + level) * CANDIDATES + nth % CANDIDATES
     users = tl.load(rows + row, mask=live, other=0)
-    bits = _random_bits(key, first_candidate + place)
+    first_candidate = tl.load(first_position) * n_levels * CANDIDATES
+    bits = _random_bits(tl.load(key), first_candidate + place)
     items = _unseen_item(indptr, indices, users, bits, n_items, live, HALVINGS).to(tl.int64)
     columns = tl.arange(0, PADDED)
     wanted = live[:, None] & (columns < WIDTH)[None, :]
@@ -92,12 +93,12 @@ def draw_and_score(
     drawn = torch.empty(request.shape, dtype=torch.int64, device=rows.device)
     scores = torch.empty(request.shape, dtype=torch.float32, device=rows.device)
     n_drawn, n_pools = len(rows) * n_candidates, len(request.widths)
-    first = request.first_position * n_pools * n_candidates
+    key, first = (on_device(number, rows.device) for number in (request.key, request.first_position))
     for level, width in enumerate(request.widths):
         padded = triton.next_power_of_2(width)
         run = max(1, _TILE // padded)
         _draw_and_score[(triton.cdiv(n_drawn, run),)](
-            users, items, rows, seen.indptr, seen.indices, drawn, scores, to_signed(request.key), first, n_drawn, level,
+            users, items, rows, seen.indptr, seen.indices, drawn, scores, key, first, n_drawn, level,
             n_pools, len(items), items.shape[1],
             CANDIDATES=n_candidates, HALVINGS=seen.n_halvings, WIDTH=width, PADDED=padded, RUN=run, num_warps=_WARPS,
         )  # fmt: skip

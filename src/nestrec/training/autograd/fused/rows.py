@@ -62,7 +62,8 @@ def _adagrad(
         row, inside, gradient = _touched(gradients, ordered, order, node, at, n, size, PADDED, CHUNK)
         square = tl.load(squares + row, mask=inside, other=1.0) + gradient * gradient
         tl.store(squares + row, square, mask=inside)
-        moved = tl.load(table + row, mask=inside, other=0.0) - rate * gradient / tl.sqrt(square)
+        step = tl.load(rate).to(tl.float32) * gradient / tl.sqrt(square)
+        moved = tl.load(table + row, mask=inside, other=0.0) - step
         tl.store(table + row, moved, mask=inside)
 
 
@@ -92,7 +93,8 @@ def _sparse_adam(
         square = SQUARE * tl.load(squares + row, mask=inside, other=0.0) + (1 - SQUARE) * gradient * gradient
         tl.store(means + row, mean, mask=inside)
         tl.store(squares + row, square, mask=inside)
-        moved = tl.load(table + row, mask=inside, other=0.0) - scale * mean / (tl.sqrt(square) + TINY)
+        step = tl.load(scale).to(tl.float32) * mean / (tl.sqrt(square) + TINY)
+        moved = tl.load(table + row, mask=inside, other=0.0) - step
         tl.store(table + row, moved, mask=inside)
 
 
@@ -101,7 +103,7 @@ def adagrad(
     squares: torch.Tensor,  # the same
     nodes: torch.Tensor,  # (n,) int64, which may repeat
     gradients: torch.Tensor,  # (n, embedding_size) float32
-    rate: float,
+    rate: torch.Tensor,  # () float64, in memory for a step that is captured once and replayed
 ) -> None:
     """Update the rows as `optimizer_steps.AdagradSteps` does; fewer than 2^31 gradients."""
     _launch(_adagrad, (table, squares), nodes, gradients, rate)
@@ -113,7 +115,7 @@ def sparse_adam(
     squares: torch.Tensor,
     nodes: torch.Tensor,
     gradients: torch.Tensor,
-    scale: float,  # the learning rate with bias correction
+    scale: torch.Tensor,  # () float64: the learning rate with bias correction
     constants: tuple[float, float, float],  # how means and squares decay, and what is added to the root
 ) -> None:
     """Update the rows as `optimizer_steps.SparseAdamSteps` does."""
@@ -122,7 +124,12 @@ def sparse_adam(
 
 
 def _launch(
-    kernel, tables: tuple[torch.Tensor, ...], nodes: torch.Tensor, gradients: torch.Tensor, rate: float, **constants
+    kernel,
+    tables: tuple[torch.Tensor, ...],
+    nodes: torch.Tensor,
+    gradients: torch.Tensor,
+    rate: torch.Tensor,
+    **constants,
 ) -> None:
     n_nodes, size = tables[0].shape
     keys = nodes.to(torch.int32) if n_nodes < 2**31 else nodes  # 32 bits halve the passes of the sort
