@@ -84,7 +84,7 @@ def test_ultragcn_is_the_weighted_sum_over_pairs() -> None:
         unseen = [j for j in pool if x[user, j] == 0]
         total += 7 / len(pool) * sum((0.1 + edge[user, j]) * softplus(scores[user, j]) for j in unseen)
         total += 0.3 * float(w[item] @ softplus(-scores[user]))
-    loss = method.build_loss(small())(batch)
+    loss = method.build_loss(small(), batch.users.device)(batch)
     assert float(loss.detach()) == pytest.approx(total / small().n_interactions, rel=1e-4)
 
 

@@ -50,7 +50,7 @@ class MfBsl(MinibatchBaseline):
         BilateralSoftmax(self.temperature, temperature_ratio=self.temperature_ratio)
         super().__post_init__()
 
-    def build_loss(self, interactions: Interactions) -> BatchLoss:
+    def build_loss(self, interactions: Interactions, device: torch.device) -> BatchLoss:
         """Return `loss`; it depends on the batch alone."""
         return self.loss
 

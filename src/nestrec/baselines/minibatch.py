@@ -72,6 +72,7 @@ class Batch:
 
 
 BatchLoss = Callable[[Batch], torch.Tensor]  # -> (): mean over the positives
+BuildLoss = Callable[[Interactions, torch.device], BatchLoss]
 Embeddings = tuple[Float32Array, Float32Array]  # (n_users, width), (n_items, width)
 
 
@@ -80,31 +81,33 @@ def default_batch_size(interactions: Interactions) -> int:
     return min(_LARGEST_BATCH, TorchEngine().batch_size_for(interactions))
 
 
-def fit_tables(
-    interactions: Interactions, build_loss: Callable[[Interactions], BatchLoss], options: Options, run: Run
-) -> tuple[Embeddings, int]:
+def device_of(run: Run) -> torch.device:
+    """Return the device to train on: CUDA where there is any, unless the run is to be deterministic."""
+    return torch.device(TorchEngine().check_device(deterministic=run.deterministic))
+
+
+def fit_tables(interactions: Interactions, build_loss: BuildLoss, options: Options, run: Run) -> tuple[Embeddings, int]:
     """Train on all interactions; return the embeddings and the number of epochs.
 
-    `build_loss` gives the loss for the interactions that are trained on. Raises TrainingError if it is not finite.
+    `build_loss` gives the loss for the interactions that are trained on, on a device. Raises TrainingError if it is not
+    finite.
     """
     epochs = options.epochs
     with torch_threads(1):  # of operations so small, more threads wait for each other longer than they work
         if epochs is None:
             epochs = _choose_epochs(interactions, build_loss, options, run)
         run.callback_list.on_phase_start(PhaseStart("final", epochs, interactions.n_interactions, 0))
-        training = _Training(interactions, build_loss(interactions), options, run)
+        training = _Training(interactions, build_loss(interactions, device_of(run)), options, run)
         for _ in range(epochs):
             training.train_epoch()
         return training.embeddings(), epochs
 
 
-def _choose_epochs(
-    interactions: Interactions, build_loss: Callable[[Interactions], BatchLoss], options: Options, run: Run
-) -> int:
+def _choose_epochs(interactions: Interactions, build_loss: BuildLoss, options: Options, run: Run) -> int:
     """Return the epoch with the best ndcg@20 on the validation part, at which training on all is to end."""
     train, held_out, _ = carve(VALIDATION, interactions)
     run.callback_list.on_phase_start(PhaseStart("search", MOST_EPOCHS, train.n_interactions, 0))
-    training = _Training(train, build_loss(train), options, run)
+    training = _Training(train, build_loss(train, device_of(run)), options, run)
     best, chosen, waited = -1.0, _EVALUATE_EVERY, 0
     for epoch in range(1, MOST_EPOCHS + 1):
         training.train_epoch()
@@ -134,38 +137,39 @@ class _Training:
     def __init__(self, interactions: Interactions, loss: BatchLoss, options: Options, run: Run) -> None:
         self._loss, self._options, self._run = loss, options, run
         self._n_items = interactions.n_items
-        self._random = torch.Generator().manual_seed(run.seed)
+        self._device = device_of(run)
+        self._random = torch.Generator(self._device).manual_seed(run.seed)
         self._n_users, n_rows = interactions.n_users, interactions.n_users + interactions.n_items
-        self._table = torch.randn((n_rows, options.width), generator=self._random).mul_(_STARTING_SCALE)
+        self._table = torch.randn((n_rows, options.width), generator=self._random, device=self._device)
+        self._table.mul_(_STARTING_SCALE)
         self._gradient = torch.empty_like(self._table)
         self._gathered: list[tuple[torch.Tensor, torch.Tensor]] = []  # rows of the table and their vectors, of a batch
         self._steps = steps_for(Adam(), self._table, options.batch_size)
         n_of_user = np.diff(interactions.indptr)
-        self._users = torch.from_numpy(np.repeat(np.arange(interactions.n_users), n_of_user))
-        self._items = torch.from_numpy(interactions.indices.astype(np.int64))
+        self._users = torch.from_numpy(np.repeat(np.arange(interactions.n_users), n_of_user)).to(self._device)
+        self._items = torch.from_numpy(interactions.indices.astype(np.int64)).to(self._device)
         self._drawing: Drawing = drawing_for(
             interactions.indptr,
             interactions.indices,
             interactions.n_items,
-            torch.device("cpu"),
+            self._device,
             resolve_threads(run.threads),
             mixed=False,
         )
 
     def train_epoch(self) -> None:
         """Train on every interaction once."""
-        total = 0.0
-        order = torch.randperm(len(self._users), generator=self._random)
+        total = torch.zeros((), device=self._device)
+        order = torch.randperm(len(self._users), generator=self._random, device=self._device)
         for rows in torch.split(order, self._options.batch_size):
             self._gathered.clear()
             loss = self._loss(self._batch(self._users[rows], self._items[rows]))
             self._step(loss)
-            total += float(loss.detach())
+            total += loss.detach()
             self._run.callback_list.on_progress(len(rows))
-        if not np.isfinite(total):
-            raise TrainingError(
-                f"the loss must be finite, got {total}; lower learning_rate (it was {self._options.learning_rate:g})"
-            )
+        if not total.isfinite():
+            rate = self._options.learning_rate
+            raise TrainingError(f"the loss must be finite, got {float(total)}; lower learning_rate (it was {rate:g})")
 
     def _step(self, loss: torch.Tensor) -> None:
         torch.mul(self._table, self._options.weight_decay, out=self._gradient)
@@ -176,7 +180,7 @@ class _Training:
 
     def embeddings(self) -> Embeddings:
         """Return the embeddings of users and items."""
-        embeddings = self._scaled(self._table).numpy()
+        embeddings = self._scaled(self._table).cpu().numpy()
         return embeddings[: self._n_users], embeddings[self._n_users :]
 
     def _batch(self, users: torch.Tensor, items: torch.Tensor) -> Batch:
@@ -201,8 +205,8 @@ class _Training:
 
     def _draw_pools(self, n_blocks: int) -> torch.Tensor:
         n = self._options.n_negatives
-        within = torch.randint(self._n_items, (n_blocks, n), generator=self._random)
-        return (torch.arange(n) * self._n_items + within) // n
+        within = torch.randint(self._n_items, (n_blocks, n), generator=self._random, device=self._device)
+        return (torch.arange(n, device=self._device) * self._n_items + within) // n
 
     def _item_vectors(self, items: torch.Tensor) -> torch.Tensor:
         return self._vectors(items + self._n_users)

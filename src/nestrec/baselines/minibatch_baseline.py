@@ -16,6 +16,8 @@ from nestrec.training.options import Run
 from nestrec.widths import Widths
 
 if TYPE_CHECKING:
+    import torch
+
     from nestrec.baselines.minibatch import BatchLoss
 
 
@@ -49,11 +51,11 @@ class MinibatchBaseline(ABC):
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 20)
 
     @abstractmethod
-    def build_loss(self, interactions: Interactions) -> BatchLoss:
+    def build_loss(self, interactions: Interactions, device: torch.device) -> BatchLoss:
         """Return the loss for these training interactions."""
 
     def fit(self, interactions: Interactions, widths: Widths, run: Run) -> NestedEmbeddings:
-        """Train at the one width, on the CPU.
+        """Train at the one width, on a CUDA device where there is one and the run need not be deterministic.
 
         Raises MissingExtraError without torch, OptionError for several widths, and DataError if there are too few
         interactions.

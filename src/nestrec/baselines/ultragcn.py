@@ -73,13 +73,13 @@ class UltraGCN(MinibatchBaseline):
         check_count("n_neighbours", self.n_neighbours, 1000, 10)
         super().__post_init__()
 
-    def build_loss(self, interactions: Interactions) -> BatchLoss:
+    def build_loss(self, interactions: Interactions, device: torch.device) -> BatchLoss:
         """Return the loss for these training interactions."""
         import torch
         from torch.nn.functional import softplus
 
-        of_user, of_item = (torch.from_numpy(factor) for factor in edge_factors(interactions))
-        neighbours, similarities = (torch.from_numpy(part) for part in nearest_items(interactions, self.n_neighbours))
+        constants = *edge_factors(interactions), *nearest_items(interactions, self.n_neighbours)
+        of_user, of_item, neighbours, similarities = (torch.from_numpy(part).to(device) for part in constants)
 
         def loss(batch: Batch) -> torch.Tensor:
             factor = of_user[batch.user_index]
