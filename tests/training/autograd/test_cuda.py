@@ -115,7 +115,7 @@ def repeated(method: str, monkeypatch: pytest.MonkeyPatch, captures: bool) -> tu
     monkeypatch.setattr(device_steps, "_WARM_UPS", 2 if captures else 10**9)
     engine: Any = trainer.resolve(tiny()).start_engine(Run(seed=3))
     losses = [engine.train(epoch, 0, engine.n_positives, rate)[0] for epoch, rate in ((0, 0.02), (1, 0.01))]
-    assert (engine._device_steps._full_batch._graph is not None) == captures
+    assert engine._device_steps.full_batch.state == ("captured" if captures else "direct")
     engine.restore(engine.state())
     losses.append(engine.train(2, 0, engine.n_positives, 0.005)[0])
     return losses, np.concatenate([engine.user_embeddings, engine.item_embeddings])

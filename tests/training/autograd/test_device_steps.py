@@ -83,6 +83,7 @@ def test_a_function_is_called_directly_on_a_cpu() -> None:
         repeated()
     repeated.forget()
     repeated()
+    assert repeated.state == "direct"
     assert len(calls) == 6
 
 
@@ -107,6 +108,7 @@ def test_a_function_that_cannot_be_captured_is_called_directly(monkeypatch: pyte
     monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: calls.append(stream))
     for _ in range(4):
         repeated()
+    assert "not permitted" in repeated.state
     assert calls == ["call", "call", "call", "current", "discard", "call", "call"]
 
 

@@ -63,7 +63,7 @@ class DeviceSteps:
         self._position, self._epoch_key, self._key = torch.zeros((3,), dtype=torch.int64, device=device)
         self._rate = torch.zeros((), dtype=torch.float64, device=device)
         self._total = torch.zeros_like(self._rate)
-        self._full_batch = Repeated(lambda: self._train(batch_size), discard, device)
+        self.full_batch = Repeated(lambda: self._train(batch_size), discard, device)
 
     def train(
         self, order: Callable[[], torch.Tensor], epoch: int, keys: EpochKeys, start: int, stop: int, rate: float
@@ -81,12 +81,12 @@ class DeviceSteps:
             if stop - first < self._batch_size:
                 self._train(stop - first)
             else:
-                self._full_batch()
+                self.full_batch()
         return self._total
 
     def forget(self) -> None:
         """Discard the captured step, whose memory has been replaced."""
-        self._full_batch.forget()
+        self.full_batch.forget()
 
     def _train(self, n: int) -> None:
         rows = self._order[self._lanes[:n] + self._position]
@@ -106,13 +106,13 @@ class Repeated:
     device: torch.device
     _n_calls: int = field(default=0, init=False)
     _graph: torch.cuda.CUDAGraph | None = field(default=None, init=False)
-    _is_capturable: bool = field(default=True, init=False)
+    _failure: str = field(default="", init=False)
 
     def __call__(self) -> None:
         """Call or replay it."""
         if self._graph is not None:
             self._graph.replay()
-        elif self.device.type != "cuda" or not self._is_capturable:
+        elif self.device.type != "cuda" or self._failure:
             self.function()
         elif self._n_calls < _WARM_UPS:
             self._n_calls += 1
@@ -120,6 +120,11 @@ class Repeated:
         else:
             self._capture()
             self()
+
+    @property
+    def state(self) -> str:
+        """How it is called: "captured", "direct", or why it cannot be captured."""
+        return "captured" if self._graph is not None else self._failure or "direct"
 
     def forget(self) -> None:
         """Discard the graph; the next calls capture another."""
@@ -140,7 +145,7 @@ class Repeated:
             with torch.cuda.graph(graph):
                 self.function()
             self._graph = graph
-        except RuntimeError:
+        except RuntimeError as error:
             torch.cuda.set_stream(current)
-            self._is_capturable = False
+            self._failure = f"not captured: {error}"
             self.discard()
