@@ -216,11 +216,13 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     tile, most = TILE, TILE * adaptive._MOST_TILES
     rule = f"{tile} for every {adaptive._ITEMS_PER_TILE:,} items, between {tile} and {most}"
     assert f"candidates per level | {rule} |" in page
-    assert f"tuned from n = {adaptive._DENSE} on" in page
     assert f"powers of {strength.STEP}:" in page
     assert f"at most {strength.TRIAL_INTERACTIONS:,} interactions" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
-    assert f"{adaptive._NOISE_SHARE} * the mean over interactions" in page
+    assert f"r = {adaptive._NOISE_FACTOR} * s^{adaptive._NOISE_POWER}" in page
+    assert f"{adaptive._WIDTH_SLOPE} * log10(items / {adaptive._FEWEST_ITEMS})" in page
+    assert f"{adaptive._STRENGTH_SLOPE} * ({adaptive._STRONG} - r)" in page
+    assert f"regularization at width {adaptive._REFERENCE_WIDTH} is r" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
     assert f"{objective.INVERSE_TEMPERATURE:g} * (64 / width)^{objective.INVERSE_TEMPERATURE_POWER}" in page
     assert f"c = {SampledSoftmax().coupling}" in page

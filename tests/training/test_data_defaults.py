@@ -7,7 +7,7 @@ import pytest
 
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.training.data_defaults import PAIRWISE, SOFTMAX, largest_noise_value
+from nestrec.training.data_defaults import DIRECT, PAIRWISE, SOFTMAX, DataDefaults, noise_parts
 
 
 def data_of(n_users: int, n_items: int, per_user: int) -> Interactions:
@@ -35,7 +35,23 @@ def test_users_with_many_interactions_need_fewer_epochs(per_user: int, softmax: 
     assert SOFTMAX.epochs_for(data, moves_all=True) == SOFTMAX.epochs_least
 
 
-def test_the_regularization_of_equal_degrees_is_a_share_of_the_largest_singular_value_of_noise() -> None:
+def test_the_regularization_follows_the_noise_of_users_more_than_that_of_items() -> None:
     data = data_of(80, 40, 9)  # items have 18
-    assert largest_noise_value(data) == pytest.approx(9**-0.5 + 18**-0.5)
-    assert SOFTMAX.regularization_for(data) == pytest.approx(0.55 * (9**-0.5 + 18**-0.5))
+    assert noise_parts(data) == pytest.approx((9**-0.5, 18**-0.5))
+    expected = 0.76 * (0.75 * 9**-0.5 + 0.25 * 18**-0.5) ** 0.75
+    assert SOFTMAX.regularization_for(data, (4, 64)) == pytest.approx((expected, expected))
+
+
+def test_narrow_widths_have_less_regularization_in_large_catalogues_with_little_noise() -> None:
+    widths = (4, 16, 64, 256)
+    small, large, noisy = data_of(400, 100, 20), data_of(8000, 16_000, 40), data_of(8000, 16_000, 2)
+    assert len(set(SOFTMAX.regularization_for(small, widths))) == 1
+    at = np.array(SOFTMAX.regularization_for(large, widths))
+    assert at[:3] / at[2] == pytest.approx((np.array([4, 16, 64]) / 64) ** 0.24)  # 0.12 for each factor of ten from 160
+    assert at[3] / at[2] == pytest.approx(4**0.12)
+    assert len(set(SOFTMAX.regularization_for(noisy, widths))) == 1
+
+
+@pytest.mark.parametrize("rules", [PAIRWISE, DIRECT])
+def test_other_losses_have_one_regularization_for_all_widths(rules: DataDefaults) -> None:
+    assert len(set(rules.regularization_for(data_of(80, 40, 9), (4, 64)))) == 1

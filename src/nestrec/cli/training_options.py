@@ -55,7 +55,7 @@ class OptimizationOptions:
     ] = None
     tune_seconds: Annotated[
         float | None,
-        option("S", "Time limit of the search for the regularization; 0: no search.", "depends on the data"),
+        option("S", "Search the regularization of each width by trials, started within S seconds.", "no search"),
     ] = None
 
     def given(self) -> dict[str, Any]:

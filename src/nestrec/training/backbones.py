@@ -96,9 +96,9 @@ class LightGCN(Backbone):
         at the edge of noise by that sum. Its gradient comes back through the same mean, hence the square. In sparse
         graphs s is near 1, and an embedding nearly as long as its parameters; in dense ones it is near 0.
         """
-        from nestrec.training.data_defaults import largest_noise_value
+        from nestrec.training.data_defaults import noise_parts
 
-        edge = min(1.0, largest_noise_value(interactions))  # no singular value of a normalised graph is above 1
+        edge = min(1.0, sum(noise_parts(interactions)))  # no singular value of a normalised graph is above 1
         gain: float = sum(edge**layer for layer in range(self.n_layers + 1)) / (self.n_layers + 1)
         return gain**2
 

@@ -1,15 +1,14 @@
 """Data-dependent defaults: options as functions of the sizes and degrees of the data.
 
-If the data are dense, the default regularization is only where a hyperparameter search starts
-(`regularization_search.py`). The defaults were chosen on validation parts (never test parts) of data sets of different
-density and catalogue size; see docs/results/defaults.md. Each kind of loss has its own: a softmax has a gradient at
-every positive, a pair only while the negative's score is near, so they need different regularization and epochs.
+The defaults were chosen on validation parts (never test parts) of data sets of different density and catalogue size;
+see docs/results/defaults.md. Each kind of loss has its own: a softmax has a gradient at every positive, a pair only
+while the negative's score is near, so they need different regularization and epochs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +19,14 @@ from nestrec.kernels.training.tile_sizes import TILE
 _SMALL_CATALOGUE = 4000  # items
 _ITEMS_PER_TILE = 10_000
 _MOST_TILES = 4
-_DENSE = 20  # interactions per user
-_NOISE_SHARE = 0.55  # of the largest singular value of noise, taken as regularization of the softmax
+_USER_SHARE = 0.75  # weight of the users' part in the noise that sets the regularization of the softmax
+_NOISE_FACTOR = 0.76  # of that noise, to a power, as regularization at the reference width
+_NOISE_POWER = 0.75
+_REFERENCE_WIDTH = 64
+_WIDTH_SLOPE = 0.12  # increase of the exponent of the width with the decimal logarithm of the number of items
+_FEWEST_ITEMS = 160  # from which the regularization depends on the width
+_STRONG = 0.33  # regularization at the reference width from which it does not
+_STRENGTH_SLOPE = 3  # decrease of the exponent with that regularization
 _STRONGEST = 0.08  # regularization of pairs for users with few interactions
 _FEW = 6.0  # interactions per user up to which that holds
 _FALL = 0.2  # exponent of its decrease beyond
@@ -33,16 +38,11 @@ class DataDefaults:
 
     softmax: bool  # over all candidates; otherwise pairwise, against the hardest of them
     candidates_for: Callable[[Interactions], int]  # per level
-    regularization_for: Callable[[Interactions], float]  # weight of the squared coordinates
+    regularization_for: Callable[[Interactions, Sequence[int]], tuple[float, ...]]  # of the block of each width
     l2_power: float  # exponent of the level weight that a coordinate has in its regularization
     steps_per_user: int
     epochs_least: int
     epochs_most: int
-    tune_from: float  # interactions per user from which the regularization is tuned
-
-    def needs_tuning(self, interactions: Interactions) -> bool:
-        """Return whether data are so dense that the default regularization should be tuned."""
-        return _per_user(interactions) >= self.tune_from
 
     def epochs_for(self, interactions: Interactions, *, moves_all: bool) -> int:
         """Return the number of epochs that gives a typical user's vector a fixed number of steps, within bounds.
@@ -73,31 +73,43 @@ def no_candidates(_: Interactions) -> int:
     return 0
 
 
-def softmax_regularization(interactions: Interactions) -> float:
-    """Return 0.55 times `largest_noise_value`.
+def softmax_regularization(interactions: Interactions, widths: Sequence[int]) -> tuple[float, ...]:
+    """Return the weight of each block: by the noise of the data, lower for narrow widths.
 
     At small scores, the softmax acts on a coordinate as the interactions normalised by the roots of their degrees do:
-    directions with a singular value below the regularization shrink to zero. A little more than half of the largest
-    singular value of noise was best in data of every density that was tried.
+    directions with a singular value below the regularization shrink to zero. It therefore follows the largest singular
+    value of noise, in which the users' part counts three times the items': metrics are means over users, and rare items
+    are rarely among the held-out ones. The first dimensions hold the strongest signal, far above the noise in a large
+    catalogue: less regularization serves them better, unless the noise is strong.
     """
-    return _NOISE_SHARE * largest_noise_value(interactions)
+    of_users, of_items = noise_parts(interactions)
+    at_reference = _NOISE_FACTOR * (_USER_SHARE * of_users + (1 - _USER_SHARE) * of_items) ** _NOISE_POWER
+    by_catalogue = _WIDTH_SLOPE * math.log10(max(1, interactions.n_items) / _FEWEST_ITEMS)
+    exponent = max(0.0, min(by_catalogue, _STRENGTH_SLOPE * (_STRONG - at_reference)))
+    return tuple(at_reference * _width_factor(width, exponent) for width in widths)
 
 
-def largest_noise_value(interactions: Interactions) -> float:
-    """Return the mean over interactions of 1 / sqrt(user degree) + 1 / sqrt(item degree).
+def _width_factor(width: int, exponent: float) -> float:
+    """Return (width / 64)^exponent; with half the exponent beyond 64, where blocks differ less."""
+    relative = width / _REFERENCE_WIDTH
+    return math.pow(relative, exponent if relative < 1 else exponent / 2)
 
-    If all degrees were equal, this would be the largest singular value that noise gives the matrix of interactions
+
+def noise_parts(interactions: Interactions) -> tuple[float, float]:
+    """Return the means over interactions of 1 / sqrt(user degree) and of 1 / sqrt(item degree).
+
+    If all degrees were equal, their sum would be the largest singular value that noise gives the matrix of interactions
     normalised by the roots of their degrees (Marchenko & Pastur 1967).
     """
     per_user, per_item = np.diff(interactions.indptr), np.bincount(interactions.indices)
-    summed = float(np.sqrt(per_user).sum() + np.sqrt(per_item).sum())  # d interactions of 1 / sqrt(d) each are sqrt(d)
-    return summed / max(1, interactions.n_interactions)
+    n_interactions = max(1, interactions.n_interactions)  # d of them, of 1 / sqrt(d) each, are sqrt(d)
+    return float(np.sqrt(per_user).sum()) / n_interactions, float(np.sqrt(per_item).sum()) / n_interactions
 
 
-def pair_regularization(interactions: Interactions) -> float:
-    """Return a weight that falls slowly with the interactions per user, from 6 on."""
+def pair_regularization(interactions: Interactions, widths: Sequence[int]) -> tuple[float, ...]:
+    """Return one weight for all blocks; it falls slowly with the interactions per user, from 6 on."""
     weight: float = _STRONGEST * min(1.0, (_FEW / max(1.0, _per_user(interactions))) ** _FALL)
-    return weight
+    return (weight,) * len(widths)
 
 
 def _per_user(interactions: Interactions) -> float:
@@ -105,9 +117,9 @@ def _per_user(interactions: Interactions) -> float:
     return interactions.n_interactions / max(1, active)
 
 
-def small_regularization(_: Interactions) -> float:
+def small_regularization(_: Interactions, widths: Sequence[int]) -> tuple[float, ...]:
     """Return a weight that only keeps lengths from drifting: losses of normalised vectors do not depend on them."""
-    return 1e-4
+    return (1e-4,) * len(widths)
 
 
 PAIRWISE = DataDefaults(
@@ -118,7 +130,6 @@ PAIRWISE = DataDefaults(
     steps_per_user=600,
     epochs_least=50,
     epochs_most=120,
-    tune_from=math.inf,
 )
 SOFTMAX = DataDefaults(
     softmax=True,
@@ -128,7 +139,6 @@ SOFTMAX = DataDefaults(
     steps_per_user=1600,
     epochs_least=20,
     epochs_most=40,
-    tune_from=_DENSE,
 )
 DIRECT = DataDefaults(
     softmax=False,
@@ -138,5 +148,4 @@ DIRECT = DataDefaults(
     steps_per_user=600,
     epochs_least=50,
     epochs_most=120,
-    tune_from=math.inf,
 )

@@ -92,7 +92,7 @@ class Fit:
         """Search for the regularization, and set it; return the trial that a stop has interrupted, if any."""
         if self.validation is None:
             return None
-        if self.setup.tunes and (self.stored is None or self.stored.state.current.phase == "tuning"):
+        if self.setup.tune_seconds and (self.stored is None or self.stored.state.current.phase == "tuning"):
             started, self.best = time.perf_counter(), None
             sample = self._sample = self.validation.sample_users(TRIAL_INTERACTIONS)
             while (steps := next_steps(self.trials, len(self.setup.objective.widths))) is not None:
@@ -101,7 +101,7 @@ class Fit:
                 if self.stop.made:
                     return trial
                 self._keep_trial(steps, trial)
-                if self.setup.tune_seconds is not None and time.perf_counter() - started >= self.setup.tune_seconds:
+                if time.perf_counter() - started >= self.setup.tune_seconds:
                     break
         return None
 

@@ -34,8 +34,7 @@ class TrainingSetup:
     regularization_default: tuple[float, ...] | None  # data-dependent, of each level; None: given
     schedule: Schedule
     metric: MetricAtCutoff  # that chooses the epoch, averaged over the widths
-    tunes: bool  # whether to search for the regularization on the validation split
-    tune_seconds: float | None
+    tune_seconds: float  # time limit of the search for the regularization on the validation split; 0: no search
     rotate: bool
 
     def scale_regularization(self, multiples: Sequence[float]) -> TrainingSetup:

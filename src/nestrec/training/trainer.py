@@ -1,8 +1,8 @@
 """`Trainer`: from interactions to nested embeddings.
 
 Training has two phases. `search` trains on a part of the interactions, validates on the rest at regular intervals and
-finds the epoch with the best metric averaged over the widths; in dense data, a hyperparameter search over the
-regularization comes first. `final` trains from the same initial values on all interactions for that many epochs, so
+finds the epoch with the best metric averaged over the widths; if requested, a search for the regularization of each
+level comes first. `final` trains from the same initial values on all interactions for that many epochs, so
 that the model that ships has seen every interaction.
 """
 
@@ -75,11 +75,11 @@ class Trainer:
     """Learning rate of the last epoch. None: a tenth of the first."""
     regularization: float | Sequence[float] | None = None
     """L2 regularization: weight of the squared coordinates of the vectors that a positive touches; one number, or one
-    per width for the coordinates that it adds to the narrower one. None: by the degrees of users and items, in dense
-    data tuned per width on the validation split."""
-    tune_seconds: float | None = None
-    """Time limit for starting trials of the regularization search; 0 turns it off. None: no limit in data with 20 and
-    more interactions per user, no search in sparser data."""
+    per width for the coordinates that it adds to the narrower one. None: by the degrees of users and items and by
+    the width."""
+    tune_seconds: float = 0.0
+    """Time limit for starting trials of a search for each width's regularization on the validation split, around the
+    default. 0: no search."""
     rotate: bool = True
     """Rotate the embeddings by the SVD of the score matrix after training, so that every prefix is the best low-rank
     approximation of the full-width scores, which stay the same. Kept only if the validation metric improves."""
@@ -110,7 +110,7 @@ class Trainer:
             check_range("starting_scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
         check_count("patience", self.patience, 100_000, 8)
-        check_range("tune_seconds", 0 if self.tune_seconds is None else self.tune_seconds, 0, 1e9, 60)
+        check_range("tune_seconds", self.tune_seconds, 0, 1e9, 60)
         if self.regularization is not None:
             weights = normalize_regularization(self.regularization, widths)
             if not isinstance(self.regularization, (int, float)):
@@ -194,8 +194,8 @@ class Trainer:
         rules, default, regularization = loss.data_defaults, None, self.regularization
         if regularization is None:
             scale = backbone.regularization_scale(interactions)
-            regularization = default = (scale * rules.regularization_for(interactions),) * len(widths)
-        tunes = rules.needs_tuning(interactions) if self.tune_seconds is None else self.tune_seconds > 0
+            of_blocks = rules.regularization_for(interactions, widths.values)
+            regularization = default = tuple(scale * weight for weight in of_blocks)
         epochs = self.epochs
         if epochs is None:
             epochs = rules.epochs_for(interactions, moves_all=backbone.moves_all)
@@ -228,7 +228,6 @@ class Trainer:
                 patience=self.patience,
             ),
             metric=MetricAtCutoff.parse(self.metric),
-            tunes=tunes and default is not None,
             tune_seconds=self.tune_seconds,
             rotate=self.rotate,
         )
