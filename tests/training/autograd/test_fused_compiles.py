@@ -15,7 +15,7 @@ PROGRAM = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from nestrec.training.autograd.fused import candidates, pairs, pool_softmax, rows
+from nestrec.training.autograd.fused import candidates, pairs, pool_softmax, pools, rows
 
 FLOATS, WORDS = "*fp32", "*i64"
 PAIRS = {name: WORDS for name in ("users", "positives", "negatives", "widths")}
@@ -44,8 +44,10 @@ SOFTMAX = [
     )
     for precision in ("tf32x3", "ieee")
 ]
+DRAWN_POOLS = {"pools": WORDS, "key": WORDS, "position": WORDS}
 KERNELS = [
     *SOFTMAX,
+    (pools._draw_pools, DRAWN_POOLS, {"CANDIDATES": 64, "BLOCK": 64, "RUN": 256}, 4),
     (candidates._draw_and_score, DRAWN, DRAWN_AS, 4),
     (candidates._draw_and_score, DRAWN | HALF, DRAWN_AS, 4),
     (pairs._score_pairs, PAIRS, {"LEVELS": 3, "POOLS": 3, "PADDED": 32, "ROWS": 16}, 4),
@@ -87,5 +89,5 @@ def test_the_kernels_compile() -> None:
     assert done.returncode == 0, done.stderr
     sizes = dict(line.split() for line in done.stdout.splitlines())
     pairs_and_rows = {"_draw_and_score", "_score_pairs", "_pair_gradients", "_adagrad", "_sparse_adam"}
-    assert set(sizes) == pairs_and_rows | {"_sum_exponentials", "_differentiate"}
+    assert set(sizes) == pairs_and_rows | {"_sum_exponentials", "_differentiate", "_draw_pools"}
     assert all(int(size) > 1000 for size in sizes.values())

@@ -25,8 +25,10 @@ if DEVICE.type == "cpu":
 pytest.importorskip("triton")
 
 from nestrec.training.autograd.autograd_engine import AutogradEngine, _concatenate  # noqa: E402
+from nestrec.training.autograd.counter_rng import Draws  # noqa: E402
 from nestrec.training.autograd.fused import pool_softmax  # noqa: E402
 from nestrec.training.autograd.fused_loss import FusedPools  # noqa: E402
+from nestrec.training.autograd.negatives import Moment  # noqa: E402
 from nestrec.training.autograd.optimizer_steps import add_l2  # noqa: E402
 from tests.training.autograd.engines import torch_trainer  # noqa: E402
 
@@ -91,6 +93,16 @@ def test_the_kernels_serve_the_default_loss(monkeypatch: pytest.MonkeyPatch) -> 
     engine = started(monkeypatch, True, POOL_BLOCK)
     assert isinstance(engine.config.loss, SampledSoftmax)
     assert isinstance(engine._fused_loss, FusedPools)
+
+
+@pytest.mark.parametrize(("key", "position"), [(3, 0), (2**63 + 11, 4 * POOL_BLOCK), (2**64 - 1, 2**40)])
+@pytest.mark.parametrize("n_items", [40, 150, 2**31 - 1])
+def test_pools_are_those_of_plain_torch(key: int, position: int, n_items: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same items, in a catalogue that is smaller than the pool too."""
+    plain, fused = (started(monkeypatch, of, POOL_BLOCK)._batches for of in (False, True))
+    moment = Moment(0, key, position, Draws(key, position, DEVICE))
+    plain.n_items = fused.n_items = n_items
+    assert torch.equal(fused._pools(3 * POOL_BLOCK + 1, moment), plain._pools(3 * POOL_BLOCK + 1, moment))
 
 
 def test_equal_batches_have_equal_bits(monkeypatch: pytest.MonkeyPatch) -> None:

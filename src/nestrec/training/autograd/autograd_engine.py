@@ -156,7 +156,9 @@ class AutogradEngine:
 
     def release(self, *, vectors: bool) -> None:
         """Free the optimizer state, and with `vectors` the embedding table."""
-        self._device_steps = None
+        if self._device_steps is not None:
+            self._device_steps.release()
+            self._device_steps = None
         if vectors:
             self._table = self._table.new_zeros((0, self._table.shape[1]))
         self._steps = steps_for(self.config.optimizer, self._table[:0].clone(), 1)

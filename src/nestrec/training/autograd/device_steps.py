@@ -88,6 +88,10 @@ class DeviceSteps:
         """Discard the captured step, whose memory has been replaced."""
         self.full_batch.forget()
 
+    def release(self) -> None:
+        """Free the captured step, and what its function refers to, without waiting for the garbage collector."""
+        del self.full_batch
+
     def _train(self, n: int) -> None:
         rows = self._order[self._lanes[:n] + self._position]
         draws = Draws(self._epoch_key, self._position, rows.device)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
-from nestrec.training.autograd import levels
+from nestrec.training.autograd import fused, levels
 from nestrec.training.autograd.candidates import CandidateRequest, Candidates
 from nestrec.training.autograd.config import EngineConfig
 from nestrec.training.autograd.counter_rng import Draws, Number, below, random_bits
@@ -45,6 +45,7 @@ class BatchMaker:
     def __post_init__(self) -> None:
         """Move the constants to the device."""
         self._level_mask = levels.level_mask(self.objective.widths.values, self.config.device)
+        self._is_fused = fused.serves(self.config.device)
 
     def batch(self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, moment: Moment) -> Batch:
         """Return positives, users (batch,) and items (batch,), with negatives chosen by the current layers."""
@@ -69,9 +70,14 @@ class BatchMaker:
 
     def _pools(self, n: int, moment: Moment) -> torch.Tensor:
         """Return (n_blocks, n_candidates): one item of each equal range of the catalogue, as in the CPU engine."""
-        n_lanes, n_items = self.objective.n_candidates, self.n_items
-        lanes = torch.arange(n_lanes, device=self.config.device)
-        blocks = moment.first // POOL_BLOCK + torch.arange(-(-n // POOL_BLOCK), device=self.config.device)[:, None]
+        n_lanes, n_items, device = self.objective.n_candidates, self.n_items, self.config.device
+        n_blocks = -(-n // POOL_BLOCK)
+        if self._is_fused:
+            from nestrec.training.autograd.fused.pools import draw_pools
+
+            return draw_pools(moment.key, moment.first, (n_blocks, n_lanes), n_items, POOL_BLOCK, device)
+        lanes = torch.arange(n_lanes, device=device)
+        blocks = moment.first // POOL_BLOCK + torch.arange(n_blocks, device=device)[:, None]
         return (lanes * n_items + below(random_bits(moment.key, blocks * n_lanes + lanes), n_items)) // n_lanes
 
     def _pool(
