@@ -24,8 +24,8 @@ pytest.importorskip("torch")
 import nestrec.training.autograd.autograd_engine as engine_module
 from tests.training.autograd.engines import torch_trainer
 
-BATCH = 160
-SLICE = 3 * BATCH  # of the 1,600 positives of `tiny`, so that an epoch has four, the last smaller
+BATCH = 128
+SLICE = 3 * BATCH  # of the 1,600 positives of `tiny`, so that an epoch has five, the last smaller
 
 
 def trainer(optimizer: Any, **options: Any) -> Trainer:
