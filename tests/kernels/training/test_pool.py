@@ -21,12 +21,13 @@ ROW = 5  # of the positive whose items are masked
 
 def strike(pool: Any, n_items: int, indices: Any, low: int, high: int) -> tuple[int, Any]:
     """Mask two levels of a block's scores, all 1; return how many lanes and (2, pool_size) scores of the positive."""
-    n = len(pool)
-    scores, found = np.ones((2, n, POOL_BLOCK), np.float32), np.zeros(n + 1, np.int64)
-    lanes = np.append(pool, [kernel.SENTINEL] * kernel.SENTINELS)
-    n_masked = STRIKE(scores.reshape(-1), ROW, 2, lanes, n_items, indices, low, high, found)
+    n, users, indptr = len(pool), np.array([1] * ROW + [0]), np.array([low, high, high])
+    scores, marks = np.ones((2, n, POOL_BLOCK), np.float32), np.zeros(kernel.N_MARKS, np.uint8)
+    found = np.zeros(kernel.MANY * n, np.int64)
+    STRIKE(scores.reshape(-1), users, ROW + 1, 2, pool, n_items, indptr, indices, marks, found)
+    assert not marks.any()
     assert (np.delete(scores, ROW, axis=2) == 1).all()
-    return n_masked, scores[:, :, ROW]
+    return int((scores[0, :, ROW] != 1).sum()), scores[:, :, ROW]
 
 
 def drawn(size: int, n_items: int, block: int = 0) -> Any:

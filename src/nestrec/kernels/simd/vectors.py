@@ -17,8 +17,10 @@ from numba import types
 from nestrec.kernels.simd.lanes import Codegen, Signature, VectorType, call, checked_address, elementwise, intrinsic
 
 _FAST = ("reassoc", "contract", "nsz", "arcp", "afn")
+_IN_ORDER = ("nsz",)  # of an operation without flags, numba sets those of the kernel
 _FLOAT = ir.FloatType()
 _INT32 = ir.IntType(32)
+_ROUNDER = 1.5 * 2**23  # a float32 number this large has no fraction
 # 2^r on [-0.5, 0.5] to 1e-7: the polynomial through it at the Chebyshev nodes, from the lowest power on
 _POWER_SERIES = (1.00000011921, 0.693147182465, 0.240221068263, 0.0555035695434, 0.00967603176832, 0.00133908633143)
 
@@ -144,8 +146,8 @@ def multiply_add(builder: Any, left: Any, right: Any, addend: Any) -> Any:
 
 @_operation
 def maximum(builder: Any, left: Any, right: Any) -> Any:
-    """Return the larger of left and right."""
-    return _call(builder, "maxnum", left, right)
+    """Return the larger of left and right, or right if one is NaN: one instruction, unlike LLVM's maxnum."""
+    return builder.select(builder.fcmp_ordered(">", left, right), left, right)
 
 
 @_operation
@@ -166,28 +168,50 @@ def inverse_root(builder: Any, value: Any) -> Any:
 
 @_operation
 def power_of_two(builder: Any, value: Any) -> Any:
-    """Return 2^value to a millionth of it; values below -86 count as -86, and none may be above 127.
+    """Return 2^value to a millionth of it, NaN for NaN; values below -86 count as -86, and none may be above 127.
 
     2^-86 is 1e-26: nothing beside 1, and its products stay above the numbers that processors are slow with.
 
-    value = n + r with whole n, which is added to the exponent bits of 2^r, a polynomial fitted on [-0.5, 0.5].
+    value = n + r with whole n, which is added to the exponent bits of 2^r, a polynomial fitted on [-0.5, 0.5]. Adding
+    1.5 * 2^23 rounds to n, and leaves n in the last bits of the sum.
     """
-    x = _call(builder, "maxnum", value, _everywhere(value, -86.0))
-    whole, integers = _call(builder, "rint", x), ir.VectorType(_INT32, value.type.count)
-    rest = builder.fsub(x, whole, flags=_FAST)
+    least, integers = _everywhere(value, -86.0), ir.VectorType(_INT32, value.type.count)
+    x = builder.select(builder.fcmp_ordered(">", least, value), least, value)
+    rounder = _everywhere(x, _ROUNDER)
+    rounded = builder.fadd(x, rounder, flags=_IN_ORDER)
+    rest = builder.fsub(x, builder.fsub(rounded, rounder, flags=_IN_ORDER), flags=_IN_ORDER)
     series = _everywhere(x, _POWER_SERIES[-1])
     for coefficient in _POWER_SERIES[-2::-1]:
         series = _call(builder, "fmuladd", series, rest, _everywhere(x, coefficient))
-    exponent = builder.shl(builder.fptosi(whole, integers), _everywhere(x, 23, _INT32))
+    exponent = builder.shl(builder.bitcast(rounded, integers), _everywhere(x, 23, _INT32))
     return builder.bitcast(builder.add(builder.bitcast(series, integers), exponent), x.type)
 
 
 @intrinsic
-def total(_context: Any, value: Any) -> tuple[Signature, Codegen]:
-    """Return the sum of the numbers, a float32."""
+def store_totals(
+    _context: Any, array: Any, offset: Any, first: Any, _second: Any, _third: Any, _fourth: Any
+) -> tuple[Signature, Codegen]:
+    """Set array[offset : offset + 4] to the sums of the numbers of four vectors, added together by halves."""
 
-    def generate(_: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        name = f"llvm.vector.reduce.fadd.v{arguments[0].type.count}f32"
-        return call(builder, name, _FLOAT, _FLOAT(0.0), arguments[0])
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v0, v1, v2, v3 = arguments[2:]
+        sums = _add_halves(builder, _add_halves(builder, v0, v1, 2), _add_halves(builder, v2, v3, 2), 4)
+        while sums.type.count > 4:
+            sums = _add_halves(builder, sums, None, 4)
+        builder.store(sums, checked_address(context, builder, signature, arguments, sums.type, 4), align=4)
+        return context.get_dummy_value()
 
-    return types.float32(value), generate
+    return types.void(array, types.intp, first, first, first, first), generate
+
+
+def _add_halves(builder: Any, left: Any, right: Any, n_groups: int) -> Any:
+    """Add the halves of each group of numbers; left and right, if it is given, are n_groups after one another."""
+    size = left.type.count * (1 if right is None else 2) // n_groups
+    right = left if right is None else right
+    halves = (
+        [group * size + half * (size // 2) + at for group in range(n_groups) for at in range(size // 2)]
+        for half in (0, 1)
+    )
+    wanted = ir.VectorType(_INT32, n_groups * size // 2)
+    parts = [builder.shuffle_vector(left, right, ir.Constant(wanted, half)) for half in halves]
+    return builder.fadd(*parts, flags=_FAST)

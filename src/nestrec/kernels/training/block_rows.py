@@ -13,8 +13,11 @@ from nestrec.arrays import Int32Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.counter_rng import half_bits_of, permute
 from nestrec.kernels.simd.lanes import prefetch_to_read
-from nestrec.kernels.training.pool import SENTINEL, SENTINELS, draw_ascending
+from nestrec.kernels.training.pool import draw_ascending
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
+
+_LINE = 16  # int32 numbers in a cache line
+_PREFETCHED = 8 * _LINE  # seen items of a user, at most
 
 
 class BlockRows(NamedTuple):
@@ -22,7 +25,7 @@ class BlockRows(NamedTuple):
 
     users: Int64Array  # (POOL_BLOCK,)
     items: Int64Array  # (POOL_BLOCK,)
-    pool: Int64Array  # (pool_size + SENTINELS,)
+    pool: Int64Array  # (pool_size,)
     next_users: Int64Array
     next_items: Int64Array
     next_pool: Int64Array
@@ -35,10 +38,10 @@ def new_rows(pool_size: int) -> Any:
     return BlockRows(
         np.empty(POOL_BLOCK, np.int64),
         np.empty(POOL_BLOCK, np.int64),
-        np.full(pool_size + SENTINELS, SENTINEL, np.int64),
+        np.empty(pool_size, np.int64),
         np.empty(POOL_BLOCK, np.int64),
         np.empty(POOL_BLOCK, np.int64),
-        np.full(pool_size + SENTINELS, SENTINEL, np.int64),
+        np.empty(pool_size, np.int64),
         np.empty(POOL_BLOCK, np.int64),
     )
 
@@ -80,7 +83,10 @@ def look_up_block(
         interaction = rows.order[number]
         user = user_of[interaction]
         rows.next_users[n], rows.next_items[n] = user, indices[interaction]
-        n += np.int64(indptr[user + 1] - indptr[user] < n_items)
-    draw_ascending(rows.next_pool[:-SENTINELS], n_items, key, start // POOL_BLOCK)
+        low, high = indptr[user], indptr[user + 1]
+        for at in range(low, min(high, low + _PREFETCHED), _LINE):
+            prefetch_to_read(indices, at)
+        n += np.int64(high - low < n_items)
+    draw_ascending(rows.next_pool, n_items, key, start // POOL_BLOCK)
     order_block(rows, start + POOL_BLOCK, stop, indices, user_of, key)
     return n

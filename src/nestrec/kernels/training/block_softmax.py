@@ -19,8 +19,8 @@ from nestrec.kernels.simd.vectors import (
     multiply_add,
     power_of_two,
     store,
+    store_totals,
     subtract,
-    total,
 )
 from nestrec.kernels.training.block_lanes import ROW_LANES, load_rows, splat_rows
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
@@ -79,9 +79,10 @@ def exponentiate_scores(
             h3 = maximum(h3, load_rows(scores, at + 3 * POOL_BLOCK))
         highest = maximum(maximum(h0, h1), maximum(h2, h3))
         s0 = s1 = splat_rows(np.float32(0))
+        shift = subtract(s0, multiply(sharp, highest))
         for at in range(begin, end, 2 * POOL_BLOCK):
-            e0 = power_of_two(multiply(sharp, subtract(load_rows(scores, at), highest)))
-            e1 = power_of_two(multiply(sharp, subtract(load_rows(scores, at + POOL_BLOCK), highest)))
+            e0 = power_of_two(multiply_add(sharp, load_rows(scores, at), shift))
+            e1 = power_of_two(multiply_add(sharp, load_rows(scores, at + POOL_BLOCK), shift))
             store(scores, at, e0)
             store(scores, at + POOL_BLOCK, e1)
             s0, s1 = add(s0, e0), add(s1, e1)
@@ -150,7 +151,7 @@ def mix_shares(
     for candidate in range(start, stop, 4):
         for own in range(n_levels):
             to = own * pool_size + candidate
-            m0 = m1 = m2 = m3 = np.float32(0)
+            m0 = m1 = m2 = m3 = zero
             for part in range(0, POOL_BLOCK, ROW_LANES):
                 s0 = s1 = s2 = s3 = zero
                 for level in range(own, n_levels):
@@ -165,5 +166,5 @@ def mix_shares(
                 store(scores, at + POOL_BLOCK, s1)
                 store(scores, at + 2 * POOL_BLOCK, s2)
                 store(scores, at + 3 * POOL_BLOCK, s3)
-                m0, m1, m2, m3 = m0 + total(s0), m1 + total(s1), m2 + total(s2), m3 + total(s3)
-            masses[to], masses[to + 1], masses[to + 2], masses[to + 3] = m0, m1, m2, m3
+                m0, m1, m2, m3 = add(m0, s0), add(m1, s1), add(m2, s2), add(m3, s3)
+            store_totals(masses, to, m0, m1, m2, m3)

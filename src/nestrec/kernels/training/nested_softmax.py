@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nestrec.arrays import Float32Array, Int32Array, Int64Array
+from nestrec.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.training.block_lanes import DIMENSION_LANES
 from nestrec.kernels.training.block_products import add_user_gradients, score_pool, sum_pool_gradients
@@ -47,7 +47,7 @@ from nestrec.kernels.training.block_steps import (
     weight_decays,
 )
 from nestrec.kernels.training.panels import Panels, lay_out_panels
-from nestrec.kernels.training.pool import SENTINELS, mask_seen
+from nestrec.kernels.training.pool import MANY, N_MARKS, mask_seen
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.kernels.training.updates import prefetch_row
 
@@ -77,7 +77,8 @@ class Buffers(NamedTuple):
     positive_gradients: Float32Array  # (padded, POOL_BLOCK), the same
     pool_gradients: Float32Array  # (pool_size, padded)
     decays: Float32Array  # (padded,)
-    found: Int64Array  # (pool_size + 1,)
+    marks: UInt8Array  # (N_MARKS,)
+    found: Int64Array  # (MANY * pool_size,)
 
 
 @compiled
@@ -111,7 +112,8 @@ def new_buffers(padded: int, pool_size: int, n_levels: int, n_panels: int) -> An
         aligned_zeros(padded * POOL_BLOCK),
         aligned_zeros(pool_size * padded),
         aligned_zeros(padded),
-        np.zeros(pool_size + 1, np.int64),
+        np.zeros(N_MARKS, np.uint8),
+        np.zeros(MANY * pool_size, np.int64),
     )
 
 
@@ -126,7 +128,7 @@ def copy_block(
     buffers: Buffers,
 ) -> None:
     """Copy the vectors of a block of n_rows positives in all layouts that its products need."""
-    padded, pool_size = len(buffers.decays), len(rows.pool) - SENTINELS
+    padded, pool_size = len(buffers.decays), len(rows.pool)
     for row in range(POOL_BLOCK):
         buffers.trained[row] = np.float32(row < n_rows)
     copy_rows(users, rows.users, n_rows, stride, buffers.users, padded)
@@ -154,7 +156,7 @@ def step_block(
     rate: float,
 ) -> None:
     """Update the rows of a block by its gradients, one after the other."""
-    padded, pool_size, decays = len(buffers.decays), len(rows.pool) - SENTINELS, buffers.decays
+    padded, pool_size, decays = len(buffers.decays), len(rows.pool), buffers.decays
     transpose_columns(buffers.user_gradients, padded, buffers.users)
     transpose_columns(buffers.positive_gradients, padded, buffers.positives)
     for row in range(n_rows):
@@ -210,9 +212,7 @@ def train_slice(
         copy_block(users, items, stride, rows, n_rows, panels, b)
         score_positives(b.user_columns, b.positive_columns, widths, b.positive_scores)
         score_pool(b.user_columns, b.pool, padded, widths, pool_size, b.scores)
-        for row in range(n_rows):
-            low, high = indptr[rows.users[row]], indptr[rows.users[row] + 1]
-            mask_seen(b.scores, row, n_levels, rows.pool, n_items, indices, low, high, b.found)
+        mask_seen(b.scores, rows.users, n_rows, n_levels, rows.pool, n_items, indptr, indices, b.marks, b.found)
         for level in range(n_levels):
             for row in range(level * prefetched, min((level + 1) * prefetched, n_next)):
                 prefetch_row(users, user_squares, rows.next_users[row] * stride, stride)
