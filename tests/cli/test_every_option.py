@@ -387,7 +387,7 @@ def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]
         assert shown is not None, option
         value: Any = known[name] if name in known else getattr(trainer, name)
         if value is None:
-            assert re.match("depends on the data|a 64th|a twelfth|rising", shown[1]), option
+            assert re.match("depends on the data|a 64th|an eighth|rising", shown[1]), option
         elif name == "widths":
             assert shown[1] == ",".join(map(str, value))
         else:

@@ -55,7 +55,7 @@ class OptimizationOptions:
     ] = None
     tune_seconds: Annotated[
         float | None,
-        option("S", "Search the regularization of each width by trials, started within S seconds.", "no search"),
+        option("S", "Search the regularization of each width by trials, started within S seconds.", "0, no search"),
     ] = None
 
     def given(self) -> dict[str, Any]:
@@ -94,8 +94,8 @@ class ValidationOptions:
     metric: Annotated[
         str | None, option("NAME@K", "Validation metric that chooses the epoch, averaged over widths.", "ndcg@20")
     ] = None
-    evaluate_every: Annotated[int | None, option("N", "Epochs between validations.", "a twelfth of the epochs")] = None
-    patience: Annotated[int | None, option("N", "Validations without improvement before stopping early.", "8")] = None
+    evaluate_every: Annotated[int | None, option("N", "Epochs between validations.", "an eighth of the epochs")] = None
+    patience: Annotated[int | None, option("N", "Validations without improvement before stopping early.", "5")] = None
 
     def given(self) -> dict[str, Any]:
         """Return the arguments of Trainer that were given."""

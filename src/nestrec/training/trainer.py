@@ -8,6 +8,7 @@ that the model that ships has seen every interaction.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -77,7 +78,7 @@ class Trainer:
     """L2 regularization: weight of the squared coordinates of the vectors that a positive touches; one number, or one
     per width for the coordinates that it adds to the narrower one. None: by the degrees of users and items and by
     the width."""
-    tune_seconds: float = 0.0
+    tune_seconds: float = 0
     """Time limit for starting trials of a search for each width's regularization on the validation split, around the
     default. 0: no search."""
     rotate: bool = True
@@ -91,8 +92,8 @@ class Trainer:
     metric: str = "ndcg@20"
     """Validation metric that chooses the epoch, averaged over the widths."""
     evaluate_every: int | None = None
-    """Epochs between two evaluations on the validation split. None: a twelfth of the epochs."""
-    patience: int = 8
+    """Epochs between two evaluations on the validation split. None: an eighth of the epochs."""
+    patience: int = 5
     """Evaluations without a value as good as the best after which training stops early."""
 
     def __post_init__(self) -> None:
@@ -109,7 +110,7 @@ class Trainer:
         if self.starting_scale is not None:
             check_range("starting_scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
-        check_count("patience", self.patience, 100_000, 8)
+        check_count("patience", self.patience, 100_000, 5)
         check_range("tune_seconds", self.tune_seconds, 0, 1e9, 60)
         if self.regularization is not None:
             weights = normalize_regularization(self.regularization, widths)
@@ -224,7 +225,7 @@ class Trainer:
                 stop_after=epochs,
                 learning_rate=self._learning_rate(),
                 final_learning_rate=self._final_learning_rate(),
-                evaluate_every=max(1, epochs // 12) if self.evaluate_every is None else self.evaluate_every,
+                evaluate_every=math.ceil(epochs / 8) if self.evaluate_every is None else self.evaluate_every,
                 patience=self.patience,
             ),
             metric=MetricAtCutoff.parse(self.metric),
