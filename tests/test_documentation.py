@@ -21,6 +21,7 @@ from nestrec.kernels.training.tile_sizes import TILE
 from nestrec.training import data_defaults as adaptive
 from nestrec.training import engines, objective
 from nestrec.training import regularization_search as strength
+from nestrec.training.validation import COMPARED_USERS
 from tests.faults.torture import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -217,6 +218,7 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     rule = f"{tile} for every {adaptive._ITEMS_PER_TILE:,} items, between {tile} and {most}"
     assert f"candidates per level | {rule} |" in page
     assert f"powers of {strength.STEP}:" in page
+    assert f"compared on {COMPARED_USERS:,} random users" in page
     assert f"at most {strength.TRIAL_INTERACTIONS:,} interactions" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
     assert f"r = {adaptive._NOISE_FACTOR} * s^{adaptive._NOISE_POWER}" in page

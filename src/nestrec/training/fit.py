@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -25,7 +26,7 @@ from nestrec.training.schedule import Schedule
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.stop_request import StoppedError, StopRequest
 from nestrec.training.training_state import PhaseState, TrainingState
-from nestrec.training.validation import Validation, name_widths
+from nestrec.training.validation import COMPARED_USERS, Validation, name_widths
 from nestrec.training.validation_part import describe_validation
 
 
@@ -123,12 +124,15 @@ class Fit:
         if self.validation is None or self.search is not None:
             return None
         setup = self.validation.setup.scale_regularization(multiples)
-        phase = self._run_phase("search", setup, self.setup.schedule, self.validation, self.best)
+        compared = self.validation.sample_held_out(COMPARED_USERS)
+        phase = self._run_phase("search", setup, self.setup.schedule, compared, self.best)
         if self.stop.made:
             return phase
         self._save_finished(phase)
         phase.release()  # room for the rotated embeddings
         try:
+            if compared is not self.validation:
+                self._evaluate_on_all_users(phase)
             self.rotated = self._evaluate_rotated(phase)
         except StoppedError:
             self.interrupted = True
@@ -138,6 +142,19 @@ class Fit:
         self.search, self.best = phase.state, phase.best
         return None
 
+    def _evaluate_on_all_users(self, phase: PhaseRun) -> None:
+        """Replace the best epoch's metrics, which are of a sample of the users."""
+        best, entry = phase.best, phase.state.find_best()
+        assert self.validation is not None
+        assert best is not None
+        assert entry is not None
+        metrics, value = self.validation(best["user_embeddings"], best["item_embeddings"], self._check_stop())
+        entry.update(value=value, metrics=name_widths(metrics))
+
+    def _check_stop(self) -> Callable[[], None] | None:
+        """Return what ends an evaluation after the search: nothing if a resumed run could not repeat it."""
+        return self.stop.check if self.checkpoint is None or self.checkpoint.exists() else None
+
     def _evaluate_rotated(self, phase: PhaseRun) -> dict[str, Any] | None:
         """Return the validation metrics of the search's best embeddings after rotation, None if no better."""
         best, before = phase.best, phase.state.find_best()
@@ -146,9 +163,7 @@ class Fit:
         if self.validation is None or best is None or before is None:
             return None
         embeddings = rotate_embeddings(best["user_embeddings"], best["item_embeddings"])
-        # Without the state of the search on disk, a resumed run could not repeat this evaluation.
-        can_stop = self.checkpoint is None or self.checkpoint.exists()
-        metrics, value = self.validation(*embeddings, self.stop.check if can_stop else None)
+        metrics, value = self.validation(*embeddings, self._check_stop())
         if not _is_better(value, before):
             return None
         self._report(

@@ -19,6 +19,7 @@ from nestrec.training.options import Run
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.validation_part import FEWEST_USERS, Coverage, carve, describe_validation, report_coverage
 
+COMPARED_USERS = 4000  # random ones on whom epochs are compared; the chosen epoch is evaluated on all
 _REPORTED = ("recall", "ndcg")  # at the same cutoff, beside the metric that chooses
 
 
@@ -61,6 +62,19 @@ class Validation:
         if np.count_nonzero(np.diff(held_out.indptr)) < FEWEST_USERS:
             return self
         return replace(self, setup=replace(setup, objective=objective), held_out=held_out)
+
+    def sample_held_out(self, n_users: int) -> Validation:
+        """Return the validation on so many random users with held-out interactions; itself if there are no more."""
+        held_out = self.held_out
+        per_user = np.diff(held_out.indptr)
+        evaluated = np.flatnonzero(per_user)
+        if len(evaluated) <= n_users:
+            return self
+        is_kept = np.zeros(held_out.n_users, dtype=np.bool_)
+        is_kept[np.random.default_rng(0).choice(evaluated, n_users, replace=False)] = True
+        indptr = np.concatenate([[0], np.cumsum(np.where(is_kept, per_user, 0))])
+        indices = held_out.indices[np.repeat(is_kept, per_user)]
+        return replace(self, held_out=Interactions(held_out.users, held_out.items, indptr, indices))
 
     def __call__(
         self, users: Float32Array, items: Float32Array, check_stop: StopCheck | None = None
