@@ -60,8 +60,9 @@ SIZES: dict[str, tuple[int, int, int]] = {
 METHODS: dict[str, dict[str, Any]] = {"softmax": {}, "pairs": {"loss": BPR(), "sampler": DynamicSampler(16)}}
 WAYS = ("plain", "fused", "graph")
 RATE = 0.02
-VARIANTS = [  # precision of products, candidates at once, warps
-    ("tf32x3", 32, 8), ("tf32x3", 64, 8), ("tf32x3", 64, 4), ("tf32x3", 32, 4), ("ieee", 32, 8), ("tf32", 32, 8),
+VARIANTS = [  # precision of products, candidates at once, warps, dimensions of a tile
+    ("tf32x3", 32, 8, 32), ("tf32x3", 32, 8, 64), ("tf32x3", 32, 4, 32), ("tf32x3", 64, 8, 32), ("tf32x3", 64, 8, 64),
+    ("ieee", 32, 8, 64), ("tf32", 32, 8, 32),
 ]  # fmt: skip
 
 
@@ -202,22 +203,24 @@ def sweep(interactions: Interactions, size: str, device: str, is_over: Callable[
         engine._positives[rows], engine._items[rows], engine._table[None], engine._moment(0, 0)
     )
     nodes, exact = engine._rows(batch), None
-    for precision, chunk, warps in [("ieee", 32, 8), *VARIANTS]:
+    for precision, chunk, warps, tile in [("ieee", 32, 8, 32), *VARIANTS]:
+        variant = f"{size:8} {precision:7} {chunk} candidates, {warps} warps, {tile} dimensions"
         if is_over():
             return
         with (
             patch.object(pool_softmax, "PRECISION", precision),
             patch.object(pool_softmax, "_CHUNK", chunk),
             patch.object(pool_softmax, "_WARPS", warps),
+            patch.object(pool_softmax, "_TILE", tile),
         ):
             try:
                 _, gradients = engine._fused_loss(engine._table, nodes)
                 exact = gradients.clone() if exact is None else exact
                 taken = milliseconds(lambda: engine._fused_loss(engine._table, nodes))
                 apart = float((gradients - exact).abs().max() / exact.abs().max())
-                print(f"{size:8} {precision:7} {chunk:3} candidates {warps} warps: {taken:.3f} ms, apart {apart:.1e}")
+                print(f"{variant}: {taken:.3f} ms, apart {apart:.1e}")
             except Exception as error:  # the next variant may run
-                print(f"{size:8} {precision:7} {chunk:3} candidates {warps} warps: {error!r}"[:300])
+                print(f"{variant}: {error!r}"[:300])
             sys.stdout.flush()
 
 
