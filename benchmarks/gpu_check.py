@@ -6,8 +6,8 @@ Parts run in order until `--seconds` are over; one that fails prints its traceba
 torch on the device, `fused` its Triton kernels, `graph` the same replayed as CUDA graphs, which is what training does.
 Sizes are those of Amazon Phone and Gowalla, generated; batches are the default, a 64th of the interactions. How to read
 it: positives/s are medians over epochs (of plain torch, over parts of one); `ratio` is to plain in the same run.
-`--train` is trained with default options on the device, without and with the search for the regularization; kernels of
-nestrec for CPUs and GPUs are compiled before by a fit of small data, whose time is printed. The test part chooses
+`--train` is trained with default options on the device, twice, and by the CPU engine of the same machine; kernels for
+CPUs and GPUs are compiled before by fits of small data, whose time is printed. The test part chooses
 nothing. Tests that use a CUDA device:
 
     pytest -q tests/training/autograd/test_cuda.py tests/training/autograd/test_fused.py \
@@ -156,10 +156,10 @@ class Log(Callback):
                   f"{report.value:.4f}", flush=True)  # fmt: skip
 
 
-def train_whole(train: Interactions, test: Interactions | None, device: str, **options: Any) -> None:
+def train_whole(train: Interactions, test: Interactions | None, engine: TorchEngine | None, **options: Any) -> None:
     """Print seconds, validation and test metrics of a run with default options."""
     log = Log()
-    trainer = Trainer(engine=TorchEngine(device), **options)
+    trainer = Trainer(engine=engine, **options)
     model = trainer.fit(train, validation=RandomSplit(0.1), run=Run(callbacks=log))
     seconds = time.perf_counter() - log.begun
     parts = ", ".join(f"{phase} {log.epochs[phase]} epochs {of:.1f} s" for phase, of in log.training.items())
@@ -252,6 +252,9 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the generated data, to try the script")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
     options = parser.parse_args()
+    for path in (options.train, options.test):
+        if path is not None and not path.exists():
+            parser.error(f"{path} must be a file, got nothing there")
     begun, device = time.perf_counter(), options.device
     limit: float = options.seconds
 
@@ -280,11 +283,15 @@ def main() -> None:
     if options.train is not None:
         train = read_interactions(options.train)
         test = None if options.test is None else read_interactions(options.test)
-        part("end to end, small data, compiles", train_whole, small, None, device, epochs=4)
-        part(f"end to end, {options.train}, no search", train_whole, train, test, device, tune_seconds=0)
-        part(f"end to end, {options.train}", train_whole, train, test, device)
+        engine = TorchEngine(device)
+        part("small data, which compiles", train_whole, small, None, engine, epochs=4)
+        part(f"{options.train}", train_whole, train, test, engine)
+        part(f"{options.train}, again", train_whole, train, test, engine)
     for size, interactions in data.items():
         part(f"tiles, {size}", sweep, interactions, size, device, is_over)
+    if options.train is not None:
+        part("small data, CPU engine, which compiles", train_whole, small, None, None, epochs=2)
+        part(f"{options.train}, CPU engine", train_whole, train, test, None)
 
 
 if __name__ == "__main__":
