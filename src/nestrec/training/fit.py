@@ -131,9 +131,9 @@ class Fit:
         self._save_finished(phase)
         phase.release()  # room for the rotated embeddings
         try:
-            if compared is not self.validation:
+            self.rotated = self._evaluate_rotated(phase, compared)
+            if self.rotated is None and compared is not self.validation:
                 self._evaluate_on_all_users(phase)
-            self.rotated = self._evaluate_rotated(phase)
         except StoppedError:
             self.interrupted = True
             return phase
@@ -155,7 +155,7 @@ class Fit:
         """Return what ends an evaluation after the search: nothing if a resumed run could not repeat it."""
         return self.stop.check if self.checkpoint is None or self.checkpoint.exists() else None
 
-    def _evaluate_rotated(self, phase: PhaseRun) -> dict[str, Any] | None:
+    def _evaluate_rotated(self, phase: PhaseRun, compared: Validation) -> dict[str, Any] | None:
         """Return the validation metrics of the search's best embeddings after rotation, None if no better."""
         best, before = phase.best, phase.state.find_best()
         if not self.setup.rotate or len(self.setup.objective.widths) < 2:
@@ -163,9 +163,11 @@ class Fit:
         if self.validation is None or best is None or before is None:
             return None
         embeddings = rotate_embeddings(best["user_embeddings"], best["item_embeddings"])
-        metrics, value = self.validation(*embeddings, self._check_stop())
+        metrics, value = compared(*embeddings, self._check_stop())
         if not _is_better(value, before):
             return None
+        if compared is not self.validation:
+            metrics, value = self.validation(*embeddings, self._check_stop())
         self._report(
             f"rotation improves {self.setup.metric}, averaged over widths, to {value:.4f}: the model is rotated"
         )
