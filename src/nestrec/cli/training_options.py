@@ -157,7 +157,7 @@ class RunOptions:
     seed: Annotated[int, option("N", "Random seed of initialization, order, negatives and the split.")] = 0
     threads: Threads = None
     deterministic: Annotated[
-        bool, flag("--deterministic", "Bitwise reproducible for a seed; trains on one thread.")
+        bool, flag("--deterministic", "Bitwise reproducible for a seed, on any number of threads.")
     ] = False
     resume: Annotated[
         bool, flag("--resume", "Resume from the checkpoint that an interrupted run left beside MODEL.")

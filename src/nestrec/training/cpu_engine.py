@@ -17,11 +17,12 @@ from nestrec.kernels.simd.lanes import LANES
 from nestrec.kernels.training import nested_bpr, nested_softmax
 from nestrec.kernels.training.tile_sizes import BLOCK, POOL_BLOCK
 from nestrec.parallel.threads import map_in_threads
+from nestrec.training.aligned_rows import align_rows, new_aligned_rows
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE
+from nestrec.training.rounds import Rounds, round_blocks
 
 _SLICE = 65_536  # positives between two checks of the clock: about a tenth of a second with `_USUAL` work
-_LINE = 16  # float32 numbers in a cache line
 _USUAL = 64 * 64  # candidates times dimensions
 
 
@@ -36,10 +37,12 @@ class CpuEngine:
         objective: Objective,
         seed: int,
         threads: int,
+        *,
+        deterministic: bool = False,
     ) -> None:
         self.objective = objective
         self.seed = seed
-        self.threads = threads
+        self.threads = 1 if deterministic and not objective.softmax else threads
         self.indptr, self.indices = indptr, indices
         n_users = len(indptr) - 1
         self._user_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
@@ -51,10 +54,14 @@ class CpuEngine:
         self._gradient_weights = objective.gradient_weights().ravel()
         self._l2_weights = np.zeros(self._stride, dtype=np.float32)
         self._l2_weights[: widths[-1]] = objective.l2_weights()
-        self.users = _align(starting_values(objective, n_users, self._stride, seed, 0))
-        self.items = _align(starting_values(objective, n_items, self._stride, seed, 1))
-        self.user_squares, self.item_squares = _aligned(n_users, self._stride), _aligned(n_items, self._stride)
+        self.users = align_rows(starting_values(objective, n_users, self._stride, seed, 0))
+        self.items = align_rows(starting_values(objective, n_items, self._stride, seed, 1))
+        self.user_squares = new_aligned_rows(n_users, self._stride)
+        self.item_squares = new_aligned_rows(n_items, self._stride)
         self.user_squares[:] = self.item_squares[:] = FIRST_SQUARE
+        self._rounds: Rounds | None = None
+        if deterministic and objective.softmax:
+            self._rounds = Rounds(objective, round_blocks(self.n_positives, self.slice_size // POOL_BLOCK), threads)
 
     @property
     def n_positives(self) -> int:
@@ -63,8 +70,8 @@ class CpuEngine:
 
     @property
     def slice_size(self) -> int:
-        """Positives to train between two checks of the clock: fewer if each is more work, whole blocks."""
-        block = _block(self.objective)
+        """Positives to train between two checks of the clock: fewer if each is more work, whole blocks or rounds."""
+        block = _block(self.objective) * (self._rounds.n_blocks if self._rounds else 1)
         return max(1, _SLICE * _USUAL // _work(self.objective) // block) * block
 
     @property
@@ -80,9 +87,12 @@ class CpuEngine:
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.
 
-        Returns when all threads have finished: the state is that after `stop`.
+        Returns when all threads have finished: the state is that after `stop`. A deterministic run trains an epoch in
+        slices of `slice_size`.
         """
         key = np.uint64(random_bits(np.uint64(self.seed), epoch))
+        if self._rounds is not None:
+            return self._rounds.train(self._arguments(key, learning_rate), start, stop)
         bounds = _thread_ranges(start, stop, self.threads, _block(self.objective))
         results = map_in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
         return sum(loss for loss, _ in results), sum(n for _, n in results)
@@ -109,12 +119,17 @@ class CpuEngine:
             self.users = self.items = empty
 
     def _slice(self, key: np.uint64, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
+        kernel: Any = nested_softmax.train_slice if self.objective.softmax else nested_bpr.train_slice
+        result: tuple[float, int] = kernel(*self._arguments(key, learning_rate), start, stop)
+        return result
+
+    def _arguments(self, key: np.uint64, learning_rate: float) -> tuple[Any, ...]:
+        """Return what kernels take before the positions; NumPy scalars, for whose types they are compiled."""
         objective = self.objective
-        kernel: Any = nested_softmax.train_slice if objective.softmax else nested_bpr.train_slice
         by_level = (
             (self._gradient_weights, objective.inverse_temperatures()) if objective.softmax else (self._level_mask,)
         )
-        result: tuple[float, int] = kernel(  # NumPy scalars: the kernel is compiled for their types
+        return (
             self.users.reshape(-1),
             self.items.reshape(-1),
             self.user_squares.reshape(-1),
@@ -130,10 +145,7 @@ class CpuEngine:
             np.float32(learning_rate),
             self._l2_weights,
             key,
-            start,
-            stop,
         )
-        return result
 
 
 def _work(objective: Objective) -> int:
@@ -155,16 +167,3 @@ def _thread_ranges(start: int, stop: int, threads: int, block: int) -> list[tupl
     blocks = -(-(stop - start) // block)
     cuts = [min(stop, start + block * (blocks * k // threads)) for k in range(threads + 1)]
     return [(low, high) for low, high in pairwise(cuts) if low < high]
-
-
-def _aligned(n_rows: int, stride: int) -> Float32Array:
-    """Return (n_rows, stride), not initialised, whose rows start at cache lines if they are as long."""
-    whole = np.empty(n_rows * stride + _LINE, dtype=np.float32)
-    first = -whole.ctypes.data // whole.itemsize % _LINE
-    return whole[first : first + n_rows * stride].reshape(n_rows, stride)
-
-
-def _align(rows: Float32Array) -> Float32Array:
-    result = _aligned(*rows.shape)
-    result[:] = rows
-    return result

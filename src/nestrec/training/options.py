@@ -30,7 +30,7 @@ class Run:
     threads: int | None = None
     """None: one per processor."""
     deterministic: bool = False
-    """Same bits for the same seed: updates on one thread, evaluation on all."""
+    """Same bits for the same seed, on any number of threads; the CPU engine trains pairs, and torch all, on one."""
     checkpoint: Path | CheckpointFolder | None = None
     """Folder for the state of training; delete it once the model is saved."""
     checkpoint_seconds: float = 30.0

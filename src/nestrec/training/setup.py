@@ -48,10 +48,14 @@ class TrainingSetup:
 
     def start_engine(self, run: Run) -> RunningEngine:
         """Return an engine with initial parameters; raise MissingExtraError if torch is needed and missing."""
-        threads = 1 if run.deterministic else resolve_threads(run.threads)
+        threads = resolve_threads(run.threads)
         csr = self.interactions.indptr, self.interactions.indices, self.interactions.n_items
         if self.engine is None:
-            return CpuEngine(*csr, objective=self.objective, seed=run.seed, threads=threads)
+            deterministic = run.deterministic
+            return CpuEngine(
+                *csr, objective=self.objective, seed=run.seed, threads=threads, deterministic=deterministic
+            )
+        threads = 1 if run.deterministic else threads
         device = self.engine.check_device(deterministic=run.deterministic)
         import torch
 

@@ -69,15 +69,19 @@ def take(parameters: Matrix, squares: Matrix, row: int, gradient: Matrix, rate: 
     parameters[row] -= rate * gradient / np.sqrt(squares[row])
 
 
-def plain(world: Case) -> tuple[dict[str, Matrix], float]:
-    """The objective and its Adagrad steps, one positive after the other, from formulas alone."""
+def plain(world: Case, n_blocks: int = 1) -> tuple[dict[str, Matrix], float]:
+    """The objective and its Adagrad steps, one positive after the other, from formulas alone.
+
+    Gradients are those at the start of the block, or of the round of n_blocks.
+    """
     users, items = world.users.astype(float), world.items.astype(float)
     user_squares, item_squares = np.full_like(users, FIRST_SQUARE), np.full_like(items, FIRST_SQUARE)
     n, each, total = len(world.indices), world.n_items / world.n_candidates, 0.0
     pool = np.empty(world.n_candidates, np.int64)
     for begin in range(0, n, POOL_BLOCK):
         DRAW(pool, world.n_items, KEY, begin // POOL_BLOCK)
-        block_users, block_items = users.copy(), items.copy()  # gradients are those at the start of the block
+        if begin % (n_blocks * POOL_BLOCK) == 0:
+            block_users, block_items = users.copy(), items.copy()
         tile = block_items[pool]
         pool_gradient, mass = np.zeros_like(tile), np.zeros_like(tile)
         for position in range(begin, min(n, begin + POOL_BLOCK)):

@@ -68,13 +68,14 @@ def look_up_block(
     rows: BlockRows,
     start: int,
     stop: int,
+    following: int,
     indptr: Int64Array,
     indices: Int32Array,
     user_of: Int32Array,
     n_items: int,
     key: int,
 ) -> Any:
-    """Look up the next block, which starts at this position and is in `order`, and order the one after it.
+    """Look up the next block, which starts at this position and is in `order`, and order the one that follows it.
 
     Users who have interacted with every item are skipped; return the number of positives that are left.
     """
@@ -88,5 +89,5 @@ def look_up_block(
             prefetch_to_read(indices, at)
         n += np.int64(high - low < n_items)
     draw_ascending(rows.next_pool, n_items, key, start // POOL_BLOCK)
-    order_block(rows, start + POOL_BLOCK, stop, indices, user_of, key)
+    order_block(rows, following, stop, indices, user_of, key)
     return n

@@ -12,7 +12,7 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int64Array
 from nestrec.kernels.compiled import compiled
-from nestrec.kernels.simd.lanes import LANES, load, prefetch, splat, total
+from nestrec.kernels.simd.lanes import LANES, load, prefetch, prefetch_to_read, splat, total
 from nestrec.kernels.simd.vectors import inverse_root, load_like, multiply, multiply_add, store, subtract
 
 Lanes = Any  # a vector of float32 numbers, known to numba alone
@@ -26,6 +26,13 @@ def prefetch_row(vectors: Float32Array, squares: Float32Array, row: int, stride:
     for d in range(0, stride, 2 * LANES):
         prefetch(vectors, row + d)
         prefetch(squares, row + d)
+
+
+@compiled
+def prefetch_vector(vectors: Float32Array, row: int, stride: int) -> None:
+    """Prefetch a vector that will be read alone; row is an offset."""
+    for d in range(0, stride, 2 * LANES):
+        prefetch_to_read(vectors, row + d)
 
 
 @compiled
