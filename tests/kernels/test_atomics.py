@@ -34,7 +34,7 @@ def take_all(claims: Any, expected: int, replacement: int) -> int:
 
 
 @compiled
-def read_first(counters: Any) -> int:
+def read_first(counters: Any) -> Any:
     return read_atomically(counters, 0)
 
 

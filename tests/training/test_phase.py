@@ -40,6 +40,8 @@ def test_validation_is_ranked_now_and_then_and_at_the_end() -> None:
 class _OfSize:
     """As much of an engine as the size of a slice depends on."""
 
+    _rounds = None
+
     def __init__(self, embedding_size: int) -> None:
         self.objective = replace(Trainer().resolve(tiny()).objective, widths=Widths([embedding_size]))
 
