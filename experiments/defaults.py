@@ -30,7 +30,7 @@ from nestrec import (
     read_interactions,
 )
 from nestrec.data.filters import k_core
-from nestrec.training import data_defaults, objective
+from nestrec.training import data_defaults, objective, rounds
 
 Variant = dict[str, Any]
 
@@ -56,6 +56,7 @@ VARIANTS: dict[str, list[Variant]] = {
         for pair in ((1.5, 0.0), (1.5, 0.7), (1.5, 1.0), (3, 0.3), (3, 0.6), (6, 0.6))
     ],
     "softmax epochs": [SOFTMAX | {"epochs": n} for n in (10, 20, 40, 70)],
+    "rounds": [SOFTMAX] + [SOFTMAX | {"round_blocks": n} for n in (4, 16, 32)],  # of deterministic training
     "softmax level weights": [
         SOFTMAX | {"level_weights": weights} for weights in ((1, 1, 1, 1, 1), (5, 4, 3, 2, 1), None)
     ],
@@ -114,6 +115,8 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
         yield patch.multiple(data_defaults, **options.pop("rule"))
     if "l2_power" in options:
         yield patch.object(data_defaults, "PAIRWISE", replace(data_defaults.PAIRWISE, l2_power=options.pop("l2_power")))
+    if "round_blocks" in options:
+        yield patch.object(rounds, "_BLOCKS", options.pop("round_blocks"))
     if "inverse_temperature" in options:
         for name, value in zip(
             ("INVERSE_TEMPERATURE", "INVERSE_TEMPERATURE_POWER"), options.pop("inverse_temperature"), strict=True
@@ -123,13 +126,11 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
 
 def validated(interactions: Interactions, variant: Variant, seed: int) -> list[float]:
     """Return ndcg@20 by width at the best epoch on validation."""
-    options = dict(variant)
+    options, run = dict(variant), Run(seed=seed, threads=1, deterministic="round_blocks" in variant)
     with ExitStack() as patched:
         for each in patches(options, interactions):
             patched.enter_context(each)
-        model = Trainer(**options).fit(
-            interactions, validation=RandomSplit(0.1, seed), refit=False, run=Run(seed=seed, threads=1)
-        )
+        model = Trainer(**options).fit(interactions, validation=RandomSplit(0.1, seed), refit=False, run=run)
     metrics = model.manifest["training"]["validation_metrics"]["metrics"]
     return [of["ndcg@20"] for of in metrics.values()]
 
