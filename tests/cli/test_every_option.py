@@ -17,7 +17,7 @@ import typer
 from nestrec.cli.main import app, main
 from nestrec.cli.training_options import ModelOptions, OptimizationOptions
 from nestrec.training.backbones import MF, LightGCN
-from nestrec.training.engines import CPU_LEARNING_RATE, TorchEngine
+from nestrec.training.engines import TorchEngine
 from nestrec.training.losses import BilateralSoftmax, DirectAU, SampledSoftmax
 from nestrec.training.options import Run
 from nestrec.training.samplers import AdaptiveSampler, DynamicSampler, PoolSampler
@@ -372,7 +372,7 @@ def test_the_defaults_shown_are_the_library_s(capsys: pytest.CaptureFixture[str]
         "beta": AdaptiveSampler().beta,
         "power": AdaptiveSampler().power,
         "gamma": DirectAU().gamma,
-        "learning_rate": CPU_LEARNING_RATE,
+        "learning_rate": SampledSoftmax().data_defaults.cpu_learning_rate,
         "optimizer": "adagrad",
         "device": TorchEngine().device,
         "engine": "cpu",

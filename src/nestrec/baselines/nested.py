@@ -36,7 +36,7 @@ class Nestrec:
     """L2 regularization; None: chosen from the density."""
     n_candidates: int | None = None
     """Candidates of the softmax at every level, a multiple of 64; None: 64."""
-    learning_rate: float = 0.2
+    learning_rate: float = 0.3
     """Initial learning rate; it decays to a tenth."""
     epochs: int | None = None
     """Maximum passes over the interactions; None: chosen from the density."""

@@ -48,7 +48,7 @@ class OptimizationOptions:
 
     epochs: Annotated[int | None, option("N", "Maximum number of epochs.", "depends on the data")] = None
     learning_rate: Annotated[
-        float | None, option("NUMBER", "Initial learning rate; it decays to a tenth.", "0.2; 0.015 for adam")
+        float | None, option("NUMBER", "Initial learning rate; it decays to a tenth.", "0.3; pairs 0.2, adam 0.015")
     ] = None
     regularization: Annotated[
         str | None, option("LIST", "Weight of the L2 regularization: one, or one per width.", "depends on the data")

@@ -40,6 +40,7 @@ class DataDefaults:
     candidates_for: Callable[[Interactions], int]  # per level
     regularization_for: Callable[[Interactions, Sequence[int]], tuple[float, ...]]  # of the block of each width
     l2_power: float  # exponent of the level weight that a coordinate has in its regularization
+    cpu_learning_rate: float  # of Adagrad in the first epoch, a step per interaction
     steps_per_user: int
     epochs_least: int
     epochs_most: int
@@ -127,6 +128,7 @@ PAIRWISE = DataDefaults(
     candidates_for=pair_candidates,
     regularization_for=pair_regularization,
     l2_power=0.7,
+    cpu_learning_rate=0.2,
     steps_per_user=600,
     epochs_least=50,
     epochs_most=120,
@@ -136,6 +138,7 @@ SOFTMAX = DataDefaults(
     candidates_for=softmax_candidates,
     regularization_for=softmax_regularization,
     l2_power=0.0,
+    cpu_learning_rate=0.3,
     steps_per_user=1600,
     epochs_least=20,
     epochs_most=40,
@@ -145,6 +148,7 @@ DIRECT = DataDefaults(
     candidates_for=no_candidates,
     regularization_for=small_regularization,
     l2_power=0.0,
+    cpu_learning_rate=0.2,
     steps_per_user=600,
     epochs_least=50,
     epochs_most=120,

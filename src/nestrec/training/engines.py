@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nestrec.training.objective import Objective
 
 
-CPU_LEARNING_RATE = Adagrad().learning_rate
 DEVICES = ("auto", "cpu", "cuda")
 _STEPS_PER_EPOCH = 64
 _SMALLEST_BATCH, _LARGEST_BATCH = 256, 65_536

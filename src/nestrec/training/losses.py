@@ -189,12 +189,12 @@ class SampledSoftmax(PoolLoss):
 
     temperature: float | None = None
     """Softmax temperature, by which scores are divided. None: 1/3 * (width / 64)^0.6."""
-    coupling: float = 0.3
+    coupling: float = 0.2
     """How strongly losses of wider widths update the dimensions of a narrower one, 0 to 1."""
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_range("coupling", self.coupling, 0, 1, 0.3)
+        check_range("coupling", self.coupling, 0, 1, 0.2)
         if self.temperature is not None:
             check_range("temperature", self.temperature, 0.001, 1000, 0.2)
 

@@ -15,7 +15,7 @@ from nestrec.errors import OptionError
 from nestrec.widths import Widths
 
 INVERSE_TEMPERATURE = 3.0  # of the softmax at width 64
-INVERSE_TEMPERATURE_POWER = 0.6  # how it grows as the width shrinks
+INVERSE_TEMPERATURE_POWER = 0.2  # how it grows as the width shrinks
 
 
 @dataclass(frozen=True, kw_only=True)

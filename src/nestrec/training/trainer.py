@@ -23,7 +23,7 @@ from nestrec.errors import OptionError
 from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.training.backbones import MF, Backbone
 from nestrec.training.check_interactions import check_learnable
-from nestrec.training.engines import CPU_LEARNING_RATE, TorchEngine
+from nestrec.training.engines import TorchEngine
 from nestrec.training.fit import Fit
 from nestrec.training.losses import Loss
 from nestrec.training.method import choose_engine, pair_loss_and_sampler
@@ -71,7 +71,7 @@ class Trainer:
     epochs: int | None = None
     """Maximum number of epochs, over which the learning rate falls linearly. None: by the density of the data."""
     learning_rate: float | None = None
-    """Learning rate of the first epoch. None: 0.2, with Adam 0.015."""
+    """Learning rate of the first epoch. None: 0.3 for the softmax on the CPU engine, else 0.2, with Adam 0.015."""
     final_learning_rate: float | None = None
     """Learning rate of the last epoch. None: a tenth of the first."""
     regularization: float | Sequence[float] | None = None
@@ -105,8 +105,8 @@ class Trainer:
         object.__setattr__(self, "level_weights", weights)
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 60)
         self._resolve_method()
-        check_range("learning_rate", self._learning_rate(), 1e-6, 10, 0.2)
-        check_range("final_learning_rate", self._final_learning_rate(), 0, 10, 0.02)
+        check_range("learning_rate", self._learning_rate(), 1e-6, 10, 0.3)
+        check_range("final_learning_rate", self._final_learning_rate(), 0, 10, 0.03)
         if self.starting_scale is not None:
             check_range("starting_scale", self.starting_scale, 1e-6, 10, 0.0125)
         check_count("evaluate_every", 1 if self.evaluate_every is None else self.evaluate_every, 100_000, 5)
@@ -188,7 +188,7 @@ class Trainer:
         >>> from nestrec import SyntheticData
         >>> setup = Trainer().resolve(SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions)
         >>> setup.loss, setup.schedule.epochs
-        (SampledSoftmax(temperature=None, coupling=0.3), 40)
+        (SampledSoftmax(temperature=None, coupling=0.2), 40)
         """
         widths, backbone = cast("Widths", self.widths), cast("Backbone", self.backbone)
         loss, sampler = cast("Loss", self.loss), cast("Sampler", self.sampler)
@@ -249,7 +249,7 @@ class Trainer:
         if self.learning_rate is not None:
             return self.learning_rate
         if self.engine is None:
-            return CPU_LEARNING_RATE
+            return cast("Loss", self.loss).data_defaults.cpu_learning_rate
         return cast("TorchEngine", self.engine).optimizer_for(cast("Backbone", self.backbone)).learning_rate
 
     def _final_learning_rate(self) -> float:
