@@ -38,15 +38,16 @@ PAIRWISE: Variant = {"sampler": DynamicSampler(), "rotate": False}
 SOFTMAX: Variant = {"sampler": PoolSampler(), "tune_seconds": 0, "rotate": False}
 GRAPH: Variant = {"backbone": LightGCN(3), "tune_seconds": 0, "rotate": False}
 
-FORMER_RULE = {"_USER_SHARE": 0.5, "_NOISE_FACTOR": 1.1, "_NOISE_POWER": 1.0, "_WIDTH_SLOPE": 0.0}
-
 VARIANTS: dict[str, list[Variant]] = {
     "loss": [PAIRWISE, SOFTMAX],
     "coupling": [SOFTMAX | {"loss": SampledSoftmax(coupling=c)} for c in (1.0, 0.7, 0.4, 0.3, 0.2, 0.0)],
     "softmax candidates": [SOFTMAX | {"sampler": PoolSampler(n)} for n in (64, 128, 256)],
-    "regularization rule": [SOFTMAX, SOFTMAX | {"rule": FORMER_RULE}],
     "regularization by level": [
         SOFTMAX | {"multiple": m, "width_power": p} for m in (0.8, 1.0) for p in (-0.1, 0, 0.1)
+    ],
+    "softmax steps": [
+        SOFTMAX | {"learning_rate": rate, "inverse_temperature": (3, power), "loss": SampledSoftmax(coupling=c)}
+        for rate, power, c in ((0.2, 0.6, 0.3), (0.3, 0.3, 0.2), (0.3, 0.2, 0.2), (0.3, 0.15, 0.2), (0.3, 0.0, 0.2))
     ],
     "softmax regularization": [SOFTMAX | {"multiple": m} for m in (0.6, 0.8, 0.9, 1.0, 1.1, 1.25)],
     "tuning": [SOFTMAX, SOFTMAX | {"tune_seconds": 600}],
@@ -111,8 +112,6 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
         whole = options.pop("gain", 0) * LightGCN(3).regularization_scale(interactions)
         scale = options.pop("graph_scale", whole)
         yield patch.object(LightGCN, "regularization_scale", lambda *_: scale)
-    if "rule" in options:
-        yield patch.multiple(data_defaults, **options.pop("rule"))
     if "l2_power" in options:
         yield patch.object(data_defaults, "PAIRWISE", replace(data_defaults.PAIRWISE, l2_power=options.pop("l2_power")))
     if "round_blocks" in options:

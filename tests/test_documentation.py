@@ -221,7 +221,8 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     assert f"compared on {COMPARED_USERS:,} random users" in page
     assert f"at most {strength.TRIAL_INTERACTIONS:,} interactions" in page
     assert f"{adaptive._STRONGEST} * min(1, ({adaptive._FEW:g} / n)^{adaptive._FALL})" in page
-    assert f"r = {adaptive._NOISE_FACTOR} * s^{adaptive._NOISE_POWER}" in page
+    assert f"r = {adaptive._NOISE_SHARE} * s, in a catalogue below {adaptive._LARGE_CATALOGUE:,} items" in page
+    assert f"(10,000 / items)^{adaptive._CATALOGUE_POWER}" in page
     assert f"{adaptive._WIDTH_SLOPE} * log10(items / {adaptive._FEWEST_ITEMS})" in page
     assert f"{adaptive._STRENGTH_SLOPE} * ({adaptive._STRONG} - r)" in page
     assert f"regularization at width {adaptive._REFERENCE_WIDTH} is r" in page
