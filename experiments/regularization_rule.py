@@ -4,8 +4,8 @@
 
 Data are those in the folder and parts of them of other density and size: `thin` keeps a share of the interactions,
 `users` a share of the users, `top` the most frequent items, `cap` at most so many interactions of a user. Each is
-trained for all epochs on nine tenths; printed is ndcg@20 on the rest by width, averaged, and the best multiple. No test part
-is read.
+trained for all epochs on nine tenths; printed is ndcg@20 on the rest by width, averaged, and the best multiple. No
+test part is read.
 """
 
 from __future__ import annotations
