@@ -7,6 +7,7 @@ its mean. Outcomes are noted in docs/results/defaults.md.
 
 teacher   EASE's scores of users for items, cut by their singular vectors: the best that a student of so many numbers
           could take over from it (Steck 2019; distillation: Hinton et al. 2015).
+wide      a nest to 512 dimensions, without rotation.
 enrich    a trained model whose users (or items) are moved towards the degree-normalised mean of their items (users),
           one step of LightGCN's propagation (He et al. 2020) without training.
 """
@@ -25,8 +26,10 @@ from scipy.sparse.linalg import svds
 from nestrec import Interactions, RandomSplit, Run, Trainer, Widths, read_interactions
 from nestrec.baselines import baseline
 from nestrec.evaluation import ItemSimilarities, evaluate_arrays
+from nestrec.training.validation_part import carve
 
-WIDTHS = (4, 8, 16, 32, 64)
+WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
+DEFAULT = WIDTHS[:5]
 Matrix = npt.NDArray[np.float32]
 Vectors = tuple[str, Matrix, Matrix]  # what they are, users, items
 Parts = tuple[Interactions, Interactions]  # train, held out
@@ -46,14 +49,22 @@ def teacher(parts: Parts, path: Path) -> Iterator[Vectors]:
         model = baseline("ease", regularization=strength).fit(parts[0], Widths(WIDTHS), Run())
         assert isinstance(model, ItemSimilarities)
         scores = matrix_of(parts[0]) @ np.asarray(model.weights)
-        left, values, right = (np.asarray(part, np.float32) for part in svds(scores, WIDTHS[-1], random_state=0))
+        n = min(WIDTHS[-1], *(size - 1 for size in scores.shape))
+        left, values, right = (np.asarray(part, np.float32) for part in svds(scores, n, random_state=0))
         falling = np.argsort(-values)
         yield f"EASE {strength:g}, cut", left[:, falling] * values[falling], right[falling].T
 
 
+def wide(parts: Parts, path: Path) -> Iterator[Vectors]:
+    """Train a nest to the widest width."""
+    del parts
+    model = Trainer(WIDTHS, rotate=False).fit(read_interactions(path), validation=RandomSplit(0.1), refit=False)
+    yield "nest", model.user_embeddings, model.item_embeddings
+
+
 def enrich(parts: Parts, path: Path) -> Iterator[Vectors]:
     """Users or items moved by a share of their own length towards their neighbours."""
-    model = Trainer(WIDTHS).fit(read_interactions(path), validation=RandomSplit(0.1), refit=False)
+    model = Trainer(DEFAULT).fit(read_interactions(path), validation=RandomSplit(0.1), refit=False)
     users, items = model.user_embeddings, model.item_embeddings
     yield "as trained", users, items
     seen = matrix_of(parts[0])
@@ -70,7 +81,7 @@ def moved(vectors: Matrix, towards: Matrix, share: float) -> Matrix:
     return (vectors + scale * towards).astype(np.float32)
 
 
-LEADS: dict[str, Callable[[Parts, Path], Iterator[Vectors]]] = {"teacher": teacher, "enrich": enrich}
+LEADS: dict[str, Callable[[Parts, Path], Iterator[Vectors]]] = {"teacher": teacher, "wide": wide, "enrich": enrich}
 
 
 def main() -> None:
@@ -80,14 +91,15 @@ def main() -> None:
     parser.add_argument("--only", choices=LEADS, action="append", help="these leads; all by default")
     options = parser.parse_args()
     for path in options.files:
-        parts = train, held_out = RandomSplit(0.1).split(read_interactions(path))
+        train, held_out, _ = carve(RandomSplit(0.1), read_interactions(path))
         print(f"\n{path.parent.name}/{path.name}: {train!r}")
         for name in options.only or LEADS:
-            for label, users, items in LEADS[name](parts, path):
+            for label, users, items in LEADS[name]((train, held_out), path):
+                widths = tuple(width for width in WIDTHS if width <= users.shape[1])
                 values = evaluate_arrays(
                     np.ascontiguousarray(users, dtype=np.float32),
                     np.ascontiguousarray(items, dtype=np.float32),
-                    WIDTHS, train.indptr, train.indices, held_out.indptr, held_out.indices,
+                    widths, train.indptr, train.indices, held_out.indptr, held_out.indices,
                     metrics=("ndcg",), cutoffs=(20,),
                 )  # fmt: skip
                 found = [of["ndcg@20"] for of in values]
