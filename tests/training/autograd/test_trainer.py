@@ -134,9 +134,10 @@ def test_a_subclass_of_what_the_cpu_engine_knows_is_not_mistaken_for_it() -> Non
     assert not runs_on_cpu_engine(MF(), DynamicSampler(), Other())
 
 
-def test_the_learning_rate_is_that_of_the_optimiser() -> None:
+def test_the_learning_rate_is_that_of_the_optimiser_and_on_the_cpu_engine_of_the_loss() -> None:
+    assert Trainer(loss="bpr").resolve(tiny()).schedule.learning_rate == 0.2
     for engine, backbone, rate in (
-        (None, MF(), 0.2),
+        (None, MF(), 0.3),
         (TorchEngine(), MF(), 0.2),
         (TorchEngine(optimizer=Adam()), MF(), 0.015),
         (None, LightGCN(), 0.015),
