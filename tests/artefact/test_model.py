@@ -294,7 +294,7 @@ def test_contents_of_large_files_are_sampled_and_read_whole_on_request(
         damaged = bytearray(content)
         damaged[place] ^= 16
         (model / "embeddings.safetensors").write_bytes(damaged)
-        refused = sum(is_refused(model) for _ in range(100)) / 100
+        refused = sum(is_refused(model) for _ in range(500)) / 500  # by chance none once in 10^9 runs
         assert refused == 1.0 if found == 1.0 else 0.0 < refused < 0.5
         assert is_refused(model, verify=True)
         assert not is_refused(model, verify=False) or place == 9  # the header is read in any case
