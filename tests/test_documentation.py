@@ -229,6 +229,8 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
     assert f"{objective.INVERSE_TEMPERATURE:g} * (64 / width)^{objective.INVERSE_TEMPERATURE_POWER}" in page
     assert f"c = {SampledSoftmax().coupling}" in page
+    fields = text_of(ROOT / "src" / "nestrec" / "training" / "losses.py")
+    assert f"None: 1/{objective.INVERSE_TEMPERATURE:g} * (width / 64)^{objective.INVERSE_TEMPERATURE_POWER}." in fields
 
 
 def test_the_design_map_has_every_package_and_module() -> None:

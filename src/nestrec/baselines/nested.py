@@ -33,9 +33,9 @@ class Nestrec:
     """
 
     regularization: float | None = None
-    """L2 regularization; None: chosen from the density."""
+    """L2 regularization; None: by the noise in the data and the width."""
     n_candidates: int | None = None
-    """Candidates of the softmax at every level, a multiple of 64; None: 64."""
+    """Candidates of the softmax at every level, a multiple of 64; None: by the size of the catalogue."""
     learning_rate: float = 0.3
     """Initial learning rate; it decays to a tenth."""
     epochs: int | None = None

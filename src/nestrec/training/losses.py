@@ -188,7 +188,7 @@ class SampledSoftmax(PoolLoss):
     """
 
     temperature: float | None = None
-    """Softmax temperature, by which scores are divided. None: 1/3 * (width / 64)^0.6."""
+    """Softmax temperature, by which scores are divided. None: 1/3 * (width / 64)^0.2."""
     coupling: float = 0.2
     """How strongly losses of wider widths update the dimensions of a narrower one, 0 to 1."""
 

@@ -11,8 +11,8 @@ from nestrec.kernels.training import deterministic_softmax as kernel
 from nestrec.kernels.training.block_lanes import DIMENSION_LANES
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.parallel.threads import map_in_threads
-from tests.kernels.training.test_nested_bpr import KEY, Case, case
-from tests.kernels.training.test_nested_softmax import FIRST_SQUARE, plain, pulls_of, sharpness_of
+from tests.kernels.training.test_nested_bpr import Case, case
+from tests.kernels.training.test_nested_softmax import arguments_of, new_state, plain
 
 TRAIN: Any = kernel.train_rounds
 SHARD_OF: Any = kernel.shard_of
@@ -20,8 +20,7 @@ FOLLOWING: Any = kernel.following
 
 
 def run(world: Case, n_blocks: int, threads: int) -> tuple[dict[str, Any], float, int]:
-    state = {"users": world.users.copy(), "items": world.items.copy()}
-    state |= {f"{name[:-1]}_squares": np.full_like(array, FIRST_SQUARE) for name, array in state.items()}
+    state = new_state(world)
     n_rows, padded = 2 * POOL_BLOCK + world.n_candidates, -(-world.stride // DIMENSION_LANES) * DIMENSION_LANES
     n_all = -(-len(world.indices) // POOL_BLOCK)
     losses, counts = np.empty(n_all), np.empty(n_all, np.int64)
@@ -35,23 +34,7 @@ def run(world: Case, n_blocks: int, threads: int) -> tuple[dict[str, Any], float
         losses,
         counts,
     )
-    arguments = (
-        *(state[name].reshape(-1) for name in ("users", "items", "user_squares", "item_squares")),
-        world.indptr,
-        world.indices,
-        np.repeat(np.arange(len(world.indptr) - 1, dtype=np.int32), np.diff(world.indptr)),
-        np.array(world.widths),
-        np.array(world.weights, np.float32),
-        pulls_of(world).ravel(),
-        sharpness_of(world),
-        world.stride,
-        world.n_candidates,
-        np.float32(world.rate),
-        world.l2_weights,
-        KEY,
-        0,
-        len(world.indices),
-    )
+    arguments = *arguments_of(world, state), 0, len(world.indices)
     map_in_threads(lambda thread: TRAIN(thread, threads, *shared, *arguments), range(threads), threads)
     return state, float(losses.sum()), int(counts.sum())
 

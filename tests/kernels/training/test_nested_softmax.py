@@ -38,13 +38,14 @@ def pulls_of(world: Case) -> npt.NDArray[np.float32]:
     return np.triu(np.random.default_rng(8).uniform(0.2, 1, (n, n))).astype(np.float32)
 
 
-def run(
-    world: Case, start: int = 0, stop: int | None = None, state: dict[str, Any] | None = None
-) -> tuple[dict[str, Any], float, int]:
-    if state is None:
-        state = {"users": world.users.copy(), "items": world.items.copy()}
-        state |= {f"{name[:-1]}_squares": np.full_like(array, FIRST_SQUARE) for name, array in state.items()}
-    loss, n = TRAIN(
+def new_state(world: Case) -> dict[str, Any]:
+    state = {"users": world.users.copy(), "items": world.items.copy()}
+    return state | {f"{name[:-1]}_squares": np.full_like(array, FIRST_SQUARE) for name, array in state.items()}
+
+
+def arguments_of(world: Case, state: dict[str, Any]) -> tuple[Any, ...]:
+    """What kernels of the softmax take before the positions."""
+    return (
         *(state[name].reshape(-1) for name in ("users", "items", "user_squares", "item_squares")),
         world.indptr,
         world.indices,
@@ -58,9 +59,15 @@ def run(
         np.float32(world.rate),
         world.l2_weights,
         KEY,
-        start,
-        len(world.indices) if stop is None else stop,
     )
+
+
+def run(
+    world: Case, start: int = 0, stop: int | None = None, state: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], float, int]:
+    if state is None:
+        state = new_state(world)
+    loss, n = TRAIN(*arguments_of(world, state), start, len(world.indices) if stop is None else stop)
     return state, loss, n
 
 

@@ -22,7 +22,7 @@ from nestrec.kernels.data.sorted_lookup import holds
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 
 MASKED_SCORE = np.float32(-1e30)  # its exponential is 0 beside any other
-N_MARKS = 8192  # remainders of items by which most of those that a pool does not hold are told apart; a power of 2
+N_MARKS = 8192  # remainders of items, by which most of those that a pool does not hold are recognised; a power of 2
 MANY = 10  # seen items per lane from which looking up lanes is faster than going through the items
 
 
