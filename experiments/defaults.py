@@ -27,10 +27,11 @@ from nestrec import (
     Run,
     SampledSoftmax,
     Trainer,
+    inverse_temperatures,
     read_interactions,
 )
 from nestrec.data.filters import k_core
-from nestrec.training import data_defaults, objective, rounds
+from nestrec.training import data_defaults, rounds
 
 Variant = dict[str, Any]
 
@@ -120,7 +121,7 @@ def patches(options: Variant, interactions: Interactions) -> Iterator[Any]:
         for name, value in zip(
             ("INVERSE_TEMPERATURE", "INVERSE_TEMPERATURE_POWER"), options.pop("inverse_temperature"), strict=True
         ):
-            yield patch.object(objective, name, value)
+            yield patch.object(inverse_temperatures, name, value)
 
 
 def validated(interactions: Interactions, variant: Variant, seed: int) -> list[float]:

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import typer
 
-from nestrec import Adam, Interactions, SampledSoftmax, SyntheticData
+from nestrec import Adam, Interactions, SampledSoftmax, SyntheticData, inverse_temperatures
 from nestrec.cli.main import app, main
 from nestrec.data.formats import selectable_formats
 from nestrec.kernels.training.tile_sizes import TILE
 from nestrec.training import data_defaults as adaptive
-from nestrec.training import engines, objective
+from nestrec.training import engines
 from nestrec.training import regularization_search as strength
 from nestrec.training.validation import COMPARED_USERS
 from tests.faults.torture import build_parser
@@ -227,10 +227,11 @@ def test_the_page_on_training_gives_the_data_dependent_defaults() -> None:
     assert f"{adaptive._STRENGTH_SLOPE} * ({adaptive._STRONG} - r)" in page
     assert f"regularization at width {adaptive._REFERENCE_WIDTH} is r" in page
     assert f"fewer than {adaptive._SMALL_CATALOGUE:,} items" in page
-    assert f"{objective.INVERSE_TEMPERATURE:g} * (64 / width)^{objective.INVERSE_TEMPERATURE_POWER}" in page
+    first, power = inverse_temperatures.INVERSE_TEMPERATURE, inverse_temperatures.INVERSE_TEMPERATURE_POWER
+    assert f"{first:g} * (64 / width)^{power}" in page
     assert f"c = {SampledSoftmax().coupling}" in page
     fields = text_of(ROOT / "src" / "nestrec" / "training" / "losses.py")
-    assert f"None: 1/{objective.INVERSE_TEMPERATURE:g} * (width / 64)^{objective.INVERSE_TEMPERATURE_POWER}." in fields
+    assert f"None: 1/{first:g} * (width / 64)^{power}." in fields
 
 
 def test_the_design_map_has_every_package_and_module() -> None:

@@ -12,10 +12,8 @@ import numpy as np
 from nestrec.arguments import check_number, check_range
 from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
+from nestrec.inverse_temperatures import compute_inverse_temperatures
 from nestrec.widths import Widths
-
-INVERSE_TEMPERATURE = 3.0  # of the softmax at width 64
-INVERSE_TEMPERATURE_POWER = 0.2  # how it grows as the width shrinks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +60,8 @@ class Objective:
         return normalised
 
     def inverse_temperatures(self) -> Float32Array:
-        """Return the factor of the scores in each level's softmax, (n_levels,).
-
-        Narrow prefixes have small scores and can separate few items; at a low temperature they concentrate on the items
-        near the top.
-        """
-        if self.temperature is not None:
-            return np.full(len(self.widths), 1 / self.temperature, dtype=np.float32)
-        narrowness = 64 / np.array(self.widths.values)
-        return (INVERSE_TEMPERATURE * narrowness**INVERSE_TEMPERATURE_POWER).astype(np.float32)
+        """Return the factor of the scores in each level's softmax, (n_levels,)."""
+        return compute_inverse_temperatures(self.widths, self.temperature).astype(np.float32)
 
 
 def normalize_regularization(regularization: float | Sequence[float], widths: Widths) -> tuple[float, ...]:
