@@ -117,6 +117,7 @@ TESTED_ELSEWHERE = {
         "--user": "test_piped_it_is_csv_of_what_the_library_recommends",
         "--users": "test_users_come_from_lines_or_a_first_column",
         "--all-users": "test_every_format_holds_the_same_rows",
+        "--history": "test_history_recommends_to_the_users_of_a_file",
         "-k": "test_piped_it_is_csv_of_what_the_library_recommends",
         "--width": "test_piped_it_is_csv_of_what_the_library_recommends",
         "--exclude-seen/--include-seen": "test_seen_items_come_only_when_asked_for",
@@ -142,6 +143,12 @@ TESTED_ELSEWHERE = {
         "--overwrite": "test_no_file_is_replaced_without_overwrite",
         "--picture": "test_picture_and_json_are_written",
         "--json": "test_picture_and_json_are_written",
+    },
+    "explain": {
+        "--user": "test_it_prints_the_contributions_and_the_sum",
+        "--item": "test_it_prints_the_contributions_and_the_sum",
+        "-k": "test_it_prints_the_contributions_and_the_sum",
+        "--width": "test_it_prints_the_contributions_and_the_sum",
     },
     "similar": {
         "--item": "test_it_gives_what_the_library_finds",
@@ -229,7 +236,7 @@ def test_every_option_of_every_command_is_tested() -> None:
             tested |= set(CHANGING)
         if name in {"split", "evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
-        if name not in {"similar", "export", "info", "doctor", "datasets"}:
+        if name not in {"explain", "similar", "export", "info", "doctor", "datasets"}:
             tested.add("--quiet/-q")  # test_quiet_prints_results_alone
         assert options_of(command) == tested, name
 

@@ -296,3 +296,27 @@ def test_a_pipe_needs_no_suffix_and_gets_csv_unless_it_has_one(
 def test_the_null_device_needs_no_suffix(run: Run, model: Path, command: str) -> None:
     assert run(command, model, "--user", "u001", "-k", "3", "--out", "/dev/null").code == 0
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_history_recommends_to_the_users_of_a_file(run: Run, model: Path, tmp_path: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+    first, second, third = loaded.items.ids[:3].tolist()
+    path = tmp_path / "new.csv"
+    path.write_text(f"user,item\nzoe,{first}\nzoe,{second}\nann,{third}\n")
+    result = run("recommend", model, "--history", path, "-k", "3", "--width", "4")
+    assert result.code == 0
+    ranking = loaded.recommend_for({"ann": [third], "zoe": [first, second]}, 3, 4)
+    expected_rows = [[str(value) for value in row] for row in zip(*ranking.columns(), strict=True)]
+    assert rows_of(result.out) == [HEADER, *expected_rows]
+
+
+def test_unknown_items_of_a_history_are_an_error_or_skipped(run: Run, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text(f"user,item\nzoe,{NestedEmbeddings.load(model).items.ids[0]}\nzoe,never-heard-of\n")
+    failed = run("recommend", model, "--history", path)
+    assert (failed.code, failed.out) == (1, "")
+    assert "never-heard-of" in failed.err
+    skipped = run("recommend", model, "--history", path, "--skip-unknown")
+    assert skipped.code == 0
+    assert "never-heard-of" in skipped.err
+    assert run("recommend", model, "--history", path, "--user", "u001").code == 2

@@ -1,4 +1,4 @@
-"""`nestrec recommend`: the top items of one user, of several, or of all.
+"""`nestrec recommend`: the top items of one user, of several, of all, or of new ones.
 
 Examples:
   nestrec recommend model --user 42
@@ -7,14 +7,16 @@ Examples:
   nestrec recommend model --user 42 --exact
   nestrec recommend model --all-users -k 20 --deny sold_out.txt --out top.csv
   nestrec recommend model --all-users --out top.parquet --resume
+  nestrec recommend model --history new_users.csv --skip-unknown
 
+--history reads interactions of users, whom the model need not know, and folds their items into vectors; no training.
 The columns are user_id, item_id, rank, score. Piped, the output is CSV.
 
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,13 +24,14 @@ from nestrec.cli.console import say
 from nestrec.cli.id_files import read_ids, split_blocks
 from nestrec.cli.panels import ITEMS, USERS
 from nestrec.cli.ranking_output import RankingTable, check_ranking_path, write_ranking
-from nestrec.cli.reading import refuse_reading_twice
+from nestrec.cli.reading import SOURCES, read_with_progress, refuse_reading_twice
 from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, Threads, flag, option
 from nestrec.cli.unknown_ids import Omissions
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
+    from nestrec.data.interactions import Interactions
     from nestrec.data.vocabulary import Vocabulary
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.retrieval.ranking import Ranking
@@ -38,7 +41,7 @@ _ROWS_IN_MEMORY = 1_000_000
 
 
 PANELS = {
-    USERS: ("user", "users", "all_users", "skip_unknown"),
+    USERS: ("user", "users", "all_users", "history", "skip_unknown"),
     ITEMS: ("k", "width", "exclude_seen", "allow", "deny", "exact"),
 }
 
@@ -48,10 +51,13 @@ def recommend(
     user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
     users: Annotated[Path | None, option("FILE", "File of user ids: one per line, or a column; - for stdin.")] = None,
     all_users: Annotated[bool, flag("--all-users", "All users of the model.")] = False,
+    history: Annotated[
+        Path | None, option("FILE", f"New users by their interactions: they are folded in. {SOURCES}")
+    ] = None,
     k: Annotated[int, option("N", "Items per user.", name="-k")] = 10,
     width: Annotated[int | None, option("W", "Width to score with.", "the widest")] = None,
     exclude_seen: Annotated[
-        bool, flag("--exclude-seen/--include-seen", "Exclude items the user interacted with in training.")
+        bool, flag("--exclude-seen/--include-seen", "Exclude items of the user's training interactions or history.")
     ] = True,
     allow: Annotated[Path | None, option("FILE", "Allow-list: a file of the only item ids to return.")] = None,
     deny: Annotated[Path | None, option("FILE", "Deny-list: a file of item ids not to return.")] = None,
@@ -63,12 +69,13 @@ def recommend(
     overwrite: Overwrite = False,
 ) -> None:
     """Recommend the top items for users."""
-    _check_one_of(user, users, all_users=all_users)
-    refuse_reading_twice(users, allow, deny)
+    _check_one_of(user, users, history, all_users=all_users)
+    refuse_reading_twice(users, history, allow, deny)
     in_parts = all_users and out is not None and out.suffix.lower() == ".parquet"
     check_ranking_path(out, overwrite=overwrite or (in_parts and resume))  # a finished file is refused later
     if resume and not in_parts:
         raise OptionError("--resume needs --all-users and --out FILE.parquet")
+    from nestrec.data.read_options import ReadOptions
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
@@ -88,9 +95,15 @@ def recommend(
         return
     omitted = Omissions()
     size = max(1, min(65_536, _ROWS_IN_MEMORY // max(1, k)))
-    blocks = _blocks(user, users, loaded.users, size)
-    table = RankingTable(NAMES, _rankings(loaded, blocks, options, omitted), (loaded.users, loaded.items))
-    write_ranking(table, out, omitted, overwrite=overwrite)
+    vocabularies = [loaded.users, loaded.items]
+    find: Callable[..., Ranking] = loaded.recommend
+    if history is None:
+        blocks = _blocks(user, users, loaded.users, size)
+    else:
+        new = read_with_progress(history, ReadOptions(threads=threads))
+        vocabularies[0], blocks, find = new.users, _history_blocks(new, size), loaded.recommend_for
+    rankings = _rankings(loaded, find, blocks, options, omitted)
+    write_ranking(RankingTable(NAMES, rankings, tuple(vocabularies)), out, omitted, overwrite=overwrite)
 
 
 def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_users: int) -> bool:
@@ -134,14 +147,18 @@ def _write_in_parts(
 
 
 def _rankings(
-    model: NestedEmbeddings, blocks: Iterable[Sequence[Any]], options: dict[str, Any], omitted: Omissions
+    model: NestedEmbeddings,
+    find: Callable[..., Ranking],
+    blocks: Iterable[Any],
+    options: dict[str, Any],
+    omitted: Omissions,
 ) -> Iterator[Ranking]:
-    announced = False
+    announced, is_new = False, find == model.recommend_for
     for block in blocks:
         announced = announced or _announce_search_config(model, options, len(block))
-        ranking = model.recommend(block, **options)
+        ranking = find(block, **options)
         omitted.add("user", ranking.skipped)
-        omitted.add_once("item", ranking.skipped_items)
+        (omitted.add if is_new else omitted.add_once)("item", ranking.skipped_items)
         omitted.n_unanswered += ranking.n_unanswered
         yield ranking
 
@@ -154,8 +171,17 @@ def _blocks(user: list[str] | None, users: Path | None, known: Vocabulary, size:
     return (known.ids[start : start + size] for start in range(0, len(known), size))
 
 
-def _check_one_of(user: list[str] | None, users: Path | None, *, all_users: bool) -> None:
-    given = [name for name, value in (("--user", user), ("--users", users), ("--all-users", all_users)) if value]
+def _history_blocks(new: Interactions, size: int) -> Iterator[dict[Any, list[Any]]]:
+    """Yield the items of at most `size` users at a time, by user."""
+    names, ends = new.users.ids.tolist(), new.indptr.tolist()
+    for start in range(0, len(names), size):
+        rows = range(start, min(start + size, len(names)))
+        yield {names[row]: new.items.ids[new.indices[ends[row] : ends[row + 1]]].tolist() for row in rows}
+
+
+def _check_one_of(user: list[str] | None, users: Path | None, history: Path | None, *, all_users: bool) -> None:
+    values = {"--user": user, "--users": users, "--all-users": all_users, "--history": history}
+    given = [name for name, value in values.items() if value]
     if len(given) != 1:
         found = " and ".join(given) or "none"
-        raise OptionError(f"give one of --user ID, --users FILE and --all-users; got {found}")
+        raise OptionError(f"give one of --user ID, --users FILE, --all-users and --history FILE; got {found}")

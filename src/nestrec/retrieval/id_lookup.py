@@ -35,6 +35,10 @@ class ItemFilters(NamedTuple):
     deny: Int32Array | None
     skipped: IdArray  # unknown ids of both, as they were given
 
+    def with_skipped(self, ids: IdArray) -> ItemFilters:
+        """Return the same filters, with more unknown ids to report before their own."""
+        return self._replace(skipped=_join([ids, self.skipped]))
+
 
 def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> LookedUp:
     """Return the rows of one id or of a list of ids; `noun` (user, item) is used in errors.
@@ -54,6 +58,14 @@ def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Lo
     if unknown == "raise" and not known.all():
         raise UnknownIdError(_describe_unknown(vocabulary, flat[~known], noun), mentions=('unknown="skip"',))
     return LookedUp(rows[known], vocabulary.ids_at(rows[known]), flat[~known], given.ndim == 0)
+
+
+def look_up_one(vocabulary: Vocabulary, id_: Any, noun: str) -> int:
+    """Return the row of one id; raise OptionError for a list, UnknownIdError for an unknown id."""
+    found = look_up(vocabulary, id_, noun, "raise")
+    if not found.single:
+        raise OptionError(f"{noun}_id must be a single id, got {len(found.rows)} of them", option=f"{noun}_id")
+    return int(found.rows[0])
 
 
 def look_up_filters(vocabulary: Vocabulary, allow: Ids | None, deny: Ids | None, unknown: Unknown) -> ItemFilters:

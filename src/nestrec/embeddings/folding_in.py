@@ -1,0 +1,131 @@
+"""Methods of a model for users and items it was not trained on, and explanations of scores."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from nestrec.arguments import check_keywords
+from nestrec.embeddings.base import ModelParts
+from nestrec.errors import OptionError
+from nestrec.fold_in.explanation import Explanation, explain_score
+from nestrec.fold_in.fold_in import FoldIn
+from nestrec.fold_in.folded import FoldedVectors
+from nestrec.fold_in.histories import gather_histories, history_of
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.id_lookup import Ids, Unknown, look_up_filters, look_up_one
+from nestrec.retrieval.ranking import Ranking
+from nestrec.retrieval.request import check_k, check_result_size
+from nestrec.retrieval.search import search_items
+
+
+class FoldInMethods(ModelParts):
+    """Fold in new users and items, recommend to new users, explain scores."""
+
+    @cached_property
+    def _fold_in(self) -> FoldIn:
+        return FoldIn(self.manifest, self.widths, self.user_embeddings, self.item_embeddings, self.seen)
+
+    @check_keywords
+    def fold_in(
+        self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
+    ) -> FoldedVectors:
+        """Return vectors of new users from the items of their histories, without training; the items are fixed.
+
+        Each level's dimensions minimize the loss of that level, given the narrower ones: the first d dimensions are the
+        fold-in at width d. Neither the order of a history nor the other histories change a vector.
+        docs/explanation/fold-in.md states the objective.
+
+        Args:
+            histories: item ids of one user, a list of such lists, a mapping of users to them, or Interactions. An empty
+                history gets the mean vector of the model's users.
+            weights: importance of each item, in the shape of the histories, above 0; None: 1. Only ratios matter.
+            unknown: "raise" UnknownIdError for an item the model does not know, or "skip" it and report it in the
+                result.
+            threads: None uses all processors.
+
+        >>> from nestrec import SyntheticData, Trainer
+        >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=0).interactions
+        >>> model = Trainer(widths=(4, 8), epochs=2).fit(interactions, validation=None)
+        >>> model.fold_in({"ann": model.items.ids[:5], "bob": model.items.ids[7:9]})
+        <FoldedVectors: 2, widths 4, 8>
+
+        """
+        found = gather_histories(histories, weights, self.items, "item", unknown)
+        vectors = self._fold_in.fold_users(found, threads)
+        return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
+
+    @check_keywords
+    def fold_in_items(self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise") -> FoldedVectors:
+        """Return vectors of new items from the ids of users who interacted with them; the users are fixed.
+
+        Arguments, result and errors as in `fold_in`, with users in place of items.
+        """
+        found = gather_histories(histories, weights, self.users, "user", unknown)
+        vectors = self._fold_in.fold_items(found)
+        return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
+
+    @check_keywords
+    def recommend_for(  # noqa: PLR0913 - the options of `recommend`, and weights
+        self,
+        histories: Any,
+        k: int = 10,
+        width: int | None = None,
+        *,
+        weights: Any = None,
+        exclude_seen: bool = True,
+        allow: Ids | None = None,
+        deny: Ids | None = None,
+        exact: bool = False,
+        unknown: Unknown = "raise",
+        threads: int | None = None,
+    ) -> Ranking:
+        """Return the k items of highest score for new users, from the items of their histories.
+
+        `histories` and `weights` as in `fold_in`, the other arguments and the result as in `recommend`; `exclude_seen`
+        leaves out the items of each history. The result's queries are the names of the histories, its `skipped_items`
+        the unknown ids of histories and lists.
+        """
+        found, k = gather_histories(histories, weights, self.items, "item", unknown), check_k(k)
+        check_result_size(k, len(found), self.n_items)
+        self._width(width)
+        return search_items(
+            self.retriever(width, k=k, exact=exact, n_queries=len(found)),
+            found.queries,
+            self._fold_in.fold_users(found, threads),
+            self.items,
+            k,
+            excluded=Exclusions(found.indptr, found.indices) if exclude_seen else None,
+            filters=look_up_filters(self.items, allow, deny, unknown).with_skipped(found.skipped),
+            threads=threads,
+        )
+
+    @check_keywords
+    def explain(
+        self, user_id: Any = None, item_id: Any = None, width: int | None = None, *, history: Any = None
+    ) -> Explanation:
+        """Split a score into contributions of the items of the user's history, which sum to it with the rest.
+
+        What is explained is the folded vector of the history: the user's training interactions, or the item ids given
+        as `history` in place of a user. Raises UnknownIdError for an id the model does not know.
+
+        >>> from nestrec import SyntheticData, Trainer
+        >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=0).interactions
+        >>> model = Trainer(widths=(4, 8), epochs=2).fit(interactions, validation=None)
+        >>> found = model.explain(model.users.ids[0], model.items.ids[3])
+        >>> abs(sum(found.contributions) + found.rest - found.score) < 1e-9
+        True
+
+        """
+        if (user_id is None) == (history is None) or item_id is None:
+            raise OptionError("explain takes an item_id, and either a user_id or a history; got another set of them")
+        item = look_up_one(self.items, item_id, "item")
+        vector = self.item_embeddings[item, : self._width(width)]
+        if history is not None:
+            found, trained = gather_histories(history, None, self.items, "item", "raise"), None
+            if not found.single:
+                raise OptionError("history must be one list of item ids, got several; explain one at a time")
+        else:
+            user = look_up_one(self.users, user_id, "user")
+            found, trained = history_of(self.seen, user), self.user_embeddings[user, : len(vector)]
+        return explain_score(self._fold_in, found, vector, self.items.ids, trained, None)

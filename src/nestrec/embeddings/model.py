@@ -1,0 +1,97 @@
+"""Trained nested embeddings: recommend, find similar ids, score, truncate, save and load.
+
+A model holds user and item embeddings, widths, ids and the interactions seen in training. Scores are raw inner products
+of prefixes: a prefix is never normalized, since its norm carries popularity. Only similarity (cosine) is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from os import PathLike
+
+import numpy as np
+import numpy.typing as npt
+
+from nestrec.arguments import check_keywords
+from nestrec.artefact.model import StoredModel, read_model, write_model
+from nestrec.data.interactions import Interactions
+from nestrec.embeddings.folding_in import FoldInMethods
+from nestrec.embeddings.parts import restore_coarse_index, sort_by_id
+from nestrec.embeddings.recommending import RecommendMethods
+from nestrec.errors import DataError, ModelFileError
+from nestrec.widths import Widths
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NestedEmbeddings(RecommendMethods, FoldInMethods):
+    """User and item embeddings whose prefix of every trained width is a recommender.
+
+    Raises DataError where shapes do not fit or a number is not finite. The arrays are kept, not copied.
+
+    >>> import nestrec
+    >>> model = nestrec.NestedEmbeddings.from_arrays(
+    ...     user_embeddings=[[1.0, 0.0], [0.0, 1.0]],
+    ...     item_embeddings=[[3.0, 0.0], [2.0, 1.0], [0.0, 2.0]],
+    ...     widths=[1, 2],
+    ...     users=["ann", "bob"],
+    ...     items=["jam", "tea", "rye"],
+    ... )
+    >>> ids, scores = model.recommend("bob", k=2)
+    >>> ids.tolist(), scores.tolist()
+    (['rye', 'tea'], [2.0, 1.0])
+    >>> model.at(1)
+    <NestedEmbeddings: 2 users, 3 items, widths 1>
+    """
+
+    @classmethod
+    @check_keywords
+    def from_arrays(
+        cls,
+        user_embeddings: npt.ArrayLike,  # (n_users, embedding_size)
+        item_embeddings: npt.ArrayLike,  # (n_items, embedding_size)
+        widths: Iterable[int] | int,
+        *,
+        users: npt.ArrayLike | None = None,  # (n_users,) ids, one a row; None: 0, 1, 2, …
+        items: npt.ArrayLike | None = None,  # (n_items,)
+    ) -> NestedEmbeddings:
+        """Build a model from vectors made elsewhere; nothing counts as seen. Raises DataError for a repeated id."""
+        user_rows, user_vocabulary = sort_by_id("user", user_embeddings, users)
+        item_rows, item_vocabulary = sort_by_id("item", item_embeddings, items)
+        indptr = np.zeros(len(user_vocabulary) + 1, dtype=np.int64)
+        seen = Interactions(user_vocabulary, item_vocabulary, indptr, np.zeros(0, dtype=np.int32))
+        return cls(user_rows, item_rows, Widths(widths), user_vocabulary, item_vocabulary, seen)
+
+    @check_keywords
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model to a directory atomically: a reader sees the old model or the new one.
+
+        Raises OptionError where the path holds a model and `overwrite` is False, ModelFileError where it holds
+        something else or cannot be written.
+        """
+        index = {} if self.coarse_index is None else self.coarse_index.arrays()
+        matrices = self.user_embeddings, self.item_embeddings
+        stored = StoredModel(*matrices, self.widths, self.users, self.items, self.seen, self.manifest, index)
+        write_model(path, stored, overwrite=overwrite)
+
+    @classmethod
+    @check_keywords
+    def load(
+        cls, path: str | PathLike[str], *, verify: bool | None = None, search_config: bool = True
+    ) -> NestedEmbeddings:
+        """Open a saved model; its arrays are views of the files, shared with other processes that open it.
+
+        The manifest, the structure of the files and their sizes are always checked. `verify`: True checks all contents
+        against their checksums, False none, None those of files up to 256 MiB and samples of larger ones.
+        `search_config`: False ignores a saved search config and its coarse index, even if damaged. Raises
+        ModelFileError for what is not a complete model of this version.
+        """
+        stored = read_model(path, verify=verify, coarse_index=search_config)
+        try:
+            model = cls(*stored[:-1], check=False)
+        except (DataError, TypeError, ValueError) as error:
+            raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
+        if not search_config:
+            return model.with_search_config(None, None)
+        index = restore_coarse_index(path, stored, model.search_config)
+        return model if index is None else replace(model, coarse_index=index, check=False)

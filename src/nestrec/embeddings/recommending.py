@@ -1,0 +1,114 @@
+"""Methods of a model that rank and score the users and items it was trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nestrec.arguments import check_keywords
+from nestrec.arrays import Float32Array
+from nestrec.embeddings.base import ModelParts
+from nestrec.errors import OptionError
+from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.id_lookup import Ids, Unknown, look_up, look_up_filters
+from nestrec.retrieval.ranking import Ranking
+from nestrec.retrieval.request import check_k, check_result_size
+from nestrec.retrieval.search import Side, score_pairs, search_items, search_neighbours
+
+
+class RecommendMethods(ModelParts):
+    """Recommend items to users, find similar ids, score pairs."""
+
+    @check_keywords
+    def recommend(
+        self,
+        user_ids: Ids,
+        k: int = 10,
+        width: int | None = None,
+        *,
+        exclude_seen: bool = True,
+        allow: Ids | None = None,
+        deny: Ids | None = None,
+        exact: bool = False,
+        unknown: Unknown = "raise",
+        threads: int | None = None,
+    ) -> Ranking:
+        """Return the k items of highest score for each user, best first; equal scores by item index.
+
+        A model with a search config (`nestrec.plan`) searches by it, which may miss a few of the best; batches of users
+        by the full scan, where that was measured to be faster.
+
+        Args:
+            user_ids: one id (1-D result) or many (2-D result, one row a user).
+            k: items per user, 1 or more. Users with fewer than k items left get fewer; see `Ranking`.
+            width: a trained width to score with; None is the widest.
+            exclude_seen: leave out the items of each user's training interactions.
+            allow: allow-list of item ids; only these can be returned.
+            deny: deny-list of item ids, never returned.
+            exact: search exactly, whatever the search config.
+            unknown: "raise" UnknownIdError for an id the model does not know, or "skip" it and report it in the result.
+            threads: None uses all processors.
+
+        """
+        queries, k = look_up(self.users, user_ids, "user", unknown), check_k(k)
+        check_result_size(k, len(queries.rows), self.n_items)
+        return search_items(
+            self.retriever(width, k=k, exact=exact, n_queries=len(queries.rows)),
+            queries,
+            self.user_embeddings,
+            self.items,
+            k,
+            excluded=Exclusions(self.seen.indptr, self.seen.indices) if exclude_seen else None,
+            filters=look_up_filters(self.items, allow, deny, unknown),
+            threads=threads,
+        )
+
+    @check_keywords
+    def similar_items(
+        self,
+        item_ids: Ids,
+        k: int = 10,
+        width: int | None = None,
+        *,
+        unknown: Unknown = "raise",
+        threads: int | None = None,
+    ) -> Ranking:
+        """Return the k items of highest cosine similarity of prefixes to each item, itself left out.
+
+        A vector of zeros has cosine 0 with every other. Arguments, result and errors as in `recommend`.
+        """
+        side = Side("item", self.item_embeddings, self.items)
+        return search_neighbours(side, item_ids, k, self._width(width), unknown, threads)
+
+    @check_keywords
+    def similar_users(
+        self,
+        user_ids: Ids,
+        k: int = 10,
+        width: int | None = None,
+        *,
+        unknown: Unknown = "raise",
+        threads: int | None = None,
+    ) -> Ranking:
+        """Return the k users of highest cosine similarity of prefixes to each user, themselves left out.
+
+        A vector of zeros has cosine 0 with every other. Arguments, result and errors as in `recommend`.
+        """
+        side = Side("user", self.user_embeddings, self.users)
+        return search_neighbours(side, user_ids, k, self._width(width), unknown, threads)
+
+    @check_keywords
+    def score(self, user_ids: Ids, item_ids: Ids, width: int | None = None) -> Float32Array:
+        """Return the score of each pair, float32: two lists of equal length, or one id with a list.
+
+        Equal to the scores of `recommend` up to rounding. Raises UnknownIdError for an id the model does not know and
+        OptionError for lists of different lengths.
+        """
+        users, items = look_up(self.users, user_ids, "user", "raise"), look_up(self.items, item_ids, "item", "raise")
+        if not (users.single or items.single or len(users.rows) == len(items.rows)):
+            raise OptionError(
+                f"user_ids and item_ids must have the same length, or one of them must be a single id; got "
+                f"{len(users.rows)} and {len(items.rows)}"
+            )
+        user_rows, item_rows = np.broadcast_arrays(users.rows, items.rows)
+        scores = score_pairs(self.user_embeddings, self.item_embeddings, user_rows, item_rows, self._width(width))
+        return scores.reshape(()) if users.single and items.single else scores
