@@ -43,7 +43,7 @@ from nestrec.evaluation.held_out import match_ids
 from nestrec.evaluation.rank_widths import rank_widths
 from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.widths import Widths
 
 WIDTHS = Widths((4, 8, 16, 32, 64))
@@ -148,7 +148,7 @@ def ladder(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
 def by_indexes(model: NestedEmbeddings, held: Any, k: int, threads: int) -> Any:
     """Rank by a coarse index of each width, built here as it would have to be for each epoch's vectors."""
     users = np.flatnonzero(np.diff(held.indptr))
-    seen = Exclusions(model.seen.indptr, model.seen.indices).select(users)
+    seen = ItemLists(model.seen.indptr, model.seen.indices).select(users)
     found = []
     for width in WIDTHS:
         exact = Exact(model.item_embeddings, build_index(model.item_embeddings, width, width))

@@ -19,7 +19,7 @@ from nestrec.errors import DataError
 from nestrec.kernels.search.score_rows import rank_rows
 from nestrec.kernels.search.selection import NO_KEY, decode_items
 from nestrec.parallel.threads import map_in_threads
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.widths import Widths
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ItemSimilarities:
         """Return the best k unseen items of each of these users, (n, k), best first; -1 where none is left."""
         best = np.full((len(user_index), k), NO_KEY, dtype=np.int64)
         seen = self.seen.to_scipy()
-        excluded = Exclusions(self.seen.indptr, self.seen.indices)
+        excluded = ItemLists(self.seen.indptr, self.seen.indices)
         size = max(1, min(_MOST_USERS, _SCORE_BYTES // (4 * self.n_items), -(-len(user_index) // threads)))
 
         def rank(start: int) -> None:

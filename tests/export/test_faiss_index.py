@@ -16,8 +16,8 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import MissingExtraError, ModelFileError, OptionError
 from nestrec.export.faiss_index import FaissIndex
 from nestrec.export.faiss_kinds import FaissKind, Flat, Hnsw, Ivf
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import FullScan
+from nestrec.retrieval.item_lists import ItemLists
 from tests.retrieval.worlds import exclusions, falling_spectrum
 
 SIZE, K = 16, 10
@@ -133,5 +133,5 @@ def test_what_faiss_proposes_too_little_of_is_scanned(model: NestedEmbeddings) -
     index = FaissIndex.build(model, Ivf(n_lists=200, n_probes=1), shortlist=K)
     expected = FullScan(model.item_embeddings, SIZE).search(model.user_embeddings, 1_000)
     np.testing.assert_array_equal(index.search(model.user_embeddings, 1_000).ids, expected.ids)
-    nothing = Exclusions(np.zeros(51, dtype=np.int64), np.zeros(0, dtype=np.int32))
+    nothing = ItemLists(np.zeros(51, dtype=np.int64), np.zeros(0, dtype=np.int32))
     assert (index.search(model.user_embeddings, K, nothing).ids >= 0).all()

@@ -15,9 +15,9 @@ from nestrec.export.faiss_kinds import FaissKind, Flat, Hnsw, Ivf
 from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.funnel import Funnel, Stage
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.retriever import Retriever
 from nestrec.svd_rotation import svd_rotation
@@ -135,6 +135,28 @@ def test_what_is_excluded_denied_or_not_allowed_is_never_returned(
     check(found, full_sort(vectors, 8, rows, np.setdiff1d(allow, deny)))
 
 
+@pytest.mark.parametrize("n_queries", FEW_AND_MANY)
+def test_lists_of_single_queries_restrict_each_to_its_own(
+    build: Callable[[Vectors], Retriever], n_queries: int
+) -> None:
+    vectors = check_integers(n_queries, N_ITEMS, SIZE, seed=5)
+    rng = np.random.default_rng(6)
+    seen, own = (rows_of(rng, max(2, n_queries), N_ITEMS)[:n_queries] for _ in range(2))
+    allow = rng.choice(N_ITEMS, 700, replace=False)
+    retriever = build(vectors)
+    found = retriever.search(vectors.queries, 8, exclusions(seen), allow=allow, lists=exclusions(own), threads=2)
+    left = [np.setdiff1d(np.intersect1d(row, allow), gone) for row, gone in zip(own, seen, strict=True)]
+    excluded = [np.setdiff1d(np.arange(N_ITEMS), row).astype(np.int32) for row in left]
+    check(found, full_sort(vectors, 8, excluded))
+
+
+def test_lists_of_single_queries_give_the_very_bits_of_a_full_scan(build: Callable[[Vectors], Retriever]) -> None:
+    vectors = falling_spectrum(30, N_ITEMS, SIZE)
+    plain = FullScan(vectors.items, SIZE).search(vectors.queries, 12)
+    own = [np.sort(row)[::-1].astype(np.int32) for row in plain.ids]
+    check(build(vectors).search(vectors.queries, 12, lists=exclusions(own)), plain)
+
+
 def test_a_k_larger_than_what_is_left_returns_what_is_left(build: Callable[[Vectors], Retriever]) -> None:
     vectors = check_integers(3, 70, SIZE)
     rows = [np.arange(67, dtype=np.int32), np.arange(70, dtype=np.int32), np.zeros(0, dtype=np.int32)]
@@ -153,7 +175,7 @@ def test_an_empty_allow_list_leaves_nothing(build: Callable[[Vectors], Retriever
 def test_empty_exclusions_change_nothing(build: Callable[[Vectors], Retriever]) -> None:
     vectors = check_integers(20, 300, SIZE)
     retriever = build(vectors)
-    nothing = Exclusions(np.zeros(21, dtype=np.int64), np.zeros(0, dtype=np.int32))
+    nothing = ItemLists(np.zeros(21, dtype=np.int64), np.zeros(0, dtype=np.int32))
     check(retriever.search(vectors.queries, 5, nothing), retriever.search(vectors.queries, 5))
 
 

@@ -17,8 +17,8 @@ from nestrec.retrieval.build_index import build_index
 from nestrec.retrieval.clusters import Clusters
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exact import Exact
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.funnel import Funnel, Stage
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.search_config import CoarseIndexOptions, SearchConfig
 from nestrec.svd_rotation import svd_rotation
@@ -59,11 +59,11 @@ def changed(array: npt.NDArray[Any], byte: int, mask: int) -> npt.NDArray[Any]:
 
 def ask(vectors: Vectors, index: CoarseIndex) -> None:
     """Search one by one and many at once, certified and by shortlist; all results must be items or padding."""
-    seen = Exclusions(np.arange(N_QUERIES + 1) * 3, np.arange(N_QUERIES * 3, dtype=np.int32))
+    seen = ItemLists(np.arange(N_QUERIES + 1) * 3, np.arange(N_QUERIES * 3, dtype=np.int32))
     stages = (Stage(SIZE, 20),) if index.refinement is not None else ()
     for retriever in (Exact(vectors.items, index), Funnel(vectors.items, index, 40, stages)):
         for n in (1, N_QUERIES):
-            part = Exclusions(seen.indptr[: n + 1], seen.indices[: seen.indptr[n]])
+            part = ItemLists(seen.indptr[: n + 1], seen.indices[: seen.indptr[n]])
             items = retriever.search(vectors.queries[:n], 5, part, threads=1).ids
             assert items.min() >= -1
             assert items.max() < N_ITEMS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nestrec.errors import OptionError
 from nestrec.retrieval import width_scan
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.top_k import top_k
 
 Matrix = npt.NDArray[np.float32]
@@ -29,9 +29,9 @@ def excluded_sets(rng: np.random.Generator, n_queries: int, n_items: int) -> lis
     return [np.sort(rng.choice(n_items, size, replace=False)).astype(np.int32) for size in sizes]
 
 
-def as_exclusions(sets: list[npt.NDArray[np.int32]]) -> Exclusions:
+def as_exclusions(sets: list[npt.NDArray[np.int32]]) -> ItemLists:
     indptr = np.cumsum([0, *map(len, sets)]).astype(np.int64)
-    return Exclusions(indptr, np.concatenate([*sets, np.zeros(0, np.int32)]).astype(np.int32))
+    return ItemLists(indptr, np.concatenate([*sets, np.zeros(0, np.int32)]).astype(np.int32))
 
 
 def full_sort(

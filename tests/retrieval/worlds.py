@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 
 Matrix = npt.NDArray[np.float32]
 Rows = list[npt.NDArray[np.int32]]
@@ -45,9 +45,9 @@ def rows_of(rng: np.random.Generator, n_queries: int, n_items: int) -> Rows:
     return [rng.choice(n_items, size, replace=False).astype(np.int32) for size in sizes]
 
 
-def exclusions(rows: Rows) -> Exclusions:
+def exclusions(rows: Rows) -> ItemLists:
     indptr = np.cumsum([0, *map(len, rows)]).astype(np.int64)
-    return Exclusions(indptr, np.concatenate([*rows, np.zeros(0, np.int32)]).astype(np.int32))
+    return ItemLists(indptr, np.concatenate([*rows, np.zeros(0, np.int32)]).astype(np.int32))
 
 
 class Sorted(NamedTuple):

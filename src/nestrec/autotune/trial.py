@@ -12,8 +12,8 @@ from nestrec.arrays import Float32Array, Int32Array
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import FullScan
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search_config import Measurements, SearchConfig
 
@@ -27,7 +27,7 @@ class Sample:
     """Queries of sampled users, the items they have seen, and the full scan's answers."""
 
     queries: Float32Array  # (n, embedding_size)
-    excluded: Exclusions
+    excluded: ItemLists
     best: Int32Array  # (n, k)
     k: int
     threads: int
@@ -51,7 +51,7 @@ class Sample:
     ) -> Sample:
         """Return the sample of these users."""
         queries = np.ascontiguousarray(model.user_embeddings[rows])
-        excluded = Exclusions(model.seen.indptr, model.seen.indices).select(rows)
+        excluded = ItemLists(model.seen.indptr, model.seen.indices).select(rows)
         best = FullScan(model.item_embeddings, width).search(queries, k, excluded, threads=threads).ids
         return cls(queries, excluded, best, k, resolve_threads(threads))
 

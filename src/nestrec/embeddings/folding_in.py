@@ -12,8 +12,9 @@ from nestrec.fold_in.explanation import Explanation, explain_score
 from nestrec.fold_in.fold_in import FoldIn
 from nestrec.fold_in.folded import FoldedVectors
 from nestrec.fold_in.histories import gather_histories, history_of
-from nestrec.retrieval.exclusions import Exclusions
-from nestrec.retrieval.id_lookup import Ids, Unknown, look_up_filters, look_up_one
+from nestrec.retrieval.id_lookup import Unknown, look_up_one
+from nestrec.retrieval.item_filters import Asked, ItemChoice, look_up_filters
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import check_k, check_result_size
 from nestrec.retrieval.search import search_items
@@ -74,8 +75,8 @@ class FoldInMethods(ModelParts):
         *,
         weights: Any = None,
         exclude_seen: bool = True,
-        allow: Ids | None = None,
-        deny: Ids | None = None,
+        allow: ItemChoice | None = None,
+        deny: ItemChoice | None = None,
         exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
@@ -87,6 +88,7 @@ class FoldInMethods(ModelParts):
         the unknown ids of histories and lists.
         """
         found, k = gather_histories(histories, weights, self.items, "item", unknown), check_k(k)
+        asked = Asked(found.queries, "history", None)
         check_result_size(k, len(found), self.n_items)
         self._width(width)
         return search_items(
@@ -95,8 +97,8 @@ class FoldInMethods(ModelParts):
             self._fold_in.fold_users(found, threads),
             self.items,
             k,
-            excluded=Exclusions(found.indptr, found.indices) if exclude_seen else None,
-            filters=look_up_filters(self.items, allow, deny, unknown).with_skipped(found.skipped),
+            excluded=ItemLists(found.indptr, found.indices) if exclude_seen else None,
+            filters=look_up_filters(self.items, asked, allow, deny, unknown).with_skipped(found.skipped),
             threads=threads,
         )
 

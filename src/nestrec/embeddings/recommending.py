@@ -8,8 +8,9 @@ from nestrec.arguments import check_keywords
 from nestrec.arrays import Float32Array
 from nestrec.embeddings.base import ModelParts
 from nestrec.errors import OptionError
-from nestrec.retrieval.exclusions import Exclusions
-from nestrec.retrieval.id_lookup import Ids, Unknown, look_up, look_up_filters
+from nestrec.retrieval.id_lookup import Ids, Unknown, look_up
+from nestrec.retrieval.item_filters import Asked, ItemChoice, look_up_filters
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import check_k, check_result_size
 from nestrec.retrieval.search import Side, score_pairs, search_items, search_neighbours
@@ -26,8 +27,8 @@ class RecommendMethods(ModelParts):
         width: int | None = None,
         *,
         exclude_seen: bool = True,
-        allow: Ids | None = None,
-        deny: Ids | None = None,
+        allow: ItemChoice | None = None,
+        deny: ItemChoice | None = None,
         exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
@@ -42,8 +43,9 @@ class RecommendMethods(ModelParts):
             k: items per user, 1 or more. Users with fewer than k items left get fewer; see `Ranking`.
             width: a trained width to score with; None is the widest.
             exclude_seen: leave out the items of each user's training interactions.
-            allow: allow-list of item ids; only these can be returned.
-            deny: deny-list of item ids, never returned.
+            allow: allow-list of item ids; only these can be returned. A list of lists gives each user one of their
+                own, as does a dictionary of lists by user id or `Interactions`: users without an entry get nothing.
+            deny: deny-list of item ids, never returned, likewise.
             exact: search exactly, whatever the search config.
             unknown: "raise" UnknownIdError for an id the model does not know, or "skip" it and report it in the result.
             threads: None uses all processors.
@@ -57,8 +59,8 @@ class RecommendMethods(ModelParts):
             self.user_embeddings,
             self.items,
             k,
-            excluded=Exclusions(self.seen.indptr, self.seen.indices) if exclude_seen else None,
-            filters=look_up_filters(self.items, allow, deny, unknown),
+            excluded=ItemLists(self.seen.indptr, self.seen.indices) if exclude_seen else None,
+            filters=look_up_filters(self.items, Asked(queries, "user", self.users), allow, deny, unknown),
             threads=threads,
         )
 
@@ -69,15 +71,19 @@ class RecommendMethods(ModelParts):
         k: int = 10,
         width: int | None = None,
         *,
+        allow: ItemChoice | None = None,
+        deny: ItemChoice | None = None,
         unknown: Unknown = "raise",
         threads: int | None = None,
     ) -> Ranking:
         """Return the k items of highest cosine similarity of prefixes to each item, itself left out.
 
-        A vector of zeros has cosine 0 with every other. Arguments, result and errors as in `recommend`.
+        A vector of zeros has cosine 0 with every other. Arguments, result and errors as in `recommend`; lists by id
+        are by the ids of the items asked for.
         """
-        side = Side("item", self.item_embeddings, self.items)
-        return search_neighbours(side, item_ids, k, self._width(width), unknown, threads)
+        queries, side = look_up(self.items, item_ids, "item", unknown), Side(self.item_embeddings, self.items)
+        filters = look_up_filters(self.items, Asked(queries, "item", self.items), allow, deny, unknown)
+        return search_neighbours(side, queries, k, self._width(width), filters=filters, threads=threads)
 
     @check_keywords
     def similar_users(
@@ -93,8 +99,8 @@ class RecommendMethods(ModelParts):
 
         A vector of zeros has cosine 0 with every other. Arguments, result and errors as in `recommend`.
         """
-        side = Side("user", self.user_embeddings, self.users)
-        return search_neighbours(side, user_ids, k, self._width(width), unknown, threads)
+        queries, side = look_up(self.users, user_ids, "user", unknown), Side(self.user_embeddings, self.users)
+        return search_neighbours(side, queries, k, self._width(width), threads=threads)
 
     @check_keywords
     def score(self, user_ids: Ids, item_ids: Ids, width: int | None = None) -> Float32Array:

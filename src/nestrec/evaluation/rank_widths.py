@@ -10,7 +10,7 @@ from nestrec.errors import DataError
 from nestrec.kernels.search.selection import LOWEST_SCORE, decode_items
 from nestrec.norms import prefix_norms
 from nestrec.parallel.threads import resolve_threads
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.width_scan import ScanItems, ScanQueries, StopCheck, order_by_norm, scan_widths
 
 
@@ -35,7 +35,7 @@ def rank_widths(
         return best
     item_norms = prefix_norms(item_embeddings, widths[-1])
     _check_norms(prefix_norms(user_embeddings, widths[-1], user_index), item_norms)
-    queries = ScanQueries(user_embeddings, user_index, Exclusions(seen_indptr, seen_indices))
+    queries = ScanQueries(user_embeddings, user_index, ItemLists(seen_indptr, seen_indices))
     items = ScanItems(item_embeddings, order_by_norm(item_norms))
     kept = min(k, len(item_embeddings))
 

@@ -26,8 +26,8 @@ from nestrec.export.exporters import Side
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
 from nestrec.kernels.search.rerank import rerank, write_ranking
 from nestrec.kernels.search.selection import encode_keys
-from nestrec.retrieval.exclusions import Exclusions
 from nestrec.retrieval.full_scan import scan_all
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking, Work
 from nestrec.retrieval.request import Request, empty_keys, rank_keys
 from nestrec.retrieval.retriever import Retriever
@@ -206,7 +206,7 @@ def _check_place(path: Path, *, overwrite: bool) -> None:
         raise ModelFileError(f"{path} exists and is not an index, so it is not replaced; name another path")
 
 
-def _drop_excluded(items: Int64Array, excluded: Exclusions, n_items: int) -> Int64Array:
+def _drop_excluded(items: Int64Array, excluded: ItemLists, n_items: int) -> Int64Array:
     """Replace each query's excluded items by -1."""
     excluded_pairs = excluded.rows * n_items + excluded.indices
     pairs = np.arange(len(items))[:, np.newaxis] * n_items + items

@@ -37,7 +37,7 @@ class Histories:
     def queries(self) -> LookedUp:
         """The histories as the rows of a search."""
         rows = np.arange(len(self), dtype=np.int32)
-        return LookedUp(rows, self.names, self.skipped[:0], self.single)
+        return LookedUp(rows, self.names, self.skipped[:0], self.single, np.ones(len(self), dtype=np.bool_))
 
 
 def history_of(seen: Interactions, user: int) -> Histories:

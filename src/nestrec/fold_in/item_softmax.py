@@ -18,7 +18,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.fold_in.histories import Histories
 from nestrec.fold_in.objective import SoftmaxObjective
 from nestrec.fold_in.pool import Pool, draw_pool
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.widths import Widths
 
 _L2_FACTOR = 1.4  # in training an item is regularized as a positive and as a negative
@@ -76,7 +76,7 @@ class ItemSoftmax:
 
     def _log_sums(self, rows: Int32Array) -> Float64Array:
         """Return log(Z) of each user at each level, (n_levels, n); minus infinity where all of the pool is seen."""
-        seen = Exclusions(self.seen.indptr, self.seen.indices)
+        seen = ItemLists(self.seen.indptr, self.seen.indices)
         sums = np.empty((len(self.widths), len(rows)))
         for start in range(0, len(rows), _USERS_AT_ONCE):
             some = rows[start : start + _USERS_AT_ONCE]

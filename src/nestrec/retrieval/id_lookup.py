@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Set, ValuesView
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
-from nestrec.arrays import Int32Array
+from nestrec.arrays import BoolArray, Int32Array
 from nestrec.data.ids import IdArray, canonicalize_ids
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import OptionError, UnknownIdError
@@ -26,18 +25,7 @@ class LookedUp(NamedTuple):
     ids: IdArray  # (n_known,) the vocabulary's ids of these rows
     skipped: IdArray  # (n_unknown,) as they were given
     single: bool  # one id by itself, not in a list
-
-
-class ItemFilters(NamedTuple):
-    """Rows of the items of an allow-list and of a deny-list; None where there is no list."""
-
-    allow: Int32Array | None
-    deny: Int32Array | None
-    skipped: IdArray  # unknown ids of both, as they were given
-
-    def with_skipped(self, ids: IdArray) -> ItemFilters:
-        """Return the same filters, with more unknown ids to report before their own."""
-        return self._replace(skipped=_join([ids, self.skipped]))
+    known: BoolArray  # (n_given,) which of the given ids these are
 
 
 def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> LookedUp:
@@ -57,7 +45,7 @@ def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Lo
     known = rows >= 0
     if unknown == "raise" and not known.all():
         raise UnknownIdError(_describe_unknown(vocabulary, flat[~known], noun), mentions=('unknown="skip"',))
-    return LookedUp(rows[known], vocabulary.ids_at(rows[known]), flat[~known], given.ndim == 0)
+    return LookedUp(rows[known], vocabulary.ids_at(rows[known]), flat[~known], given.ndim == 0, known)
 
 
 def look_up_one(vocabulary: Vocabulary, id_: Any, noun: str) -> int:
@@ -68,26 +56,12 @@ def look_up_one(vocabulary: Vocabulary, id_: Any, noun: str) -> int:
     return int(found.rows[0])
 
 
-def look_up_filters(vocabulary: Vocabulary, allow: Ids | None, deny: Ids | None, unknown: Unknown) -> ItemFilters:
-    """Return the rows of an allow-list and of a deny-list of items."""
-    found = [None if ids is None else look_up(vocabulary, ids, "item", unknown) for ids in (allow, deny)]
-    allowed, denied = (None if one is None else one.rows for one in found)
-    return ItemFilters(allowed, denied, _join([one.skipped for one in found if one is not None]))
-
-
 def _as_list(ids: Ids) -> Any:
     return list(ids) if isinstance(ids, (Set, Iterator, KeysView, ValuesView)) else ids
 
 
 def _describe(ids: object) -> str:
     return "None" if ids is None else f"a {type(ids).__name__}"
-
-
-def _join(parts: list[IdArray]) -> IdArray:
-    filled = [part for part in parts if len(part)]
-    if len(filled) < 2:
-        return [*filled, *parts, np.zeros(0, dtype=np.int64)][0]
-    return canonicalize_ids([value for part in filled for value in part.tolist()])
 
 
 def _describe_unknown(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> str:

@@ -12,7 +12,7 @@ from nestrec.arguments import check_integer
 from nestrec.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from nestrec.errors import DataError, OptionError
 from nestrec.kernels.search.selection import NO_KEY, decode_items, decode_scores
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking, Work
 
 _SHORT_LIST = 1000
@@ -25,8 +25,9 @@ class Request:
 
     queries: Float32Array  # (n_queries, width) float32, C-contiguous, finite
     k: int
-    excluded: Exclusions
+    excluded: ItemLists
     allowed: BoolArray | None  # (n_items,) what may be returned to any query; None: everything
+    lists: ItemLists | None = None  # by query, what alone may be returned to it; None: everything
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -38,23 +39,24 @@ class Request:
 
     def select(self, rows: npt.NDArray[np.integer]) -> Request:
         """Return the request of some of the queries, in this order."""
-        return Request(self.queries[rows], self.k, self.excluded.select(rows), self.allowed)
+        lists = None if self.lists is None else self.lists.select(rows)
+        return Request(self.queries[rows], self.k, self.excluded.select(rows), self.allowed, lists)
 
     def slice(self, rows: slice) -> Request:
         """Return the request of consecutive queries, as views."""
         if len(self) == rows.stop - rows.start:
             return self
-        indptr = self.excluded.indptr[rows.start : rows.stop + 1]
-        excluded = Exclusions(indptr - indptr[0], self.excluded.indices[indptr[0] : indptr[-1]])
-        return Request(self.queries[rows], self.k, excluded, self.allowed)
+        lists = None if self.lists is None else self.lists.slice(rows)
+        return Request(self.queries[rows], self.k, self.excluded.slice(rows), self.allowed, lists)
 
 
 def validate_request(
     queries: npt.ArrayLike,
     k: int,
-    exclude: Exclusions | None,
+    exclude: ItemLists | None,
     allow: npt.ArrayLike | None,
     deny: npt.ArrayLike | None,
+    lists: ItemLists | None = None,
     *,
     n_items: int,
     width: int,
@@ -70,8 +72,9 @@ def validate_request(
     if not np.isfinite(vectors).all():
         bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise DataError(f"queries must be finite numbers, got NaN or infinity in query {bad}")
-    excluded = _validate_exclusions(exclude or Exclusions.none(len(vectors)), len(vectors), n_items)
-    return Request(vectors, check_k(k), excluded, _combine_filters(allow, deny, n_items))
+    excluded = _validate_lists("exclusions", exclude or ItemLists.empty(len(vectors)), len(vectors), n_items)
+    own = None if lists is None else _validate_lists("allow-lists", lists, len(vectors), n_items)
+    return Request(vectors, check_k(k), excluded, combine_filters(allow, deny, n_items), own)
 
 
 def check_vectors(vectors: Float32Array, n_items: int, width: int) -> None:
@@ -143,14 +146,14 @@ def rank_keys(best: Int64Array, k: int, work: Work) -> Ranking:
     return Ranking(decode_items(best), decode_scores(best), np.arange(len(best)), work=work)
 
 
-def _validate_exclusions(exclude: Exclusions, n_queries: int, n_items: int) -> Exclusions:
-    indptr, indices = np.asarray(exclude.indptr, dtype=np.int64), np.asarray(exclude.indices)
+def _validate_lists(noun: str, lists: ItemLists, n_queries: int, n_items: int) -> ItemLists:
+    indptr, indices = np.asarray(lists.indptr, dtype=np.int64), np.asarray(lists.indices)
     if len(indptr) != n_queries + 1 or indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
         raise OptionError(
-            f"exclusions must be a CSR matrix with a row for each of {n_queries} queries, got {len(indptr) - 1} rows "
+            f"{noun} must be a CSR matrix with a row for each of {n_queries} queries, got {len(indptr) - 1} rows "
             f"and {len(indices)} items"
         )
-    return Exclusions(indptr, _validate_items(indices, n_items))
+    return ItemLists(indptr, _validate_items(indices, n_items))
 
 
 def _validate_items(indices: npt.ArrayLike, n_items: int) -> Int32Array:
@@ -160,7 +163,8 @@ def _validate_items(indices: npt.ArrayLike, n_items: int) -> Int32Array:
     return items.astype(np.int32)
 
 
-def _combine_filters(allow: npt.ArrayLike | None, deny: npt.ArrayLike | None, n_items: int) -> BoolArray | None:
+def combine_filters(allow: npt.ArrayLike | None, deny: npt.ArrayLike | None, n_items: int) -> BoolArray | None:
+    """Return which items an allow-list and a deny-list of item indices leave, (n_items,); None: all."""
     if allow is None and deny is None:
         return None
     allowed = np.full(n_items, allow is None)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array
 from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.coarse_index import CoarseIndex
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
+from nestrec.retrieval.listed_items import scan_lists
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import Request, check_vectors, validate_request
 
@@ -41,10 +42,11 @@ class Retriever(ABC):
         self,
         queries: npt.ArrayLike,  # (n_queries, >= full width)
         k: int,
-        exclude: Exclusions | None = None,  # items that must not be returned, by row of the queries
+        exclude: ItemLists | None = None,  # items that must not be returned, by row of the queries
         *,
         allow: npt.ArrayLike | None = None,  # item indices that may be returned; None: all
         deny: npt.ArrayLike | None = None,  # item indices that must not be returned
+        lists: ItemLists | None = None,  # what alone may be returned, by row of the queries; None: all
         threads: int | None = None,  # None uses all processors
     ) -> Ranking:
         """Return the best k items of each query, best first, equal scores by item index.
@@ -52,12 +54,14 @@ class Retriever(ABC):
         Ids of the ranking are item indices, int32. Raises DataError for queries that are not finite, OptionError for
         arguments that do not fit.
         """
-        request = validate_request(queries, k, exclude, allow, deny, n_items=self.n_items, width=self.full_width)
+        request = validate_request(queries, k, exclude, allow, deny, lists, n_items=self.n_items, width=self.full_width)
+        if request.lists is not None:
+            return scan_lists(request, self.vectors, self.full_width, resolve_threads(threads))
         return self.answer(request, resolve_threads(threads))
 
     @abstractmethod
     def answer(self, request: Request, threads: int) -> Ranking:
-        """Answer a validated request."""
+        """Answer a validated request without allow-lists of single queries."""
 
 
 @dataclass(frozen=True, eq=False)

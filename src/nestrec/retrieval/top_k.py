@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.search.selection import decode_items, decode_scores
 from nestrec.parallel.threads import resolve_threads
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.width_scan import ScanItems, ScanQueries, order_by_norm, scan_widths
 
 _MANY = 256  # queries
@@ -25,7 +25,7 @@ def top_k(
     *,
     rows: npt.NDArray[np.integer] | None = None,  # (n_queries,) rows of queries to answer, in this order; None: all
     candidates: Int32Array | None = None,  # item_index, ascending; None: all items
-    excluded: Exclusions | None = None,
+    excluded: ItemLists | None = None,
     cosine: bool = False,  # scale the prefixes of both sides to norm 1
     threads: int | None = None,
 ) -> tuple[Int32Array, Float32Array]:
@@ -44,7 +44,7 @@ def top_k(
     if items.size:
         by_norm = len(rows) >= _MANY and not cosine
         scanned = ScanItems(vectors, _order_candidates(vectors[:, :width], candidates) if by_norm else candidates)
-        asking = ScanQueries(queries, rows, excluded or Exclusions.none(len(queries)))
+        asking = ScanQueries(queries, rows, excluded or ItemLists.empty(len(queries)))
         scan_widths(asking, scanned, (width,), k, take_keys, cosine=cosine, threads=threads)
     return items, scores
 

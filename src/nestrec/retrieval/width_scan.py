@@ -24,7 +24,7 @@ from nestrec.kernels.search.ranking_tile import TILE, scan_chunk
 from nestrec.kernels.search.top_k_buffers import GROUP, capacity, collect_best, empty_buffers
 from nestrec.parallel.slices import counted_slices
 from nestrec.parallel.threads import map_in_threads
-from nestrec.retrieval.exclusions import Exclusions
+from nestrec.retrieval.item_lists import ItemLists
 
 TakeKeys = Callable[[slice, Int64Array], None]
 StopCheck = Callable[[], None]  # called between pieces of work; raises to stop it
@@ -40,7 +40,7 @@ class ScanQueries(NamedTuple):
 
     vectors: Float32Array  # (n_rows, >= widest)
     rows: npt.NDArray[np.integer]  # (n_queries,) rows to answer, in this order
-    excluded: Exclusions  # by row of the vectors
+    excluded: ItemLists  # by row of the vectors
 
 
 class ScanItems(NamedTuple):
@@ -121,7 +121,7 @@ def _cut_blocks(queries: ScanQueries, threads: int, bytes_per_query: int) -> lis
 
 
 def _excluded_positions(
-    excluded: Exclusions, positions: Int32Array | None, rows: npt.NDArray[np.integer], n_items: int
+    excluded: ItemLists, positions: Int32Array | None, rows: npt.NDArray[np.integer], n_items: int
 ) -> tuple[Int64Array, Int32Array]:
     indptr, items = excluded.select(rows)
     if len(items) and not (items.min() >= 0 and items.max() < n_items):
@@ -132,14 +132,18 @@ def _excluded_positions(
     return indptr, items if positions is None else positions[items]
 
 
-def _prepare(vectors: Float32Array, *, cosine: bool) -> Float32Array:
-    """Return a contiguous copy, each vector scaled to norm 1 for cosine; a vector of zeros stays."""
+def scale_to_norm_1(vectors: Float32Array) -> Float32Array:
+    """Return a contiguous copy, each vector scaled to norm 1; a vector of zeros stays."""
     copy = np.array(vectors, dtype=np.float32, order="C", subok=False)
-    if cosine:
-        lengths = np.sqrt(np.square(copy, dtype=np.float64).sum(axis=1))
-        lengths[lengths == 0.0] = 1.0
-        copy /= lengths[:, np.newaxis]
+    lengths = np.sqrt(np.square(copy, dtype=np.float64).sum(axis=1))
+    lengths[lengths == 0.0] = 1.0
+    copy /= lengths[:, np.newaxis]
     return copy
+
+
+def _prepare(vectors: Float32Array, *, cosine: bool) -> Float32Array:
+    """Return a contiguous copy, scaled for cosine."""
+    return scale_to_norm_1(vectors) if cosine else np.array(vectors, dtype=np.float32, order="C", subok=False)
 
 
 def _group(users: Float32Array) -> Float32Array:
