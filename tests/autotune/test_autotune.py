@@ -56,6 +56,16 @@ def test_the_best_config_is_about_as_fast_as_any_that_reaches_the_recall(result:
     assert chosen.measurements.p50_ms <= max(1.25 * fastest, fastest + 0.1)
 
 
+def test_a_table_has_a_row_per_measured_config(result: AutotuneResult) -> None:
+    frame = result.to_polars()
+    assert frame["config"].to_list() == [trial.name for trial in result.trials]
+    assert frame["recall"].to_list() == [trial.measured.recall for trial in result.trials]
+    assert frame.filter("best")["config"].to_list() == [result.best.name]
+    assert frame.filter("frontier").height == len(result.frontier)
+    assert frame.filter(config=f"full scan, {SIZE}")["index_width"].to_list() == [None]
+    assert result.best.name in repr(result)
+
+
 def test_of_configs_as_fast_an_exact_one_is_taken_then_the_smaller() -> None:
     quick, exact = measured(SearchConfig(8, shortlist=9), 1.0, 8.0), measured(SearchConfig(8), 1.2, 32.0)
     large, slow = measured(SearchConfig(8), 1.2, 64.0), measured(SearchConfig(8), 1.3, 1.0)

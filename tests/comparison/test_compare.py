@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nestrec import compare
@@ -373,3 +374,18 @@ def test_metrics_over_warm_users_are_reported_too() -> None:
 def test_training_data_as_test_data_are_refused() -> None:
     with pytest.raises(DataError, match="training interactions"):
         compare(TRAIN, TRAIN, models=["popularity"], widths=[2], seeds=[0], trials=0, threads=1)
+
+
+def test_parts_are_read_from_tables_and_files(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"models": ["popularity"], "widths": [2], "seeds": [0], "trials": 0, "threads": 1}
+    frame = pd.DataFrame(pairs_of(TRAIN), columns=["user", "item"])
+    path = tmp_path / "test.csv"
+    pd.DataFrame(pairs_of(TEST), columns=["user", "item"]).to_csv(path, index=False)
+    found, expected = compare(frame, path, **options), compare(TRAIN, TEST, **options)
+    assert found.data == expected.data
+    assert [model.at(2).metrics for model in found.models] == [model.at(2).metrics for model in expected.models]
+
+
+def pairs_of(interactions: Interactions) -> list[tuple[int, int]]:
+    users = np.repeat(interactions.users.ids, np.diff(interactions.indptr)).tolist()
+    return list(zip(users, interactions.items.ids[interactions.indices].tolist(), strict=True))

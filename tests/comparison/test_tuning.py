@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import polars as pl
 import pytest
 
 from nestrec import tune
@@ -33,6 +35,24 @@ def test_it_is_json(ials: Tuning) -> None:
     document = json.loads(json.dumps(ials.as_dict(), allow_nan=False))
     assert (document["model"], document["kind"], document["metric"]) == ("ials", "single", "ndcg@20")
     assert [len(unit["trials"]) for unit in document["units"]] == [3, 3]
+
+
+def test_a_table_has_a_row_per_trial(ials: Tuning) -> None:
+    frame = ials.to_polars()
+    assert frame["widths"].to_list() == ["2"] * 3 + ["4"] * 3
+    assert frame["trial"].to_list() == [1, 2, 3] * 2
+    assert frame.filter("best")["value"].to_list() == [unit.best.value for unit in ials.units]
+    for name in ials.units[0].best.options:
+        found = frame.filter("best")[f"option_{name}"].to_list()
+        assert found == [unit.best.options[name] for unit in ials.units]
+    assert repr(ials).startswith("<Tuning of ials: ndcg@20 ")
+
+
+def test_interactions_are_read_from_a_table() -> None:
+    users = np.repeat(DATA.users.ids, np.diff(DATA.indptr))
+    table = pl.DataFrame({"user": users, "item": DATA.items.ids[DATA.indices]})
+    by_table, by_interactions = (tune(data, "ease", widths=[2], trials=1, threads=1) for data in (table, DATA))
+    assert by_table.at(2).best.value == by_interactions.at(2).best.value
 
 
 def test_the_same_seed_finds_the_same(ials: Tuning) -> None:

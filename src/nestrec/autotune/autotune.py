@@ -12,8 +12,9 @@ Throughput of batches is measured beside that of the full scan. All measurements
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from nestrec.autotune.trial import Sample
 from nestrec.embeddings import NestedEmbeddings
@@ -23,6 +24,7 @@ from nestrec.retrieval.funnel import Stage
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.request import check_k
 from nestrec.retrieval.search_config import CoarseIndexOptions, SearchConfig
+from nestrec.tabular import Tabular, Values
 
 _GROWTH = (1.25, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # shortlists, in k
 _LONG = 8.0  # in k: a shortlist worth a narrower stage before the full width
@@ -39,8 +41,8 @@ _PER_CLUSTER = 1_000
 TrialCallback = Callable[[SearchConfig, int, int], None]  # measured config, coarse indexes done, their total
 
 
-@dataclass(frozen=True, eq=False)
-class AutotuneResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class AutotuneResult(Tabular):
     """All measured search configs, and the best."""
 
     trials: tuple[SearchConfig, ...]
@@ -59,6 +61,43 @@ class AutotuneResult:
             if not kept or trial.measured.recall > kept[-1].measured.recall:
                 kept.append(trial)
         return tuple(kept)
+
+    def as_columns(self) -> Mapping[str, Values]:
+        """Return a row per measured search config, with its measurements and whether it is on the frontier or best."""
+        frontier = {id(trial) for trial in self.frontier}
+        best = replace(self.best, k=0, measurements=None)
+        rows = [
+            {
+                **_describe(trial),
+                "frontier": id(trial) in frontier,
+                "best": replace(trial, k=0, measurements=None) == best,
+            }
+            for trial in self.trials
+        ]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+
+    def __repr__(self) -> str:
+        """Show the best config."""
+        found = self.best.measured
+        return (
+            f"<AutotuneResult: {self.best.name}; recall {found.recall:.4f}, median {found.p50_ms:.3f} ms, best of "
+            f"{len(self.trials)} search configs>"
+        )
+
+
+def _describe(trial: SearchConfig) -> dict[str, Any]:
+    """Return a search config and its measurements as plain values; those of an index are None for the full scan."""
+    index = trial.index
+    return {
+        "config": trial.name,
+        "width": trial.width,
+        "index_width": None if index is None else index.width,
+        "storage": None if index is None else str(index.storage),
+        "shortlist": None if index is None or trial.exact else trial.shortlist,
+        "exact": trial.exact,
+        "k": trial.k,
+        **asdict(trial.measured),
+    }
 
 
 def plan(

@@ -21,6 +21,7 @@ from nestrec.comparison.popularity_bands import describe_bands
 from nestrec.comparison.result import Comparison, DataSummary, Protocol
 from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.tuning import check_seconds
+from nestrec.data.as_interactions import as_interactions
 from nestrec.data.cold_ids import drop_cold
 from nestrec.data.interactions import Interactions
 from nestrec.errors import MissingExtraError, OptionError
@@ -36,8 +37,8 @@ from nestrec.widths import Widths
 
 
 def compare(  # noqa: PLR0913 - options by keyword
-    train: Interactions,
-    test: Interactions,
+    train: Interactions | object,
+    test: Interactions | object,
     *,
     models: Sequence[str] | None = None,
     widths: Widths | Iterable[int] = DEFAULT_WIDTHS,
@@ -59,9 +60,10 @@ def compare(  # noqa: PLR0913 - options by keyword
     `nestrec.comparison.paired_differences` for the tests.
 
     Args:
-        train: interactions for training and tuning. Users and items without any are dropped.
-        test: held-out interactions with the same ids; not used in tuning. Cold users and items count as misses of every
-            model; metrics over warm users are reported too.
+        train: interactions for training and tuning, or a path or table that `read_interactions` takes. Users and items
+            without any are dropped.
+        test: held-out interactions likewise, with the same ids; not used in tuning. Cold users and items count as
+            misses of every model; metrics over warm users are reported too.
         models: names in `nestrec.baselines.BASELINES`; None is all that are installed. nestrec is always included.
         widths: widths to compare at.
         cutoffs: list lengths k of the metrics.
@@ -97,6 +99,7 @@ def compare(  # noqa: PLR0913 - options by keyword
     check_range("trials", check_integer("trials", trials, 10), 0, 100_000, 10)
     check_seconds(seconds)
     MetricAtCutoff.parse(metric)
+    train, test = as_interactions(train), as_interactions(test)
     protocol = Protocol(
         widths=(widths if isinstance(widths, Widths) else Widths(widths)).values,
         cutoffs=check_cutoffs(cutoffs, train.n_items),

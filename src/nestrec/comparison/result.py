@@ -14,6 +14,7 @@ import msgspec
 
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.errors import DataError, OptionError
+from nestrec.tabular import Tabular, Values
 
 FORMAT = "nestrec-comparison"
 VERSION = 1
@@ -109,6 +110,31 @@ class Cell:
     known_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     bands: dict[str, dict[str, float]] = field(default_factory=dict)  # popularity band -> compared metrics of its items
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the accuracy metrics, then of the catalogue metrics."""
+        return (*self.metrics, *self.beyond_accuracy)
+
+    def describe(self, label: str, width: int) -> dict[str, Any]:
+        """Return a metric with its interval, its difference to nestrec at a width, and the costs, as plain values."""
+        low, high = self.intervals.get(label, (None, None))
+        found = self.difference(label, width)
+        return {
+            "metric": label,
+            "value": self.metrics.get(label, self.beyond_accuracy.get(label)),
+            "low": low,
+            "high": high,
+            "known_value": self.known_metrics.get(label),
+            "difference": None if found is None else found.mean,
+            "difference_low": None if found is None else found.low,
+            "difference_high": None if found is None else found.high,
+            "corrected_p_value": None if found is None else found.corrected_p_value,
+            "training_seconds": self.training_seconds,
+            "tuning_seconds": self.tuning_seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "error": self.error,
+        }
+
     def difference(self, label: str, width: int | None = None) -> PairedDifference | None:
         """Return the difference to nestrec in a metric at a width of nestrec; None uses the cell's own width."""
         width = self.width if width is None else width
@@ -176,8 +202,8 @@ class ModelResult:
         return values[0] if self.kind == "nested" else math.fsum(values)
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
     """All models, nestrec first, then the others in the order given."""
 
     data: DataSummary
@@ -192,6 +218,20 @@ class Comparison:
             if result.name == name:
                 return result
         raise OptionError(f"{name!r} was not compared; choose one of {', '.join(r.name for r in self.models)}")
+
+    def as_columns(self) -> Mapping[str, Values]:
+        """Return a row per model, width and metric: mean over seeds, interval, paired difference, costs.
+
+        A model without widths has the same mean at every width. A model that failed has an error and no values.
+        """
+        labels = dict.fromkeys(label for model in self.models for cell in model.cells for label in cell.labels)
+        rows = [
+            {"model": model.name, "kind": model.kind, "width": width, **model.at(width).describe(label, width)}
+            for model in self.models
+            for width in self.protocol.widths
+            for label in labels
+        ]
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; NaN becomes None."""
@@ -210,3 +250,8 @@ class Comparison:
             return from_plain(document, cls)
         except msgspec.ValidationError as error:
             raise DataError(f"the comparison is malformed ({error}); run `nestrec compare` again") from error
+
+    def __repr__(self) -> str:
+        """Show the models and the sizes."""
+        names, widths = ", ".join(model.name for model in self.models), ", ".join(map(str, self.protocol.widths))
+        return f"<Comparison: {names} at widths {widths}, {self.data.test_users} test users>"

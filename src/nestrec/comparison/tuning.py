@@ -6,7 +6,8 @@ serves all widths, or that has none, has one search with the budgets of all widt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +23,13 @@ from nestrec.comparison.model_choice import REFERENCE, check_model
 from nestrec.comparison.records import to_plain
 from nestrec.comparison.result import Options
 from nestrec.comparison.run_log import RunLog
+from nestrec.data.as_interactions import as_interactions
 from nestrec.data.interactions import Interactions
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError, TrainingError
 from nestrec.evaluation.metric_registry import MetricAtCutoff
 from nestrec.parallel.threads import resolve_threads
+from nestrec.tabular import Tabular, Values
 from nestrec.training.options import Run
 from nestrec.training.trainer import DEFAULT_WIDTHS
 from nestrec.widths import Widths
@@ -53,8 +56,8 @@ class TunedUnit:
         return self.search.best
 
 
-@dataclass(frozen=True)
-class Tuning:
+@dataclass(frozen=True, repr=False)
+class Tuning(Tabular):
     """Result of tuning a model: one search if a fit serves all widths, otherwise one per width."""
 
     model: str
@@ -70,6 +73,20 @@ class Tuning:
         choices = ", ".join(str(width) for unit in self.units for width in unit.widths)
         raise OptionError(f"width {width} was not tuned; choose one of {choices}")
 
+    def as_columns(self) -> Mapping[str, Values]:
+        """Return a row per trial; the column of an option is `option_` and its name."""
+        trials = [(unit, number, trial) for unit in self.units for number, trial in enumerate(unit.search.trials, 1)]
+        options = dict.fromkeys(name for _, _, trial in trials for name in trial.options)
+        return {
+            "widths": [", ".join(map(str, unit.widths)) for unit, _, _ in trials],
+            "trial": [number for _, number, _ in trials],
+            "value": [None if math.isnan(trial.value) else trial.value for _, _, trial in trials],
+            "best": [trial is unit.search.best for unit, _, trial in trials],
+            "seconds": [trial.seconds for _, _, trial in trials],
+            "error": [trial.error for _, _, trial in trials],
+            **{f"option_{name}": [trial.options.get(name) for _, _, trial in trials] for name in options},
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: the best options, the defaults and every trial of each search."""
         units = [
@@ -81,9 +98,14 @@ class Tuning:
         )
         return document
 
+    def __repr__(self) -> str:
+        """Show the model, the metric and the best value of each search."""
+        best = ", ".join(f"{unit.best.value:.4f} at {'/'.join(map(str, unit.widths))}" for unit in self.units)
+        return f"<Tuning of {self.model}: {self.metric} {best}>"
+
 
 def tune(
-    interactions: Interactions,
+    interactions: Interactions | object,
     model: str = REFERENCE,
     *,
     widths: Widths | Iterable[int] = DEFAULT_WIDTHS,
@@ -97,7 +119,7 @@ def tune(
     """Search the options of a model on a validation part, a random 10% of the interactions; the defaults come first.
 
     Args:
-        interactions: training interactions.
+        interactions: training interactions, or a path or table that `read_interactions` takes.
         model: a name such as nestrec, ials, ease; `nestrec.baselines.BASELINES` lists them.
         widths: widths of the model.
         trials: fits, that of the defaults included; per width if the model needs a fit per width.
@@ -121,6 +143,7 @@ def tune(
     """
     checked = widths if isinstance(widths, Widths) else Widths(widths)
     check_search(model, trials, seconds)
+    interactions = as_interactions(interactions)
     tuner = Tuner(checked.values, metric, seed, resolve_threads(threads), ComparisonCallbackList.of(callbacks))
     tuner.callback.on_start(trials * len(tuner.units(model)))
     with (

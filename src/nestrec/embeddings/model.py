@@ -19,12 +19,13 @@ from nestrec.data.interactions import Interactions
 from nestrec.embeddings.folding_in import FoldInMethods
 from nestrec.embeddings.parts import restore_coarse_index, sort_by_id
 from nestrec.embeddings.recommending import RecommendMethods
+from nestrec.embeddings.vectors import VectorMethods
 from nestrec.errors import DataError, ModelFileError
 from nestrec.widths import Widths
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NestedEmbeddings(RecommendMethods, FoldInMethods):
+class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods):
     """User and item embeddings whose prefix of every trained width is a recommender.
 
     Raises DataError where shapes do not fit or a number is not finite. The arrays are kept, not copied.

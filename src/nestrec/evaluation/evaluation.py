@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
@@ -15,6 +16,7 @@ from nestrec.errors import OptionError
 from nestrec.evaluation.held_out import Unmatched
 from nestrec.evaluation.per_user import write_per_user
 from nestrec.evaluation.significance import CONFIDENCE
+from nestrec.tabular import Tabular, Values
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,6 +42,14 @@ class WidthEvaluation:
             raise OptionError(f"{label!r} was not evaluated; choose one of {', '.join(self.means)}")
         return self.per_user[:, list(self.means).index(label)]
 
+    def rows(self) -> Iterator[tuple[str, *tuple[float | None, ...]]]:
+        """Yield label, mean, low and high, then the same over warm users; catalogue metrics have only a value."""
+        for label, mean in self.means.items():
+            bounds = self.intervals.get(label, (None, None))
+            yield label, mean, *bounds, self.known_means[label], *self.known_intervals.get(label, (None, None))
+        for label, value in self.beyond_accuracy.items():
+            yield label, value, *(None,) * 5
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; NaN becomes None."""
         figures = {**self.means, **self.beyond_accuracy}
@@ -54,7 +64,7 @@ class WidthEvaluation:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
+class Evaluation(Tabular):
     """Metrics of a full-ranking evaluation at every width, as `nestrec.evaluate` returns them."""
 
     user_ids: IdArray  # (n_users,) users with held-out interactions, cold ones included
@@ -100,6 +110,12 @@ class Evaluation:
         if self.bootstrap_samples:
             result["bootstrap"] = {"samples": self.bootstrap_samples, "seed": self.seed, "confidence": CONFIDENCE}
         return result
+
+    def as_columns(self) -> Mapping[str, Values]:
+        """Return a row per width and metric: means over all users and over the warm ones, with 95% intervals."""
+        rows = [(figures.width, *row) for figures in self.widths for row in figures.rows()]
+        names = ("width", "metric", "value", "low", "high", "known_value", "known_low", "known_high")
+        return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
     def save_per_user(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write a Parquet file with a row per width and user: user_id, width, a column per metric, known_user.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int64Array
 from nestrec.data.ids import IdArray
+from nestrec.tabular import Tabular, Values
 
 
 def _no_ids() -> IdArray:
@@ -37,7 +38,7 @@ _NO_WORK = Work(0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
+class Ranking(Tabular):
     """The best ids of each query with their scores; unpacks as `ids, scores = ranking`.
 
     For one query the arrays are as long as what is left to return, at most k. For many they are (n_queries, k), and a
@@ -77,6 +78,11 @@ class Ranking:
         left = scores > -np.inf
         query, position = np.nonzero(left)
         return self.queries[query], self._by_query(self.ids)[left], position + 1, scores[left]
+
+    def as_columns(self) -> Mapping[str, Values]:
+        """Return the columns `query`, `id`, `rank` (from 1) and `score` of every answer, as tables have them."""
+        query, ids, rank, score = self.columns()
+        return {"query": query, "id": ids, "rank": rank, "score": score}
 
     @property
     def n_unanswered(self) -> int:
