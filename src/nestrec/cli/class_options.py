@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nestrec.cli.field_docs import read_field_docs
+from nestrec.field_docs import read_field_docs
 from nestrec.training.registry import list_classes, list_names
 
 _TYPES: dict[str, tuple[type, str | None]] = {

@@ -12,6 +12,7 @@ from datetime import datetime
 from nestrec.arguments import check_number, require
 from nestrec.data.formats import FORMATS, selectable_formats
 from nestrec.errors import OptionError
+from nestrec.field_docs import show_field_docs
 
 REPEATS = ("first", "last", "max", "sum")
 
@@ -22,6 +23,7 @@ _YEARS = ("%Y", "%y", "%G", "%c", "%x")
 Column = str | int | None
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class ReadOptions:
     """How to read interactions.

@@ -18,6 +18,7 @@ from nestrec.arguments import check_integer, check_number, require
 from nestrec.arrays import BoolArray, Float64Array
 from nestrec.data.interactions import Interactions
 from nestrec.errors import DataError, OptionError
+from nestrec.field_docs import show_field_docs
 from nestrec.kernels.data import splitting as kernel
 
 Parts = tuple[Interactions, Interactions]
@@ -36,6 +37,7 @@ class Split(Protocol):
         ...
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class RandomSplit:
     """Hold out a share of the interactions, drawn uniformly; each user keeps at least one.
@@ -76,6 +78,7 @@ class RandomSplit:
         return split_by_mask(interactions, marks)
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class TimeSplit:
     """Hold out the latest interactions: those from one moment on, the same for all users.
@@ -127,6 +130,7 @@ class TimeSplit:
         return self.at if self.at is not None else _find_nearest_cut(_require_times(interactions), self.fraction or 0.0)
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class LeaveLastOut:
     """Hold out the last n interactions of every user with more than n; of equal times the larger item index is last.

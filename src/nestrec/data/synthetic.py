@@ -20,6 +20,7 @@ from nestrec.arguments import require
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
+from nestrec.field_docs import show_field_docs
 
 Texts = npt.NDArray[Any]  # StringDType
 
@@ -37,6 +38,7 @@ class GeneratedData:
     user_subtopics: Int32Array  # (n_users, n_favourites) ascending, counted like item_subtopic
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class SyntheticData:
     """Parameters of synthetic interactions. The same values and seed give the same data on any machine.

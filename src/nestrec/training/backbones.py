@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nestrec.arguments import check_count, check_number
 from nestrec.errors import OptionError
+from nestrec.field_docs import show_field_docs
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +65,7 @@ class MF(Backbone):
         return Table()
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class LightGCN(Backbone):
     """The mean of the embedding table and of its 1 to `n_layers` propagations over the graph of interactions.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from nestrec.arguments import check_count
 from nestrec.errors import OptionError
 from nestrec.extras import require
+from nestrec.field_docs import show_field_docs
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.backbones import MF, Backbone
 from nestrec.training.optimizers import Adagrad, Adam, Optimizer
@@ -62,6 +63,7 @@ class RunningEngine(Protocol):
         """Free memory after a phase."""
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class TorchEngine:
     """The torch engine with its options.

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from nestrec.arguments import check_range
+from nestrec.field_docs import show_field_docs
 
 if TYPE_CHECKING:
     import torch
@@ -175,6 +176,7 @@ class PoolLoss(SummedLoss):
         return slopes
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class SampledSoftmax(PoolLoss):
     """The softmax over the whole catalogue at every level, estimated from a pool of items.
@@ -220,6 +222,7 @@ class SampledSoftmax(PoolLoss):
         return scored.inverse_temperatures[:, None, None] * scored.negatives + log(scored.items_per_candidate)
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class BilateralSoftmax(SampledSoftmax):
     """Bilateral softmax (BSL): log-expectation-exp over the positives of a user as over the negatives.
@@ -272,6 +275,7 @@ def _log_mean_exp_by_user(scores: torch.Tensor, user_index: torch.Tensor | None)
     return result
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class DirectAU(SummedLoss):
     """Alignment of users with their items and uniformity of each side, on normalised prefixes; no negatives.

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Protocol
 
+from nestrec.field_docs import show_field_docs
+
 FIRST_SQUARE = 1e-8  # initial sum of squared gradients of Adagrad, which avoids a division by 0
 
 
@@ -32,6 +34,7 @@ class Adagrad:
     learning_rate: ClassVar[float] = 0.2
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class Adam:
     """Adam: steps of about the learning rate, by running means of the gradients.

@@ -11,11 +11,13 @@ from typing import cast
 from nestrec.arguments import check_fields, check_integer, check_range
 from nestrec.data.splitting import LARGEST_SEED
 from nestrec.errors import OptionError
+from nestrec.field_docs import show_field_docs
 from nestrec.parallel.threads import resolve_threads
 from nestrec.training.callbacks import Callback, CallbackList
 from nestrec.training.checkpoint_folder import CheckpointFolder
 
 
+@show_field_docs
 @check_fields
 @dataclass(frozen=True)
 class Run:

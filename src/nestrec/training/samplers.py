@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from nestrec.arguments import check_integer, check_number, check_range
 from nestrec.errors import OptionError
+from nestrec.field_docs import show_field_docs
 from nestrec.kernels.training.tile_sizes import TILE
 from nestrec.training.losses import Negatives
 
@@ -41,6 +42,7 @@ class Sampler(Protocol):
         """Kind of negatives."""
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class PoolSampler:
     """Use all of `n_candidates` items, drawn uniformly and shared by neighbouring positives and all levels.
@@ -125,6 +127,7 @@ class ChoosingSampler:
         return None
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class DynamicSampler(ChoosingSampler):
     """Choose the highest-scoring candidate, or at random one of the `n_hardest` highest.
@@ -155,6 +158,7 @@ class DynamicSampler(ChoosingSampler):
         return pool.choose(highest.gather(-1, picked[..., None])[..., 0])
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class UniformSampler(ChoosingSampler):
     """Draw one item uniformly.
@@ -178,6 +182,7 @@ class UniformSampler(ChoosingSampler):
         return pool.choose(pool.scores.new_zeros(pool.scores.shape[:-1]).long())
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class AdaptiveSampler(ChoosingSampler):
     """Choose the candidate whose score is nearest to beta * (score of the positive + alpha)^(power + 1).
@@ -211,6 +216,7 @@ class AdaptiveSampler(ChoosingSampler):
         return pool.choose((pool.scores - target[..., None]).abs().argmin(dim=-1))
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class CurriculumSampler(ChoosingSampler):
     """Choose the highest-scoring of the first candidates, whose number falls from all to one over the epochs.
@@ -225,6 +231,7 @@ class CurriculumSampler(ChoosingSampler):
         return pool.choose(pool.scores[..., :n].argmax(dim=-1))
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class MixedSampler(ChoosingSampler):
     """Mix the positive with the highest-scoring candidate, in each layer of a graph separately.
@@ -244,6 +251,7 @@ class MixedSampler(ChoosingSampler):
         return pool.choose(layer_scores.argmax(dim=-1), share_of_positive=share)
 
 
+@show_field_docs
 @dataclass(frozen=True)
 class DisentangledSampler(ChoosingSampler):
     """Choose by the factors that matter little: learned gates split each vector into relevant and irrelevant factors.

@@ -21,6 +21,7 @@ from nestrec.data.splitting import RandomSplit, Split
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.evaluation.metric_registry import MetricAtCutoff
+from nestrec.field_docs import show_field_docs
 from nestrec.training.backbones import MF, Backbone
 from nestrec.training.check_interactions import check_learnable
 from nestrec.training.engines import TorchEngine
@@ -42,6 +43,7 @@ from nestrec.widths import Widths
 DEFAULT_WIDTHS = (4, 8, 16, 32, 64)
 
 
+@show_field_docs
 @check_fields
 @dataclass(frozen=True)
 class Trainer:
