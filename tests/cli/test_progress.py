@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nestrec.cli.progress import TrainingProgress, counting_bar
+from nestrec.cli.progress import counting_bar, training_progress
 from nestrec.training.callbacks import EpochReport, PhaseStart
 
 START = PhaseStart("search", epochs=4, n_positives=100, position=0)
@@ -12,7 +12,7 @@ REPORT = EpochReport("search", 2, 0.5, 2e6, {4: {"ndcg@20": 0.1}, 8: {"ndcg@20":
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> str:
-    with TrainingProgress("ndcg@20") as progress:
+    with training_progress("ndcg@20") as progress:
         progress.on_phase_start(START)
         progress.on_progress(100)
         progress.on_epoch_end(EpochReport("search", 1, 0.6, 1000.0))
@@ -33,7 +33,7 @@ def test_in_a_pipe_there_is_a_line_per_epoch_and_no_bar(capsys: pytest.CaptureFi
 
 
 def test_trial_runs_of_the_search_for_the_regularization_have_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with TrainingProgress("ndcg@20") as progress:
+    with training_progress("ndcg@20") as progress:
         progress.on_phase_start(PhaseStart("tuning", epochs=4, n_positives=100, position=0))
         progress.on_epoch_end(EpochReport("tuning", 1, 0.6, 1000.0))
     assert capsys.readouterr().err.count("\n") == 1

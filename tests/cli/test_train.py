@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from safetensors import SafetensorError
 
-from nestrec.cli.progress import TrainingProgress
 from nestrec.cli.train import checkpoint_of
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError
 from nestrec.training.callbacks import EpochReport
 from nestrec.training.checkpoint_folder import CheckpointFolder
+from nestrec.training.progress import TrainingProgress
 from nestrec.training.trainer import Trainer
 from tests.cli.conftest import SMALL, Run
 

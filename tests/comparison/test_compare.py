@@ -382,7 +382,8 @@ def test_parts_are_read_from_tables_and_files(tmp_path: Path) -> None:
     path = tmp_path / "test.csv"
     pd.DataFrame(pairs_of(TEST), columns=["user", "item"]).to_csv(path, index=False)
     found, expected = compare(frame, path, **options), compare(TRAIN, TEST, **options)
-    assert found.data == expected.data
+    assert found.data.train_fingerprint == expected.data.train_fingerprint
+    assert found.data.test_users == expected.data.test_users
     assert [model.at(2).metrics for model in found.models] == [model.at(2).metrics for model in expected.models]
 
 

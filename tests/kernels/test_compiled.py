@@ -84,7 +84,18 @@ def plus_one(x: float) -> float:
     return x + 1
 
 
-PROGRAM = "from nestrec.kernels.compiled import compiled\n@compiled\ndef f(x):\n    return x + 1\nprint(f(1), f(1.5))\n"
+PROGRAM = """
+import logging
+from nestrec.kernels.compiled import compiled
+
+logging.basicConfig()
+
+@compiled
+def f(x):
+    return x + 1
+
+print(f(1), f(1.5))
+"""
 
 
 def run_program(folder: Path, **environment: str) -> tuple[str, str]:

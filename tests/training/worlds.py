@@ -14,7 +14,7 @@ from nestrec.data.synthetic import GeneratedData, SyntheticData
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.evaluation import evaluate
-from nestrec.training.callbacks import EpochReport, Phase, PhaseStart
+from nestrec.training.callbacks import Callback, EpochReport, Phase, PhaseStart
 from nestrec.training.trainer import Trainer
 
 
@@ -56,7 +56,7 @@ def quality(model: NestedEmbeddings, held_out: Interactions) -> dict[int, float]
 
 
 @dataclass
-class Recorder:
+class Recorder(Callback):
     """Records all events."""
 
     starts: list[PhaseStart] = field(default_factory=list)

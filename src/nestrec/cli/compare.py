@@ -70,7 +70,7 @@ def compare(
         parse_integers(option, text)
         for option, text in (("--widths", widths), ("--cutoffs", cutoffs), ("--seeds", seeds))
     )
-    from nestrec.cli.comparison_progress import ComparisonProgress
+    from nestrec.cli.progress import comparison_progress
     from nestrec.comparison import compare as run
     from nestrec.comparison import select_models
     from nestrec.evaluation.metric_registry import MetricAtCutoff
@@ -82,7 +82,7 @@ def compare(
     trained_on = read_with_progress(train, options)
     held_out = read_with_progress(test, options, trained_on)
     try:
-        with ComparisonProgress() as progress:
+        with comparison_progress() as progress:
             found = run(
                 trained_on,
                 held_out,

@@ -72,13 +72,13 @@ def demo(
 
 
 def _train(interactions: Interactions, seed: int) -> NestedEmbeddings:
-    from nestrec.cli.progress import TrainingProgress
+    from nestrec.cli.progress import training_progress
     from nestrec.training.options import Run
     from nestrec.training.trainer import Trainer
 
     trainer = Trainer()
     try:
-        with TrainingProgress(trainer.metric) as progress:
+        with training_progress(trainer.metric) as progress:
             return trainer.fit(interactions, run=Run(seed=seed, callbacks=progress))
     except KeyboardInterrupt:
         warn("Interrupted; no model was saved. Run the demo again.")

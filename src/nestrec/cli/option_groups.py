@@ -30,10 +30,10 @@ def expand_options(command: Callable[..., None], *, has_progress: bool) -> Calla
             groups[name] = group.with_class_options(taken)
 
     def wrapper(**values: Any) -> None:
-        from nestrec.cli.kernel_notice import announce_compilation
+        from nestrec.cli.log_records import show_log_records
 
         set_quiet(quiet=values.pop("quiet", False))
-        announce_compilation()
+        show_log_records()
         built = {name: _take(group, values) for name, group in groups.items()}
         command(**values, **built)
 

@@ -88,9 +88,9 @@ def train(
         held_out: Interactions | Split | None = split
         if validation.validation is not None:
             held_out = read_with_progress(validation.validation, options, interactions)
-        from nestrec.cli.progress import TrainingProgress
+        from nestrec.cli.progress import training_progress
 
-        with TrainingProgress(trainer.metric) as progress:
+        with training_progress(trainer.metric) as progress:
             settings = run.start(checkpoint=checkpoint, return_on_interrupt=True, callbacks=progress)
             trained = trainer.fit(interactions, validation=held_out, refit=not validation.no_refit, run=settings)
         trained = _with_report(trained, interactions)

@@ -51,7 +51,7 @@ def tune(
         if model != _TRAINED_BY_NESTREC:
             raise OptionError(f"--out writes options for nestrec train, which does not train {model}; leave it out")
         check_file_paths(out, overwrite=overwrite)
-    from nestrec.cli.comparison_progress import ComparisonProgress
+    from nestrec.cli.progress import comparison_progress
     from nestrec.comparison import tune as search
     from nestrec.comparison.tuning import check_search
     from nestrec.evaluation.metric_registry import MetricAtCutoff
@@ -60,7 +60,7 @@ def tune(
     check_search(model, trials, seconds)
     MetricAtCutoff.parse(metric)
     interactions = read_with_progress(files, reading.options(threads=threads))
-    with ComparisonProgress() as progress:
+    with comparison_progress() as progress:
         result = search(
             interactions,
             model,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nestrec.errors import OptionError
+
+_LOGGER = logging.getLogger("nestrec.comparison")
 
 
 class ComparisonCallback:
@@ -24,6 +27,21 @@ class ComparisonCallback:
         """Handle a message to the user."""
 
 
+class _ComparisonLog(ComparisonCallback):
+    """Log steps and messages by the logger `nestrec.comparison`."""
+
+    def on_step(self, description: str) -> None:
+        """Log the start of a step."""
+        _LOGGER.info("%s", description)
+
+    def on_message(self, message: str) -> None:
+        """Log a message."""
+        _LOGGER.info("%s", message)
+
+
+_LOG = _ComparisonLog()
+
+
 @dataclass(frozen=True)
 class ComparisonCallbackList(ComparisonCallback):
     """Forward every event to several callbacks, in order."""
@@ -40,7 +58,11 @@ class ComparisonCallbackList(ComparisonCallback):
                 f"{callbacks!r}",
                 option="callbacks",
             )
-        return cls(several)
+        return cls((_LOG, *several))
+
+    def plus(self, others: Sequence[ComparisonCallback]) -> ComparisonCallbackList:
+        """Return the callbacks with others after them."""
+        return ComparisonCallbackList((*self.callbacks, *others))
 
     def on_start(self, n_fits: int) -> None:
         """Forward the start."""

@@ -18,6 +18,7 @@ from nestrec.comparison.fit_runner import VALIDATION, FitRunner
 from nestrec.comparison.hyperparameter_search import check_optuna
 from nestrec.comparison.model_choice import REFERENCE, select_models
 from nestrec.comparison.popularity_bands import describe_bands
+from nestrec.comparison.progress import show_comparison
 from nestrec.comparison.result import Comparison, DataSummary, Protocol
 from nestrec.comparison.run_log import RunLog
 from nestrec.comparison.tuning import check_seconds
@@ -51,6 +52,7 @@ def compare(  # noqa: PLR0913 - options by keyword
     threads: int | None = None,
     out: str | PathLike[str] | None = None,
     callbacks: ComparisonCallback | Sequence[ComparisonCallback] = (),
+    progress: bool = False,
 ) -> Comparison:
     """Compare nestrec with other models at every width, each tuned on the same budget.
 
@@ -76,6 +78,7 @@ def compare(  # noqa: PLR0913 - options by keyword
         threads: None uses all processors.
         out: folder for the log of fits, `runs.jsonl`, from which the same call resumes. None keeps nothing.
         callbacks: notified of progress.
+        progress: show a progress bar, on a terminal or in a notebook.
 
     Ctrl-C raises KeyboardInterrupt; finished fits are in the log. A model that fails, or whose process dies, is marked
     by `Cell.error`, and the comparison continues.
@@ -95,7 +98,7 @@ def compare(  # noqa: PLR0913 - options by keyword
 
     """
     names, skipped = select_models(models)
-    callback = ComparisonCallbackList.of(callbacks)
+    callback, bar = ComparisonCallbackList.of(callbacks), show_comparison(show=progress)
     check_range("trials", check_integer("trials", trials, 10), 0, 100_000, 10)
     check_seconds(seconds)
     MetricAtCutoff.parse(metric)
@@ -115,8 +118,8 @@ def compare(  # noqa: PLR0913 - options by keyword
     train = drop_cold(train)
     data, known = _describe_data(train, test, callback)
     parts = {"training": data.train_fingerprint, "test": data.test_fingerprint}
-    with _open_folder(out) as folder, RunLog(folder, parts) as log, FitRunner(train, test, log) as runner:
-        results = ComparisonRun(protocol, names, runner, log, callback, known).execute()
+    with bar as bars, _open_folder(out) as folder, RunLog(folder, parts) as log, FitRunner(train, test, log) as runner:
+        results = ComparisonRun(protocol, names, runner, log, callback.plus(bars), known).execute()
     return Comparison(data, protocol, results, REFERENCE, skipped)
 
 

@@ -20,6 +20,7 @@ from nestrec.comparison.fit_runner import FitRunner
 from nestrec.comparison.hyperparameter_search import Budget, SearchResult, Trial, check_optuna, search
 from nestrec.comparison.job import Job, Outcome
 from nestrec.comparison.model_choice import REFERENCE, check_model
+from nestrec.comparison.progress import show_comparison
 from nestrec.comparison.records import to_plain
 from nestrec.comparison.result import Options
 from nestrec.comparison.run_log import RunLog
@@ -104,7 +105,7 @@ class Tuning(Tabular):
         return f"<Tuning of {self.model}: {self.metric} {best}>"
 
 
-def tune(
+def tune(  # noqa: PLR0913 - options by keyword
     interactions: Interactions | object,
     model: str = REFERENCE,
     *,
@@ -115,6 +116,7 @@ def tune(
     seed: int = 0,
     threads: int | None = None,
     callbacks: ComparisonCallback | Sequence[ComparisonCallback] = (),
+    progress: bool = False,
 ) -> Tuning:
     """Search the options of a model on a validation part, a random 10% of the interactions; the defaults come first.
 
@@ -128,6 +130,7 @@ def tune(
         seed: of the search and the fits.
         threads: None uses all processors.
         callbacks: notified of progress.
+        progress: show a progress bar, on a terminal or in a notebook.
 
     Raises:
         OptionError: an argument is invalid, or the model has no options to tune.
@@ -144,13 +147,15 @@ def tune(
     checked = widths if isinstance(widths, Widths) else Widths(widths)
     check_search(model, trials, seconds)
     interactions = as_interactions(interactions)
-    tuner = Tuner(checked.values, metric, seed, resolve_threads(threads), ComparisonCallbackList.of(callbacks))
-    tuner.callback.on_start(trials * len(tuner.units(model)))
+    callback, bar = ComparisonCallbackList.of(callbacks), show_comparison(show=progress)
     with (
+        bar as bars,
         temporary_folder() as folder,
         RunLog(folder, {"training": interactions.fingerprint()}) as log,
         FitRunner(interactions, None, log) as runner,
     ):
+        tuner = Tuner(checked.values, metric, seed, resolve_threads(threads), callback.plus(bars))
+        tuner.callback.on_start(trials * len(tuner.units(model)))
         found = tuple(tuner.tune(model, Budget(trials, seconds), runner))
     for unit in found:
         if unit.search.best is None:

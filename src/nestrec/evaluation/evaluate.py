@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from nestrec.evaluation.metric_registry import AccuracyMetric, Metric, format_la
 from nestrec.evaluation.significance import bootstrap_intervals
 from nestrec.item_similarities import ItemSimilarities
 from nestrec.parallel.threads import resolve_threads
+from nestrec.progress import counting_bar
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
@@ -43,7 +45,7 @@ def evaluate(
     threads: int | None = None,
     bootstrap_samples: int = 1000,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Evaluation:
     """Evaluate a model by full ranking: for each user rank all items not seen in training, at every width.
 
@@ -60,7 +62,8 @@ def evaluate(
         threads: None uses all processors.
         bootstrap_samples: resamples of users for the 95% intervals; 0 leaves the intervals out.
         seed: of the bootstrap; the ranking is deterministic.
-        progress: called with the number of users ranked so far and in total.
+        progress: True shows a progress bar, on a terminal or in a notebook; a function is called with the number of
+            users ranked so far and in total.
 
     Raises:
         DataError: nothing is held out, all held-out users or all held-out items are cold, or all held-out interactions
@@ -92,7 +95,8 @@ def evaluate(
         warnings.warn(warning, DataWarning, stacklevel=2)
     accuracy = [metric for metric in selected if isinstance(metric, AccuracyMetric)]
     lists = _rank(model, widths, held, max(cutoffs), threads)
-    results = score_lists(lists, (len(widths), model.n_items), held, accuracy, cutoffs, progress)
+    with _report_progress(progress) as report:
+        results = score_lists(lists, (len(widths), model.n_items), held, accuracy, cutoffs, report)
     is_known = np.zeros(len(rows), dtype=np.bool_)
     is_known[held.known] = True
     return Evaluation(
@@ -106,6 +110,12 @@ def evaluate(
         bootstrap_samples=samples,
         seed=seed,
     )
+
+
+def _report_progress(progress: Progress | bool | None) -> AbstractContextManager[Progress | None]:  # noqa: FBT001
+    if progress is True:
+        return counting_bar("users")
+    return nullcontext(progress or None)
 
 
 def _rank(

@@ -170,6 +170,6 @@ class _Kernels(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 
 def warn_once(message: str) -> None:
-    """Log a warning, only the first of a process; without handlers, Python writes it to standard error."""
+    """Log a warning, only the first of a process."""
     if next(_FIRST, False):
-        logging.getLogger("nestrec").warning("nestrec: %s", message)
+        _LOGGER.warning("%s", message)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Phase = Literal["tuning", "search", "final"]
 
@@ -49,6 +49,10 @@ class Callback(Protocol):
     2 final
     """
 
+    def on_fit_start(self, options: Mapping[str, Any]) -> None:
+        """Handle the start of training; `options` are all that choose the model, data-dependent ones resolved."""
+        return
+
     def on_phase_start(self, start: PhaseStart) -> None:
         """Handle the start of a phase."""
         return
@@ -65,12 +69,21 @@ class Callback(Protocol):
         """Handle a message to the user."""
         return
 
+    def on_fit_end(self, training: Mapping[str, Any] | None) -> None:
+        """Handle the end: `training` is that section of the model's manifest, or None if an error ended training."""
+        return
+
 
 @dataclass(frozen=True)
 class CallbackList(Callback):
     """Forward every event to several callbacks, in order."""
 
     callbacks: Sequence[Callback]
+
+    def on_fit_start(self, options: Mapping[str, Any]) -> None:
+        """Forward the start of training."""
+        for callback in self.callbacks:
+            callback.on_fit_start(options)
 
     def on_phase_start(self, start: PhaseStart) -> None:
         """Forward the start of a phase."""
@@ -91,3 +104,8 @@ class CallbackList(Callback):
         """Forward a message."""
         for callback in self.callbacks:
             callback.on_message(message)
+
+    def on_fit_end(self, training: Mapping[str, Any] | None) -> None:
+        """Forward the end of training."""
+        for callback in self.callbacks:
+            callback.on_fit_end(training)

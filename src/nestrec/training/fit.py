@@ -57,10 +57,16 @@ class Fit:
 
     def train(self) -> NestedEmbeddings:
         """Run the phases and return the model."""
-        self._read_checkpoint()
-        phase = self._tune() or self._search() or self._train_on_all()
-        manifest = self._describe_training(phase)
-        return build_model(self.setup, phase, self._trained_on(phase), manifest, rotate=self.rotated is not None)
+        callbacks, training = self.run.callback_list, None
+        callbacks.on_fit_start(describe_options(self.setup, self.run))
+        try:
+            self._read_checkpoint()
+            phase = self._tune() or self._search() or self._train_on_all()
+            training = self._describe_training(phase)
+            rotate = self.rotated is not None
+            return build_model(self.setup, phase, self._trained_on(phase), training, rotate=rotate)
+        finally:
+            callbacks.on_fit_end(training)
 
     def __enter__(self) -> Fit:
         """Lock the folder of the checkpoint."""

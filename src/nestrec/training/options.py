@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,9 @@ from nestrec.field_docs import show_field_docs
 from nestrec.parallel.threads import resolve_threads
 from nestrec.training.callbacks import Callback, CallbackList
 from nestrec.training.checkpoint_folder import CheckpointFolder
+from nestrec.training.training_log import TrainingLog
+
+_LOG = TrainingLog()
 
 
 @show_field_docs
@@ -58,8 +61,12 @@ class Run:
 
     @property
     def callback_list(self) -> CallbackList:
-        """All callbacks as one."""
-        return CallbackList(cast("tuple[Callback, ...]", self.callbacks))
+        """All callbacks as one, after the log."""
+        return CallbackList((_LOG, *cast("tuple[Callback, ...]", self.callbacks)))
+
+    def plus(self, callbacks: Sequence[Callback]) -> Run:
+        """Return the run with more callbacks."""
+        return replace(self, callbacks=(*cast("tuple[Callback, ...]", self.callbacks), *callbacks))
 
 
 def _callbacks(given: Callback | Sequence[Callback]) -> tuple[Callback, ...]:

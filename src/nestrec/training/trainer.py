@@ -31,6 +31,7 @@ from nestrec.training.method import choose_engine, pair_loss_and_sampler
 from nestrec.training.objective import Objective, normalize_level_weights, normalize_regularization
 from nestrec.training.options import Run
 from nestrec.training.paper_settings import paper_settings
+from nestrec.training.progress import show_training
 from nestrec.training.registry import CPU_ENGINE, resolve
 from nestrec.training.resolve_validation import needs_times, resolve_validation
 from nestrec.training.samplers import Sampler
@@ -147,6 +148,7 @@ class Trainer:
         validation: Split | Interactions | float | str | object | None = RandomSplit(0.1),  # noqa: B008 - frozen
         refit: bool = True,
         run: Run = Run(),  # noqa: B008 - a frozen value
+        progress: bool = False,
     ) -> NestedEmbeddings:
         """Train on interactions and return the embeddings; `manifest["training"]` describes the run.
 
@@ -160,6 +162,7 @@ class Trainer:
                 message and `manifest["training"]["validation"]` say how many.
             refit: train again on all interactions for the number of epochs that a split's validation chose.
             run: seed, threads, checkpoint, callbacks.
+            progress: show a progress bar, on a terminal or in a notebook.
 
         An interruption (Ctrl-C, SIGTERM, SIGHUP) writes the checkpoint and then takes effect, Ctrl-C as
         KeyboardInterrupt; with `Run(return_on_interrupt=True)` the best model so far is returned instead and its
@@ -175,7 +178,8 @@ class Trainer:
         split = resolve_validation(validation)
         interactions = drop_cold(as_interactions(interactions, keep_timestamps=needs_times(split)))
         check_learnable(interactions)
-        with StopRequest() as stop:
+        with StopRequest() as stop, show_training(self.metric, show=progress) as bars:
+            run = run.plus(bars)
             setup = self.resolve(interactions)
             part = None if split is None else prepare_validation(split, interactions, self.resolve, run)
             with Fit(setup, part, refit=refit, run=run, stop=stop) as fit:
