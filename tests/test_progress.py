@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.progress import TextColumn
 
-from nestrec import SyntheticData, Trainer, compare, evaluate, tune
+from nestrec import RandomSplit, SyntheticData, Trainer, compare, evaluate, tune
 from nestrec.notebook_bar import NotebookBar
 from nestrec.progress import counting_bar, is_notebook, make_bar
 
@@ -88,7 +88,8 @@ def test_training_and_evaluation_show_progress_in_a_notebook(
 
 
 def test_comparisons_and_tuning_show_progress_in_a_notebook(notebook: Handle) -> None:
-    compare(DATA, DATA, models=["popularity"], widths=[2], seeds=[0], trials=0, threads=1, progress=True)
-    assert "popularity" in notebook.shown[-1]
+    train, test = RandomSplit(0.2).split(DATA)
+    compare(train, test, models=["popularity"], widths=[2], seeds=[0], trials=0, threads=1, progress=True)
+    assert "100%" in notebook.shown[-1]
     tune(DATA, "ease", widths=[2], trials=1, threads=1, progress=True)
     assert "tuning ease" in notebook.shown[-1]

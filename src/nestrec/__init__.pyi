@@ -11,11 +11,16 @@ from .data.splitting import TimeSplit as TimeSplit
 from .data.synthetic import SyntheticData as SyntheticData
 from .data.vocabulary import Vocabulary as Vocabulary
 from .embeddings import NestedEmbeddings as NestedEmbeddings
+from .embeddings.vectors import Vectors as Vectors
 from .errors import NestrecError as NestrecError
 from .evaluation.evaluate import evaluate as evaluate
 from .retrieval.ranking import Ranking as Ranking
+from .trackers.mlflow import MLflowCallback as MLflowCallback
+from .trackers.tensorboard import TensorBoardCallback as TensorBoardCallback
+from .trackers.wandb import WandbCallback as WandbCallback
 from .training.backbones import MF as MF
 from .training.backbones import LightGCN as LightGCN
+from .training.callbacks import Callback as Callback
 from .training.engines import TorchEngine as TorchEngine
 from .training.losses import BPR as BPR
 from .training.losses import BilateralSoftmax as BilateralSoftmax

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.extras import require
+from nestrec.notebook_html import format_table, format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[Any] | Sequence[Any]  # one a row; None in a list is null; (n, width) float32 is a list a row
 
+_SHOWN = 20  # rows in a notebook
+_NUMBERS = 6  # of a vector in a notebook
 _LARGEST_OFFSET = 2**31 - 1  # bytes of text that int32 offsets reach
 
 
@@ -49,9 +52,35 @@ class Tabular(ABC):
         frame: pl.DataFrame = require("polars", "polars", "to_polars").DataFrame(self)
         return frame
 
+    def _repr_html_(self) -> str:
+        """Show the first rows in a notebook."""
+        columns = self.as_columns()
+        shown = [_format_start(values) for values in columns.values()]
+        n_left, n_rows = _count_text(shown), len(next(iter(columns.values()), ()))
+        more = f"{n_rows - _SHOWN:,} more rows; to_pandas() has all" if n_rows > _SHOWN else ""
+        rows = list(zip(*shown, strict=True))
+        return format_table(list(columns), rows, caption=repr(self).strip("<>"), note=more, n_left=n_left)
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the columns as an Arrow C stream of one batch, in a PyCapsule."""
         return _make_stream(self.as_columns()).__arrow_c_stream__(requested_schema)
+
+
+def _format_start(values: Values) -> list[object]:
+    """Return the first rows of a column as plain values; of long vectors the first numbers."""
+    start = values[:_SHOWN]
+    if not isinstance(start, np.ndarray):
+        return list(start)
+    if start.ndim == 2 and start.shape[1] > _NUMBERS:
+        return [f"{format_value(row)}, …" for row in start[:, :_NUMBERS].tolist()]
+    plain: list[object] = start.tolist()
+    return plain
+
+
+def _count_text(columns: list[list[object]]) -> int:
+    """Return the number of columns of text that the table begins with."""
+    is_text = [any(isinstance(value, str) for value in values) for values in columns]
+    return is_text.index(False) if False in is_text else len(is_text)
 
 
 def _make_stream(columns: Mapping[str, Values]) -> Any:

@@ -14,10 +14,13 @@ import msgspec
 
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.errors import DataError, OptionError
+from nestrec.notebook_html import format_table, format_value
 from nestrec.tabular import Tabular, Values
 
 FORMAT = "nestrec-comparison"
 VERSION = 1
+
+_SIGNIFICANT = 0.05  # family-wise error rate
 
 Options = dict[str, Any]  # hyperparameter -> number, string or bool
 
@@ -135,6 +138,17 @@ class Cell:
             "error": self.error,
         }
 
+    def format(self, label: str, width: int) -> str:
+        """Return a metric as text, with a star where it differs significantly from nestrec; the error of a failed fit.
+
+        A model without widths is compared with nestrec at the width given.
+        """
+        if self.error is not None or label not in self.metrics:
+            return "failed" if self.error is not None else format_value(None)
+        found = self.difference(label, width)
+        star = "*" if found is not None and found.corrected_p_value < _SIGNIFICANT else ""
+        return f"{format_value(self.metrics[label])}{star}"
+
     def difference(self, label: str, width: int | None = None) -> PairedDifference | None:
         """Return the difference to nestrec in a metric at a width of nestrec; None uses the cell's own width."""
         width = self.width if width is None else width
@@ -250,6 +264,18 @@ class Comparison(Tabular):
             return from_plain(document, cls)
         except msgspec.ValidationError as error:
             raise DataError(f"the comparison is malformed ({error}); run `nestrec compare` again") from error
+
+    def _repr_html_(self) -> str:
+        """Show one metric by model and width in a notebook: the one tuned for, where it was evaluated."""
+        labels = dict.fromkeys(label for model in self.models for cell in model.cells for label in cell.metrics)
+        label = self.protocol.metric if self.protocol.metric in labels else next(iter(labels), "")
+        rows = [
+            (model.name, *(model.at(width).format(label, width) for width in self.protocol.widths))
+            for model in self.models
+        ]
+        headers = ["model", *(f"width {width}" for width in self.protocol.widths)]
+        note = f"* differs from {self.reference} significantly (p < 0.05 after Holm). Other metrics: .to_pandas()"
+        return format_table(headers, rows, caption=f"{label}: {repr(self).strip('<>')}", note=note)
 
     def __repr__(self) -> str:
         """Show the models and the sizes."""

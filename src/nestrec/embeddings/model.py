@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nestrec.arguments import check_keywords
 from nestrec.artefact.model import StoredModel, read_model, write_model
 from nestrec.data.interactions import Interactions
+from nestrec.embeddings.display import DisplayMethods
 from nestrec.embeddings.folding_in import FoldInMethods
 from nestrec.embeddings.parts import restore_coarse_index, sort_by_id
 from nestrec.embeddings.recommending import RecommendMethods
@@ -25,7 +26,7 @@ from nestrec.widths import Widths
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods):
+class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMethods):
     """User and item embeddings whose prefix of every trained width is a recommender.
 
     Raises DataError where shapes do not fit or a number is not finite. The arrays are kept, not copied.

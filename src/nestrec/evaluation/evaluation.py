@@ -16,6 +16,7 @@ from nestrec.errors import OptionError
 from nestrec.evaluation.held_out import Unmatched
 from nestrec.evaluation.per_user import write_per_user
 from nestrec.evaluation.significance import CONFIDENCE
+from nestrec.notebook_html import format_table, format_value
 from nestrec.tabular import Tabular, Values
 
 
@@ -35,6 +36,17 @@ class WidthEvaluation:
         """Show the width and the means."""
         means = ", ".join(f"{label} {value:.4f}" for label, value in self.means.items())
         return f"<WidthEvaluation: width {self.width}{', ' if means else ''}{means}>"
+
+    def format(self, label: str) -> str:
+        """Return a metric with half of its interval, as text.
+
+        >>> figures = WidthEvaluation(4, {"recall@5": 0.25}, {"recall@5": (0.2, 0.3)}, {}, {}, {}, None)
+        >>> figures.format("recall@5")
+        '0.2500 ±0.0500'
+        """
+        value = self.means[label] if label in self.means else self.beyond_accuracy[label]
+        low, high = self.intervals.get(label, (value, value))
+        return format_value(value) + (f" ±{(high - low) / 2:.4f}" if low < high else "")
 
     def of_users(self, label: str) -> Float32Array:
         """Return a metric per user, (n_users,), in the order of `Evaluation.user_ids`."""
@@ -124,6 +136,16 @@ class Evaluation(Tabular):
         """
         tables = {figures.width: (tuple(figures.means), figures.per_user) for figures in self.widths}
         write_per_user(path, self.user_ids, tables, self.is_known, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        """Show the metrics of the middle cutoff by width in a notebook."""
+        k = self.cutoffs[len(self.cutoffs) // 2]
+        first = self.widths[0]
+        labels = [label for label in (*first.means, *first.beyond_accuracy) if label.endswith(f"@{k}")]
+        rows = [(figures.width, *(figures.format(label) for label in labels)) for figures in self.widths]
+        half = "± is half of the 95% interval over users. " if first.intervals else ""
+        note = f"{half}Other cutoffs: .at(width).means, .to_pandas()"
+        return format_table(["width", *labels], rows, caption=repr(self).strip("<>"), note=note, n_left=0)
 
     def __repr__(self) -> str:
         """Show the sizes."""

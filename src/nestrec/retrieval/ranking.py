@@ -37,7 +37,7 @@ class Work(NamedTuple):
 _NO_WORK = Work(0, 0, 0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ranking(Tabular):
     """The best ids of each query with their scores; unpacks as `ids, scores = ranking`.
 
@@ -92,6 +92,10 @@ class Ranking(Tabular):
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
         """Unpack to ids and scores."""
         return iter((self.ids, self.scores))
+
+    def __repr__(self) -> str:
+        """Show the sizes."""
+        return f"<Ranking: {len(self.queries):,} queries, at most {self.ids.shape[-1]:,} answers each>"
 
     def _scores(self) -> Float32Array:
         return self._by_query(self.scores)

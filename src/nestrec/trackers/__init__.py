@@ -1,0 +1,1 @@
+"""Callbacks that write training to experiment trackers: MLflow, TensorBoard, Weights & Biases."""
