@@ -5,6 +5,7 @@
     MODEL/vocabularies.safetensors   users, items: int64, or UTF-8 bytes and offsets
     MODEL/interactions.safetensors   indptr int64, indices int32: what was seen in training, without times
     MODEL/coarse_index.safetensors   the coarse index, if any (retrieval/coarse_index.py)
+    MODEL/items.parquet              the item table, if any: a row for each item (item_table/)
 
 Loading maps the files, so that processes share a large model's memory and opening it reads little. The manifest, the
 structure of the files and their sizes are always checked. Contents are checked against the checksums of blocks: all of
@@ -30,7 +31,9 @@ from nestrec.artefact.target_folder import (
     COARSE_INDEX,
     EMBEDDINGS,
     INTERACTIONS,
+    ITEM_TABLE,
     LAYOUT,
+    OPTIONAL,
     VOCABULARIES,
     check_model_folder,
 )
@@ -39,6 +42,9 @@ from nestrec.atomic.folder import FILE_SUFFIX, write_folder
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, ModelFileError, OptionError
+from nestrec.item_table.description import SECTION, read_description
+from nestrec.item_table.item_table import ItemTable
+from nestrec.item_table.open_file import OpenFile
 from nestrec.widths import Widths
 
 _ATTEMPTS = 20  # a directory replaced while it is being read is read again
@@ -55,6 +61,7 @@ class StoredModel(NamedTuple):
     seen: Interactions
     manifest: Mapping[str, Any]  # the caller's sections; once read, with the artefact's own
     coarse_index: Mapping[str, npt.NDArray[Any]]  # arrays by name; empty without a search config
+    item_table: ItemTable | None = None
 
 
 def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: bool = False) -> None:
@@ -81,10 +88,12 @@ def write_model(path: str | os.PathLike[str], model: StoredModel, *, overwrite: 
         ) from error
 
 
-def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, coarse_index: bool = True) -> StoredModel:
+def read_model(
+    path: str | os.PathLike[str], *, verify: bool | None = None, coarse_index: bool = True, item_table: bool = True
+) -> StoredModel:
     """Open a model directory; arrays are read-only views of the files.
 
-    `coarse_index`: False leaves the file of the coarse index unread.
+    `coarse_index`, `item_table`: False leaves that file unread.
     `verify`: True checks all contents, False none, None all of files up to 256 MiB and samples of larger ones.
     Raises ModelFileError for a missing, foreign, damaged or other version's directory, OptionError for what is not a
     path.
@@ -98,7 +107,7 @@ def read_model(path: str | os.PathLike[str], *, verify: bool | None = None, coar
         before = None
         try:
             before = identity(place)
-            stored = _read(place, verify=verify, with_coarse_index=coarse_index)
+            stored = _read(place, verify=verify, with_coarse_index=coarse_index, with_item_table=item_table)
             # A file of the next model may have come under the name that the manifest of this one gives.
             if identity(place) == before:
                 return stored
@@ -130,6 +139,8 @@ def _fill(directory: Path, model: StoredModel) -> None:
     write_arrays(directory / INTERACTIONS, {"indptr": model.seen.indptr, "indices": model.seen.indices})
     if model.coarse_index:
         write_arrays(directory / COARSE_INDEX, model.coarse_index)
+    if model.item_table is not None:
+        model.item_table.file.copy_to(directory / ITEM_TABLE)
 
 
 def _describe(directory: Path, model: StoredModel) -> Callable[[str], bytes]:
@@ -141,12 +152,14 @@ def _describe(directory: Path, model: StoredModel) -> Callable[[str], bytes]:
         "n_items": len(model.items),
         "n_interactions": model.seen.n_interactions,
     }
-    sections = {name: value for name, value in model.manifest.items() if name != FILE_SUFFIX}
+    sections = {name: value for name, value in model.manifest.items() if name not in (FILE_SUFFIX, SECTION)}
+    if model.item_table is not None:
+        sections[SECTION] = model.item_table.description.as_manifest()
     files = describe_files(directory)
     return lambda suffix: format_manifest(files, {**sections, **({FILE_SUFFIX: suffix} if suffix else {}), **sizes})
 
 
-def _read(directory: Path, *, verify: bool | None, with_coarse_index: bool) -> StoredModel:
+def _read(directory: Path, *, verify: bool | None, with_coarse_index: bool, with_item_table: bool) -> StoredModel:
     if not directory.is_dir():
         raise ModelFileError(f"there is no model directory {directory}; name the directory that a model was saved to")
     with OpenedDirectory(directory) as opened:
@@ -157,15 +170,20 @@ def _read(directory: Path, *, verify: bool | None, with_coarse_index: bool) -> S
         )
         has_index = with_coarse_index and COARSE_INDEX in manifest["files"]
         coarse_index = _coarse_index(opened, manifest, verify=verify) if has_index else {}
+        has_table = with_item_table and ITEM_TABLE in manifest["files"]
+        table_file = _open_item_table(opened, manifest, verify=verify) if has_table else None
     try:
-        return _build_model(embeddings, ids, pairs, manifest, coarse_index)
+        stored = _build_model(embeddings, ids, pairs, manifest, coarse_index)
+        if table_file is None:
+            return stored
+        return stored._replace(item_table=ItemTable(stored.items, table_file, read_description(manifest)))
     except (LookupError, TypeError, ValueError, DataError, OptionError) as error:
         raise ModelFileError(f"the files of {directory} do not fit each other ({error}); train it again") from error
 
 
 def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
     """Raise ModelFileError where the manifest describes other files than a model has."""
-    found, needed = set(manifest["files"]), set(LAYOUT.parts) - {COARSE_INDEX}
+    found, needed = set(manifest["files"]), set(LAYOUT.parts) - set(OPTIONAL)
     if not needed <= found <= set(LAYOUT.parts):
         raise ModelFileError(
             f"the manifest of {directory} describes {', '.join(sorted(found)) or 'no files'}, a model has "
@@ -180,6 +198,13 @@ def _coarse_index(opened: OpenedDirectory, manifest: dict[str, Any], *, verify: 
         raise ModelFileError(
             f"{error}, or build it again, which needs no training: nestrec plan {opened.path}"
         ) from error
+
+
+def _open_item_table(opened: OpenedDirectory, manifest: dict[str, Any], *, verify: bool | None) -> OpenFile:
+    try:
+        return opened.open(ITEM_TABLE, manifest, verify=verify)
+    except ModelFileError as error:
+        raise ModelFileError(f"{error}, or attach the item table again: nestrec items {opened.path}") from error
 
 
 def _build_model(

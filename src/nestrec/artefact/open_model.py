@@ -16,6 +16,7 @@ from nestrec.artefact.regular_files import open_directory, open_regular
 from nestrec.artefact.tensors import Arrays, map_arrays
 from nestrec.atomic.folder import FILE_SUFFIX, get_stored_name
 from nestrec.errors import ModelFileError
+from nestrec.item_table.open_file import OpenFile
 
 
 class OpenedDirectory:
@@ -32,6 +33,16 @@ class OpenedDirectory:
                 return file.read(LARGEST_MANIFEST + 1)
         except FileNotFoundError:
             return None
+
+    def open(self, name: str, manifest: Mapping[str, Any], *, verify: bool | None) -> OpenFile:
+        """Return a file, kept open, after checking it against the manifest, contents too if it is to be verified."""
+        path = self.path / get_stored_name(name, manifest.get(FILE_SUFFIX, ""))
+        try:
+            with open_regular(path, self._descriptor) as file:
+                check_file(path, file, manifest["files"][name], verify=verify)
+                return OpenFile(file.fileno(), path)
+        except FileNotFoundError as error:
+            raise ModelFileError(f"{path} is missing; copy or train the model again") from error
 
     def arrays(self, name: str, manifest: Mapping[str, Any], *, verify: bool | None) -> Arrays:
         """Return the arrays of a file after checking it against the manifest, contents too if it is to be verified."""

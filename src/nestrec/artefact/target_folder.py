@@ -13,8 +13,10 @@ EMBEDDINGS = "embeddings.safetensors"
 VOCABULARIES = "vocabularies.safetensors"
 INTERACTIONS = "interactions.safetensors"
 COARSE_INDEX = "coarse_index.safetensors"
+ITEM_TABLE = "items.parquet"
+OPTIONAL = (COARSE_INDEX, ITEM_TABLE)
 
-LAYOUT = FolderLayout(MANIFEST, (EMBEDDINGS, VOCABULARIES, INTERACTIONS, COARSE_INDEX))
+LAYOUT = FolderLayout(MANIFEST, (EMBEDDINGS, VOCABULARIES, INTERACTIONS, *OPTIONAL))
 
 _NOBODYS = {"lost+found"}  # what a file system puts into its own root
 

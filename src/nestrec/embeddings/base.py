@@ -11,10 +11,13 @@ from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings.parts import SEARCH_CONFIG, check_matrix, check_types, replace_search_sections
-from nestrec.errors import DataError
+from nestrec.errors import DataError, OptionError
+from nestrec.item_table.item_table import ItemTable, check_item_table
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import FullScan
+from nestrec.retrieval.id_lookup import Unknown
+from nestrec.retrieval.item_filters import Asked, ItemChoice, ItemFilters, look_up_filters
 from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search_config import SearchConfig
 from nestrec.widths import Widths
@@ -40,6 +43,8 @@ class ModelParts:
     check: InitVar[bool] = True  # False: the numbers are known to be finite and are not read
     coarse_index: CoarseIndex | None = None
     """The coarse index of the search config."""
+    item_table: ItemTable | None = None
+    """Titles and other columns of the items; see `with_items`."""
 
     def __post_init__(self, check: bool) -> None:
         """Validate that the parts fit each other."""
@@ -51,6 +56,7 @@ class ModelParts:
                 f"seen interactions must be of the model's {len(self.users)} users and {len(self.items)} items, got "
                 f"{self.seen.n_users} and {self.seen.n_items}; use the interactions it was trained on"
             )
+        check_item_table(self.item_table, self.items)
 
     @property
     def n_users(self) -> int:
@@ -107,6 +113,19 @@ class ModelParts:
         if exact and not config.exact and self.coarse_index is not None:
             return Exact(self.item_embeddings, self.coarse_index)
         return self._configured_retriever
+
+    def _filters(
+        self, asked: Asked, allow: ItemChoice | None, deny: ItemChoice | None, where: str | None, unknown: Unknown
+    ) -> ItemFilters:
+        """Return the filters of a request; raise OptionError for a condition on a model without an item table."""
+        if where is not None and self.item_table is None:
+            raise OptionError(
+                "where needs an item table, and the model has none; attach one with nestrec items MODEL FILE, or "
+                "model.with_items(table)",
+                option="where",
+            )
+        matching = None if where is None or self.item_table is None else self.item_table.select_rows(where)
+        return look_up_filters(self.items, asked, allow, deny, unknown, matching)
 
     def _width(self, width: int | None) -> int:
         if width is None:

@@ -13,7 +13,7 @@ from nestrec.fold_in.fold_in import FoldIn
 from nestrec.fold_in.folded import FoldedVectors
 from nestrec.fold_in.histories import gather_histories, history_of
 from nestrec.retrieval.id_lookup import Unknown, look_up_one
-from nestrec.retrieval.item_filters import Asked, ItemChoice, look_up_filters
+from nestrec.retrieval.item_filters import Asked, ItemChoice
 from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import check_k, check_result_size
@@ -77,6 +77,7 @@ class FoldInMethods(ModelParts):
         exclude_seen: bool = True,
         allow: ItemChoice | None = None,
         deny: ItemChoice | None = None,
+        where: str | None = None,
         exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
@@ -98,7 +99,8 @@ class FoldInMethods(ModelParts):
             self.items,
             k,
             excluded=ItemLists(found.indptr, found.indices) if exclude_seen else None,
-            filters=look_up_filters(self.items, asked, allow, deny, unknown).with_skipped(found.skipped),
+            filters=self._filters(asked, allow, deny, where, unknown).with_skipped(found.skipped),
+            item_table=self.item_table,
             threads=threads,
         )
 

@@ -22,7 +22,10 @@ from nestrec.embeddings.parts import restore_coarse_index, sort_by_id
 from nestrec.embeddings.recommending import RecommendMethods
 from nestrec.embeddings.vectors import VectorMethods
 from nestrec.errors import DataError, ModelFileError
+from nestrec.item_table.item_table import ItemTable
 from nestrec.widths import Widths
+
+_N_PARTS = StoredModel._fields.index("coarse_index")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +68,44 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMe
         return cls(user_rows, item_rows, Widths(widths), user_vocabulary, item_vocabulary, seen)
 
     @check_keywords
+    def with_items(
+        self,
+        table: object,
+        *,
+        id_column: str | int | None = None,
+        title_column: str | int | None = None,
+        list_separator: str = "|",
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        header: bool | None = None,
+    ) -> NestedEmbeddings:
+        """Return the same model with an item table: titles in its results, and columns for `where`.
+
+        Items without a row have no values; rows of other ids are left out and counted in `item_table.description`, as
+        are those that repeat an id. None in place of a table removes it.
+
+        Args:
+            table: a path of a file of any format that can be read, a table (pandas, polars, pyarrow, duckdb), or a
+                dictionary of columns.
+            id_column: name or position from 1 of the column of item ids; None finds it by its name and contents.
+            title_column: name or position of the column of titles; None finds it by its name.
+            list_separator: cells such as `Comedy|Drama` become lists; empty text keeps them as text.
+            delimiter: of delimited text; None detects it, as with the two below.
+            encoding: of text, such as `latin-1`.
+            header: whether the first row names the columns.
+
+        """
+        if table is None:
+            return replace(self, item_table=None, check=False)
+        from nestrec.item_table.build import ItemTableOptions, build_item_table
+        from nestrec.item_table.sources import TextLayout
+
+        options = ItemTableOptions(id_column, title_column, list_separator, TextLayout(delimiter, encoding, header))
+        return replace(
+            self, item_table=ItemTable(self.items, *build_item_table(table, self.items, options)), check=False
+        )
+
+    @check_keywords
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model to a directory atomically: a reader sees the old model or the new one.
 
@@ -73,24 +114,30 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMe
         """
         index = {} if self.coarse_index is None else self.coarse_index.arrays()
         matrices = self.user_embeddings, self.item_embeddings
-        stored = StoredModel(*matrices, self.widths, self.users, self.items, self.seen, self.manifest, index)
+        parts = self.widths, self.users, self.items, self.seen, self.manifest
+        stored = StoredModel(*matrices, *parts, index, self.item_table)
         write_model(path, stored, overwrite=overwrite)
 
     @classmethod
     @check_keywords
     def load(
-        cls, path: str | PathLike[str], *, verify: bool | None = None, search_config: bool = True
+        cls,
+        path: str | PathLike[str],
+        *,
+        verify: bool | None = None,
+        search_config: bool = True,
+        item_table: bool = True,
     ) -> NestedEmbeddings:
         """Open a saved model; its arrays are views of the files, shared with other processes that open it.
 
         The manifest, the structure of the files and their sizes are always checked. `verify`: True checks all contents
         against their checksums, False none, None those of files up to 256 MiB and samples of larger ones.
-        `search_config`: False ignores a saved search config and its coarse index, even if damaged. Raises
-        ModelFileError for what is not a complete model of this version.
+        `search_config`: False ignores a saved search config and its coarse index, even if damaged; `item_table`: False
+        likewise the item table. Raises ModelFileError for what is not a complete model of this version.
         """
-        stored = read_model(path, verify=verify, coarse_index=search_config)
+        stored = read_model(path, verify=verify, coarse_index=search_config, item_table=item_table)
         try:
-            model = cls(*stored[:-1], check=False)
+            model = cls(*stored[:_N_PARTS], check=False, item_table=stored.item_table)
         except (DataError, TypeError, ValueError) as error:
             raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
         if not search_config:

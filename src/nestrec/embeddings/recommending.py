@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nestrec.arguments import check_keywords
@@ -9,7 +11,7 @@ from nestrec.arrays import Float32Array
 from nestrec.embeddings.base import ModelParts
 from nestrec.errors import OptionError
 from nestrec.retrieval.id_lookup import Ids, Unknown, look_up
-from nestrec.retrieval.item_filters import Asked, ItemChoice, look_up_filters
+from nestrec.retrieval.item_filters import Asked, ItemChoice
 from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.request import check_k, check_result_size
@@ -20,7 +22,7 @@ class RecommendMethods(ModelParts):
     """Recommend items to users, find similar ids, score pairs."""
 
     @check_keywords
-    def recommend(
+    def recommend(  # noqa: PLR0913 - each is a choice of its own
         self,
         user_ids: Ids,
         k: int = 10,
@@ -29,6 +31,7 @@ class RecommendMethods(ModelParts):
         exclude_seen: bool = True,
         allow: ItemChoice | None = None,
         deny: ItemChoice | None = None,
+        where: str | None = None,
         exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
@@ -46,6 +49,8 @@ class RecommendMethods(ModelParts):
             allow: allow-list of item ids; only these can be returned. A list of lists gives each user one of their
                 own, as does a dictionary of lists by user id or `Interactions`: users without an entry get nothing.
             deny: deny-list of item ids, never returned, likewise.
+            where: condition on the columns of the item table, such as "genres contains 'Comedy' and year >= 1990"; only
+                items for which it holds can be returned (docs/how-to/titles-and-filters.md).
             exact: search exactly, whatever the search config.
             unknown: "raise" UnknownIdError for an id the model does not know, or "skip" it and report it in the result.
             threads: None uses all processors.
@@ -60,7 +65,8 @@ class RecommendMethods(ModelParts):
             self.items,
             k,
             excluded=ItemLists(self.seen.indptr, self.seen.indices) if exclude_seen else None,
-            filters=look_up_filters(self.items, Asked(queries, "user", self.users), allow, deny, unknown),
+            filters=self._filters(Asked(queries, "user", self.users), allow, deny, where, unknown),
+            item_table=self.item_table,
             threads=threads,
         )
 
@@ -73,6 +79,7 @@ class RecommendMethods(ModelParts):
         *,
         allow: ItemChoice | None = None,
         deny: ItemChoice | None = None,
+        where: str | None = None,
         unknown: Unknown = "raise",
         threads: int | None = None,
     ) -> Ranking:
@@ -82,8 +89,9 @@ class RecommendMethods(ModelParts):
         are by the ids of the items asked for.
         """
         queries, side = look_up(self.items, item_ids, "item", unknown), Side(self.item_embeddings, self.items)
-        filters = look_up_filters(self.items, Asked(queries, "item", self.items), allow, deny, unknown)
-        return search_neighbours(side, queries, k, self._width(width), filters=filters, threads=threads)
+        filters = self._filters(Asked(queries, "item", self.items), allow, deny, where, unknown)
+        ranking = search_neighbours(side, queries, k, self._width(width), filters=filters, threads=threads)
+        return replace(ranking, item_table=self.item_table)
 
     @check_keywords
     def similar_users(

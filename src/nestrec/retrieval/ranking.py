@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nestrec.arrays import Float32Array, Int64Array
 from nestrec.data.ids import IdArray
+from nestrec.item_table.item_table import ItemTable, TextArray
 from nestrec.tabular import Tabular, Values
 
 
@@ -65,6 +66,20 @@ class Ranking(Tabular):
     """(n_skipped_items,) such ids in allow- and deny-lists."""
     work: Work = _NO_WORK
     """What the search computed; 0 where it was not counted."""
+    item_table: ItemTable | None = None
+    """The item table of the model, where the ids are of items."""
+
+    @property
+    def titles(self) -> TextArray | None:
+        """Titles of the ids, in their shape, empty text where there is none; None for a model without titles."""
+        if self.item_table is None or self.item_table.title_column is None:
+            return None
+        return self.item_table.titles_at(self.item_table.items.index_of(self.ids, unknown="mark"))
+
+    def answer_titles(self) -> TextArray | None:
+        """Return the title of every answer, as `columns` has them; None for a model without titles."""
+        titles = self.titles
+        return None if titles is None else self._by_query(titles)[self._scores() > -np.inf]
 
     def rows(self) -> Iterator[tuple[Any, IdArray, Float32Array]]:
         """Yield each query's id with its ids and scores, without padding."""
@@ -80,9 +95,13 @@ class Ranking(Tabular):
         return self.queries[query], self._by_query(self.ids)[left], position + 1, scores[left]
 
     def as_columns(self) -> Mapping[str, Values]:
-        """Return the columns `query`, `id`, `rank` (from 1) and `score` of every answer, as tables have them."""
-        query, ids, rank, score = self.columns()
-        return {"query": query, "id": ids, "rank": rank, "score": score}
+        """Return the columns `query`, `id`, `rank` (from 1) and `score` of every answer, as tables have them.
+
+        The answers of a model with titles have a column `title` as well.
+        """
+        columns = dict(zip(("query", "id", "rank", "score"), self.columns(), strict=True))
+        titles = self.answer_titles()
+        return columns if titles is None else {**columns, "title": [title or None for title in titles.tolist()]}
 
     @property
     def n_unanswered(self) -> int:

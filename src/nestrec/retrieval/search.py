@@ -9,6 +9,7 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array
 from nestrec.data.vocabulary import Vocabulary
+from nestrec.item_table.item_table import ItemTable
 from nestrec.kernels.search.selection import decode_items, decode_scores
 from nestrec.parallel.threads import resolve_threads
 from nestrec.retrieval.id_lookup import LookedUp
@@ -79,6 +80,7 @@ def search_items(
     *,
     excluded: ItemLists | None = None,  # item indices, by row of the query vectors
     filters: ItemFilters = _NO_FILTERS,
+    item_table: ItemTable | None = None,  # for the titles of the answers
     threads: int | None = None,
 ) -> Ranking:
     """Return the k best items of the given rows, found by a retriever."""
@@ -89,7 +91,7 @@ def search_items(
         query_vectors[queries.rows], k, own,
         allow=filters.allow, deny=filters.deny, lists=filters.allow_lists, threads=threads,
     )  # fmt: skip
-    ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, filters.skipped, found.work)
+    ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, filters.skipped, found.work, item_table)
     return _with_ids(ranking, vocabulary, single=queries.single)
 
 

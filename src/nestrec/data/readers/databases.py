@@ -87,6 +87,20 @@ def open_sqlite(source: ByteSource, options: ReadOptions) -> RowsReader:
         return RowsReader(rows, columns, format_name="sqlite", close=resources.pop_all().close)
 
 
+def read_sqlite_table(source: ByteSource) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the columns and all rows of a table or view of a SQLite database; raises DataError as `open_sqlite`."""
+    name = str(source.location.path)
+    with ExitStack() as resources:
+        path = get_local_path(source, resources)
+        try:
+            connection = resources.enter_context(closing(_connect(path)))
+            table = choose_table(name, _list_tables(connection), source.location.member)
+            names = [row[1] for row in connection.execute(f"PRAGMA table_info({quote_name(table)})")]
+        except _UNREADABLE as error:
+            raise _unreadable(name, error) from error
+        return names, list(_select(connection, table, names, f"{name}::{table}"))
+
+
 def choose_table(path: str, tables: list[str], named: str | None) -> str:
     """Return the named table, or the only one.
 

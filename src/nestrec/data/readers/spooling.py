@@ -19,8 +19,14 @@ def get_local_path(source: ByteSource, resources: ExitStack) -> Path:
 
     Raises DataError where there is no room, or a small file unpacks to an enormous one.
     """
-    if source.is_plain_file:
-        return source.location.path
+    return source.location.path if source.is_plain_file else copy_to_temporary_file(source, resources)
+
+
+def copy_to_temporary_file(source: ByteSource, resources: ExitStack) -> Path:
+    """Return a path of a copy of the bytes of a source, unpacked and decoded, which closing `resources` removes.
+
+    Raises DataError where there is no room, or a small file unpacks to an enormous one.
+    """
     try:
         path = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="nestrec-"))) / "spooled"
     except OSError as error:

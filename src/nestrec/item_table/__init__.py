@@ -1,0 +1,1 @@
+"""A table that describes the items of a model: titles, and columns to filter by."""
