@@ -68,6 +68,11 @@ CHANGING = {
     "--sequence": ["--sequence", "--sequence-separator", "/"],
     "--sequence-separator": ["--sequence", "--sequence-separator", "b"],
     "--min-rating": ["--min-rating", "3"],
+    "--weight-column": ["--weight-column", "mark"],
+    "--rating-weights": ["--rating-weights"],
+    "--weight-transform": ["--weight-column", "mark", "--weight-transform", "log1p"],
+    "--half-life": ["--half-life", "0.001"],
+    "--dislike-below": ["--dislike-below", "3"],
     "--min-user-interactions": ["--min-user-interactions", "12"],
     "--min-item-interactions": ["--min-item-interactions", "25"],
     "--header/--no-header": ["--no-header", "--user-column", "1", "--item-column", "2"],
@@ -217,6 +222,9 @@ READING = {
 }  # fmt: skip
 
 
+SIGNALS = {"--weight-column", "--rating-weights", "--weight-transform", "--half-life", "--dislike-below"}
+
+
 def commands() -> dict[str, Any]:
     group: Any = typer.main.get_command(app)
     datasets = group.commands["datasets"]
@@ -236,6 +244,8 @@ def test_every_option_of_every_command_is_tested() -> None:
             tested |= set(CHANGING)
         if name in {"split", "evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
+        if name in {"tune", "compare"}:
+            tested |= SIGNALS  # the same
         if name not in {"explain", "similar", "export", "info", "doctor", "datasets"}:
             tested.add("--quiet/-q")  # test_quiet_prints_results_alone
         assert options_of(command) == tested, name

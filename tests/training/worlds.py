@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -41,6 +41,12 @@ def from_sets(items_of_user: list[list[int]], n_items: int) -> Interactions:
     indices = np.array([item for items in items_of_user for item in sorted(items)], dtype=np.int32)
     users, items = (Vocabulary.from_ids(np.arange(n)) for n in (len(items_of_user), n_items))
     return Interactions(users, items, indptr, indices)
+
+
+def weighted(interactions: Interactions, seed: int = 0) -> Interactions:
+    """Return the same with weights, some of them far from their mean, which is not 1."""
+    weights = 3 * np.random.default_rng(seed).exponential(size=interactions.n_interactions) ** 2
+    return replace(interactions, weights=weights.astype(np.float32), check=False)
 
 
 def is_same(one: NestedEmbeddings, other: NestedEmbeddings) -> bool:

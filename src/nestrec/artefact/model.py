@@ -3,7 +3,8 @@
     MODEL/manifest.json              format, versions, widths, sizes, options, metrics, checksums
     MODEL/embeddings.safetensors     user_embeddings, item_embeddings: float32
     MODEL/vocabularies.safetensors   users, items: int64, or UTF-8 bytes and offsets
-    MODEL/interactions.safetensors   indptr int64, indices int32: what was seen in training, without times
+    MODEL/interactions.safetensors   indptr int64, indices int32: what was seen in training, without times; where there
+                                     are any, weights float32, and dislike_indptr and dislike_indices of dislikes
     MODEL/coarse_index.safetensors   the coarse index, if any (retrieval/coarse_index.py)
     MODEL/items.parquet              the item table, if any: a row for each item (item_table/)
 
@@ -27,6 +28,7 @@ from nestrec.artefact.checksums import VERIFIED_UP_TO
 from nestrec.artefact.id_arrays import name_id_arrays, pack_ids, unpack_ids
 from nestrec.artefact.manifest import describe_files, format_manifest, read_manifest
 from nestrec.artefact.open_model import OpenedDirectory, identity, is_finite
+from nestrec.artefact.pair_arrays import name_pair_arrays, pack_pairs, unpack_pairs
 from nestrec.artefact.target_folder import (
     COARSE_INDEX,
     EMBEDDINGS,
@@ -136,7 +138,7 @@ def _fill(directory: Path, model: StoredModel) -> None:
     write_arrays(directory / EMBEDDINGS, embeddings)
     ids = {**pack_ids("users", model.users), **pack_ids("items", model.items)}
     write_arrays(directory / VOCABULARIES, ids)
-    write_arrays(directory / INTERACTIONS, {"indptr": model.seen.indptr, "indices": model.seen.indices})
+    write_arrays(directory / INTERACTIONS, pack_pairs(model.seen))
     if model.coarse_index:
         write_arrays(directory / COARSE_INDEX, model.coarse_index)
     if model.item_table is not None:
@@ -211,13 +213,11 @@ def _build_model(
     embeddings: Arrays, ids: Arrays, pairs: Arrays, manifest: dict[str, Any], coarse_index: Arrays
 ) -> StoredModel:
     _check_names(embeddings, {"user_embeddings", "item_embeddings"})
-    _check_names(pairs, {"indptr", "indices"})
+    _check_names(pairs, name_pair_arrays(pairs))
     users, items = unpack_ids("users", ids), unpack_ids("items", ids)
     _check_names(ids, {*name_id_arrays("users", users), *name_id_arrays("items", items)})
     # Indices of a larger file are checked where they are used, so that loading does not read all of it.
-    seen = Interactions(
-        users, items, pairs["indptr"], pairs["indices"], check=pairs["indices"].nbytes <= VERIFIED_UP_TO
-    )
+    seen = unpack_pairs(users, items, pairs, check=pairs["indices"].nbytes <= VERIFIED_UP_TO)
     for name, found in (("n_users", len(users)), ("n_items", len(items)), ("n_interactions", seen.n_interactions)):
         if manifest[name] != found:
             raise DataError(f"{name} is {manifest[name]} in the manifest and {found} in the files")

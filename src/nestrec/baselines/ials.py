@@ -20,6 +20,7 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.parallel.threads import resolve_threads
 from nestrec.svd_rotation import rotate_embeddings
 from nestrec.training.options import Run
+from nestrec.training.signals import normalize_weights
 from nestrec.widths import Widths
 
 
@@ -36,7 +37,7 @@ class Ials:
     regularization: float = 30.0
     """L2 regularization: weight of the squared norms."""
     alpha: float = 10.0
-    """Weight of observed pairs; unobserved ones have 1."""
+    """Weight of observed pairs, times their own weights over the mean where they have any; unobserved ones have 1."""
     iterations: int = 20
     """Alternations between solving for users and for items."""
 
@@ -72,8 +73,11 @@ class Ials:
                 num_threads=resolve_threads(run.threads),
                 random_state=run.seed,
             )
+            matrix = user_items(interactions)
+            if (weights := normalize_weights(interactions.weights)) is not None:
+                matrix.data = weights
             model.fit(
-                user_items(interactions),
+                matrix,
                 show_progress=False,
                 callback=report_iterations(run, interactions, self.iterations),
             )

@@ -24,7 +24,7 @@ from nestrec.cli.lists import parse_integers
 from nestrec.cli.output_paths import check_file_paths, format_json, write_json
 from nestrec.cli.own_outputs import OwnOutputs
 from nestrec.cli.panels import OPTIONS, TUNING
-from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.reading import SOURCES, Reading, Signals, read_with_progress, refuse_reading_twice
 from nestrec.cli.shared_options import JsonPath, Overwrite, Threads, argument, flag, option, output
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def compare(
     train: Annotated[Path, argument("TRAIN", f"Interactions to train on. {SOURCES}")],
     test: Annotated[Path, argument("TEST", "Held-out interactions to evaluate on.")],
     reading: Reading,
+    signals: Signals,
     models: Annotated[str | None, option("LIST", "Models to compare nestrec with.", "all that are installed")] = None,
     widths: Annotated[str, option("LIST", "Widths to compare at.")] = "4,8,16,32,64",
     cutoffs: Annotated[str, option("LIST", "Cutoffs k of the metrics.")] = "20",
@@ -78,9 +79,9 @@ def compare(
     MetricAtCutoff.parse(metric)
     taking_part, absent = select_models(names)
     _announce(taking_part, absent)
-    options = reading.options(threads=threads)
+    options = signals.add_to(reading.options(threads=threads))
     trained_on = read_with_progress(train, options)
-    held_out = read_with_progress(test, options, trained_on)
+    held_out = read_with_progress(test, options.without_signals(), trained_on)
     try:
         with comparison_progress() as progress:
             found = run(

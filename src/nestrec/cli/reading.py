@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -74,7 +74,9 @@ class Reading:
     repeats: Annotated[
         str | None,
         option(
-            "RULE", "Rating of a repeated user and item that counts for --min-rating: first, last, max or sum.", "max"
+            "RULE",
+            "Rating of a repeated user and item that counts for --min-rating, and its weight: first, last, max or sum.",
+            "max; of weights sum",
         ),
     ] = None
     time_format: Annotated[
@@ -98,6 +100,30 @@ class Reading:
         if self.na_values is not None:
             values["na_values"] = tuple(filter(None, self.na_values.split(",")))
         return ReadOptions(**values)
+
+
+@dataclass(frozen=True)
+class Signals:
+    """How much interactions weigh in training, and which rows are dislikes."""
+
+    panel: ClassVar[str] = DATA
+
+    weight_column: Annotated[
+        str | None,
+        option("COLUMN", "Column of weights above 0, such as plays; repeats are summed.", "all weigh the same"),
+    ] = None
+    rating_weights: Annotated[bool, flag("--rating-weights", "Weight interactions by their ratings.")] = False
+    weight_transform: Annotated[str | None, option("NAME", "Function of the weights: log1p or sqrt.", "none")] = None
+    half_life: Annotated[
+        float | None, option("DAYS", "Halve the weight of an interaction for every so many days of age.", "no decay")
+    ] = None
+    dislike_below: Annotated[
+        float | None, option("NUMBER", "Train rows rated below this as dislikes, extra negatives.", "no dislikes")
+    ] = None
+
+    def add_to(self, options: ReadOptions) -> ReadOptions:
+        """Return reading options with these."""
+        return replace(options, **asdict(self))
 
 
 SOURCES = (  # the end of the help of every argument that names interactions

@@ -4,6 +4,7 @@ Examples:
   nestrec train ratings.csv --out model
   nestrec train ratings.csv --out model --min-rating 4 --validation-split time
   nestrec train clicks.parquet --out model --user-column who --item-column sku
+  nestrec train plays.csv --out model --weight-column plays --weight-transform log1p --half-life 90
   nestrec train ratings.csv --out model --backbone lightgcn --layers 3
   nestrec train day-1.csv.gz day-2.csv.gz --out model
   zcat ratings.csv.gz | nestrec train - --out model
@@ -31,7 +32,7 @@ from nestrec.cli.exit_codes import exit_code_of
 from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.output_paths import check_model_path, was_interrupted
 from nestrec.cli.panels import BASICS
-from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.reading import SOURCES, Reading, Signals, read_with_progress, refuse_reading_twice
 from nestrec.cli.shared_options import argument, option, output
 from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import format_count
@@ -61,6 +62,7 @@ def train(
     validation: ValidationOptions,
     run: RunOptions,
     reading: Reading,
+    signals: Signals,
     filters: FilterOptions,
     config: Annotated[  # noqa: ARG001 - its callback reads it
         Path | None, option("TOML", "TOML file of options.", callback=apply_config, is_eager=True)
@@ -84,10 +86,11 @@ def train(
             )
         options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
         split = validation.split(run.seed)
-        interactions = read_with_progress(files, filters.add_to(options))
+        interactions = read_with_progress(files, signals.add_to(filters.add_to(options)))
         held_out: Interactions | Split | None = split
         if validation.validation is not None:
-            held_out = read_with_progress(validation.validation, options, interactions)
+            unweighted = signals.add_to(options).without_signals()
+            held_out = read_with_progress(validation.validation, unweighted, interactions)
         from nestrec.cli.progress import training_progress
 
         with training_progress(trainer.metric) as progress:

@@ -20,7 +20,7 @@ from nestrec.atomic.output_file import atomic_file
 from nestrec.cli.console import say, show
 from nestrec.cli.lists import parse_integers
 from nestrec.cli.output_paths import check_file_paths
-from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.reading import SOURCES, Reading, Signals, read_with_progress, refuse_reading_twice
 from nestrec.cli.shared_options import Overwrite, Threads, argument, option, output
 from nestrec.errors import OptionError
 from nestrec.training.registry import list_classes
@@ -34,6 +34,7 @@ _TRAINED_BY_NESTREC = "nestrec"
 def tune(
     files: Annotated[list[Path], argument("TRAIN", f"Interactions. {SOURCES}")],
     reading: Reading,
+    signals: Signals,
     model: Annotated[str, option("NAME", "Model to tune.")] = _TRAINED_BY_NESTREC,
     widths: Annotated[str, option("LIST", "Embedding widths.")] = "4,8,16,32,64",
     trials: Annotated[int, option("N", "Number of trials; per width for models without nesting.")] = 30,
@@ -59,7 +60,7 @@ def tune(
 
     check_search(model, trials, seconds)
     MetricAtCutoff.parse(metric)
-    interactions = read_with_progress(files, reading.options(threads=threads))
+    interactions = read_with_progress(files, signals.add_to(reading.options(threads=threads)))
     with comparison_progress() as progress:
         result = search(
             interactions,

@@ -40,7 +40,7 @@ def find_warm_items(interactions: Interactions) -> BoolArray:
 
 
 def restrict_to(interactions: Interactions, users: Vocabulary, items: Vocabulary) -> Interactions:
-    """Return the interactions between these users and items, with their indices; drop all others."""
+    """Return the interactions and dislikes between these users and items, with their indices; drop all others."""
     if interactions.users is users and interactions.items is items:
         return interactions
     row_of = users.index_of(interactions.users.ids, unknown="mark")
@@ -50,12 +50,15 @@ def restrict_to(interactions: Interactions, users: Vocabulary, items: Vocabulary
     kept = (rows >= 0) & (columns >= 0)
     rows, columns = rows[kept], columns[kept]
     times = None if interactions.timestamps is None else interactions.timestamps[kept]
+    weights = None if interactions.weights is None else interactions.weights[kept]
     if not (_ascends(row_of) and _ascends(column_of)):  # ids of text beside numbers have another order
         order = np.lexsort((columns, rows))
         rows, columns, times = rows[order], columns[order], None if times is None else times[order]
+        weights = None if weights is None else weights[order]
     indptr = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows, minlength=len(users)), out=indptr[1:])
-    return Interactions(users, items, indptr, columns, times)
+    dislikes = None if interactions.dislikes is None else restrict_to(interactions.dislikes, users, items)
+    return Interactions(users, items, indptr, columns, times, weights=weights, dislikes=dislikes)
 
 
 def _ascends(rows: Int32Array) -> bool:

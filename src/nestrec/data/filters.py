@@ -65,13 +65,24 @@ def select_users_and_items(
     users: BoolArray,  # (n_users,) those that stay
     items: BoolArray,  # (n_items,) those that stay
 ) -> Interactions:
-    """Return the interactions between some users and items, with vocabularies and indices of their own."""
+    """Return the interactions between some users and items, with vocabularies and indices of their own.
+
+    So are their dislikes.
+    """
+    vocabularies = _select(interactions.users, users), _select(interactions.items, items)
+    return _select_pairs(interactions, users, items, vocabularies)
+
+
+def _select_pairs(
+    interactions: Interactions, users: BoolArray, items: BoolArray, vocabularies: tuple[Vocabulary, Vocabulary]
+) -> Interactions:
     kept = np.repeat(users, np.diff(interactions.indptr)) & items[interactions.indices]
     part = select_interactions(interactions, kept)
     indptr = np.append(part.indptr[:-1][users], part.indptr[-1:])
     ranks = np.cumsum(items, dtype=np.int32) - np.int32(1)
+    dislikes = None if part.dislikes is None else _select_pairs(part.dislikes, users, items, vocabularies)
     return Interactions(
-        _select(part.users, users), _select(part.items, items), indptr, ranks[part.indices], part.timestamps
+        *vocabularies, indptr, ranks[part.indices], part.timestamps, weights=part.weights, dislikes=dislikes
     )
 
 

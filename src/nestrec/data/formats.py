@@ -18,9 +18,10 @@ from typing import Any
 from nestrec.errors import PluginError
 from nestrec.plugins import merge_plugins
 
-COLUMN_OPTIONS = ("user_column", "item_column", "rating_column", "timestamp_column")
+COLUMN_OPTIONS = ("user_column", "item_column", "rating_column", "timestamp_column", "weight_column")
 DELIMITED_OPTIONS = ("header", "delimiter", "quote", "na_values")
 TEXT_OPTIONS = (*DELIMITED_OPTIONS, "encoding")
+SIGNAL_OPTIONS = ("rating_weights", "weight_transform", "half_life", "dislike_below")
 SEQUENCE_OPTIONS = ("sequence", "sequence_separator")
 
 # Made of letters alone, as the name of a column may be: these count only where a zero byte follows, as in no text.
@@ -75,7 +76,7 @@ FORMATS: dict[str, Format] = {
             "adjacency", "adjacency:AdjacencyReader",
             excluded_options=(
                 *COLUMN_OPTIONS, *DELIMITED_OPTIONS, *SEQUENCE_OPTIONS, "min_rating", "repeats", "keep_timestamps",
-                "time_format",
+                "time_format", *SIGNAL_OPTIONS,
             ),
         ),
         _built_in(

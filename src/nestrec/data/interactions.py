@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nestrec.arrays import Float64Array, Int32Array, Int64Array
+from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.data.read_report import ReadReport
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError
@@ -38,6 +38,8 @@ class Interactions:
     indptr: Int64Array  # (n_users + 1,)
     indices: Int32Array  # (n_interactions,) item_index
     timestamps: Float64Array | None = None  # (n_interactions,) seconds; kept where a time split needs them
+    weights: Float32Array | None = None  # (n_interactions,) above 0: importance in training; None: all 1
+    dislikes: Interactions | None = None  # pairs of the same users and items that are negative feedback
     report: ReadReport | None = None  # of the reading; None for subsets, splits and what was not read from a source
     check: InitVar[bool] = True  # False: `check_indices` is left to the caller, as for a file too large to read at once
 
@@ -55,14 +57,20 @@ class Interactions:
             )
         if self.timestamps is not None and len(self.timestamps) != len(self.indices):
             raise DataError(f"{len(self.timestamps)} timestamps do not fit {len(self.indices)} interactions")
+        _check_signals(self)
         if (self.indptr[1:] < self.indptr[:-1]).any():
             raise DataError("indptr must ascend from 0 to the number of indices, as in a CSR matrix; sort the rows")
         if check:
             self.check_indices()
 
     def check_indices(self) -> None:
-        """Raise DataError unless indices are from 0 to n_items - 1 and those of each row ascend; reads all of them."""
+        """Raise DataError unless indices are from 0 to n_items - 1 and those of each row ascend; reads all of them.
+
+        So does it unless weights are finite and above 0.
+        """
         _check_rows(self.indptr, self.indices, len(self.items))
+        if self.weights is not None:
+            _check_weights(self.weights)
 
     @property
     def n_users(self) -> int:
@@ -87,10 +95,14 @@ class Interactions:
         return csr_array((ones, self.indices, self.indptr), shape=(self.n_users, self.n_items))
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 (hexadecimal) of ids and pairs; neither row order nor time enters."""
+        """Return the SHA-256 (hexadecimal) of ids, pairs, weights and dislikes; neither row order nor time enters."""
         digest = hashlib.sha256(f"{self.users.fingerprint()} {self.items.fingerprint()}\n".encode())
         digest.update(np.ascontiguousarray(self.indptr, dtype="<i8").data)
         digest.update(np.ascontiguousarray(self.indices, dtype="<i4").data)
+        if self.weights is not None:
+            digest.update(np.ascontiguousarray(self.weights, dtype="<f4").data)
+        if self.dislikes is not None:
+            digest.update(f"dislikes {self.dislikes.fingerprint()}".encode())
         return digest.hexdigest()
 
     def __repr__(self) -> str:
@@ -109,6 +121,41 @@ def _check_types(given: Interactions) -> None:
         if not isinstance(array, np.ndarray) or array.ndim != 1:
             shape = f"shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
             raise DataError(f"{name} must be a numpy array of one dimension, got {shape}")
+
+
+def _check_signals(given: Interactions) -> None:
+    """Raise DataError unless weights are float32, one a pair, and dislikes are pairs of the same users and items."""
+    weights, dislikes = given.weights, given.dislikes
+    if weights is not None and not _are_aligned(weights, given.indices):
+        kind = f"{weights.dtype} of shape {weights.shape}" if isinstance(weights, np.ndarray) else repr(type(weights))
+        raise DataError(
+            f"weights must be a numpy array of float32, one for each of the {len(given.indices)} interactions, got "
+            f"{kind}"
+        )
+    if dislikes is not None:
+        if not isinstance(dislikes, Interactions):
+            raise DataError(f"dislikes must be Interactions, got {type(dislikes).__name__}")
+        if dislikes.users is not given.users or dislikes.items is not given.items:
+            raise DataError(
+                "dislikes must have the users and items of the interactions, the same Vocabulary objects; "
+                "nestrec.data.dislikes.with_dislikes matches them by id"
+            )
+
+
+def _are_aligned(weights: object, indices: Int32Array) -> bool:
+    return isinstance(weights, np.ndarray) and weights.dtype == np.float32 and weights.shape == indices.shape
+
+
+def _check_weights(weights: Float32Array) -> None:
+    """Raise DataError unless all are finite and above 0."""
+    for start in range(0, len(weights), _PAIRS_AT_ONCE):
+        some = weights[start : start + _PAIRS_AT_ONCE]
+        bad = ~(np.isfinite(some) & (some > 0))
+        if bad.any():
+            raise DataError(
+                f"weights must be finite and above 0, got {some[bad][0]}; leave out what has no weight, and give "
+                "negative feedback as dislikes"
+            )
 
 
 def _check_rows(indptr: Int64Array, indices: Int32Array, n_items: int) -> None:

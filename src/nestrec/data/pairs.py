@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nestrec.arrays import Float64Array, Int32Array, Int64Array
+from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from nestrec.data.pair_weights import WeightRule
 from nestrec.data.spill import SpilledColumns
 from nestrec.kernels.data import csr as kernel
 from nestrec.parallel.slices import ENTRIES, row_slices
@@ -38,17 +39,25 @@ class RepeatRule:
 
 
 class PairStore:
-    """(user entry, item entry[, time][, rating]) in the order read. Use it in a `with` block: it may hold a file.
+    """(user entry, item entry[, time][, rating][, weight]) in the order read.
 
-    By default a pair has its latest time. Ratings are stored only where the rule uses them.
+    Use it in a `with` block: it may hold a file. By default a pair has its latest time. Ratings and weights are stored
+    only where a rule uses them.
     """
 
-    def __init__(self, memory_bytes: int, *, with_times: bool, rule: RepeatRule | None = None) -> None:
-        self._with_times, self._rule = with_times, rule or RepeatRule()
-        self._with_ratings = self._rule.uses_ratings
-        floats = (np.float64,) * (with_times + self._with_ratings)
-        self._columns = SpilledColumns((np.int32, np.int32, *floats), memory_bytes)
+    def __init__(
+        self,
+        memory_bytes: int,
+        *,
+        with_times: bool,
+        rule: RepeatRule | None = None,
+        weights: WeightRule | None = None,  # None: rows have no weights
+    ) -> None:
+        self._with_times, self._rule, self._weights = with_times, rule or RepeatRule(), weights
+        self._is_kept = (with_times, self._rule.uses_ratings, weights is not None)  # of times, ratings and weights
+        self._columns = SpilledColumns((np.int32, np.int32, *(np.float64,) * sum(self._is_kept)), memory_bytes)
         self.n_distinct = 0  # pairs read, those below the minimum included; set by `rows`
+        self.weights: Float32Array | None = None  # of the pairs; set by `rows`
 
     def __enter__(self) -> PairStore:
         """Return itself."""
@@ -66,10 +75,15 @@ class PairStore:
         return self._columns.n_rows
 
     def add(
-        self, users: Int32Array, items: Int32Array, times: Float64Array | None, ratings: Float64Array | None = None
+        self,
+        users: Int32Array,
+        items: Int32Array,
+        times: Float64Array | None,
+        ratings: Float64Array | None = None,
+        weights: Float64Array | None = None,
     ) -> None:
         """Append pairs; (n,) each."""
-        values = ((times, self._with_times), (ratings, self._with_ratings))
+        values = zip((times, ratings, weights), self._is_kept, strict=True)
         # Copies of views: a view would keep the reader's whole batch in memory.
         kept = [_own(_NONE if column is None else column) for column, is_kept in values if is_kept]
         self._columns.append(users, items, *kept)
@@ -77,30 +91,39 @@ class PairStore:
     def rows(
         self, user_ranks: Int32Array, item_ranks: Int32Array, threads: int
     ) -> tuple[Int64Array, Int32Array, Float64Array | None]:
-        """Return indptr, indices and times of the matrix, each pair once."""
+        """Return indptr, indices and times of the matrix, each pair once; set `weights`."""
         # Entries may share a rank, so the matrix may have fewer rows than there are entries.
         counts = np.zeros(int(user_ranks.max(initial=-1)) + 1, dtype=np.int64)
         for users, *_ in self._columns.parts():
             kernel.count_rows(users, user_ranks, counts)
         indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
         indices = np.empty(self.n_pairs, dtype=np.int32)
-        times = np.empty(self.n_pairs if self._with_times else 0, dtype=np.float64)
-        ratings = np.empty(self.n_pairs if self._with_ratings else 0, dtype=np.float64)
+        times, ratings, weights = (np.empty(self.n_pairs if is_kept else 0) for is_kept in self._is_kept)
         cursor = indptr[:-1].copy()
         for users, items, *values in self._columns.parts():
-            part_times, part_ratings = (
-                values[0] if self._with_times else _NONE,
-                values[-1] if self._with_ratings else _NONE,
-            )
+            rest = iter(values)
+            of_times, of_ratings, of_weights = (next(rest) if is_kept else _NONE for is_kept in self._is_kept)
             kernel.place_pairs(
-                users, items, part_times, part_ratings, user_ranks, item_ranks, cursor, indices, times, ratings
-            )
+                users, items, of_times, of_ratings, of_weights, user_ranks, item_ranks, cursor, indices, times, ratings,
+                weights,
+            )  # fmt: skip
         self._columns.clear()
         shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
-        map_in_threads(lambda share: kernel.sort_rows(indptr, indices, times, ratings, *share), shares, threads)
-        n_kept, self.n_distinct = kernel.join_repeats(indptr, indices, times, ratings, *self._rule.arguments)
+        if self._weights is not None:
+            self._weights.decay(weights, times)
+        map_in_threads(
+            lambda share: kernel.sort_rows(indptr, indices, times, ratings, weights, *share), shares, threads
+        )
+        if self._weights is not None and self._weights.kernel_rule in (kernel.SUM, kernel.MAX):
+            rule = self._weights.kernel_rule
+            map_in_threads(
+                lambda share: kernel.combine_weights(indptr, indices, weights, rule, *share), shares, threads
+            )
+        n_kept, self.n_distinct = kernel.join_repeats(indptr, indices, times, ratings, weights, *self._rule.arguments)
         _shorten(indices, n_kept)
         _shorten(times, n_kept)
+        if self._weights is not None:
+            self.weights = self._weights.finish(weights[:n_kept])
         return indptr, indices, times if self._with_times else None
 
 

@@ -6,11 +6,12 @@ import codecs
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from nestrec.arguments import check_number, require
 from nestrec.data.formats import FORMATS, selectable_formats
+from nestrec.data.pair_weights import TRANSFORMS
 from nestrec.errors import OptionError
 from nestrec.field_docs import show_field_docs
 
@@ -42,7 +43,17 @@ class ReadOptions:
     rating_column: Column = None
     """Name or position of the column of ratings; by default recognised if there is one; `""` ignores ratings."""
     timestamp_column: Column = None
-    """Name or position of the column of times, used with `keep_timestamps`; by default recognised."""
+    """Name or position of the column of times, used with `keep_timestamps` and `half_life`; by default recognised."""
+    weight_column: Column = None
+    """Name or position of a column of weights above 0, such as plays or quantities: the importance of an interaction in
+    training. Weights of repeats are summed. By default all interactions weigh the same."""
+    rating_weights: bool = False
+    """Weight interactions by their ratings, which must be above 0 where they are kept."""
+    weight_transform: str | None = None
+    """Function of the summed weight of an interaction: `log1p` or `sqrt`."""
+    half_life: float | None = None
+    """Days in which the weight of a row falls to half, before repeats are summed; age is counted from the latest time
+    in the data. It needs a column of times."""
     header: bool | None = None
     """Whether the first row names the columns; by default it does unless columns are given by position."""
     delimiter: str | None = None
@@ -65,10 +76,13 @@ class ReadOptions:
     """The character between the items of a cell, used with `sequence`; a blank stands for any run of blanks."""
     min_rating: float | None = None
     """Pairs rated below this are left out; by default every row is an interaction and ratings are not used."""
+    dislike_below: float | None = None
+    """Pairs rated below this and not kept as interactions are dislikes: extra negatives of their user in training."""
     repeats: str | None = None
     """Which of the ratings of a repeated (user, item) pair `min_rating` is held against: `first`, `last`, `max` or
     `sum`; by default `max`, so that any rating at or above the minimum keeps the pair. First and last go by time where
-    there is a column of times (`timestamp_column=""` ignores it), otherwise by the order of the rows."""
+    there is a column of times (`timestamp_column=""` ignores it), otherwise by the order of the rows. With weights it
+    also chooses the weight of the pair, by default `sum`."""
     min_user_interactions: int = 0
     """Users with fewer distinct items are left out, until none is left to leave out (k-core)."""
     min_item_interactions: int = 0
@@ -95,7 +109,7 @@ class ReadOptions:
             raise OptionError(
                 f"format must be one of {', '.join(selectable_formats())}, got {self.format!r}", option="format"
             )
-        for name in ("user_column", "item_column", "rating_column", "timestamp_column"):
+        for name in ("user_column", "item_column", "rating_column", "timestamp_column", "weight_column"):
             column = getattr(self, name)
             require(not isinstance(column, int) or column >= 1, name, "be a name or a position from 1", column)
         self._check_characters()
@@ -105,6 +119,7 @@ class ReadOptions:
         if self.min_rating is not None:
             finite = math.isfinite(check_number("min_rating", self.min_rating, example=4))
             require(finite, "min_rating", "be finite, such as 4", self.min_rating)
+        self._check_signals()
         self._check_at_least("min_user_interactions", self.min_user_interactions, 0)
         self._check_at_least("min_item_interactions", self.min_item_interactions, 0)
         self._check_at_least("memory_limit_mb", self.memory_limit_mb, 64)
@@ -137,11 +152,52 @@ class ReadOptions:
         if self.repeats is None:
             return
         require(self.repeats in REPEATS, "repeats", f"be one of {', '.join(REPEATS)}", self.repeats)
-        if self.min_rating is None and not (self.keep_timestamps and self.orders_repeats):
+        chooses_time = self.keep_timestamps and self.orders_repeats
+        if self.min_rating is None and not (chooses_time or self.has_weights):
             raise OptionError(
                 f"repeats {self.repeats!r} chooses which rating is compared with min_rating, and there is none; "
                 "give min_rating, or leave repeats out",
                 mentions=("min_rating",),
+            )
+
+    def _check_signals(self) -> None:
+        if self.weight_column is not None and self.rating_weights:
+            raise OptionError(
+                f"weights come from one column, got weight_column {self.weight_column!r} and rating_weights; leave one "
+                "of them out",
+                mentions=("weight_column", "rating_weights"),
+            )
+        require(self.weight_column != "", "weight_column", "name a column; leave it out for none", "")
+        if self.weight_transform is not None:
+            rule = f"be one of {', '.join(TRANSFORMS)}"
+            require(self.weight_transform in TRANSFORMS, "weight_transform", rule, self.weight_transform)
+            if not self.has_weights:
+                raise OptionError(
+                    f"weight_transform {self.weight_transform!r} needs weights; give weight_column, rating_weights or "
+                    "half_life, or leave it out",
+                    option="weight_transform",
+                )
+        if self.half_life is not None:
+            valid = 0 < check_number("half_life", self.half_life, example=30) < math.inf
+            require(valid, "half_life", "be a number of days above 0, such as 30", self.half_life)
+            require(self.timestamp_column != "", "timestamp_column", "name times for half_life", "")
+        if self.dislike_below is not None:
+            self._check_dislikes(self.dislike_below)
+
+    def _check_dislikes(self, bound: float) -> None:
+        finite = math.isfinite(check_number("dislike_below", bound, example=3))
+        require(finite, "dislike_below", "be finite, such as 3", bound)
+        require(self.rating_column != "", "rating_column", "name ratings for dislike_below", "")
+        if self.min_rating is not None and bound > self.min_rating:
+            raise OptionError(
+                f"dislike_below must be at most min_rating, got {bound:g} and {self.min_rating:g}: a rating between "
+                "them would be both; lower it",
+                option="dislike_below",
+            )
+        if self.repeats not in (None, "max"):
+            raise OptionError(
+                f"dislike_below takes every row by itself, so repeats must be left out, got {self.repeats!r}",
+                mentions=("repeats",),
             )
 
     def _check_at_least(self, name: str, value: int, least: int) -> None:
@@ -155,7 +211,30 @@ class ReadOptions:
     @property
     def reads_times(self) -> bool:
         """Whether a column of times is read where there is one."""
-        return self.keep_timestamps or (self.orders_repeats and self.timestamp_column != "")
+        orders = self.orders_repeats and self.timestamp_column != ""
+        return self.keep_timestamps or self.half_life is not None or orders
+
+    @property
+    def reads_ratings(self) -> bool:
+        """Whether a row needs a rating."""
+        return self.min_rating is not None or self.dislike_below is not None or self.rating_weights
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether interactions have weights."""
+        return self.weight_column is not None or self.rating_weights or self.half_life is not None
+
+    def without_signals(self) -> ReadOptions:
+        """Return the options for held-out interactions, which are not weighted; dislikes are left out of them.
+
+        >>> ReadOptions(half_life=30, dislike_below=3).without_signals().min_rating
+        3
+        """
+        least = self.min_rating if self.dislike_below is None or self.min_rating is not None else self.dislike_below
+        return replace(
+            self, min_rating=least, weight_column=None, rating_weights=False, weight_transform=None, half_life=None,
+            dislike_below=None, repeats=self.repeats if self.min_rating is not None else None,
+        )  # fmt: skip
 
     @property
     def n_threads(self) -> int:

@@ -16,15 +16,25 @@ from typing import Protocol
 import numpy as np
 
 from nestrec.arguments import check_keywords, name_group
+from nestrec.data.dislikes import with_dislikes
 from nestrec.data.filters import k_core
 from nestrec.data.id_index import IdIndex
 from nestrec.data.interactions import Interactions
+from nestrec.data.pair_weights import WeightRule
 from nestrec.data.pairs import PairStore, RepeatRule
 from nestrec.data.read_options import ReadOptions
 from nestrec.data.read_report import ReadReport, format_count
 from nestrec.data.readers.batch import Batch, Reader, read_usable_batches
 from nestrec.data.readers.open_reader import open_reader
-from nestrec.data.rejections import BELOW_CORE, BELOW_MIN_RATING, REMEDY_OPTIONS, REPEATED, RejectionLog
+from nestrec.data.rejections import (
+    BAD_WEIGHT,
+    BELOW_CORE,
+    BELOW_MIN_RATING,
+    DISLIKED,
+    REMEDY_OPTIONS,
+    REPEATED,
+    RejectionLog,
+)
 from nestrec.errors import DataError
 
 __all__ = ["Progress", "ReadOptions", "ReadReport", "read_interactions"]
@@ -68,12 +78,18 @@ def read_interactions(
     reader, name = open_reader(source, options)
     rejections = RejectionLog(name, strict=options.strict)
     rule = _choose_repeat_rule(options)
-    with_times = "timestamp" in reader.columns
-    with closing(reader), PairStore(options.memory_limit_mb * 500_000, with_times=with_times, rule=rule) as store:
+    with_times, memory = "timestamp" in reader.columns, options.memory_limit_mb * 500_000
+    with (
+        closing(reader),
+        PairStore(memory, with_times=with_times, rule=rule, weights=_choose_weight_rule(options)) as store,
+        PairStore(memory // 2, with_times=with_times) as disliked_store,
+    ):
         collected = _Collected(IdIndex(), IdIndex(), store)
-        _read_all(reader, collected, rejections, options, progress, rule)
+        disliked = _Collected(IdIndex(), IdIndex(), disliked_store)
+        _read_all(reader, collected, disliked, rejections, options, progress)
         _check_anything(name, collected, rejections, collected.pairs.n_pairs)
         interactions = _build_interactions(collected, options)
+        dislikes = _build_interactions(disliked, options) if disliked_store.n_pairs else None
     rejections.count(REPEATED, collected.pairs.n_pairs - collected.pairs.n_distinct)
     if rule is not None and rule.uses_ratings:
         rejections.count(BELOW_MIN_RATING, collected.pairs.n_distinct - interactions.n_interactions)
@@ -81,6 +97,9 @@ def read_interactions(
         interactions = k_core(interactions, 0, 0)  # without the users and items of which no pair is left
     notes = [*reader.notes, *_describe_decimal_ids(collected)]
     interactions = _apply_k_core(name, interactions, rejections, options)
+    if dislikes is not None:
+        interactions = with_dislikes(interactions, dislikes)
+        notes += _describe_dislikes(interactions, dislikes.n_interactions)
     return replace(
         interactions, report=_build_report(name, reader, collected.n_rows, interactions, rejections, notes), check=False
     )
@@ -93,21 +112,56 @@ def _choose_repeat_rule(options: ReadOptions) -> RepeatRule | None:
     return RepeatRule(options.repeats or "", options.min_rating)
 
 
+def _choose_weight_rule(options: ReadOptions) -> WeightRule | None:
+    """Return how values of rows become weights of pairs; None without weights."""
+    if not options.has_weights:
+        return None
+    return WeightRule(options.half_life, options.weight_transform, options.repeats or "sum")
+
+
 def _read_all(
     reader: Reader,
     collected: _Collected,
+    disliked: _Collected,
     rejections: RejectionLog,
     options: ReadOptions,
     progress: Progress | None,
-    rule: RepeatRule | None,
 ) -> None:
-    min_rating = options.min_rating if rule is None else None
-    with ThreadPoolExecutor(1) as pool:
+    min_rating = options.min_rating if _choose_repeat_rule(options) is None else None
+    with ThreadPoolExecutor(1) as threads:
+        pool = threads if options.n_threads > 1 else None
         for batch in read_usable_batches(reader, rejections):
             collected.n_rows += batch.n_read
-            _add(_drop_rated_below(batch, min_rating, rejections), collected, pool if options.n_threads > 1 else None)
+            left = _take_dislikes(batch, options.dislike_below, disliked, rejections)
+            left = _drop_rated_below(left, min_rating, rejections)
+            _add(_weigh(left, options, rejections), collected, pool)
             if progress is not None:
                 progress(*reader.progress())
+
+
+def _take_dislikes(batch: Batch, bound: float | None, disliked: _Collected, rejections: RejectionLog) -> Batch:
+    """Move the rows rated below the bound to the dislikes."""
+    if bound is None or batch.ratings is None:
+        return batch
+    low = batch.ratings < bound
+    if not low.any():
+        return batch
+    rejections.count(DISLIKED, int(np.count_nonzero(low)))
+    _add(batch.select(low), disliked, None)
+    return batch.select(~low)
+
+
+def _weigh(batch: Batch, options: ReadOptions, rejections: RejectionLog) -> Batch:
+    """Give rows the values that their weights are made of; leave out those that are not above 0."""
+    if not options.has_weights:
+        return batch
+    values = batch.ratings if options.rating_weights else batch.weights
+    if values is None:
+        return replace(batch, weights=np.ones(len(batch.users)))
+    bad = ~(values > 0)
+    rejections.reject_rows(BAD_WEIGHT, bad, batch.format_place, lambda row: f"{values[row]:g}")
+    batch = replace(batch, weights=values)
+    return batch.select(~bad) if bad.any() else batch
 
 
 def _drop_rated_below(batch: Batch, min_rating: float | None, rejections: RejectionLog) -> Batch:
@@ -129,7 +183,7 @@ def _add(batch: Batch, collected: _Collected, pool: Executor | None) -> None:
         waiting = pool.submit(collected.users.add, batch.users)
         items = collected.items.add(batch.items)
         users = waiting.result()
-    collected.pairs.add(users, items, batch.times, batch.ratings)
+    collected.pairs.add(users, items, batch.times, batch.ratings, batch.weights)
 
 
 def _check_anything(name: str, collected: _Collected, rejections: RejectionLog, n_left: int) -> None:
@@ -144,7 +198,8 @@ def _build_interactions(collected: _Collected, options: ReadOptions) -> Interact
     users, user_ranks = collected.users.finish()
     items, item_ranks = collected.items.finish()
     indptr, indices, times = collected.pairs.rows(user_ranks, item_ranks, options.n_threads)
-    return Interactions(users, items, indptr, indices, times if options.keep_timestamps else None)
+    times = times if options.keep_timestamps else None
+    return Interactions(users, items, indptr, indices, times, weights=collected.pairs.weights)
 
 
 def _apply_k_core(
@@ -170,6 +225,18 @@ def _build_report(
         rejected=rejections.counts, examples=examples, n_users=interactions.n_users, n_items=interactions.n_items,
         notes=[*notes, *_describe_unusual(interactions)],
     )  # fmt: skip
+
+
+def _describe_dislikes(interactions: Interactions, n_read: int) -> list[str]:
+    """Say how many dislikes are kept, and why the others are not."""
+    dislikes = interactions.dislikes
+    if dislikes is None:
+        return []
+    n_users = int(np.count_nonzero(np.diff(dislikes.indptr)))
+    kept = f"{format_count(dislikes.n_interactions, 'dislike')} of {format_count(n_users, 'user')} kept as negatives"
+    n_lost = n_read - dislikes.n_interactions
+    why = "of users or items without interactions, or of pairs that are interactions"
+    return [kept + (f"; {n_lost:,} left out: {why}" if n_lost else "")]
 
 
 def _describe_decimal_ids(collected: _Collected) -> list[str]:

@@ -48,10 +48,17 @@ NOT_AN_ID = Reason(
 )
 TOO_LONG = Reason("the row is longer than 1 MiB", "check its quotes and line ends, or shorten it")
 ZERO = Reason("the entry is a stored zero, which is no interaction", "remove stored zeros with eliminate_zeros()")
+BAD_WEIGHT = Reason("the weight is not a finite number above 0", "correct it, or remove the row")
+DISLIKED = Reason("the rating is below dislike_below: kept as a dislike", "lower dislike_below")
 BELOW_MIN_RATING = Reason("the rating is below the minimum", "lower min_rating")
 REPEATED = Reason("the same user and item stood in another row", "remove the repeats")
 BELOW_CORE = Reason("the user or the item has too few interactions", "lower the minimums of the k-core filter")
-REMEDY_OPTIONS = ("min_rating", "time_format", "quote=None")  # arguments that the remedies above mention
+REMEDY_OPTIONS = (
+    "min_rating",
+    "time_format",
+    "quote=None",
+    "dislike_below",
+)  # arguments that the remedies above mention
 
 
 class RejectionLog:

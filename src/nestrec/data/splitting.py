@@ -9,7 +9,7 @@ itself and pass the one as training data, the other as validation or test data.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -85,7 +85,8 @@ class TimeSplit:
 
     Give `at`, that moment (seconds, as in the data), or `fraction`, the share to hold out: then the cut falls between
     two different times, where the share comes nearest (the smaller held-out part of two equally near). Equal times are
-    never parted. Users whose first interaction is after the cut have none in training.
+    never parted. Users whose first interaction is after the cut have none in training. Dislikes from the moment on
+    leave the training part too.
 
     >>> import numpy as np
     >>> from nestrec import Interactions, Vocabulary
@@ -114,8 +115,8 @@ class TimeSplit:
 
     def split(self, interactions: Interactions) -> Parts:
         """Return (train, held_out); raise DataError without timestamps, or where one part would be empty."""
-        times = _require_times(interactions)
-        marks: BoolArray = times >= self.cut(interactions)
+        times, cut = _require_times(interactions), self.cut(interactions)
+        marks: BoolArray = times >= cut
         n_held_out = int(np.count_nonzero(marks))
         if n_held_out in (0, len(marks)):
             which = "no interaction is" if n_held_out == 0 else "all interactions are"
@@ -123,7 +124,8 @@ class TimeSplit:
                 f"{which} at time {self.at} or later; the times run from {times.min():.15g} to {times.max():.15g}, so "
                 "choose a moment between them"
             )
-        return split_by_mask(interactions, marks)
+        train, held_out = split_by_mask(interactions, marks)
+        return _drop_later_dislikes(train, cut), held_out
 
     def cut(self, interactions: Interactions) -> float:
         """Return the moment from which on interactions are held out, in seconds."""
@@ -168,16 +170,32 @@ def split_by_mask(
     interactions: Interactions,
     held_out: BoolArray,  # (n_interactions,) in the order of `indices`
 ) -> Parts:
-    """Return (the rest, the marked interactions), both with all users and items."""
-    return select_interactions(interactions, ~held_out), select_interactions(interactions, held_out)
+    """Return (the rest, the marked interactions), both with all users and items; dislikes stay with the rest."""
+    marked = select_interactions(replace(interactions, dislikes=None, check=False), held_out)
+    return select_interactions(interactions, ~held_out), marked
 
 
 def select_interactions(interactions: Interactions, marks: BoolArray) -> Interactions:
-    """Return the marked interactions, (n_interactions,) in the order of `indices`, with all users and items."""
+    """Return the marked interactions, (n_interactions,) in the order of `indices`, with all users and items.
+
+    All dislikes stay.
+    """
     indptr = np.empty_like(interactions.indptr)
     kernel.count_marked(interactions.indptr, marks, indptr)
     times = None if interactions.timestamps is None else interactions.timestamps[marks]
-    return Interactions(interactions.users, interactions.items, indptr, interactions.indices[marks], times)
+    weights = None if interactions.weights is None else interactions.weights[marks]
+    indices, dislikes = interactions.indices[marks], interactions.dislikes
+    return Interactions(
+        interactions.users, interactions.items, indptr, indices, times, weights=weights, dislikes=dislikes
+    )
+
+
+def _drop_later_dislikes(train: Interactions, cut: float) -> Interactions:
+    """Return the interactions without dislikes from the moment on, which training must not know."""
+    dislikes = train.dislikes
+    if dislikes is None or dislikes.timestamps is None:
+        return train
+    return replace(train, dislikes=select_interactions(dislikes, dislikes.timestamps < cut), check=False)
 
 
 def _find_nearest_cut(times: Float64Array, fraction: float) -> float:

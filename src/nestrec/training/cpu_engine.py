@@ -1,7 +1,7 @@
 """The CPU engine: parameters, their sums of squared gradients, and the kernel that updates both in place.
 
 Memory beside the interactions: parameters and sums, 2 x 4 x embedding_size x (n_users + n_items) bytes, and
-4 bytes per interaction for its user.
+4 bytes per interaction for its user, 4 more where interactions have weights.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import numpy as np
 from nestrec.arrays import Float32Array, Int32Array, Int64Array
 from nestrec.kernels.counter_rng import random_bits
 from nestrec.kernels.simd.lanes import LANES
-from nestrec.kernels.training import nested_bpr, nested_softmax
+from nestrec.kernels.training import dislikes, nested_bpr, nested_softmax
 from nestrec.kernels.training.tile_sizes import BLOCK, POOL_BLOCK
 from nestrec.parallel.threads import map_in_threads
 from nestrec.training.aligned_rows import align_rows, new_aligned_rows
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE
 from nestrec.training.rounds import Rounds, round_blocks
+from nestrec.training.signals import Signals
 
 _SLICE = 65_536  # positives between two checks of the clock: about a tenth of a second with `_USUAL` work
 _USUAL = 64 * 64  # candidates times dimensions
+_DISLIKES = 2**40  # the random number of an epoch from which that of its dislikes comes
 
 
 class CpuEngine:
@@ -39,12 +41,15 @@ class CpuEngine:
         threads: int,
         *,
         deterministic: bool = False,
+        signals: Signals = Signals(),  # noqa: B008 - a tuple
     ) -> None:
         self.objective = objective
         self.seed = seed
         self.threads = 1 if deterministic and not objective.softmax else threads
         self.indptr, self.indices = indptr, indices
         n_users = len(indptr) - 1
+        self._signals = signals
+        self._weights = np.zeros(0, dtype=np.float32) if signals.weights is None else signals.weights
         self._user_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
         widths = np.array(objective.widths.values, dtype=np.int64)
         self._stride = -(-int(widths[-1]) // LANES) * LANES
@@ -91,11 +96,15 @@ class CpuEngine:
         slices of `slice_size`.
         """
         key = np.uint64(random_bits(np.uint64(self.seed), epoch))
+        of_dislikes = 0.0
+        if self._signals.n_dislikes:
+            of_dislikes = self._train_dislikes(key, start, stop, learning_rate)
         if self._rounds is not None:
-            return self._rounds.train(self._arguments(key, learning_rate), start, stop)
+            loss, n_trained = self._rounds.train(self._arguments(key, learning_rate), start, stop)
+            return loss + of_dislikes, n_trained
         bounds = _thread_ranges(start, stop, self.threads, _block(self.objective))
         results = map_in_threads(lambda bound: self._slice(key, *bound, learning_rate), bounds, self.threads)
-        return sum(loss for loss, _ in results), sum(n for _, n in results)
+        return sum(loss for loss, _ in results) + of_dislikes, sum(n for _, n in results)
 
     def state(self) -> dict[str, Float32Array]:
         """Return parameters and optimizer state by name, not copied."""
@@ -123,6 +132,30 @@ class CpuEngine:
         result: tuple[float, int] = kernel(*self._arguments(key, learning_rate), start, stop)
         return result
 
+    def _train_dislikes(self, epoch_key: np.uint64, start: int, stop: int, learning_rate: float) -> float:
+        """Train the dislikes that belong to a slice of the epoch, in order, on one thread; return the sum of losses."""
+        kernel: Any = dislikes.train_slice
+        slope_weights, inverse_temperatures = self.objective.dislike_weights()
+        loss: float = kernel(
+            self.users.reshape(-1),
+            self.items.reshape(-1),
+            self.user_squares.reshape(-1),
+            self.item_squares.reshape(-1),
+            self.indptr,
+            self.indices,
+            self._signals.disliking,
+            self._signals.disliked,
+            self._widths,
+            self._level_weights,
+            slope_weights.ravel(),
+            inverse_temperatures,
+            self._stride,
+            np.float32(learning_rate),
+            np.uint64(random_bits(epoch_key, _DISLIKES)),
+            *self._signals.dislikes_of_slice(start, stop, self.n_positives),
+        )
+        return loss
+
     def _arguments(self, key: np.uint64, learning_rate: float) -> tuple[Any, ...]:
         """Return what kernels take before the positions; NumPy scalars, for whose types they are compiled."""
         objective = self.objective
@@ -137,6 +170,7 @@ class CpuEngine:
             self.indptr,
             self.indices,
             self._user_of,
+            self._weights,
             self._widths,
             self._level_weights,
             *by_level,

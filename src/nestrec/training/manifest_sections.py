@@ -11,12 +11,14 @@ from nestrec.training.setup import TrainingSetup
 
 
 def describe_data(interactions: Interactions) -> dict[str, Any]:
-    """Return the sizes and the fingerprint."""
+    """Return the sizes and the fingerprint; of weights and dislikes where there are any."""
     return {
         "fingerprint": interactions.fingerprint(),
         "n_users": interactions.n_users,
         "n_items": interactions.n_items,
         "n_interactions": interactions.n_interactions,
+        **({} if interactions.weights is None else {"weighted": True}),
+        **({} if interactions.dislikes is None else {"n_dislikes": interactions.dislikes.n_interactions}),
     }
 
 

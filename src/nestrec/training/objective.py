@@ -59,6 +59,17 @@ class Objective:
         normalised: Float32Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         return normalised
 
+    def dislike_weights(self) -> tuple[Float32Array, Float32Array]:
+        """Return the weights of each level's loss of a dislike for blocks, (n_levels, n_levels), and its temperatures.
+
+        Inverse ones, (n_levels,). The loss is that of an interaction with the disliked item as its only negative.
+        """
+        if self.softmax:
+            return self.gradient_weights(), self.inverse_temperatures()
+        n = len(self.widths)
+        weights = np.triu(np.tile(np.array(self.level_weights, dtype=np.float32), (n, 1)))
+        return weights, np.ones(n, dtype=np.float32)
+
     def inverse_temperatures(self) -> Float32Array:
         """Return the factor of the scores in each level's softmax, (n_levels,)."""
         return compute_inverse_temperatures(self.widths, self.temperature).astype(np.float32)

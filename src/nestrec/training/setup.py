@@ -16,6 +16,7 @@ from nestrec.training.objective import Objective
 from nestrec.training.options import Run
 from nestrec.training.samplers import Sampler
 from nestrec.training.schedule import Schedule
+from nestrec.training.signals import Signals
 
 if TYPE_CHECKING:
     from nestrec.evaluation.metric_registry import MetricAtCutoff
@@ -50,10 +51,16 @@ class TrainingSetup:
         """Return an engine with initial parameters; raise MissingExtraError if torch is needed and missing."""
         threads = resolve_threads(run.threads)
         csr = self.interactions.indptr, self.interactions.indices, self.interactions.n_items
+        signals = Signals.of(self.interactions)
         if self.engine is None:
             deterministic = run.deterministic
             return CpuEngine(
-                *csr, objective=self.objective, seed=run.seed, threads=threads, deterministic=deterministic
+                *csr,
+                objective=self.objective,
+                seed=run.seed,
+                threads=threads,
+                deterministic=deterministic,
+                signals=signals,
             )
         threads = 1 if run.deterministic else threads
         device = self.engine.check_device(deterministic=run.deterministic)
@@ -72,4 +79,6 @@ class TrainingSetup:
             mixed_precision=self.engine.mixed_precision,
             epochs=self.schedule.epochs,
         )
-        return AutogradEngine(*csr, objective=self.objective, seed=run.seed, threads=threads, config=config)
+        return AutogradEngine(
+            *csr, objective=self.objective, seed=run.seed, threads=threads, config=config, signals=signals
+        )

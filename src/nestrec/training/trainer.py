@@ -26,7 +26,7 @@ from nestrec.training.backbones import MF, Backbone
 from nestrec.training.check_interactions import check_learnable
 from nestrec.training.engines import TorchEngine
 from nestrec.training.fit import Fit
-from nestrec.training.losses import Loss
+from nestrec.training.losses import Loss, Negatives
 from nestrec.training.method import choose_engine, pair_loss_and_sampler
 from nestrec.training.objective import Objective, normalize_level_weights, normalize_regularization
 from nestrec.training.options import Run
@@ -181,6 +181,7 @@ class Trainer:
         with StopRequest() as stop, show_training(self.metric, show=progress) as bars:
             run = run.plus(bars)
             setup = self.resolve(interactions)
+            _check_dislikes(interactions, setup.loss)
             part = None if split is None else prepare_validation(split, interactions, self.resolve, run)
             with Fit(setup, part, refit=refit, run=run, stop=stop) as fit:
                 model = fit.train()
@@ -260,3 +261,13 @@ class Trainer:
 
     def _final_learning_rate(self) -> float:
         return self._learning_rate() / 10 if self.final_learning_rate is None else self.final_learning_rate
+
+
+def _check_dislikes(interactions: Interactions, loss: Loss) -> None:
+    """Raise OptionError for dislikes with a loss that compares no items."""
+    if interactions.dislikes is not None and loss.takes is Negatives.NONE:
+        raise OptionError(
+            f"loss must be one with negatives for interactions with dislikes, got {loss!r}; choose another, such as "
+            "softmax, or read the interactions without dislike_below",
+            option="loss",
+        )

@@ -112,9 +112,9 @@ def _without(held_out: Interactions, train: Interactions) -> Interactions:
     fresh = train_keys[positions] != held_keys
     counts = np.concatenate([[0], np.cumsum(fresh)])
     times = None if held_out.timestamps is None else held_out.timestamps[fresh]
-    return Interactions(
-        held_out.users, held_out.items, counts[held_out.indptr].astype(np.int64), held_out.indices[fresh], times
-    )
+    weights = None if held_out.weights is None else held_out.weights[fresh]
+    indptr = counts[held_out.indptr].astype(np.int64)
+    return Interactions(held_out.users, held_out.items, indptr, held_out.indices[fresh], times, weights=weights)
 
 
 def _n_common(held_out: Interactions, train: Interactions) -> int:

@@ -25,9 +25,9 @@ def test_rows_hold_each_item_once_in_order_with_its_latest_time(
     indptr = np.concatenate([[0], np.cumsum(counts)])
     indices, placed, none = np.empty(len(pairs), dtype=np.int32), np.empty(len(times)), np.empty(0)
     cursor = indptr[:-1].copy()
-    csr.place_pairs(users, items, times, none, user_ranks, item_ranks, cursor, indices, placed, none)
-    csr.sort_rows(indptr, indices, placed, none, 0, 5)
-    n_kept, n_pairs = csr.join_repeats(indptr, indices, placed, none, csr.LAST, 0.0)
+    csr.place_pairs(users, items, times, none, none, user_ranks, item_ranks, cursor, indices, placed, none, none)
+    csr.sort_rows(indptr, indices, placed, none, none, 0, 5)
+    n_kept, n_pairs = csr.join_repeats(indptr, indices, placed, none, none, csr.LAST, 0.0)
     assert n_kept == n_pairs
 
     latest: dict[tuple[int, int], int] = {}

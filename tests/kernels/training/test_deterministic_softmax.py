@@ -39,10 +39,12 @@ def run(world: Case, n_blocks: int, threads: int) -> tuple[dict[str, Any], float
     return state, float(losses.sum()), int(counts.sum())
 
 
+@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("n_blocks", [1, 2, 3])
-def test_rounds_are_the_plain_ones(n_blocks: int) -> None:
+def test_rounds_are_the_plain_ones(n_blocks: int, is_weighted: bool) -> None:
     """Parameters, accumulators and loss of a whole pass agree with float64; the last round is not whole."""
     world = case((3, 8, 20), 64, n_items=60)
+    world = world.weighted() if is_weighted else world
     assert len(world.indices) > 3 * POOL_BLOCK
     state, loss, n_trained = run(world, n_blocks, 2)
     expected, expected_loss = plain(world, n_blocks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,12 @@ class Case:
     items: npt.NDArray[np.float32]
     l2_weights: npt.NDArray[np.float32]  # (stride,)
     rate: float = 0.1
+    importance: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))  # none: all 1
+
+    def weighted(self) -> Case:
+        """The same with a weight for each interaction, some of them far from 1."""
+        n = len(self.indices)
+        return replace(self, importance=np.random.default_rng(4).exponential(size=n).astype(np.float32) ** 2)
 
     @property
     def stride(self) -> int:
@@ -53,6 +59,7 @@ class Case:
             self.indptr,
             self.indices,
             np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int32), np.diff(self.indptr)),
+            self.importance,
             widths,
             np.array(self.weights, np.float32),
             (np.arange(self.stride) < widths[:, None]).astype(np.float32).ravel(),
@@ -142,11 +149,12 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
         negatives = choose(world, users, items, tile, position)
         u, v = users[user].copy(), items[item].copy()
         user_gradient, item_gradient = world.l2_weights * u, world.l2_weights * v
+        importance = world.importance[row] if len(world.importance) else 1.0
         updates = []
         for (negative, score), width, weight in zip(negatives, world.widths, world.weights, strict=True):
             margin = score - u[:width] @ v[:width]
-            total += weight * np.logaddexp(0, margin)
-            slope = weight / (1 + np.exp(-margin))
+            total += importance * weight * np.logaddexp(0, margin)
+            slope = importance * weight / (1 + np.exp(-margin))
             item_gradient[:width] -= slope * u[:width]
             user_gradient[:width] -= slope * v[:width]
             updates.append((negative, width, weight, slope))
@@ -174,11 +182,13 @@ def plain(world: Case) -> tuple[dict[str, Matrix], float]:
         ((1, 2, 9, 33), 70, None),
     ],
 )
+@pytest.mark.parametrize("is_weighted", [False, True])
 def test_one_pass_is_the_plain_one(
-    widths: tuple[int, ...], n_candidates: int, weights: tuple[float, ...] | None
+    widths: tuple[int, ...], n_candidates: int, weights: tuple[float, ...] | None, is_weighted: bool
 ) -> None:
     """Parameters, accumulators and loss of a whole pass agree with float64 to float32's precision."""
     world = case(widths, n_candidates, weights=weights)
+    world = world.weighted() if is_weighted else world
     state, loss, n_trained = world.run()
     expected, expected_loss = plain(world)
     assert n_trained == len(world.indices)

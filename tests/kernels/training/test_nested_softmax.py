@@ -50,6 +50,7 @@ def arguments_of(world: Case, state: dict[str, Any]) -> tuple[Any, ...]:
         world.indptr,
         world.indices,
         np.repeat(np.arange(len(world.indptr) - 1, dtype=np.int32), np.diff(world.indptr)),
+        world.importance,
         np.array(world.widths),
         np.array(world.weights, np.float32),
         pulls_of(world).ravel(),
@@ -96,6 +97,7 @@ def plain(world: Case, n_blocks: int = 1) -> tuple[dict[str, Matrix], float]:
             user, item = int(np.searchsorted(world.indptr, row, side="right")) - 1, int(world.indices[row])
             unseen = ~np.isin(pool, world.indices[world.indptr[user] : world.indptr[user + 1]])
             u, v = block_users[user], block_items[item]
+            importance = world.importance[row] if len(world.importance) else 1.0
             user_gradient, item_gradient = world.l2_weights * users[user], world.l2_weights * items[item]
             for level, (width, weight, sharp) in enumerate(
                 zip(world.widths, world.weights, sharpness_of(world), strict=True)
@@ -104,8 +106,8 @@ def plain(world: Case, n_blocks: int = 1) -> tuple[dict[str, Matrix], float]:
                 pull[:width] = np.repeat(pulls_of(world)[: level + 1, level], np.diff((0, *world.widths[: level + 1])))
                 margins = sharp * (tile[:, :width] @ u[:width] - v[:width] @ u[:width])
                 terms = each * np.exp(margins) * unseen
-                total += weight * np.log1p(terms.sum()) / sharp
-                shares = terms / (1 + terms.sum())
+                total += importance * weight * np.log1p(terms.sum()) / sharp
+                shares = importance * terms / (1 + terms.sum())
                 user_gradient += pull * (shares @ tile - shares.sum() * v)
                 item_gradient -= pull * shares.sum() * u
                 pool_gradient += pull * shares[:, None] * u
@@ -127,11 +129,13 @@ def plain(world: Case, n_blocks: int = 1) -> tuple[dict[str, Matrix], float]:
         ((1, 2, 9, 33), 64, 150, None),
     ],
 )
+@pytest.mark.parametrize("is_weighted", [False, True])
 def test_one_pass_is_the_plain_one(
-    widths: tuple[int, ...], pool_size: int, n_items: int, weights: tuple[float, ...] | None
+    widths: tuple[int, ...], pool_size: int, n_items: int, weights: tuple[float, ...] | None, is_weighted: bool
 ) -> None:
     """Parameters, accumulators and loss of a whole pass agree with float64 to float32's precision."""
     world = case(widths, pool_size, n_items=n_items, weights=weights)
+    world = world.weighted() if is_weighted else world
     state, loss, n_trained = run(world)
     expected, expected_loss = plain(world)
     assert n_trained == len(world.indices)
@@ -167,6 +171,16 @@ def test_where_the_pool_is_the_catalogue_the_loss_is_the_whole_softmax() -> None
                 everything = np.append(scores[unseen], scores[item])
                 expected += weight * (np.log(np.exp(everything).sum()) - scores[item]) / sharp
     assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_of_1_are_no_weights() -> None:
+    """To the bit in the parameters; losses are summed in another order."""
+    world = case(n_candidates=64)
+    state, loss, _ = run(world)
+    same, same_loss, _ = run(replace(world, importance=np.ones(len(world.indices), np.float32)))
+    assert loss == pytest.approx(same_loss)
+    for name, array in state.items():
+        np.testing.assert_array_equal(array, same[name], err_msg=name)
 
 
 def test_slices_cut_at_blocks_are_one_pass() -> None:

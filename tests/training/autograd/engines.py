@@ -42,11 +42,10 @@ def one_epoch(engine: AutogradEngine, epoch: int = 0, rate: float = 0.1) -> floa
 
 def batch_of(engine: AutogradEngine, n: int, epoch: int = 0) -> tuple[Batch, torch.Tensor]:
     """Return the first n positives with the negatives that a step at them would have, and the vectors by layer."""
-    users, items = engine._positives[:n], engine._items[:n]
     moment = engine._moment(epoch, 0)
     layers = engine._layers(moment.draws).detach().clone()
     engine._table.requires_grad_(False)
-    return engine._batches.batch(users, items, layers, moment), layers
+    return engine._batches.batch(engine._positives.at(torch.arange(n)), layers, moment), layers
 
 
 class NoSteps:

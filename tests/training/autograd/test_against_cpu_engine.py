@@ -6,6 +6,7 @@ gradient's size; signs come from one step.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from nestrec.training.optimizers import FIRST_SQUARE
 from nestrec.training.options import Run
 from nestrec.training.samplers import DynamicSampler, UniformSampler
 from nestrec.training.trainer import Trainer
-from tests.training.worlds import from_sets, world
+from tests.training.worlds import from_sets, weighted, world
 
 pytest.importorskip("torch")
 
@@ -75,9 +76,13 @@ def cpu_squares(interactions: Interactions, **options: Any) -> tuple[float, Arra
 
 
 @pytest.mark.parametrize("sampler", [DynamicSampler(3), UniformSampler()], ids=repr)
-def test_pairs_of_a_fixed_set_have_equal_losses_and_gradients(sampler: DynamicSampler | UniformSampler) -> None:
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_pairs_of_a_fixed_set_have_equal_losses_and_gradients(
+    sampler: DynamicSampler | UniformSampler, is_weighted: bool
+) -> None:
     """Three users who have seen all items but one, so that the negative of each level is forced; held back too."""
     interactions = from_sets([[item for item in range(11) if item != unseen] for unseen in (0, 5, 10)], 11)
+    interactions = weighted(interactions) if is_weighted else interactions
     loss, squares, *_ = torch_gradients(interactions, sampler=sampler)
     expected_loss, expected = cpu_squares(interactions, sampler=sampler)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
@@ -85,13 +90,40 @@ def test_pairs_of_a_fixed_set_have_equal_losses_and_gradients(sampler: DynamicSa
 
 
 @pytest.mark.parametrize("loss", [SampledSoftmax(), SampledSoftmax(temperature=0.5, coupling=1)], ids=repr)
-def test_the_softmax_of_a_fixed_set_has_equal_losses_and_gradients(loss: SampledSoftmax) -> None:
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_the_softmax_of_a_fixed_set_has_equal_losses_and_gradients(loss: SampledSoftmax, is_weighted: bool) -> None:
     """64 items and 64 candidates: the pool is every item once. A block's 30 positives, and users who share items."""
     interactions = from_sets([list(range(3 * k, 3 * k + 5)) for k in range(6)], 64)
+    interactions = weighted(interactions) if is_weighted else interactions
     torch_loss, squares, *_ = torch_gradients(interactions, loss=loss)
     expected_loss, expected = cpu_squares(interactions, loss=loss)
     assert torch_loss == pytest.approx(expected_loss, rel=1e-5)
     np.testing.assert_allclose(squares, expected, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{}, {"sampler": UniformSampler()}], ids=["softmax", "pairs"])
+def test_dislikes_of_a_fixed_set_have_equal_losses_and_gradients(options: dict[str, Any]) -> None:
+    """Of users with one interaction, so that the positive is forced; all items but the disliked ones are seen or 0."""
+    interactions = from_sets([[3 * user] for user in range(5)], 64)
+    disliked = from_sets([[3 * user + 1, 3 * user + 2] for user in range(5)], 64)
+    with_dislikes = replace(interactions, dislikes=matched(interactions, disliked), check=False)
+    losses, squares = [], []
+    for data in (interactions, with_dislikes):
+        loss, of_torch, *_ = torch_gradients(data, **options)
+        expected_loss, expected = cpu_squares(data, **options)
+        losses.append((loss, expected_loss))
+        squares.append((of_torch, expected))
+    differences = [after - before for before, after in zip(*losses, strict=True)]
+    assert differences[0] == pytest.approx(differences[1], rel=1e-4)
+    assert differences[0] > 0
+    of_torch, expected = (after - before for before, after in zip(*squares, strict=True))
+    np.testing.assert_allclose(of_torch, expected, rtol=1e-3, atol=1e-6)
+    assert expected.max() > 1e-3
+
+
+def matched(interactions: Interactions, other: Interactions) -> Interactions:
+    """Return the other interactions with the vocabularies of these."""
+    return replace(other, users=interactions.users, items=interactions.items, check=False)
 
 
 def cpu_gradient(interactions: Interactions, **options: Any) -> Array:

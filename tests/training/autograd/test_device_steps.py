@@ -44,7 +44,7 @@ def test_draws_at_a_position_on_the_device_are_those_at_the_same_number(key: int
 def test_steps_are_those_of_numbers_on_the_host(options: dict[str, Any]) -> None:
     """Plain torch on a CPU, two slices of an epoch and another epoch: equal bits, the last batch smaller."""
     host, device = (started(torch_trainer(64, **options), tiny()) for _ in range(2))
-    steps = DeviceSteps(device._step, device._batches.update_all, device._positives, device._items, 64)
+    steps = DeviceSteps(device._step, device._batches.update_all, device._positives, 64)
     n, losses = host.n_positives, []
     for epoch, start, stop in ((0, 0, 128), (0, 128, n), (1, 0, n)):
         moment = host._moment(epoch, 0)
@@ -115,12 +115,12 @@ def test_a_function_that_cannot_be_captured_is_called_directly(monkeypatch: pyte
 def test_the_moment_of_a_step_needs_no_epoch() -> None:
     """No sampler that is repeated reads it."""
     engine = started(torch_trainer(64, sampler=DynamicSampler(4)), tiny())
-    users, items = engine._positives[:64], engine._items[:64]
+    positives = engine._positives.at(torch.arange(64))
     batches = []
     for epoch in (0, 3):
         moment = engine._moment(0, 0)
         again = Moment(epoch, moment.key, moment.first, moment.draws)
-        batch = engine._batches.batch(users, items, engine._table[None], again)
+        batch = engine._batches.batch(positives, engine._table[None], again)
         assert batch.negatives is not None
         batches.append(batch.negatives.numpy())
     np.testing.assert_array_equal(batches[0], batches[1])

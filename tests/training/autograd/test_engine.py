@@ -34,10 +34,10 @@ class Watched:
         self.sizes: list[int] = []
         step = engine._step
 
-        def watched(users: Any, items: Any, *position: Any) -> Any:
-            self.pairs += zip(users.tolist(), items.tolist(), strict=True)
-            self.sizes.append(len(users))
-            return step(users, items, *position)
+        def watched(positives: Any, *position: Any) -> Any:
+            self.pairs += zip(positives.users.tolist(), positives.items.tolist(), strict=True)
+            self.sizes.append(len(positives.users))
+            return step(positives, *position)
 
         monkeypatch.setattr(engine, "_step", watched)
 
@@ -169,7 +169,7 @@ def started_batch(engine: AutogradEngine, n: int) -> Any:
     rows = engine._order_of(0)[:n]
     moment = engine._moment(0, 0)
     layers = engine._layers(moment.draws).detach()
-    batch = engine._batches.batch(engine._positives[rows], engine._items[rows], layers, moment)
+    batch = engine._batches.batch(engine._positives.at(rows), layers, moment)
     engine._table.requires_grad_(False)
     return np.concatenate([part.flatten().numpy() for part in engine._rows(batch)])
 

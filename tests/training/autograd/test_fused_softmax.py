@@ -15,7 +15,7 @@ from nestrec.training.engines import TorchEngine
 from nestrec.training.losses import SampledSoftmax
 from nestrec.training.options import Run
 from nestrec.training.samplers import PoolSampler
-from tests.training.worlds import from_sets
+from tests.training.worlds import from_sets, weighted
 
 torch = pytest.importorskip("torch")
 
@@ -35,17 +35,19 @@ from tests.training.autograd.engines import torch_trainer  # noqa: E402
 Array = npt.NDArray[np.float32]
 
 
-def world() -> Interactions:
+def world(*, is_weighted: bool = False) -> Interactions:
     """Return users who have seen next to nothing, half of the items, and all but one."""
     n_items = 150
     sets = [[3], list(range(0, n_items, 2)), list(range(n_items - 1)), [0, 149], list(range(5, 25))]
-    return from_sets(sets, n_items)
+    return weighted(from_sets(sets, n_items)) if is_weighted else from_sets(sets, n_items)
 
 
-def started(monkeypatch: pytest.MonkeyPatch, fused: bool, batch: int, **options: Any) -> AutogradEngine:
+def started(
+    monkeypatch: pytest.MonkeyPatch, fused: bool, batch: int, is_weighted: bool = False, **options: Any
+) -> AutogradEngine:
     monkeypatch.setattr("nestrec.training.autograd.fused.serves", lambda _device: fused)
     engine = torch_trainer(**{"engine": TorchEngine(DEVICE.type, None, batch), "regularization": 0.3, **options})
-    started = engine.resolve(world()).start_engine(Run(seed=2))
+    started = engine.resolve(world(is_weighted=is_weighted)).start_engine(Run(seed=2))
     assert isinstance(started, AutogradEngine)
     return started
 
@@ -54,10 +56,10 @@ def gradients(engine: AutogradEngine, n: int) -> tuple[float, Array]:
     """Return the loss and all gradients of a batch of the first n positives in the epoch's order."""
     rows = engine._order_of(0)[:n]
     moment = engine._moment(0, 0)
-    batch = engine._batches.batch(engine._positives[rows], engine._items[rows], engine._table[None], moment)
+    batch = engine._batches.batch(engine._positives.at(rows), engine._table[None], moment)
     nodes = engine._rows(batch)
     if isinstance(engine._fused_loss, FusedPools):
-        loss, gradient = engine._fused_loss(engine._table, nodes)
+        loss, gradient = engine._fused_loss(engine._table, nodes, batch.weights)
         return float(loss), gradient.cpu().numpy()
     leaves = engine._leaves(nodes, engine._table[None])
     result = engine._loss(batch, leaves)
@@ -71,6 +73,8 @@ def gradients(engine: AutogradEngine, n: int) -> tuple[float, Array]:
     [
         ((1, 3, 20, 33), 64, POOL_BLOCK + 5, {}),
         ((4, 8, 16, 32, 64), 128, 2 * POOL_BLOCK, {"starting_scale": 0.3}),
+        ((4, 20), 64, POOL_BLOCK + 5, {"is_weighted": True}),
+        ((4, 20), 64, POOL_BLOCK, {"is_weighted": True, "regularize_whole": True}),
         ((7,), 192, 3, {}),
         ((16, 80), 64, POOL_BLOCK + 1, {"regularize_whole": True, "starting_scale": 1.0}),
         ((2, 9), 256, 2 * POOL_BLOCK, {"loss": SampledSoftmax(temperature=0.05, coupling=1.0)}),

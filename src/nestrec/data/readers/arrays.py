@@ -70,7 +70,7 @@ class ArraysReader:
             self._done += len(fine)
             kept = {role: column[fine] for role, column in part.items()}
             users, items = _build_id_column(kept["user"]), _build_id_column(kept["item"])
-            yield Batch(users, items, kept.get("rating"), kept.get("timestamp"), len(fine))
+            yield Batch(users, items, kept.get("rating"), kept.get("timestamp"), kept.get("weight"), len(fine))
         self.notes += self._columns.notes()
 
     def _format_place(self, row: int) -> str:
@@ -81,7 +81,7 @@ class ArraysReader:
         place, kind = self._format_place, values.dtype.kind
         if kind == "M" and role == "timestamp":
             return self._columns.times.parse_moments(values)
-        if kind in "iuf" or (kind == "b" and role == "rating"):
+        if kind in "iuf" or (kind == "b" and role != "timestamp"):
             numbers = values.astype(np.float64)
             return self._columns.times.parse_numbers(numbers, place) if role == "timestamp" else numbers
         return self._columns.parse_objects(role, _decode(values), place)

@@ -22,6 +22,7 @@ class Batch:
     items: IdColumn  # (n,)
     ratings: Float64Array | None = None  # (n,) finite
     times: Float64Array | None = None  # (n,) finite, seconds
+    weights: Float64Array | None = None  # (n,) finite
     n_read: int = 0  # rows read for this batch, rejected ones included
     bare_users: IdColumn | None = None  # users of lines without items
     raw: TextIds | None = None  # (n,) the bytes of each row, of text where `keeps_rows` is set
@@ -36,12 +37,14 @@ class Batch:
 
         return replace(
             self, users=self.users[rows], items=self.items[rows], ratings=take(self.ratings), times=take(self.times),
-            raw=take(self.raw), numbers=take(self.numbers), lines=take(self.lines),
+            weights=take(self.weights), raw=take(self.raw), numbers=take(self.numbers), lines=take(self.lines),
         )  # fmt: skip
 
     def format_place(self, row: int) -> str:
         """Return where a row stands, for messages."""
-        return "a row" if self.lines is None else f"line {self.lines[row]}"
+        if self.lines is not None:
+            return f"line {self.lines[row]}"
+        return "a row" if self.numbers is None else f"row {self.numbers[row]}"
 
     def format_pair(self, row: int) -> str:
         """Return the user and the item of a row, for messages."""

@@ -27,12 +27,14 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
         "timestamp", "time", "ts", "datetime", "date", "unixtime", "unixreviewtime", "reviewtime", "eventtime",
         "createdat", "t",
     ),
+    "weight": (),  # never by its name alone: plays may also be what to leave out
 }  # fmt: skip
 # Of columns that are only looked at: 0 in them says that there was no interaction.
 _LABELS = (
     "click", "clicked", "isclick", "label", "like", "liked", "islike", "isliked", "purchased", "ispurchase", "isread",
     "isbuy", "bought",
 )  # fmt: skip
+RATING_OPTIONS = ("min_rating", "dislike_below", "rating_weights")  # that need a column of ratings
 _POSITIONS = ("user_column=1", "item_column=2", "rating_column=3")  # as errors give them
 _IGNORED = re.compile(r"[\W_]+")
 _RECBOLE_TYPE = re.compile(r":(token|float|token_seq|float_seq)$")
@@ -46,12 +48,16 @@ class ColumnPlaces:
     item: int
     rating: int | None
     timestamp: int | None
+    weight: int | None = None
     unused: int | None = None  # a column of ratings or labels that decides nothing; the reader looks at its values
     unused_is_rating: bool = False
 
     def roles(self) -> dict[str, int]:
         """Return the places of the columns that are used, by role."""
-        found = {"user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp}
+        found = {
+            "user": self.user, "item": self.item, "rating": self.rating, "timestamp": self.timestamp,
+            "weight": self.weight,
+        }  # fmt: skip
         return {role: place for role, place in found.items() if place is not None}
 
     def read(self) -> dict[str, int]:
@@ -86,22 +92,25 @@ def find_columns(
     plain = [normalize_name(name) for name in names]
     places = _find_places(plain, options, source, named=named)
     user, item, rating = places["user"], places["item"], places["rating"]
-    if rating is None and options.min_rating is not None:
+    needs_rating = next((name for name in RATING_OPTIONS if getattr(options, name) not in (None, False)), None)
+    if rating is None and needs_rating is not None:
         positions = (", or, where the first line is no header, give positions: user_column=1, item_column=2, "
                      "rating_column=3") if is_text and named else ""  # fmt: skip
-        raise DataError(f"{source} has no column of ratings among {_format_names(plain)}, so min_rating cannot be "
-                        f"applied; name it with rating_column{positions}, or leave min_rating out",
-                        mentions=("min_rating", *_POSITIONS, "rating_column"))  # fmt: skip
+        raise DataError(f"{source} has no column of ratings among {_format_names(plain)}, so {needs_rating} cannot be "
+                        f"applied; name it with rating_column{positions}, or leave {needs_rating} out",
+                        mentions=(needs_rating, *_POSITIONS, "rating_column"))  # fmt: skip
     time = places["timestamp"]
-    if options.keep_timestamps and time is None:
+    if (options.keep_timestamps or options.half_life is not None) and time is None:
+        remedy = "use a split that needs no times" if options.half_life is None else "leave half_life out"
         raise DataError(f"{source} has no column of times among {_format_names(plain)}; name it with timestamp_column, "
-                        "or use a split that needs no times", mentions=("timestamp_column",))  # fmt: skip
+                        f"or {remedy}", mentions=("timestamp_column", "half_life"))  # fmt: skip
     if user is None or item is None:
         raise _build_missing_error(plain, "user" if user is None else "item", source, is_text=is_text)
-    if options.min_rating is not None:
-        return ColumnPlaces(user, item, rating, time)
+    weight = places["weight"]
+    if options.reads_ratings:
+        return ColumnPlaces(user, item, rating, time, weight)
     label = None if rating is not None or options.rating_column == "" or not named else _find_label(plain, places)
-    return ColumnPlaces(user, item, None, time, label if rating is None else rating, rating is not None)
+    return ColumnPlaces(user, item, None, time, weight, label if rating is None else rating, rating is not None)
 
 
 def refuse_sequences(names: list[str], places: Mapping[str, int], options: ReadOptions, source: str) -> None:
@@ -139,7 +148,8 @@ def _find_places(names: list[str], options: ReadOptions, source: str, *, named: 
         if given[role] is None or (given[role] == "" and role != "rating"):
             taken = {place for place in places.values() if place is not None}
             places[role] = find_usual(names, role, taken)
-            needed = {"rating": options.min_rating is not None, "timestamp": options.keep_timestamps}
+            needs_times = options.keep_timestamps or options.half_life is not None
+            needed = {"rating": options.reads_ratings, "timestamp": needs_times}
             if places[role] is None and needed.get(role, True):
                 _refuse_shared_column(places, role, find_usual(names, role), names, source)
     return places

@@ -158,8 +158,8 @@ class DelimitedReader(FileReader):
             self._parse(rows, name, rejections)
         if self._columns.unused is not None:
             self._columns.unused.see_text(rows.text(self._roles.index(UNUSED)))
-        ratings, times = rows.values.get("rating"), rows.values.get("timestamp")
-        batch = Batch(rows.text(0), rows.text(1), ratings, times, n_read, raw=rows.raw, lines=rows.lines)
+        ratings, times, weights = (rows.values.get(name) for name in ("rating", "timestamp", "weight"))
+        batch = Batch(rows.text(0), rows.text(1), ratings, times, weights, n_read, raw=rows.raw, lines=rows.lines)
         return expand_sequences(batch, self._options.sequence_separator) if self._options.sequence else batch
 
     def _drop_malformed(self, rows: _Rows, status: UInt8Array, n_fields: Int64Array, rejections: RejectionLog) -> None:

@@ -62,7 +62,10 @@ class JsonLinesReader(FileReader):
         keys = list(dict.fromkeys(key for entry in self._file.first_records for key in entry))
         if self._file.is_sampled_whole:
             return keys, []
-        named = (options.user_column, options.item_column, options.rating_column, options.timestamp_column)
+        named = (
+            options.user_column, options.item_column, options.rating_column, options.timestamp_column,
+            options.weight_column,
+        )  # fmt: skip
         later = [key for key in named if isinstance(key, str) and key and not key.isdigit() and key not in keys]
         return keys + later, later
 

@@ -21,7 +21,15 @@ from nestrec.data.rejections import RAGGED
 from nestrec.errors import DataError
 
 EXCLUDED_OPTIONS: dict[str, tuple[str, ...]] = {  # kind of object -> fields of ReadOptions that do not apply
-    "sparse": (*COLUMN_OPTIONS, *TEXT_OPTIONS, *SEQUENCE_OPTIONS, "format", "keep_timestamps", "time_format"),
+    "sparse": (
+        *COLUMN_OPTIONS,
+        *TEXT_OPTIONS,
+        *SEQUENCE_OPTIONS,
+        "format",
+        "keep_timestamps",
+        "time_format",
+        "half_life",
+    ),
     "table": (*TEXT_OPTIONS, "format"),
     "arrays": (*TEXT_OPTIONS, *SEQUENCE_OPTIONS, "format"),
     "rows": (*TEXT_OPTIONS, *SEQUENCE_OPTIONS, "format"),

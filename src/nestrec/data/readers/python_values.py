@@ -62,7 +62,9 @@ def build_batch(
 
     for role in source.roles:
         parse_numbers(role)
-    batch = Batch(users, items, numbers.get("rating"), numbers.get("timestamp"), len(columns["user"]))
+    batch = Batch(
+        users, items, numbers.get("rating"), numbers.get("timestamp"), numbers.get("weight"), len(columns["user"])
+    )
     return (batch, rows) if fine.all() else (batch.select(fine), rows[fine])
 
 

@@ -16,7 +16,7 @@ from nestrec.data.readers.columns import find_columns
 from nestrec.data.readers.fields import parse_decimals, parse_number, to_float, to_floats
 from nestrec.data.readers.time_notations import Place
 from nestrec.data.readers.times import TimeColumn
-from nestrec.data.rejections import BAD_RATING, BAD_TIME, NOT_IN_FORMAT, Reason
+from nestrec.data.rejections import BAD_RATING, BAD_TIME, BAD_WEIGHT, NOT_IN_FORMAT, Reason
 from nestrec.errors import DataError
 
 UNUSED = "unused"  # role of a column of ratings or labels that is not used
@@ -139,11 +139,14 @@ class SourceColumns:
         self._parsers: dict[str, RatingColumn | TimeColumn] = {}
         if places.rating is not None:
             self._parsers["rating"] = RatingColumn(source, names[places.rating])
+        if places.weight is not None:
+            self._parsers["weight"] = RatingColumn(source, names[places.weight])
         if places.timestamp is not None:
             self._parsers["timestamp"] = TimeColumn(options.time_format, source, names[places.timestamp])
         self.roles = tuple(self._parsers)  # those that a row must have a value for
         self.reasons: dict[str, Reason] = {  # role -> why a row without such a value is left out
             "rating": BAD_RATING,
+            "weight": BAD_WEIGHT,
             "timestamp": BAD_TIME if options.time_format is None else NOT_IN_FORMAT,
         }
         self.unused: UnusedRatings | None = None

@@ -51,4 +51,4 @@ class SparseReader:
         for bad, reason in ((zero, ZERO), (~finite, BAD_RATING)):
             rejections.reject_rows(reason, bad, lambda at: f"row {users[at]}, column {items[at]}", ratings.__getitem__)
         fine = finite & ~zero
-        return Batch(users[fine], items[fine], ratings[fine], None, len(ratings))
+        return Batch(users[fine], items[fine], ratings[fine], n_read=len(ratings))

@@ -136,7 +136,7 @@ class TableReader:
         ids = {role: self._convert_ids(role, columns[role].values, fine, whole=whole) for role in ("user", "item")}
         kept: dict[str, Any] = {role: value if whole else value[fine] for role, value in parsed.items()}
         batch = Batch(
-            ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), n_read,
+            ids["user"], ids["item"], kept.get("rating"), kept.get("timestamp"), kept.get("weight"), n_read,
             numbers=numbers if whole else numbers[fine],
         )  # fmt: skip
         return expand_sequences(batch, self._separator) if self._sequence_is_text else batch
@@ -216,7 +216,9 @@ class TableReader:
         if role == "timestamp" and kind.startswith(("TIMESTAMP", "DATE")):
             self._columns.times.refuse_format(kind)
             return f"CAST(epoch({column}) AS DOUBLE) AS {role}_value"
-        rule = "ratings must be numbers" if role == "rating" else "times must be timestamps, dates, numbers or text"
+        rule = f"{role}s must be numbers"
+        if role == "timestamp":
+            rule = "times must be timestamps, dates, numbers or text"
         raise DataError(
             f"{self._name}: column {self.columns[role]!r} has type {kind}; {rule}; name another {role}_column"
         )

@@ -21,6 +21,7 @@ from nestrec.kernels.training.block_softmax import (
     mix_slopes,
     score_positives,
     sum_losses,
+    sum_weighted_losses,
 )
 from nestrec.kernels.training.block_steps import (
     copy_rows,
@@ -77,7 +78,7 @@ class Buffers(NamedTuple):
     user_panels: Float32Array  # (n_panels, POOL_BLOCK, DIMENSION_LANES)
     scores: Float32Array  # (n_levels, pool_size, POOL_BLOCK)
     positive_scores: Float32Array  # (n_levels, POOL_BLOCK)
-    trained: Float32Array  # (POOL_BLOCK,) 1 for the block's positives, 0 behind them
+    weights: Float32Array  # (POOL_BLOCK,) of the block's positives, 0 behind them
     scales: Float32Array  # (n_levels, POOL_BLOCK)
     slopes: Float32Array  # (n_levels, POOL_BLOCK)
     denominators: Float32Array  # (POOL_BLOCK,)
@@ -135,7 +136,7 @@ def copy_block(tables: Tables, rows: BlockRows, n_rows: int, panels: Panels, buf
     """Copy the vectors of a block of n_rows positives in all layouts that its products need."""
     padded, pool_size = len(buffers.decays), len(rows.pool)
     for row in range(POOL_BLOCK):
-        buffers.trained[row] = np.float32(row < n_rows)
+        buffers.weights[row] = rows.weights[row] if row < n_rows else np.float32(0)
     copy_rows(tables.users, rows.users, n_rows, tables.stride, buffers.users, padded)
     copy_rows(tables.items, rows.items, n_rows, tables.stride, buffers.positives, padded)
     buffers.users[n_rows * padded :] = np.float32(0)
@@ -177,6 +178,7 @@ def compute_gradients(
     b: Buffers,
     gradients: Gradients,
     summed_loss: float,
+    is_weighted: bool,  # whether some weight of the positives is not 1
     steps_next: bool,  # whether this thread updates the next block's rows, so that they are prefetched for it
 ) -> Any:
     """Set the gradients of a block of n_rows positives; return summed_loss plus the sum of their losses.
@@ -197,10 +199,13 @@ def compute_gradients(
             prefetch_item(tables, rows.next_items[row], steps_next)
         inverse_temperature = levels.inverse_temperature[level]
         exponentiate_scores(
-            b.scores, level * pool_size * POOL_BLOCK, pool_size, b.positive_scores, level * POOL_BLOCK, b.trained,
+            b.scores, level * pool_size * POOL_BLOCK, pool_size, b.positive_scores, level * POOL_BLOCK, b.weights,
             inverse_temperature, each, b.scales, b.slopes, b.denominators, b.margins,
         )  # fmt: skip
-        loss = sum_losses(b.denominators, b.margins, n_rows)
+        if is_weighted:
+            loss = sum_weighted_losses(b.denominators, b.margins, b.weights, n_rows)
+        else:
+            loss = sum_losses(b.denominators, b.margins, n_rows)
         summed_loss += levels.level_weights[level] / inverse_temperature * loss
     mix_slopes(b.slopes, b.scales, levels.gradient_weights, n_levels, b.coefficients)
     start_gradients(b.user_columns, b.positive_columns, b.slopes, widths, b.user_gradients, b.positive_gradients)

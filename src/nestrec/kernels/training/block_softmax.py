@@ -54,7 +54,7 @@ def exponentiate_scores(
     pool_size: int,
     positive: Float32Array,  # flat; those from `own` on are (POOL_BLOCK,)
     own: int,
-    trained: Float32Array,  # (POOL_BLOCK,) 1, or 0 where the block has no positive
+    weights: Float32Array,  # (POOL_BLOCK,) of the positives, 0 where the block has none
     inverse_temperature: float,
     each: float,
     scales: Float32Array,  # flat like positive, set
@@ -64,8 +64,9 @@ def exponentiate_scores(
 ) -> None:
     """Turn a level's scores into exponentials, and set what gives shares, slopes and the loss.
 
-    A candidate's share of the softmax is scale * exponential, the positive's slope the sum of the shares, and the loss
-    (log(denominator) - margin) / inverse_temperature. `each` is the number of items that a candidate stands for.
+    A candidate's share of the softmax times the positive's weight is scale * exponential, the positive's slope the sum
+    of these, and its unweighted loss (log(denominator) - margin) / inverse_temperature. `each` is the number of items
+    that a candidate stands for.
     """
     sharp, weight = splat_rows(inverse_temperature * _LOG2_E), splat_rows(each)  # exponentials are powers of 2
     for part in range(0, POOL_BLOCK, ROW_LANES):
@@ -89,7 +90,7 @@ def exponentiate_scores(
         margin = subtract(score, highest)
         others = multiply(weight, add(s0, s1))
         denominator = add(power_of_two(multiply(sharp, margin)), others)
-        scale = divide(load_rows(trained, part), denominator)
+        scale = divide(load_rows(weights, part), denominator)
         store(scales, own + part, multiply(weight, scale))
         store(slopes, own + part, multiply(others, scale))
         store(denominators, part, denominator)
@@ -110,6 +111,16 @@ def sum_losses(denominators: Float32Array, margins: Float32Array, n: int) -> Any
             product *= np.float64(denominators[row])
             margin += np.float64(margins[row])
         summed += np.log(product) - margin
+    return summed
+
+
+@compiled
+def sum_weighted_losses(denominators: Float32Array, margins: Float32Array, weights: Float32Array, n: int) -> Any:
+    """Return the sum of weight * (log(denominator) - margin) over the first n positives of a block."""
+    summed = 0.0
+    for row in range(n):
+        loss = np.log(np.float64(denominators[row])) - np.float64(margins[row])
+        summed += np.float64(weights[row]) * loss
     return summed
 
 

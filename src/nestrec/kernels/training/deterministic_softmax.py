@@ -159,6 +159,7 @@ def train_rounds(
     indptr: Int64Array,
     indices: Int32Array,
     user_of: Int32Array,
+    weights: Float32Array,
     widths: Int64Array,
     level_weights: Float32Array,
     gradient_weights: Float32Array,
@@ -194,15 +195,16 @@ def train_rounds(
                 at = start + (first + own) * POOL_BLOCK
                 after = following(at, start, thread, n_threads, n_blocks)
                 if looked_up != at:
-                    order_block(rows, at, stop, indices, user_of, key)
-                    n_next = look_up_block(rows, at, stop, after, indptr, indices, user_of, n_items, key)
+                    order_block(rows, at, stop, indices, user_of, weights, key)
+                    n_next = look_up_block(rows, at, stop, after, indptr, indices, user_of, weights, n_items, key)
                 move_on(rows)
                 n_rows, looked_up = n_next, after
                 later = following(after, start, thread, n_threads, n_blocks)
-                n_next = look_up_block(rows, after, stop, later, indptr, indices, user_of, n_items, key)
+                n_next = look_up_block(rows, after, stop, later, indptr, indices, user_of, weights, n_items, key)
                 losses[first + own] = compute_gradients(
                     tables, indptr, indices, levels, rows, n_rows, n_next, panels, b,
-                    gradients_of(shared, own, pool_size, n_levels, padded), 0.0, False,
+                    gradients_of(shared, own, pool_size, n_levels, padded), 0.0,
+                    len(weights) > 0, False,
                 )  # fmt: skip
                 counts[first + own] = n_rows
                 record_rows(shared, own, rows, n_rows)

@@ -4,10 +4,10 @@ For a positive (u, i) and each level l of width d_l, the objective is
 
     w_l * softplus(score_l(u, j_l) - score_l(u, i)),   score_l(u, i) = <u[:d_l], v_i[:d_l]>
 
-plus L2 regularization: half of the squared coordinates of u, v_i and, times w_l, v_{j_l}[:d_l], each with its weight in
-`l2_weights`. j_l is the highest-scoring item, by that level's own prefix, of n_candidates drawn uniformly, seen items
-masked (dynamic negative sampling per level: Lai et al. 2024, arXiv 2406.07432; BPR: Rendle et al. 2009). The update is
-Adagrad's (`updates.py`).
+times the weight of the positive, plus L2 regularization: half of the squared coordinates of u, v_i and, times w_l,
+v_{j_l}[:d_l], each with its weight in `l2_weights`. j_l is the highest-scoring item, by that level's own prefix, of
+n_candidates drawn uniformly, seen items masked (dynamic negative sampling per level: Lai et al. 2024, arXiv 2406.07432;
+BPR: Rendle et al. 2009). The update is Adagrad's (`updates.py`).
 
 For speed, BLOCK consecutive positives share a tile of drawn items (`candidates.py`), and each level of each positive
 reads its own window of it. So a positive's candidates are uniform, and only neighbours in the random order share them.
@@ -110,6 +110,7 @@ def train_slice(
     indptr: Int64Array,  # (n_users + 1,) int64
     indices: Int32Array,  # (n_interactions,) int32, ascending per user
     user_of: Int32Array,  # (n_interactions,) int32
+    weights: Float32Array,  # (n_interactions,) float32 with mean 1, or (0,) where all are 1
     widths: Int64Array,  # (n_levels,) int64
     level_weights: Float32Array,  # (n_levels,) float32
     level_mask: Float32Array,  # (n_levels * stride,) float32, 1 below the level's width and 0 from it on
@@ -148,6 +149,8 @@ def train_slice(
             order[k] = permute(block_start + k, n, half_bits, key)
             prefetch(user_of, order[k])
             prefetch(indices, order[k])
+            if len(weights) > 0:
+                prefetch(weights, order[k])
         draw_pool(pool, n_items, key, block_start // BLOCK)
         for lane in range(tile_size):
             prefetch_row(items, item_squares, pool[lane] * stride, stride)
@@ -163,6 +166,7 @@ def train_slice(
             if high - low >= n_items:
                 continue
             user, item = user_index * stride, item_index * stride
+            importance = weights[order[k]] if len(weights) > 0 else np.float32(1)
             score_tile(users, user, tile, widths, scores)
             positive_scores(users, user, items, item, widths, stride, products, scores_positive)
             bits = random_bits(~key, block_start + k)
@@ -176,8 +180,9 @@ def train_slice(
                     negative = any_unseen(indices, low, high, n_items, random_bits(bits, level))
                     score = prefix_score(users, user, items, negative * stride, widths[level])
                 loss, slope = softplus_and_slope(score - scores_positive[level])
-                summed_loss += level_weights[level] * loss
-                slopes[level] = level_weights[level] * slope
+                level_weight = importance * level_weights[level]
+                summed_loss += level_weight * loss
+                slopes[level] = level_weight * slope
                 negatives[level] = negative * stride
             spread_slopes(slopes, widths, coordinate_slopes)
             start_user_gradient(users, user, items, item, coordinate_slopes, stride, l2_weights, user_gradient)

@@ -10,9 +10,10 @@ level scores by its own prefixes. The block of coordinates that level b adds to 
 
     sum over levels l from b on of gradient_weights[b, l] * L_l
 
-plus L2 regularization: half of the squared coordinates of u, v_i and, by the share of j in the sums, v_j, each with its
-own weight (`l2_weights`). If a level has the same weight for all blocks, that is one nested loss; if it has less weight
-for the blocks of narrower levels, each block is trained for its own level first. The update is that of `updates.py`.
+times the weight of the positive, plus L2 regularization: half of the squared coordinates of u, v_i and, by the share of
+j in the sums, v_j, each with its own weight (`l2_weights`). If a level has the same weight for all blocks, that is one
+nested loss; if it has less weight for the blocks of narrower levels, each block is trained for its own level first. The
+update is that of `updates.py`.
 
 For speed, POOL_BLOCK consecutive positives share a pool (`pool.py`) and form a mini-batch: all gradients of a block are
 those at its start (`block_gradients.py`). Each row is then updated by each of its gradients in turn.
@@ -72,6 +73,7 @@ def train_slice(
     indptr: Int64Array,  # (n_users + 1,) int64
     indices: Int32Array,  # (n_interactions,) int32, ascending per user
     user_of: Int32Array,  # (n_interactions,) int32
+    weights: Float32Array,  # (n_interactions,) float32 with mean 1, or (0,) where all are 1
     widths: Int64Array,  # (n_levels,) int64
     level_weights: Float32Array,  # (n_levels,) float32, of the loss that is returned
     gradient_weights: Float32Array,  # (n_levels * n_levels,) float32, of level losses (columns) for blocks (rows)
@@ -95,17 +97,20 @@ def train_slice(
     b = new_buffers(padded, pool_size, n_levels, len(panels.levels))
     gradients = Gradients(b.users, b.positives, aligned_zeros(pool_size * padded), aligned_zeros(n_levels * pool_size))
     rows = new_rows(pool_size)
-    order_block(rows, start, stop, indices, user_of, key)
-    n_next = look_up_block(rows, start, stop, start + POOL_BLOCK, indptr, indices, user_of, n_items, key)
+    order_block(rows, start, stop, indices, user_of, weights, key)
+    n_next = look_up_block(rows, start, stop, start + POOL_BLOCK, indptr, indices, user_of, weights, n_items, key)
     summed_loss, n_trained = 0.0, 0
     for block_start in range(start, stop, POOL_BLOCK):
         move_on(rows)
         n_rows = n_next
         following = block_start + POOL_BLOCK
-        n_next = look_up_block(rows, following, stop, following + POOL_BLOCK, indptr, indices, user_of, n_items, key)
-        summed_loss = compute_gradients(
-            tables, indptr, indices, levels, rows, n_rows, n_next, panels, b, gradients, summed_loss, True
+        n_next = look_up_block(
+            rows, following, stop, following + POOL_BLOCK, indptr, indices, user_of, weights, n_items, key
         )
+        summed_loss = compute_gradients(
+            tables, indptr, indices, levels, rows, n_rows, n_next, panels, b, gradients, summed_loss,
+            len(weights) > 0, True,
+        )  # fmt: skip
         step_block(tables, rows, n_rows, panels, gradients, b.decays, l2_weights, learning_rate)
         n_trained += n_rows
     return summed_loss, n_trained

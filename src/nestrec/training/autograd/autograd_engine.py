@@ -22,14 +22,17 @@ from nestrec.training.autograd import fused
 from nestrec.training.autograd.config import EngineConfig
 from nestrec.training.autograd.counter_rng import Draws, derive_key, random_bits
 from nestrec.training.autograd.device_steps import DeviceSteps, EpochKeys, can_repeat
+from nestrec.training.autograd.dislikes import DislikeGradients, Dislikes
 from nestrec.training.autograd.fused_loss import fused_loss_for
 from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, BatchGradients, Leaves, NestedLoss
 from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Rate, Steps, add_l2, steps_for
+from nestrec.training.autograd.positives import Positives
 from nestrec.training.autograd.scoring import drawing_for
 from nestrec.training.losses import Negatives
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.samplers import ChoosingSampler
+from nestrec.training.signals import Signals
 
 _SLICE = 32_768  # positives between two checks of the clock on a GPU, which wait for the device
 _FUSED_SLICE = 262_144  # the same where kernels are fused: some milliseconds
@@ -51,6 +54,8 @@ class AutogradEngine:
         seed: int,
         threads: int,
         config: EngineConfig,
+        *,
+        signals: Signals = Signals(),  # noqa: B008 - a tuple
     ) -> None:
         self.objective, self.config, self.threads = objective, config, threads
         self._seed, self._device = seed, config.device
@@ -61,7 +66,12 @@ class AutogradEngine:
         )
         self._table = torch.from_numpy(np.concatenate([users, items])).to(config.device)
         self._encoder = config.backbone.encoder(indptr, indices, n_items, size, config.device)
-        self._set_positives(indptr, indices, n_items)
+        self._set_positives(indptr, indices, n_items, signals.weights)
+        self._dislikes = (
+            Dislikes(objective, signals, indptr, indices, self.n_positives, config.device)
+            if signals.n_dislikes
+            else None
+        )
         self._module = self._own_module(size)
         self._steps: Steps = steps_for(config.optimizer, self._table, config.batch_size)
         self._module_steps = None if self._module is None else ModuleSteps(self._module)
@@ -80,15 +90,15 @@ class AutogradEngine:
             else None
         )
         self._device_steps = (
-            DeviceSteps(self._step, self._batches.update_all, self._positives, self._items, config.batch_size)
-            if can_repeat(self._fused_loss, config.loss, config.sampler)
+            DeviceSteps(self._step, self._batches.update_all, self._positives, config.batch_size)
+            if can_repeat(self._fused_loss, config.loss, config.sampler) and self._dislikes is None
             else None
         )
 
     @property
     def n_positives(self) -> int:
         """Positives in an epoch; if negatives are needed, without those of users who have seen every item."""
-        return len(self._positives)
+        return len(self._positives.users)
 
     @property
     def slice_size(self) -> int:
@@ -128,7 +138,7 @@ class AutogradEngine:
             for first in range(start, stop, self.config.batch_size):
                 rows = order[first : min(stop, first + self.config.batch_size)]
                 moment = self._moment(epoch, first)
-                total += len(rows) * self._step(self._positives[rows], self._items[rows], moment, learning_rate)
+                total += len(rows) * self._step(self._positives.at(rows), moment, learning_rate)
         return float(total), stop - start
 
     def gradients(self, batch: Batch, draws: Draws | None = None) -> BatchGradients:
@@ -173,14 +183,19 @@ class AutogradEngine:
             module = sampler.module(size)
         return None if module is None else module.to(self._device)
 
-    def _set_positives(self, indptr: Int64Array, indices: Int32Array, n_items: int) -> None:
+    def _set_positives(
+        self, indptr: Int64Array, indices: Int32Array, n_items: int, weights: Float32Array | None
+    ) -> None:
         sizes = np.diff(indptr)
         users = np.repeat(np.arange(self._n_users, dtype=np.int64), sizes)
         trained = np.full(len(users), fill_value=True)
         if self.config.loss.takes is not Negatives.NONE:
             trained = (sizes < n_items)[users]
-        self._positives = torch.from_numpy(users[trained]).to(self._device)
-        self._items = torch.from_numpy(indices[trained].astype(np.int64)).to(self._device)
+        self._positives = Positives(
+            torch.from_numpy(users[trained]).to(self._device),
+            torch.from_numpy(indices[trained].astype(np.int64)).to(self._device),
+            None if weights is None else torch.from_numpy(weights[trained]).to(self._device),
+        )
 
     def _order_of(self, epoch: int) -> torch.Tensor:
         if self._order is None or self._order[0] != epoch:
@@ -196,27 +211,41 @@ class AutogradEngine:
         key = self._key(epoch)
         return Moment(epoch, derive_key(key, _CANDIDATES), first, Draws(key, first, self._device))
 
-    def _step(self, users: torch.Tensor, items: torch.Tensor, moment: Moment, rate: Rate) -> torch.Tensor:
+    def _step(self, positives: Positives, moment: Moment, rate: Rate) -> torch.Tensor:
         layers = self._layers(moment.draws)
-        batch = self._batches.batch(users, items, layers.detach(), moment)
+        batch = self._batches.batch(positives, layers.detach(), moment)
         rows = self._rows(batch)
+        disliked = self._differentiate_dislikes(layers.detach(), moment, len(positives.users))
         if self._fused_loss is not None and batch.share_of_positive is None:
-            loss, gradient = self._fused_loss(self._table, rows)
-            self._step_rows(rows, gradient, rate)
-            return loss
+            loss, gradient = self._fused_loss(self._table, rows, positives.weights)
+            self._step_rows(rows, gradient, rate, disliked)
+            return _add_loss(loss, disliked)
         leaves = self._leaves(rows, layers.detach())
         result = self._loss(batch, leaves)
         if self._encoder.is_local:
             gradients = [gradient[0] for gradient in result.gradients]
-            add_l2(gradients, [leaf.detach()[0] for leaf in leaves.all()], result.l2_weights, len(users))
-            self._step_rows(rows, _concatenate(gradients), rate)
+            add_l2(gradients, [leaf.detach()[0] for leaf in leaves.all()], result.l2_weights, len(rows[0]))
+            self._step_rows(rows, _concatenate(gradients), rate, disliked)
         else:
-            self._step_graph(layers, rows, result, rate)
+            self._step_graph(layers, rows, result, rate, disliked)
         if self._module_steps is not None:
             self._module_steps.step()
-        return result.loss
+        return _add_loss(result.loss, disliked)
 
-    def _step_rows(self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: Rate) -> None:
+    def _differentiate_dislikes(self, layers: torch.Tensor, moment: Moment, n: int) -> DislikeGradients | None:
+        """Return the gradients of the dislikes that belong to a batch of n positives, divided by n."""
+        if self._dislikes is None:
+            return None
+        first = int(moment.first)
+        found = self._dislikes.gradients(layers, self._key(moment.epoch), first, first + n)
+        return DislikeGradients(found.loss / n, found.rows, [gradient / n for gradient in found.gradients])
+
+    def _step_rows(
+        self, rows: list[torch.Tensor], gradient: torch.Tensor, rate: Rate, disliked: DislikeGradients | None
+    ) -> None:
+        if disliked is not None:
+            rows = [*rows, *disliked.rows]
+            gradient = torch.cat([gradient, _concatenate(disliked.gradients)])
         nodes = torch.cat([row.flatten() for row in rows])
         self._steps.step_rows(nodes, gradient, rate)
         if isinstance(self._steps, AdamSteps):  # which updates every row
@@ -224,9 +253,17 @@ class AutogradEngine:
         else:
             self._batches.update_rows(self._table, nodes)
 
-    def _step_graph(self, layers: torch.Tensor, rows: list[torch.Tensor], result: BatchGradients, rate: Rate) -> None:
+    def _step_graph(
+        self,
+        layers: torch.Tensor,
+        rows: list[torch.Tensor],
+        result: BatchGradients,
+        rate: Rate,
+        disliked: DislikeGradients | None,
+    ) -> None:
         of_layers = torch.zeros_like(layers)
-        for row, gradient in zip(rows, result.gradients, strict=True):
+        more = ([], []) if disliked is None else (disliked.rows, disliked.gradients)
+        for row, gradient in zip([*rows, *more[0]], [*result.gradients, *more[1]], strict=True):
             for layer, of_layer in enumerate(of_layers):
                 of_layer.index_add_(0, _of_layer(row, layer).flatten(), gradient[layer].flatten(0, -2))
         with torch_threads(self.threads):
@@ -269,6 +306,10 @@ class AutogradEngine:
         with torch_threads(self.threads), torch.no_grad():
             encoded: Float32Array = self._encoder(self._table.detach(), None).cpu().numpy()
         return encoded
+
+
+def _add_loss(loss: torch.Tensor, disliked: DislikeGradients | None) -> torch.Tensor:
+    return loss if disliked is None else loss + disliked.loss
 
 
 def _select(prefix: str, arrays: Arrays) -> Arrays:

@@ -18,6 +18,7 @@ import torch
 from nestrec.training.autograd.counter_rng import Draws, to_signed
 from nestrec.training.autograd.fused_loss import FusedLoss, FusedPools
 from nestrec.training.autograd.negatives import Moment
+from nestrec.training.autograd.positives import Positives
 from nestrec.training.losses import BPR, BinaryCrossEntropy, Loss
 from nestrec.training.samplers import AdaptiveSampler, DynamicSampler, PoolSampler, Sampler, UniformSampler
 
@@ -25,7 +26,7 @@ _WARM_UPS = 2  # compile kernels and allocate the optimizer's state
 _SAMPLERS = (PoolSampler, UniformSampler, DynamicSampler, AdaptiveSampler)  # no attribute changes between steps
 _LOSSES = (BPR, BinaryCrossEntropy)
 
-TakeStep = Callable[[torch.Tensor, torch.Tensor, Moment, torch.Tensor], torch.Tensor]
+TakeStep = Callable[[Positives, Moment, torch.Tensor], torch.Tensor]
 
 
 def can_repeat(fused_loss: FusedLoss | None, loss: Loss, sampler: Sampler) -> bool:
@@ -48,16 +49,15 @@ class DeviceSteps:
 
     def __init__(
         self,
-        take_step: TakeStep,  # (users, items, moment, learning rate) -> mean loss of the batch, ()
+        take_step: TakeStep,  # (positives, moment, learning rate) -> mean loss of the batch, ()
         discard: Callable[[], None],  # called when a capture failed: what was allocated in it has no values
-        users: torch.Tensor,  # (n_positives,) int64
-        items: torch.Tensor,  # the same
+        positives: Positives,
         batch_size: int,
     ) -> None:
         """Allocate what a captured step reads and writes."""
-        device = users.device
-        self._take_step, self._users, self._items, self._batch_size = take_step, users, items, batch_size
-        self._order = torch.empty_like(users)
+        device = positives.users.device
+        self._take_step, self._positives, self._batch_size = take_step, positives, batch_size
+        self._order = torch.empty_like(positives.users)
         self._epoch: int | None = None  # of the order
         self._lanes = torch.arange(batch_size, device=device)
         self._position, self._epoch_key, self._key = torch.zeros((3,), dtype=torch.int64, device=device)
@@ -96,7 +96,7 @@ class DeviceSteps:
         rows = self._order[self._lanes[:n] + self._position]
         draws = Draws(self._epoch_key, self._position, rows.device)
         moment = Moment(0, self._key, self._position, draws)  # no sampler among `_SAMPLERS` uses the epoch
-        loss = self._take_step(self._users[rows], self._items[rows], moment, self._rate)
+        loss = self._take_step(self._positives.at(rows), moment, self._rate)
         self._total += n * loss
         self._position += n
 

@@ -14,6 +14,7 @@ from torch import nn
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
 from nestrec.training.autograd import levels
 from nestrec.training.autograd.config import EngineConfig
+from nestrec.training.autograd.nested_loss import weigh
 from nestrec.training.autograd.scoring import Drawing, Fused
 from nestrec.training.losses import Loss, PairLoss, SampledSoftmax, Scored
 from nestrec.training.objective import Objective
@@ -23,8 +24,13 @@ from nestrec.training.samplers import ChoosingSampler
 class FusedLoss(Protocol):
     """A loss of a batch's rows of the table."""
 
-    def __call__(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean loss and the gradients of rows, those of users, positives and negatives."""
+    def __call__(
+        self, table: torch.Tensor, rows: list[torch.Tensor], weights: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean loss and the gradients of rows, those of users, positives and negatives.
+
+        `weights` are those of the positives, (batch,); None: all 1.
+        """
 
 
 def fused_loss_for(
@@ -61,13 +67,15 @@ class FusedPairs:
         self._negative_weights = levels.negative_weights(mask, self._level_weights, self._l2_weights)
         self._pair_weights: torch.Tensor | None = None  # cached: the number of pools is constant
 
-    def __call__(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(
+        self, table: torch.Tensor, rows: list[torch.Tensor], weights: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return loss and gradients; rows are (batch,), (batch,) and (batch, n_pools, 1)."""
         from nestrec.training.autograd.fused.pairs import Pairs
 
         pairs = Pairs(table, rows[0], rows[1], rows[2][..., 0].contiguous(), self._width_of_level)
         scores = pairs.scores().requires_grad_(True)
-        loss = self._level_weights @ self._loss(self._scored(*scores)).mean(dim=1)
+        loss = self._level_weights @ weigh(self._loss(self._scored(*scores)), weights).mean(dim=1)
         (slopes,) = torch.autograd.grad(loss, [scores])
         if self._pair_weights is None:
             self._pair_weights = self._weigh_pairs(pairs.negatives.shape[1])
@@ -107,9 +115,12 @@ class FusedPools:
             block=POOL_BLOCK,
         )
 
-    def __call__(self, table: torch.Tensor, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(
+        self, table: torch.Tensor, rows: list[torch.Tensor], weights: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return loss and gradients; rows are (batch,), (batch,) and (n_blocks, n_candidates)."""
-        losses, gradients = self._softmax(table, *rows)
+        users, positives, pools = rows
+        losses, gradients = self._softmax(table, users, positives, pools, weights)
         return self._level_weights @ losses.mean(dim=1), gradients
 
 

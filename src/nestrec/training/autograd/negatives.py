@@ -14,6 +14,7 @@ from nestrec.training.autograd.config import EngineConfig
 from nestrec.training.autograd.counter_rng import Draws, Number, below, random_bits
 from nestrec.training.autograd.nested_loss import Batch
 from nestrec.training.autograd.pool import Chosen, Pool
+from nestrec.training.autograd.positives import Positives
 from nestrec.training.autograd.scoring import Drawing
 from nestrec.training.losses import Negatives
 from nestrec.training.objective import Objective
@@ -47,17 +48,17 @@ class BatchMaker:
         self._level_mask = levels.level_mask(self.objective.widths.values, self.config.device)
         self._is_fused = fused.serves(self.config.device)
 
-    def batch(self, users: torch.Tensor, items: torch.Tensor, layers: torch.Tensor, moment: Moment) -> Batch:
-        """Return positives, users (batch,) and items (batch,), with negatives chosen by the current layers."""
-        sampler = self.config.sampler
+    def batch(self, positives: Positives, layers: torch.Tensor, moment: Moment) -> Batch:
+        """Return positives with negatives chosen by the current layers."""
+        sampler, users, items, weights = self.config.sampler, positives.users, positives.items, positives.weights
         if sampler.gives is Negatives.NONE:
-            return Batch(users, items, None)
+            return Batch(users, items, None, weights=weights)
         if sampler.gives is Negatives.POOL:
-            return Batch(users, items, self._pools(len(users), moment))
+            return Batch(users, items, self._pools(len(users), moment), weights=weights)
         assert isinstance(sampler, ChoosingSampler)
         with torch.no_grad():
             chosen: Chosen = sampler.choose(self._pool(sampler, users, items, layers, moment), self.module)
-        return Batch(users, items, chosen.items, chosen.share_of_positive)
+        return Batch(users, items, chosen.items, chosen.share_of_positive, weights)
 
     def update_rows(self, table: torch.Tensor, nodes: torch.Tensor) -> None:
         """Update the copy in bfloat16 of rows of the table that have changed."""

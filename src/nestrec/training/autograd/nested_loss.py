@@ -46,6 +46,7 @@ class Batch:
     items: torch.Tensor  # (batch,)
     negatives: torch.Tensor | None  # (batch, n_pools, n_layers) or (n_blocks, n_candidates)
     share_of_positive: torch.Tensor | None = None
+    weights: torch.Tensor | None = None  # (batch,) of the positives; None: all 1
 
 
 class BatchGradients(NamedTuple):
@@ -102,7 +103,7 @@ class NestedLoss:
             by_layer = share * leaves.positives[:, :, None] + (1 - share) * by_layer
         if self._loss.takes is Negatives.POOL:
             scored = self._of_pool(batch, leaves)
-            losses = self._loss(scored).mean(dim=1)
+            losses = weigh(self._loss(scored), batch.weights).mean(dim=1)
             # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
             return losses.sum(), self._level_weights @ losses.detach(), scored
         positive_scores = negative_scores = levels.shared_scores(users, positives, self._level_mask)
@@ -111,11 +112,11 @@ class NestedLoss:
         scored = Scored(
             users, positives, self._widths, positive_scores, negative_scores, self._inverse_temperatures, 1.0
         )
-        loss = self._level_weights @ self._loss(scored).mean(dim=1)
+        loss = self._level_weights @ weigh(self._loss(scored), batch.weights).mean(dim=1)
         sampler = self._sampler
         if isinstance(sampler, ChoosingSampler) and by_layer is not None:
             added = sampler.own_loss(self._module, leaves.users, leaves.positives, by_layer)
-            return (loss if added is None else loss + added.mean()), loss, scored
+            return (loss if added is None else loss + weigh(added, batch.weights).mean()), loss, scored
         return loss, loss, scored
 
     def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
@@ -160,20 +161,26 @@ class NestedLoss:
             return [self._l2_weights] * (2 if batch.negatives is None else 3)
         if batch.negatives is None:
             return [self._l2_weights, self._l2_weights]
-        return [self._l2_weights, self._l2_weights, self._weigh_negatives(scored, batch.negatives)]
+        return [self._l2_weights, self._l2_weights, self._weigh_negatives(scored, batch.negatives, batch.weights)]
 
-    def _weigh_negatives(self, scored: Scored, negatives: torch.Tensor) -> torch.Tensor:
+    def _weigh_negatives(self, scored: Scored, negatives: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
         """Return the L2 weights of negatives: by the levels that contain a coordinate, or by a candidate's slope."""
         if self._loss.takes is not Negatives.POOL:
             return levels.weigh_pools(self._negative_weights, negatives.shape[1])
         assert isinstance(self._loss, PoolLoss)  # as `pair_loss_and_sampler` requires
         with torch.no_grad():
             shares = self._loss.shares(scored)
+            shares = shares if weights is None else shares * weights[:, None]
             mixed = torch.tensordot(self._gradient_weights, shares, dims=([1], [0]))
             n_pools, n_candidates = negatives.shape[:2]
             padded = torch.nn.functional.pad(mixed, (0, 0, 0, n_pools * POOL_BLOCK - mixed.shape[1]))
             slopes = padded.view(len(self._widths), n_pools, POOL_BLOCK, n_candidates).sum(dim=2)
             return slopes[self._block_of].permute(1, 2, 0) * self._l2_weights
+
+
+def weigh(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """Return losses (…, batch) times the weights of their positives, (batch,)."""
+    return losses if weights is None else losses * weights
 
 
 def _averaged(leaf: torch.Tensor) -> torch.Tensor:

@@ -261,6 +261,7 @@ class PoolSoftmax:
         users: torch.Tensor,  # (batch,) int64 rows of the table
         positives: torch.Tensor,  # the same
         pools: torch.Tensor,  # (n_blocks, n_candidates) int64, the same
+        weights: torch.Tensor | None = None,  # (batch,) above 0, of the positives; None: all 1
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (n_levels, batch) losses and the gradients of the batch's mean loss and L2 regularization.
 
@@ -282,6 +283,10 @@ class PoolSoftmax:
             float(MASKED_SCORE),
             PADDED_LEVELS=triton.next_power_of_2(n_levels), HALVINGS=self.seen.n_halvings, **common,
         )  # fmt: skip
+        if weights is not None:  # shares are exponentials of differences to the norms
+            norms -= weights.log()
+            slopes *= weights
+            losses *= weights
         tile = min(_TILE if size <= _LARGE else 2 * _TILE, max(_STEP, triton.next_power_of_2(size)))
         _differentiate[(n_blocks, triton.cdiv(size, tile))](
             table, users, positives, pools, self.widths, self.inverse_temperatures, self.weights, self.l2_weights,
