@@ -15,58 +15,54 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nestrec import Interactions, NestedEmbeddings, Run, Trainer, Widths, read_interactions
+from nestrec import Interactions, NestedEmbeddings, Run, Trainer, Widths, evaluate, read_interactions
 from nestrec.baselines.ials import Ials
+from nestrec.data.cold_ids import drop_cold
 from nestrec.data.splitting import select_interactions
 
 K = 20
-Truth = dict[Any, tuple[list[Any], set[Any]]]  # by user: items of the history, and of the hidden half
+Means = list[tuple[float, float]]  # recall and ndcg by width
 
 
-def hide(data: Interactions, seed: int) -> tuple[Interactions, Interactions, Truth]:
-    """Return the interactions without the hidden users, those with their histories, and what to rank."""
+def hide(data: Interactions, seed: int) -> tuple[Interactions, Interactions, Interactions, Interactions]:
+    """Return the interactions without hidden users, those with their histories, the histories and the other halves."""
     rng, degrees = np.random.default_rng(seed), np.diff(data.indptr)
     hidden = rng.choice(np.flatnonzero(degrees >= 2), data.n_users // 10, replace=False)
-    is_hidden, kept, truth = np.zeros(data.n_users, bool), np.zeros(data.n_interactions, bool), {}
+    is_hidden, kept = np.zeros(data.n_users, bool), np.zeros(data.n_interactions, bool)
     is_hidden[hidden] = True
     for user in np.flatnonzero(is_hidden):
         low, high = data.indptr[user], data.indptr[user + 1]
         kept[low + rng.choice(high - low, (high - low + 1) // 2, replace=False)] = True
-        ids, of_history = data.items.ids[data.indices[low:high]], kept[low:high]
-        truth[data.users.ids[[user]].tolist()[0]] = (
-            ids[of_history].tolist(),
-            set(ids[~of_history].tolist()),
-        )
     rows = np.repeat(is_hidden, degrees)
-    return select_interactions(data, ~rows), select_interactions(data, ~rows | kept), truth
+    parts = (~rows, ~rows | kept, rows & kept, rows & ~kept)
+    base, full, history, held = (select_interactions(data, part) for part in parts)
+    return base, full, drop_cold(history), held
 
 
-def restrict(truth: Truth, *models: NestedEmbeddings) -> Truth:
-    """Return the users of whom items of both halves are known to all models, with these items."""
-    known = set.intersection(*(set(model.items.ids.tolist()) for model in models))
-    pairs = {user: ([i for i in own if i in known], held & known) for user, (own, held) in truth.items()}
-    return {user: (own, held) for user, (own, held) in pairs.items() if own and held}
+def measure(model: NestedEmbeddings, held: Interactions) -> Means:
+    """Return mean recall@20 and ndcg@20 at each width, histories left out."""
+    found = evaluate(model, held, K, metrics=["recall", "ndcg"], bootstrap_samples=0)
+    return [(level.means["recall@20"], level.means["ndcg@20"]) for level in found.widths]
 
 
-def measure(model: NestedEmbeddings, users: np.ndarray, truth: Truth, width: int) -> tuple[float, float]:
-    """Return mean recall@20 and ndcg@20 of user vectors, in the order of the truth, histories left out."""
-    recalls, gains, items = [], [], model.item_embeddings[:, :width]
-    for vector, (own, held) in zip(users, truth.values(), strict=True):
-        scores = items @ vector[:width]
-        scores[model.items.index_of(own)] = -np.inf
-        top = np.argpartition(-scores, K)[:K]
-        best = model.items.ids_at(top[np.argsort(-scores[top])]).tolist()
-        hits = np.array([item in held for item in best])
-        recalls.append(hits.sum() / len(held))
-        discounts = 1 / np.log2(np.arange(2, K + 2))
-        gains.append((hits * discounts).sum() / discounts[: len(held)].sum())
-    return float(np.mean(recalls)), float(np.mean(gains))
+def fold_in_half(base: NestedEmbeddings, history: Interactions) -> NestedEmbeddings:
+    """Return the model with the hidden users, by their items that it knows."""
+    return base.with_users(history, unknown="skip", threads=1)
+
+
+def average_items(folded: NestedEmbeddings, history: Interactions) -> NestedEmbeddings:
+    """Return the model with the means of their item vectors as the vectors of hidden users."""
+    users = np.array(folded.user_embeddings)
+    for row in folded.users.index_of(history.users.ids):
+        own = folded.seen.indices[folded.seen.indptr[row] : folded.seen.indptr[row + 1]]
+        users[row] = folded.item_embeddings[own].mean(axis=0) if len(own) else 0
+    return replace(folded, user_embeddings=users)
 
 
 def load_or_fit(path: Path, fit: Callable[[], NestedEmbeddings]) -> NestedEmbeddings:
@@ -76,7 +72,7 @@ def load_or_fit(path: Path, fit: Callable[[], NestedEmbeddings]) -> NestedEmbedd
     return NestedEmbeddings.load(path)
 
 
-def show(label: str, found: list[tuple[float, float]], reference: list[tuple[float, float]]) -> None:
+def show(label: str, found: Means, reference: Means) -> None:
     """Print shares of the reference, recall and ndcg by width."""
     shares = (f"{a / c:.3f} {b / d:.3f}" for (a, b), (c, d) in zip(found, reference, strict=True))
     print(f"  {label:34s}", "   ".join(shares), flush=True)
@@ -84,47 +80,49 @@ def show(label: str, found: list[tuple[float, float]], reference: list[tuple[flo
 
 def compare(folder: Path, seed: int, models: Path) -> None:
     """Print the table of a data set."""
-    base_data, full_data, truth = hide(read_interactions(folder / "train.txt"), seed)
-    fit, name = Trainer().fit, f"{folder.name}-{seed}"
-    base = load_or_fit(models / f"{name}-base", lambda: fit(base_data, run=Run(seed=0)))
-    full = load_or_fit(models / f"{name}-full", lambda: fit(full_data, run=Run(seed=0)))
-    truth = restrict(truth, base, full)
-    histories = {user: own for user, (own, _) in truth.items()}
-    trained = full.user_embeddings[full.users.index_of(list(truth))]
-    base.fold_in(next(iter(histories.values())))  # compiles
+    base_data, full_data, history, held = hide(read_interactions(folder / "train.txt"), seed)
+    name = f"{folder.name}-{seed}"
+    base = load_or_fit(models / f"{name}-base", lambda: Trainer().fit(base_data, run=Run(seed=0)))
+    full = load_or_fit(models / f"{name}-full", lambda: Trainer().fit(full_data, run=Run(seed=0)))
+    held = select_known(held, [base, full])
+    base.fold_in(base.items.ids[:2])  # compiles
     started = time.process_time()
-    folded = base.fold_in(histories, threads=1)
-    each = (time.process_time() - started) / len(histories)
-    means = np.stack([base.item_embeddings[base.items.index_of(own)].mean(axis=0) for own in histories.values()])
-    reference = [measure(full, trained, truth, width) for width in full.widths]
+    base.fold_in(history, unknown="skip", threads=1)
+    each = (time.process_time() - started) / history.n_users * 1e3
+    folded, reference = fold_in_half(base, history), measure(full, held)
     absolute = "   ".join(f"{recall:.4f} {ndcg:.4f}" for recall, ndcg in reference)
-    rotated = base.manifest["training"]["rotated"]
-    print(f"\n{folder.name}, seed {seed}: {len(truth)} users, rotated: {rotated}; recall@20 ndcg@20 at {full.widths}")
+    rotated = [model.manifest["training"]["rotated"] for model in (base, full)]
+    print(f"\n{folder.name}, seed {seed}: {held.n_users} users, rotated: {rotated}; recall@20 ndcg@20 at {full.widths}")
     print(f"  {'trained with the histories':34s} {absolute}")
-    show("fold_in", [measure(base, folded.rows, truth, width) for width in full.widths], reference)
-    show("mean of item vectors", [measure(base, means, truth, width) for width in full.widths], reference)
-    compare_ials(base_data, full_data, truth)
-    print(f"  a batch of {len(histories)}: {each * 1e3:.2f} ms a user; one user of 50 items: {time_one(base):.2f} ms")
+    show("fold_in", measure(folded, held), reference)
+    show("mean of item vectors", measure(average_items(folded, history), held), reference)
+    compare_ials(base_data, full_data, history, held)
+    print(f"  a batch of {history.n_users}: {each:.2f} ms a user; one user of 50 items: {time_one(base):.2f} ms")
 
 
-def compare_ials(base_data: Interactions, full_data: Interactions, truth: Truth) -> None:
-    """Print what implicit's recalculate_user reaches, as a share of its own training."""
+def select_known(held: Interactions, models: Sequence[NestedEmbeddings]) -> Interactions:
+    """Return the held-out interactions whose items all models know."""
+    known = [model.items.index_of(held.items.ids, unknown="mark") >= 0 for model in models]
+    return drop_cold(select_interactions(held, np.logical_and.reduce(known)[held.indices]))
+
+
+def compare_ials(base_data: Interactions, full_data: Interactions, history: Interactions, held: Interactions) -> None:
+    """Print what iALS reaches with implicit's recalculate_user, as a share of iALS trained with the histories."""
     from implicit.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 
     base, full = (Ials().fit(data, Widths([64]), Run(seed=0)) for data in (base_data, full_data))
-    truth = restrict(truth, base, full)
     options = base.manifest["baseline"]["options"]
     library = AlternatingLeastSquares(64, regularization=options["regularization"], alpha=options["alpha"])
     library.item_factors = np.array(base.item_embeddings)
-    columns = [base.items.index_of(own) for own, _ in truth.values()]
-    indptr = np.cumsum([0, *map(len, columns)])
-    values = np.full(indptr[-1], options["alpha"], dtype=np.float32)
-    rows = csr_matrix((values, np.concatenate(columns), indptr), shape=(len(truth), base.n_items))
-    folded = library.recalculate_user(np.arange(len(truth)), rows)
-    trained = full.user_embeddings[full.users.index_of(list(truth))]
-    reference = measure(full, trained, truth, 64)
-    show("implicit recalculate_user, width 64", [measure(base, folded, truth, 64)], [reference])
+    folded = fold_in_half(base, history)
+    rows = folded.users.index_of(history.users.ids)
+    vectors, seen = np.array(folded.user_embeddings), csr_matrix(folded.seen.to_scipy()[rows])
+    vectors[rows] = library.recalculate_user(np.arange(len(rows)), seen)
+    held = select_known(held, [base, full])
+    reference = measure(full, held)
+    show("implicit recalculate_user, width 64", measure(replace(folded, user_embeddings=vectors), held), reference)
+    show("fold_in of its iALS, width 64", measure(folded, held), reference)
 
 
 def time_one(model: NestedEmbeddings) -> float:

@@ -167,7 +167,7 @@ def test_unknown_items_are_reported_once(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "one of --user ID, --users FILE and --all-users; got none"),
+        ([], "--history FILE; got none"),
         (["--user", "u001", "--all-users"], "got --user and --all-users"),
         (["--user", "u001", "--width", "3"], "width 3 was not trained; choose one of 2, 4, 8"),
         (["--user", "u001", "-k", "0"], "must be 1 or more"),

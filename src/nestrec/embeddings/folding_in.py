@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from nestrec.arguments import check_keywords
 from nestrec.embeddings.base import ModelParts
@@ -11,7 +12,8 @@ from nestrec.errors import OptionError
 from nestrec.fold_in.explanation import Explanation, explain_score
 from nestrec.fold_in.fold_in import FoldIn
 from nestrec.fold_in.folded import FoldedVectors
-from nestrec.fold_in.histories import gather_histories, history_of
+from nestrec.fold_in.histories import check_named, gather_histories, history_of
+from nestrec.fold_in.insertion import count_folded, insert_ids, insert_items, insert_rows, insert_users
 from nestrec.retrieval.id_lookup import Unknown, look_up_one
 from nestrec.retrieval.item_filters import Asked, ItemChoice
 from nestrec.retrieval.item_lists import ItemLists
@@ -57,14 +59,59 @@ class FoldInMethods(ModelParts):
         return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
 
     @check_keywords
-    def fold_in_items(self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise") -> FoldedVectors:
+    def fold_in_items(
+        self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
+    ) -> FoldedVectors:
         """Return vectors of new items from the ids of users who interacted with them; the users are fixed.
 
         Arguments, result and errors as in `fold_in`, with users in place of items.
         """
         found = gather_histories(histories, weights, self.users, "user", unknown)
-        vectors = self._fold_in.fold_items(found)
+        vectors = self._fold_in.fold_items(found, threads)
         return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
+
+    @check_keywords
+    def with_users(
+        self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
+    ) -> Self:
+        """Return a model that knows these users too: with their folded vectors, and their histories as seen items.
+
+        Arguments and errors as in `fold_in`, but for histories, which must have names: a mapping or Interactions. The
+        vectors of all others stay as they are; rows move, since ids are kept in order. Raises OptionError for a user
+        whom the model knows.
+
+        >>> from nestrec import SyntheticData, Trainer
+        >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=0).interactions
+        >>> model = Trainer(widths=(4, 8), epochs=2).fit(interactions, validation=None)
+        >>> model.with_users({"ann": model.items.ids[:5], "bob": model.items.ids[7:9]})
+        <NestedEmbeddings: 202 users, 160 items, widths 4, 8>
+
+        """
+        found = gather_histories(histories, weights, self.items, "item", unknown)
+        check_named(histories, "user")
+        users, places = insert_ids(self.users, found.names, "user")
+        vectors = insert_rows(self.user_embeddings, self._fold_in.fold_users(found, threads), places)
+        seen = insert_users(self.seen, found, users, places)
+        manifest = count_folded(self.manifest, "users", len(found))
+        return replace(self, user_embeddings=vectors, users=users, seen=seen, manifest=manifest, check=False)
+
+    @check_keywords
+    def with_items(
+        self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
+    ) -> Self:
+        """Return a model that knows these items too, from the ids of users who interacted with them.
+
+        As `with_users`, with items in place of users. A search config is removed, since its coarse index lacks the new
+        items: plan again.
+        """
+        found = gather_histories(histories, weights, self.users, "user", unknown)
+        check_named(histories, "item")
+        items, places = insert_ids(self.items, found.names, "item")
+        vectors = insert_rows(self.item_embeddings, self._fold_in.fold_items(found, threads), places)
+        seen = insert_items(self.seen, found, items, places)
+        kept = self.with_search_config(None, None)
+        manifest = count_folded(kept.manifest, "items", len(found))
+        return replace(kept, item_embeddings=vectors, items=items, seen=seen, manifest=manifest, check=False)
 
     @check_keywords
     def recommend_for(  # noqa: PLR0913 - the options of `recommend`, and weights

@@ -39,12 +39,12 @@ class FoldIn:
                 self.objective, self.widths, self.item_embeddings, self._pool, histories, threads
             )
         else:
-            vectors = self._user_squares.fold(histories)
+            vectors = self._user_squares.fold(histories, threads)
         return _fill_empty(vectors, histories, self.user_embeddings)
 
-    def fold_items(self, histories: Histories) -> Float32Array:
+    def fold_items(self, histories: Histories, threads: int | None) -> Float32Array:
         """Return the vectors of items, (n, embedding_size); the mean of the model's items for an empty history."""
-        return _fill_empty(self._item_solver.fold(histories), histories, self.item_embeddings)
+        return _fill_empty(self._item_solver.fold(histories, threads), histories, self.item_embeddings)
 
     def split_user(self, histories: Histories, vector: Float32Array) -> Float64Array:
         """Return the part of the only user's folded vector that each item contributes, (n_entries, embedding_size)."""

@@ -69,6 +69,15 @@ def gather_histories(
     return _arrange(names, rows, known, of_lists, looked_up.skipped, single=single)
 
 
+def check_named(histories: object, noun: str) -> None:
+    """Raise OptionError unless histories have names of users or items, which `noun` says."""
+    if not isinstance(histories, (Mapping, Interactions)):
+        raise OptionError(
+            f"histories must be a mapping of new {noun} ids to lists, or Interactions; got {type(histories).__name__}",
+            option="histories",
+        )
+
+
 def canonicalize_flat(lists: Sequence[Sequence[Any]]) -> IdArray:
     """Return the ids of all lists as one array of one type."""
     flat = [value for one in lists for value in one]

@@ -77,20 +77,33 @@ class LeastSquares:
         ridge = _RIDGE * float(self.gram[:first, :first].trace()) / first
         self.l2 = max(ridge if objective.l2 is None else objective.l2, 1e-12)
 
-    def fold(self, histories: Histories) -> Float32Array:
+    def fold(self, histories: Histories, threads: int | None) -> Float32Array:
         """Return the vector of each history, (n, embedding_size); zeros for an empty one."""
+        from nestrec.kernels.fold_in.least_squares import fold_in_least_squares
+
         vectors = np.zeros((len(histories), self.widths.embedding_size), dtype=np.float32)
-        for row in range(len(histories)):
-            entries = slice(histories.indptr[row], histories.indptr[row + 1])
-            if entries.start < entries.stop:
-                vectors[row] = self.contributions(
-                    self.table[histories.indices[entries]].astype(np.float64), histories.weights[entries]
-                ).sum(axis=0)
+        levels, factors = np.array(self.widths.values, dtype=np.int64), self._factors(histories.weights)
+
+        def fold(rows: tuple[int, int]) -> None:
+            first, last = rows
+            entries = slice(histories.indptr[first], histories.indptr[last])
+            fold_in_least_squares(
+                np.ascontiguousarray(self.table[histories.indices[entries]]),
+                factors[entries],
+                histories.indptr[first : last + 1] - histories.indptr[first],
+                self.gram,
+                levels,
+                self.l2,
+                _STABLE,
+                vectors[first:last],
+            )
+
+        map_in_threads(fold, row_slices(histories.indptr, _ENTRIES), resolve_threads(threads))
         return vectors
 
     def contributions(self, own: Float64Array, weights: Float64Array) -> Float64Array:
         """Return the part of the solution that each row of the history has, (n, embedding_size); they sum to it."""
-        factors = np.maximum(weights * self.objective.observed_weight, 1.0)
+        factors = self._factors(weights)
         matrix = self.gram + (own.T * (factors - 1)) @ own
         parts: Any = np.zeros_like(own)
         first = 0
@@ -103,3 +116,7 @@ class LeastSquares:
             first = last
         result: Float64Array = parts
         return result
+
+    def _factors(self, weights: Float64Array) -> Float64Array:
+        """Return the weight of the squared error of each entry."""
+        return np.maximum(weights * self.objective.observed_weight, 1.0)
