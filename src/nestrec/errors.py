@@ -6,6 +6,7 @@
     │   └── UnknownOptionError    an argument of this name does not exist (also a TypeError)
     ├── DataError             interactions cannot be read or are unfit for the job (also a ValueError)
     ├── DownloadError         a public data set cannot be downloaded, or fails its checksum
+    ├── HubError              the Hugging Face Hub refuses a request or cannot be reached
     ├── UnknownIdError        an id that the model does not know (also a KeyError)
     ├── ModelFileError        a saved model is damaged, foreign or of another version
     ├── TrainingError         training cannot continue
@@ -63,6 +64,10 @@ class DataError(NestrecError, ValueError):
 
 class DownloadError(NestrecError):
     """A public data set cannot be downloaded, or fails its checksum."""
+
+
+class HubError(NestrecError):
+    """The Hugging Face Hub refuses a request or cannot be reached."""
 
 
 class UnknownIdError(NestrecError, KeyError):

@@ -6,6 +6,7 @@ of prefixes: a prefix is never normalized, since its norm carries popularity. On
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -14,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nestrec.arguments import check_keywords
+from nestrec.artefact.manifest import MANIFEST
 from nestrec.artefact.model import StoredModel, read_model, write_model
+from nestrec.atomic.workspace import temporary_folder
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings.display import DisplayMethods
 from nestrec.embeddings.folding_in import FoldInMethods
@@ -22,7 +25,10 @@ from nestrec.embeddings.parts import restore_coarse_index, sort_by_id
 from nestrec.embeddings.recommending import RecommendMethods
 from nestrec.embeddings.vectors import VectorMethods
 from nestrec.errors import DataError, ModelFileError
+from nestrec.hub.card import format_card, remove_local_details
+from nestrec.hub.repository import CARD, download, upload
 from nestrec.item_table.item_table import ItemTable
+from nestrec.tabular import Tabular
 from nestrec.widths import Widths
 
 _N_PARTS = StoredModel._fields.index("coarse_index")
@@ -144,3 +150,63 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMe
             return model.with_search_config(None, None)
         index = restore_coarse_index(path, stored, model.search_config)
         return model if index is None else replace(model, coarse_index=index, check=False)
+
+    @check_keywords
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool = True,
+        licence: str | None = None,
+        evaluation: Tabular | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+        message: str = "Upload a model of nestrec",
+    ) -> str:
+        """Upload the model and a generated card to a repository of the Hugging Face Hub; return the commit's address.
+
+        The files hold the ids of all users and what each has seen, so a repository that is made is private by default.
+        The path of the training data and examples of rejected rows are left out.
+
+        Args:
+            repo: owner/name; made if there is none.
+            private: whether a repository that is made is private.
+            licence: identifier of the Hub for the card, such as "apache-2.0".
+            evaluation: result of `nestrec.evaluate`, whose metrics the card shows beside those of the validation part.
+            revision: branch; None is main.
+            token: None is the one you logged in with (`hf auth login`).
+            message: of the commit.
+
+        Raises MissingExtraError without the extra `hub`, HubError where the Hub refuses or cannot be reached.
+
+        """
+        with temporary_folder() as folder:
+            replace(self, manifest=remove_local_details(self.manifest), check=False).save(folder / "model")
+            manifest = json.loads((folder / "model" / MANIFEST).read_bytes())
+            card = format_card(repo, manifest, licence=licence, evaluation=evaluation)
+            (folder / "model" / CARD).write_text(card, encoding="utf-8")
+            return upload(
+                folder / "model", repo, private=private, revision=revision, token=token, message=message
+            )  # fmt: skip
+
+    @classmethod
+    @check_keywords
+    def from_pretrained(
+        cls,
+        repo: str,
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+        cache_dir: str | PathLike[str] | None = None,
+        verify: bool | None = None,
+        search_config: bool = True,
+    ) -> NestedEmbeddings:
+        """Load a model from a repository of the Hugging Face Hub; its files are kept in the Hub's cache.
+
+        Only the files of a model are fetched, all of one commit, and checked as `load` does; none of them can hold
+        code. `revision`: a branch, a tag or, to have the same model for ever, a commit. `verify`, `search_config`: see
+        `load`. Raises MissingExtraError without the extra `hub`, HubError where the model cannot be fetched,
+        ModelFileError where it is none.
+        """
+        folder = download(repo, revision=revision, token=token, cache_dir=cache_dir, coarse_index=search_config)
+        return cls.load(folder, verify=verify, search_config=search_config)
