@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
 _RULE = "border-bottom: 1px solid rgba(128, 128, 128, .35)"
@@ -10,15 +10,20 @@ _CELL = f"padding: .25em .75em; white-space: nowrap; {_RULE}"
 
 
 def format_table(
-    headers: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "", note: str = "", n_left: int = 1
+    headers: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    caption: str = "",
+    note: str = "",
+    left: Collection[int] = (0,),
 ) -> str:
-    """Return a table as HTML; texts are escaped, and the first `n_left` columns are aligned to the left.
+    """Return a table as HTML; texts are escaped, and the columns in `left` are aligned to the left.
 
     >>> "<b>" in format_table(["item"], [["<b>"]])
     False
     """
-    head = "".join(_cell("th", text, place < n_left) for place, text in enumerate(headers))
-    body = "\n".join(f"<tr>{_row(row, n_left)}</tr>" for row in rows)
+    head = "".join(_cell("th", text, place in left) for place, text in enumerate(headers))
+    body = "\n".join(f"<tr>{_row(row, left)}</tr>" for row in rows)
     above = f'<div style="margin: .2em 0 .4em">{escape(caption)}</div>\n' if caption else ""
     below = f'\n<div style="margin: .4em 0; opacity: .75">{escape(note)}</div>' if note else ""
     style = "border-collapse: collapse; margin: 0; font-variant-numeric: tabular-nums"
@@ -43,8 +48,8 @@ def format_value(value: object) -> str:
     return str(value)
 
 
-def _row(row: Sequence[object], n_left: int) -> str:
-    return "".join(_cell("td", format_value(value), place < n_left) for place, value in enumerate(row))
+def _row(row: Sequence[object], left: Collection[int]) -> str:
+    return "".join(_cell("td", format_value(value), place in left) for place, value in enumerate(row))
 
 
 def _cell(tag: str, text: str, is_left: bool) -> str:  # noqa: FBT001 - one of two alignments

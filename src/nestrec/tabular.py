@@ -56,10 +56,11 @@ class Tabular(ABC):
         """Show the first rows in a notebook."""
         columns = self.as_columns()
         shown = [_format_start(values) for values in columns.values()]
-        n_left, n_rows = _count_text(shown), len(next(iter(columns.values()), ()))
+        n_rows = len(next(iter(columns.values()), ()))
+        left = [place for place, values in enumerate(shown) if any(isinstance(value, str) for value in values)]
         more = f"{n_rows - _SHOWN:,} more rows; to_pandas() has all" if n_rows > _SHOWN else ""
         rows = list(zip(*shown, strict=True))
-        return format_table(list(columns), rows, caption=repr(self).strip("<>"), note=more, n_left=n_left)
+        return format_table(list(columns), rows, caption=repr(self).strip("<>"), note=more, left=left)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the columns as an Arrow C stream of one batch, in a PyCapsule."""
@@ -75,12 +76,6 @@ def _format_start(values: Values) -> list[object]:
         return [f"{format_value(row)}, …" for row in start[:, :_NUMBERS].tolist()]
     plain: list[object] = start.tolist()
     return plain
-
-
-def _count_text(columns: list[list[object]]) -> int:
-    """Return the number of columns of text that the table begins with."""
-    is_text = [any(isinstance(value, str) for value in values) for values in columns]
-    return is_text.index(False) if False in is_text else len(is_text)
 
 
 def _make_stream(columns: Mapping[str, Values]) -> Any:

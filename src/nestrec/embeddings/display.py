@@ -21,7 +21,7 @@ class DisplayMethods(ModelParts):
             for width in self.widths
         ]
         headers = ["width", "bytes per vector", *(f"{label} (validation)" for label in labels)]
-        return format_table(headers, rows, caption=repr(self).strip("<>"), note=self._describe_origin(), n_left=0)
+        return format_table(headers, rows, caption=repr(self).strip("<>"), note=self._describe_origin(), left=())
 
     def _describe_origin(self) -> str:
         """Return a sentence on the training data and the run."""

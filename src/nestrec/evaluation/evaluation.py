@@ -145,7 +145,7 @@ class Evaluation(Tabular):
         rows = [(figures.width, *(figures.format(label) for label in labels)) for figures in self.widths]
         half = "± is half of the 95% interval over users. " if first.intervals else ""
         note = f"{half}Other cutoffs: .at(width).means, .to_pandas()"
-        return format_table(["width", *labels], rows, caption=repr(self).strip("<>"), note=note, n_left=0)
+        return format_table(["width", *labels], rows, caption=repr(self).strip("<>"), note=note, left=())
 
     def __repr__(self) -> str:
         """Show the sizes."""
