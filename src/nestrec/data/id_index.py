@@ -105,7 +105,7 @@ class IdIndex:
         """
         self._slots = np.empty(0, dtype=np.int32)
         ids = self._collect_ids()
-        order = np.argsort(ids)
+        order = np.argsort(ids, kind="stable")  # numpy 2.4 crashes on text in several ascending runs otherwise
         ordered = ids[order]
         first = np.ones(len(ordered), dtype=np.bool_)
         first[1:] = ordered[1:] != ordered[:-1]  # "1.0" and "1" are one number

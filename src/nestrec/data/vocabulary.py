@@ -49,7 +49,8 @@ class Vocabulary:
     @classmethod
     def from_ids(cls, ids: npt.ArrayLike) -> Vocabulary:
         """Sort and deduplicate ids of any type that `canonicalize_ids` takes."""
-        ordered = np.sort(canonicalize_ids(ids), axis=None)
+        # Not numpy's default sort: it crashes on text in several ascending runs (numpy 2.4).
+        ordered = np.sort(canonicalize_ids(ids), axis=None, kind="stable")
         first = np.ones(len(ordered), dtype=np.bool_)
         first[1:] = ordered[1:] != ordered[:-1]
         return cls(ordered[first])
