@@ -183,6 +183,14 @@ def test_the_card_has_metrics_by_width_data_licence_and_a_way_to_load(
     assert huggingface_hub.ModelCard(card).data.license == "apache-2.0"
 
 
+def test_the_examples_of_the_page_run(hub: Hub) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "hub.md"
+    examples = re.findall(r"^```py\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    exec(compile("".join(examples), page.name, "exec"), {})
+    assert len(examples) == 2
+    assert "shop/two-widths" in hub.repositories
+
+
 def test_a_card_cannot_be_broken_out_of() -> None:
     manifest = {"widths": [2], "n_users": 1, "n_items": 1, "n_interactions": 1}
     card = format_card("a/b", manifest, licence="x\n---\n# <script>")

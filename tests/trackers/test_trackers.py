@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,3 +147,21 @@ def test_wandb_has_the_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     written = list(tmp_path.rglob("*.wandb"))
     assert len(written) == 2
     assert all(b"validation/ndcg@" in path.read_bytes() for path in written)
+
+
+@WARNINGS_OF_OTHERS
+def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("wandb")
+    pytest.importorskip("tensorboard")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    mlflow.set_tracking_uri("sqlite:///page.db")
+    mlflow.set_experiment("page")
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "track-runs.md"
+    (example,) = re.findall(r"^```py\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    exec(compile(example, page.name, "exec"), {})
+    assert list((tmp_path / "runs" / "two-widths").iterdir())
+    assert list((tmp_path / "wandb").glob("offline-run-*"))
+    assert len(mlflow.search_runs(output_format="list")) == 1
