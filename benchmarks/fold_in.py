@@ -3,11 +3,12 @@
     python benchmarks/fold_in.py DIRECTORY … [--seed 0] [--models FOLDER]
 
 A directory holds `train.txt` (any format nestrec reads). A tenth of its users is hidden, drawn by the seed, and half of
-the items of each, rounded up, is the history. Two models are trained with default options: one without the hidden
-users, into which they are folded, and one with their histories. The table shows recall@20 and ndcg@20 of the hidden
-half at every width as shares of those of the second model: by fold-in, by the mean of the history's item vectors, and
-by iALS of implicit (`recalculate_user`, 64 factors), as a share of iALS trained with the histories. `--models` keeps
-the trained models, and uses those it finds. Times are processor time of one thread after compiling.
+the items of each, rounded up, is the history. Two models are trained with default options, but without rotation: one
+without the hidden users, into which they are folded, and one with their histories. The table shows recall@20 and
+ndcg@20 of the hidden half at every width as shares of those of the second model, with standard errors over users: by
+fold-in, by fold-in where both models are rotated, by the mean of the history's item vectors, and by iALS of implicit
+(`recalculate_user`, 64 factors), as a share of iALS trained with the histories. `--models` keeps the trained models,
+and uses those it finds. Times are processor time of one thread after compiling.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from nestrec import Interactions, NestedEmbeddings, Run, Trainer, Widths, evalua
 from nestrec.baselines.ials import Ials
 from nestrec.data.cold_ids import drop_cold
 from nestrec.data.splitting import select_interactions
+from nestrec.svd_rotation import rotate_embeddings
 
 K = 20
-Means = list[tuple[float, float]]  # recall and ndcg by width
+Values = list[tuple[np.ndarray, ...]]  # recall and ndcg of each user, by width
 
 
 def hide(data: Interactions, seed: int) -> tuple[Interactions, Interactions, Interactions, Interactions]:
@@ -45,15 +47,22 @@ def hide(data: Interactions, seed: int) -> tuple[Interactions, Interactions, Int
     return base, full, drop_cold(history), held
 
 
-def measure(model: NestedEmbeddings, held: Interactions) -> Means:
-    """Return mean recall@20 and ndcg@20 at each width, histories left out."""
+def measure(model: NestedEmbeddings, held: Interactions) -> Values:
+    """Return recall@20 and ndcg@20 of the users at each width, histories left out."""
     found = evaluate(model, held, K, metrics=["recall", "ndcg"], bootstrap_samples=0)
-    return [(level.means["recall@20"], level.means["ndcg@20"]) for level in found.widths]
+    return [tuple(level.of_users(name).astype(float) for name in ("recall@20", "ndcg@20")) for level in found.widths]
 
 
 def fold_in_half(base: NestedEmbeddings, history: Interactions) -> NestedEmbeddings:
     """Return the model with the hidden users, by their items that it knows."""
     return base.with_users(history, unknown="skip", threads=1)
+
+
+def rotate(model: NestedEmbeddings) -> NestedEmbeddings:
+    """Return the model as if training had rotated it."""
+    users, items = rotate_embeddings(model.user_embeddings, model.item_embeddings)
+    manifest = {**model.manifest, "training": {**model.manifest["training"], "rotated": True}}
+    return replace(model, user_embeddings=users, item_embeddings=items, manifest=manifest)
 
 
 def average_items(folded: NestedEmbeddings, history: Interactions) -> NestedEmbeddings:
@@ -72,29 +81,37 @@ def load_or_fit(path: Path, fit: Callable[[], NestedEmbeddings]) -> NestedEmbedd
     return NestedEmbeddings.load(path)
 
 
-def show(label: str, found: Means, reference: Means) -> None:
-    """Print shares of the reference, recall and ndcg by width."""
-    shares = (f"{a / c:.3f} {b / d:.3f}" for (a, b), (c, d) in zip(found, reference, strict=True))
-    print(f"  {label:34s}", "   ".join(shares), flush=True)
+def show(label: str, found: Values, reference: Values) -> None:
+    """Print shares of the reference, recall and ndcg by width, and their standard errors over users."""
+    pairs = [list(zip(*level, strict=True)) for level in zip(found, reference, strict=True)]
+    shares = [[f"{a.mean() / b.mean():.3f}" for a, b in level] for level in pairs]
+    errors = [
+        [f"±{(a - a.mean() / b.mean() * b).std() / len(b) ** 0.5 / b.mean():.3f}" for a, b in level] for level in pairs
+    ]
+    for name, cells in ((label, shares), ("", errors)):
+        print(f"  {name:34s}", "   ".join(" ".join(f"{cell:>6s}" for cell in level) for level in cells), flush=True)
 
 
 def compare(folder: Path, seed: int, models: Path) -> None:
     """Print the table of a data set."""
     base_data, full_data, history, held = hide(read_interactions(folder / "train.txt"), seed)
     name = f"{folder.name}-{seed}"
-    base = load_or_fit(models / f"{name}-base", lambda: Trainer().fit(base_data, run=Run(seed=0)))
-    full = load_or_fit(models / f"{name}-full", lambda: Trainer().fit(full_data, run=Run(seed=0)))
+    base = load_or_fit(models / f"{name}-base", lambda: Trainer(rotate=False).fit(base_data, run=Run(seed=0)))
+    full = load_or_fit(models / f"{name}-full", lambda: Trainer(rotate=False).fit(full_data, run=Run(seed=0)))
     held = select_known(held, [base, full])
     base.fold_in(base.items.ids[:2])  # compiles
     started = time.process_time()
     base.fold_in(history, unknown="skip", threads=1)
     each = (time.process_time() - started) / history.n_users * 1e3
     folded, reference = fold_in_half(base, history), measure(full, held)
-    absolute = "   ".join(f"{recall:.4f} {ndcg:.4f}" for recall, ndcg in reference)
-    rotated = [model.manifest["training"]["rotated"] for model in (base, full)]
-    print(f"\n{folder.name}, seed {seed}: {held.n_users} users, rotated: {rotated}; recall@20 ndcg@20 at {full.widths}")
+    absolute = "   ".join(" ".join(f"{values.mean():.4f}" for values in level) for level in reference)
+    print(f"\n{folder.name}, seed {seed}: {held.n_users} users; recall@20 ndcg@20 at {full.widths}")
     print(f"  {'trained with the histories':34s} {absolute}")
     show("fold_in", measure(folded, held), reference)
+    rotated_base, rotated_full = rotate(base), rotate(full)
+    show(
+        "fold_in, both models rotated", measure(fold_in_half(rotated_base, history), held), measure(rotated_full, held)
+    )
     show("mean of item vectors", measure(average_items(folded, history), held), reference)
     compare_ials(base_data, full_data, history, held)
     print(f"  a batch of {history.n_users}: {each:.2f} ms a user; one user of 50 items: {time_one(base):.2f} ms")

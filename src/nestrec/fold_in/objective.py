@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from nestrec.arrays import Float32Array, Float64Array
-from nestrec.inverse_temperatures import INVERSE_TEMPERATURE, compute_inverse_temperatures
+from nestrec.inverse_temperatures import compute_inverse_temperatures
 from nestrec.widths import Widths
 
 _PRIOR_INTERACTIONS = 2.5  # of models trained otherwise: how many interactions the L2 penalty is worth
 _MULTIPLE = 1.4  # of the regularization of training, which does not quite converge
 _ROTATED_SHARE = 1 / 16  # of the first level's squares
+_ROTATED_INVERSE_TEMPERATURE = 2.0  # at most
 _SAMPLE = 65_536  # users whose squares are summed
 _LEAST_SQUARE = 1e-12  # of the largest: dimensions below it hold nothing
 _SOFTMAX = re.compile(r"SampledSoftmax\(temperature=(None|[0-9.e+-]+), coupling=[0-9.e+-]+\)")
@@ -95,7 +96,8 @@ def _scale_by_users(objective: SoftmaxObjective, widths: Widths, user_embeddings
     """Return the objective for dimensions that were trained in another form, by a rotation or a backbone.
 
     Blocks are then not those that the levels trained: all dimensions come from the softmax of the widest level, so its
-    inverse temperature serves every level. The L2 penalty of a dimension is divided by the mean square that the model's
+    inverse temperature serves every level; a smaller one fits better, since a block is not alone in explaining a user.
+    The L2 penalty of a dimension is divided by the mean square that the model's
     users have there, as if it were the variance of a normal prior.
     """
     sample = user_embeddings[:: max(1, len(user_embeddings) // _SAMPLE)].astype(np.float64)
@@ -104,7 +106,7 @@ def _scale_by_users(objective: SoftmaxObjective, widths: Widths, user_embeddings
     if not total > 0:
         return objective
     factors = _ROTATED_SHARE * total / np.maximum(squares, _LEAST_SQUARE * total)
-    narrowest = min(INVERSE_TEMPERATURE, float(objective.inverse_temperatures.min()))
+    narrowest = min(_ROTATED_INVERSE_TEMPERATURE, float(objective.inverse_temperatures.min()))
     return SoftmaxObjective(np.full(len(widths), narrowest), objective.l2_weights * factors)
 
 
