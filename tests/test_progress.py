@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.progress import TextColumn
 
-from nestrec import RandomSplit, SyntheticData, Trainer, compare, evaluate, tune
+from nestrec import RandomSplit, SyntheticData, Trainer, compare, evaluate, plan, tune
 from nestrec.notebook_bar import NotebookBar
 from nestrec.progress import counting_bar, is_notebook, make_bar
 
@@ -85,6 +85,15 @@ def test_training_and_evaluation_show_progress_in_a_notebook(
         evaluate(model, held_out, progress=True)
     assert "users  100%" in notebook.shown[-1]
     assert capsys.readouterr() == ("", "")
+
+
+def test_planning_shows_progress_and_calls_back(notebook: Handle) -> None:
+    calls: list[int] = []
+    model = Trainer(widths=(2, 4), epochs=1).fit(DATA, validation=None)
+    plan(model, recall=0.9, k=5, n_users=10, threads=1, progress=True, callback=lambda _, done, __: calls.append(done))
+    assert "coarse indexes  100%" in notebook.shown[-1]
+    assert calls == sorted(calls)
+    assert len(calls) > 2
 
 
 def test_comparisons_and_tuning_show_progress_in_a_notebook(notebook: Handle) -> None:

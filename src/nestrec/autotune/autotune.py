@@ -13,12 +13,14 @@ Throughput of batches is measured beside that of the full scan. All measurements
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nestrec.autotune.trial import Sample
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
+from nestrec.progress import counting_bar
 from nestrec.retrieval.coarse_index import CoarseIndex
 from nestrec.retrieval.funnel import Stage
 from nestrec.retrieval.quantization import Storage
@@ -100,7 +102,7 @@ def _describe(trial: SearchConfig) -> dict[str, Any]:
     }
 
 
-def plan(
+def plan(  # noqa: PLR0913 - options by keyword
     model: NestedEmbeddings,
     recall: float = 0.99,
     k: int = 100,
@@ -111,6 +113,7 @@ def plan(
     seed: int = 0,
     threads: int | None = None,
     callback: TrialCallback | None = None,
+    progress: bool = False,
 ) -> AutotuneResult:
     """Measure search configs for the best k items of a width and return the cheapest that reaches the recall.
 
@@ -124,6 +127,7 @@ def plan(
         seed: of the sample.
         threads: None uses all processors.
         callback: called with each measured search config, the number of coarse indexes done, and their total.
+        progress: show a progress bar, on a terminal or in a notebook.
 
     Raises OptionError for a recall that is not above 0 and at most 1, and for other arguments that do not fit.
 
@@ -147,8 +151,15 @@ def plan(
         )
     size = model.embedding_size if width is None else model.widths.values[model.widths.level_of(width)]
     halves = Sample.draw_halves(model, size, n_users, check_k(k), seed, threads)
-    tuner = _Tuner(model, size, *halves, recall, callback)
-    return tuner.run(tuple(_index_options(model, size, storages)))
+    with counting_bar("coarse indexes") if progress else nullcontext() as advance:
+
+        def report(trial: SearchConfig, done: int, total: int) -> None:
+            if advance is not None:
+                advance(done, total)
+            if callback is not None:
+                callback(trial, done, total)
+
+        return _Tuner(model, size, *halves, recall, report).run(tuple(_index_options(model, size, storages)))
 
 
 def _index_options(model: NestedEmbeddings, width: int, storages: tuple[Storage, ...]) -> Iterator[CoarseIndexOptions]:
@@ -174,7 +185,7 @@ class _Tuner:
     sample: Sample
     others: Sample
     recall: float
-    callback: TrialCallback | None
+    callback: TrialCallback
     trials: list[SearchConfig] = field(default_factory=list)
     progress: tuple[int, int] = (0, 0)  # coarse indexes done, and their total
 
@@ -230,8 +241,7 @@ class _Tuner:
     def _measure(self, config: SearchConfig, index: CoarseIndex | None) -> SearchConfig:
         trial = self.sample.measure(config, self.model.item_embeddings, index)
         self.trials.append(trial)
-        if self.callback is not None:
-            self.callback(trial, *self.progress)
+        self.callback(trial, *self.progress)
         return trial
 
     def _build(self, options: CoarseIndexOptions) -> CoarseIndex:

@@ -28,8 +28,8 @@ class Vectors(Tabular):
     >>> ids, vectors = model.item_vectors(width=1)
     >>> ids.tolist(), vectors.tolist()
     ([0, 1], [[2.0], [3.0]])
-    >>> model.item_vectors().to_polars().schema
-    Schema({'id': Int64, 'vector': Array(Float32, shape=(2,))})
+    >>> model.item_vectors().to_polars().schema["vector"]
+    Array(Float32, shape=(2,))
     """
 
     ids: IdArray
