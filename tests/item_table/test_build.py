@@ -132,7 +132,7 @@ def test_a_table_of_every_library(kind: str) -> None:
 def test_a_file_without_header_in_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "movies.dat"
     path.write_bytes("1::Amélie (2001)::Comedy|Romance\n3::Æon::Action\n".encode("latin-1"))
-    options = {"delimiter": "::", "header": False, "id_column": 1, "title_column": 2}
+    options: dict[str, Any] = {"delimiter": "::", "header": False, "id_column": 1, "title_column": 2}
     table = table_of(path, encoding="latin-1", **options)
     assert table.titles([1, 3]).tolist() == ["Amélie (2001)", "Æon"]
     assert table.select(f"{list(table.columns)[2]} contains 'romance'").tolist() == [1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +20,8 @@ TITLES = [f"Title {place} é" if place % 7 else None for place in range(N)]
 @pytest.fixture(scope="module")
 def model() -> NestedEmbeddings:
     rng = np.random.default_rng(0)
-    matrices: Any = (rng.normal(size=(n, 4)).astype(np.float32) for n in (5, N))
-    made = NestedEmbeddings.from_arrays(*matrices, [2, 4], items=[f"i{place:05d}" for place in range(N)])
+    users, items = (rng.normal(size=(n, 4)).astype(np.float32) for n in (5, N))
+    made = NestedEmbeddings.from_arrays(users, items, [2, 4], items=[f"i{place:05d}" for place in range(N)])
     return made.with_items({"id": made.items.ids.tolist(), "title": TITLES, "price": list(range(N))})
 
 

@@ -81,8 +81,8 @@ def test_mistakes_name_the_argument_and_the_remedy() -> None:
 @pytest.fixture(scope="module")
 def model() -> NestedEmbeddings:
     rng = np.random.default_rng(0)
-    matrices = (rng.integers(-3, 4, size=(n, SIZE)).astype(np.float32) for n in (N_USERS, N_ITEMS))
-    made = NestedEmbeddings.from_arrays(*matrices, widths=[2, SIZE])
+    users, items = (rng.integers(-3, 4, size=(n, SIZE)).astype(np.float32) for n in (N_USERS, N_ITEMS))
+    made = NestedEmbeddings.from_arrays(users, items, widths=[2, SIZE])
     rows = np.sort(rng.permuted(np.tile(np.arange(N_ITEMS), (N_USERS, 1)), axis=1)[:, :9], axis=1)
     indptr = np.arange(0, rows.size + 1, 9, dtype=np.int64)
     seen = Interactions(made.users, made.items, indptr, rows.ravel().astype(np.int32))
@@ -104,16 +104,21 @@ def test_recommendations_equal_a_sort_of_what_each_user_may_get(
     model: NestedEmbeddings, width: int, common: list[int] | None
 ) -> None:
     own, gone = random_lists(1), random_lists(2)
-    given = [{"allow": own, "deny": gone}, {"allow": common, "deny": gone}, {"allow": own, "deny": common}]
+    given: list[dict[str, Any]] = [
+        {"allow": own, "deny": gone},
+        {"allow": common, "deny": gone},
+        {"allow": own, "deny": common},
+    ]
     for filters in given:
-        ranking = model.recommend(model.users.ids, 6, width, **filters)  # type: ignore[arg-type]
+        ranking = model.recommend(model.users.ids, 6, width, **filters)
         for user, ids, _ in ranking.rows():
             row = model.seen.indices[model.seen.indptr[user] : model.seen.indptr[user + 1]]
             left = set(range(N_ITEMS)) - set(row.tolist())
             for name, keep in (("allow", set.intersection), ("deny", set.difference)):
-                choice = filters[name]
+                choice: Any = filters[name]
                 if choice is not None:
-                    left = keep(left, set(choice if choice is common else choice[user]))  # type: ignore[call-overload]
+                    own_choice: set[int] = set(choice if choice is common else choice[user])
+                    left = keep(left, own_choice)
             scores = model.item_embeddings[:, :width] @ model.user_embeddings[user, :width]
             assert ids.tolist() == best_of(scores, left, 6)
 

@@ -69,12 +69,24 @@ def show(table: TextTable) -> None:
         title = part.title if place == 0 else None
         ruled = Table(title=title, title_justify="left", title_style="", box=frame)
         for column, header in enumerate(part.headers):
-            ruled.add_column(header, justify="left" if column < part.n_left else "right", no_wrap=not is_text)
+            ruled.add_column(header, justify="left" if part.is_left(column) else "right", no_wrap=not is_text)
         for row in part.rows:
             ruled.add_row(*row)
         console.print(ruled, markup=False, highlight=False)
     if not console.is_terminal:  # there, the frame ends with an empty line
         console.print()
+
+
+def cut_text(text: str, width: int) -> str:
+    r"""Return text for one line of a terminal, cut to so many cells; control characters become blanks.
+
+    >>> cut_text("Toy Story (1995)", 10), cut_text("a\x1b[31mb", 10)
+    ('Toy Story…', 'a [31mb')
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return plain if cell_len(plain) <= width else set_cell_size(plain, width - 1).rstrip() + "…"
 
 
 def _console(*, stderr: bool, quiet: bool = False) -> Console:

@@ -16,6 +16,7 @@ _SPELLINGS = {  # where the command line says something else than --name, or --n
     "keep_timestamps": "a split by time (--validation-split)",
     "quote=None": "--quote ''",
     "bootstrap_samples": "--bootstrap",
+    "id_column": "--item-id-column",
 }
 
 

@@ -94,7 +94,7 @@ def _rows(lines: Iterator[str], delimiter: str | None, known: Vocabulary) -> Ite
         if _is_open(row, delimiter):  # a quote that is never closed is a character of its line
             row = line
             waiting.extendleft(reversed(ahead))
-        fields = _split(row.rstrip("\r\n"), delimiter)
+        fields = split_fields(row.rstrip("\r\n"), delimiter)
         if delimiter is None and fields[0] != row.strip() and known.index_of([row.strip()], unknown="mark")[0] >= 0:
             fields = [row.strip()]  # an id that has the quotes itself
         if any(fields):
@@ -108,7 +108,7 @@ def _is_open(row: str, delimiter: str | None) -> bool:
     return any(field.lstrip(" ").startswith('"') for field in (row.split(delimiter) if delimiter else [row]))
 
 
-def _split(row: str, delimiter: str | None) -> list[str]:
+def split_fields(row: str, delimiter: str | None) -> list[str]:
     """Return the fields of a row; blanks around a field belong to it only inside quotes."""
     fields, place = [], 0
     while True:
@@ -130,15 +130,21 @@ def _column(rows: Iterator[list[str]], known: Vocabulary, role: str) -> Iterator
     first = next(rows, None)
     if first is None:
         return
-    place = next((place for place, name in enumerate(first) if _is_usual(name, role)), None)
-    names_both = all(any(_is_usual(name, each) for name in first) for each in ("user", "item"))
+    place = next((place for place, name in enumerate(first) if is_usual(name, role)), None)
+    names_both = all(any(is_usual(name, each) for name in first) for each in ("user", "item"))
+    if names_both and role == "item":
+        raise DataError(
+            f"item ids must not be given as pairs of users and items here, got columns {', '.join(first)}; give one "
+            "column of item ids, or, for lists of single users, a file of pairs to nestrec recommend"
+        )
     if place is None or (not names_both and known.index_of([first[place]], unknown="mark")[0] >= 0):
         place = 0
         yield from filter(None, first[:1])
     yield from (fields[place] for fields in rows if len(fields) > place and fields[place])
 
 
-def _is_usual(name: str, role: str) -> bool:
+def is_usual(name: str, role: str) -> bool:
+    """Tell whether a column of this name usually holds users, or items."""
     from nestrec.data.readers.columns import USUAL_NAMES, normalize_name
 
     return re.sub(r"[\W_]+", "", normalize_name(name)).lower() in USUAL_NAMES[role]
@@ -162,7 +168,7 @@ def _json_ids(lines: Iterator[str], name: str, role: str) -> Iterator[str]:
 
 
 def _value_of(record: dict[str, Any], name: str, role: str) -> Any:
-    key = next((key for key in record if _is_usual(key, role)), None)
+    key = next((key for key in record if is_usual(key, role)), None)
     if key is None:
         raise DataError(f"{name} has no key of {role}s among {', '.join(map(repr, record))}; name it {role}_id")
     return record[key]

@@ -24,6 +24,7 @@ from nestrec.report.training import validation_table
 
 if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
+    from nestrec.item_table.item_table import ItemTable
     from nestrec.retrieval.search_config import SearchConfig
 
 T = TypeVar("T")
@@ -51,12 +52,27 @@ def info(
     results().print(_integrity_line(blocks))
     show(_sizes(loaded))
     show(_widths(loaded))
+    if loaded.item_table is not None:
+        _show_item_table(loaded.item_table)
     if loaded.search_config is not None:
         results().print(f"Search config: {loaded.search_config.name} ({_measured(loaded.search_config)})")
     _show_training(manifest.get("training"))
     data = manifest.get("data")
     for line in _data_lines(data.get("report") if isinstance(data, dict) else None):
         results().print(line)
+
+
+def _show_item_table(table: ItemTable) -> None:
+    from nestrec.item_table.column_types import describe_type
+
+    found = table.description
+    share = f"{found.n_described:,} of {format_count(len(table), 'item')} have a row"
+    results().print(
+        f"Item table: {found.source}, {share}; ids {found.id_column}, titles {found.title_column or 'none'}"
+    )
+    filled = table.count_values()
+    rows = tuple((name, describe_type(kind), f"{filled[name]:,}") for name, kind in table.columns.items())
+    show(TextTable(("column", "type", "items with a value"), rows, n_left=2))
 
 
 def described(model: NestedEmbeddings) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Rankings as a table of four columns, written in blocks so that a file can be larger than memory."""
+"""Rankings as a table of four columns, and titles, written in blocks so that a file can be larger than memory.
+
+The column of titles is the last one: the others have the same places with and without it.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,26 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nestrec.atomic.output_file import atomic_file, check_output_file, is_stream
-from nestrec.cli.console import results, say, show
+from nestrec.cli.console import cut_text, results, say, show
 from nestrec.errors import OptionError, OutputError
-from nestrec.report.table import TextTable
+from nestrec.report.table import BETWEEN, TextTable
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from nestrec.cli.unknown_ids import Omissions
     from nestrec.data.vocabulary import Vocabulary
+    from nestrec.embeddings import NestedEmbeddings
     from nestrec.retrieval.ranking import Ranking
 
 STDOUT = Path("-")
+TITLE = "title"  # name of the column of titles
+_NARROWEST = 12  # characters of a title on a terminal
 _SHOWN = 1000  # rows of a table on a terminal
 _DATABASE_MEMORY = "256MB"
 # What readers of delimited text strip, take for a missing value, or for a comment.
@@ -37,12 +45,41 @@ class RankingTable:
     names: tuple[str, str, str, str]  # query, result, rank, score
     rankings: Iterable[Ranking]
     vocabularies: tuple[Vocabulary, ...] = ()  # of the ids that results may hold
+    with_titles: bool = False
+    caption: str | None = None  # above a table on a terminal
 
-    def rows(self) -> Iterator[tuple[Any, Any, int, str]]:
-        """Yield the rows; a score is the shortest text that reads back as the same float32."""
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Names of all columns."""
+        return (*self.names, TITLE) if self.with_titles else self.names
+
+    def columns(self, ranking: Ranking) -> list[npt.NDArray[Any]]:
+        """Return the columns of some of the rows; a title is empty where there is none."""
+        titles = ranking.answer_titles() if self.with_titles else None
+        return [*ranking.columns(), *([] if titles is None else [titles])]
+
+    def rows(self) -> Iterator[tuple[Any, Any, int, str, str]]:
+        """Yield the rows, without titles an empty one; a score is the shortest text that reads back as that float32."""
         for ranking in self.rankings:
-            queries, results, ranks, scores = ranking.columns()
-            yield from zip(queries.tolist(), results.tolist(), ranks.tolist(), scores.astype(str).tolist(), strict=True)
+            queries, results, ranks, scores, *titles = self.columns(ranking)
+            texts: Iterable[str] = titles[0].tolist() if titles else repeat("", len(ranks))
+            values = queries.tolist(), results.tolist(), ranks.tolist(), scores.astype(str).tolist()
+            yield from zip(*values, texts, strict=True)
+
+
+def choose_titles(asked: bool | None, model: NestedEmbeddings, path: Path | None) -> bool:  # noqa: FBT001 - an option
+    """Return whether to show titles: as asked, or, by default, on a terminal where the model has them.
+
+    Raises OptionError where they are asked for and the model has none.
+    """
+    table = model.item_table
+    if asked is None:
+        return path is None and results().is_terminal and table is not None and table.title_column is not None
+    if asked and table is None:
+        raise OptionError("--titles needs an item table, and the model has none; attach one with nestrec items")
+    if asked and table is not None:
+        table.require_titles()
+    return asked
 
 
 def check_ranking_path(path: Path | None, *, overwrite: bool) -> None:
@@ -76,10 +113,23 @@ def write_ranking(table: RankingTable, path: Path | None, omitted: Omissions, *,
 
 def _show(table: RankingTable) -> None:
     rows = table.rows()
-    shown = tuple((str(query), str(result), str(rank), score) for query, result, rank, score in islice(rows, _SHOWN))
-    show(TextTable(table.names, shown, n_left=2))
+    shown: list[tuple[str, ...]] = [
+        (str(query), str(result), str(rank), score, title) for query, result, rank, score, title in islice(rows, _SHOWN)
+    ]
+    fitting = tuple(_fit_titles(table.headers, shown))
+    show(TextTable(table.headers, fitting, table.caption, n_left=2, last_left=table.with_titles))
     if next(rows, None) is not None:
         results().print(f"… the first {_SHOWN:,} rows; write all of them with --out FILE.csv")
+
+
+def _fit_titles(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield the rows with titles cut to what a terminal has space for beside the other columns."""
+    n = len(headers)
+    others = sum(
+        BETWEEN + max(map(len, column)) for column in zip(headers[:4], *(row[:4] for row in rows), strict=True)
+    )
+    space = max(_NARROWEST, results().width - others - BETWEEN - 1)
+    return ((*row[:4], cut_text(row[4], space))[:n] for row in rows)
 
 
 def _write_separated(
@@ -89,12 +139,11 @@ def _write_separated(
     rows = table.rows()
     first = list(islice(rows, 1))  # before the header: where this fails, nothing has been printed
     show_id = _Quoted(delimiter).__getitem__ if quoting else str
-    names = [f'"{name}"' for name in table.names] if quoted_header else table.names
+    names = [f'"{name}"' for name in table.headers] if quoted_header else table.headers
     file.write(delimiter.join(names) + "\n")
-    file.writelines(
-        f"{show_id(query)}{delimiter}{show_id(result)}{delimiter}{rank}{delimiter}{score}\n"
-        for query, result, rank, score in chain(first, rows)
-    )
+    for query, result, rank, score, title in chain(first, rows):
+        shown = f"{delimiter}{show_id(title) if title else ''}" if table.with_titles else ""
+        file.write(f"{show_id(query)}{delimiter}{show_id(result)}{delimiter}{rank}{delimiter}{score}{shown}\n")
 
 
 class _Quoted(dict[Any, str]):
@@ -119,7 +168,7 @@ def _write_csv(table: RankingTable, path: Path) -> None:
 
 def _write_tsv(table: RankingTable, path: Path) -> None:
     """Write tab-separated text, with quotes only where an id needs them; a header in quotes tells the reader."""
-    must_quote = any(_needs_quotes(vocabulary) for vocabulary in table.vocabularies)
+    must_quote = table.with_titles or any(_needs_quotes(vocabulary) for vocabulary in table.vocabularies)
     with path.open("w", encoding="utf-8", newline="") as file:
         _write_separated(table, file, "\t", quoting=must_quote, quoted_header=must_quote)
 
@@ -135,8 +184,8 @@ def _needs_quotes(vocabulary: Vocabulary) -> bool:
 
 def _write_json_lines(table: RankingTable, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for query, result, rank, score in table.rows():
-            record = dict(zip(table.names, (query, result, rank, float(score)), strict=True))
+        for query, result, rank, score, title in table.rows():
+            record = dict(zip(table.headers, (query, result, rank, float(score), title or None), strict=False))
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
@@ -160,7 +209,9 @@ def _fill(database: Any, table: RankingTable) -> None:
 
     made = False
     for ranking in table.rankings:
-        query = register_columns(database, dict(zip(table.names, ranking.columns(), strict=True)))
+        query = register_columns(database, dict(zip(table.headers, table.columns(ranking), strict=True)))
+        if table.with_titles:
+            query = f"SELECT * REPLACE (nullif({TITLE}, '') AS {TITLE}) FROM ({query})"
         database.execute(f"{'INSERT INTO answers' if made else 'CREATE TABLE answers AS'} {query}")
         database.unregister("block")
         made = True

@@ -5,12 +5,14 @@ Examples:
   nestrec recommend model --user 42 --user 7 -k 5 --width 8
   nestrec recommend model --users users.txt --skip-unknown --out top.parquet
   nestrec recommend model --user 42 --exact
+  nestrec recommend model --user 42 --where "genres contains 'Comedy' and year >= 1990"
   nestrec recommend model --all-users -k 20 --deny sold_out.txt --out top.csv
   nestrec recommend model --all-users --out top.parquet --resume
   nestrec recommend model --history new_users.csv --skip-unknown
 
 --history reads interactions of users, whom the model need not know, and folds their items into vectors; no training.
-The columns are user_id, item_id, rank, score. Piped, the output is CSV.
+The columns are user_id, item_id, rank, score; title with --titles. Piped, the output is CSV. A file of users and items
+as --allow or --deny, such as an earlier output, gives each user a list: --deny leaves out what was shown before.
 
 """
 
@@ -22,10 +24,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from nestrec.cli.console import say
 from nestrec.cli.id_files import read_ids, split_blocks
+from nestrec.cli.item_choices import announce_matches, read_item_choice
 from nestrec.cli.panels import ITEMS, USERS
-from nestrec.cli.ranking_output import RankingTable, check_ranking_path, write_ranking
+from nestrec.cli.ranking_output import RankingTable, check_ranking_path, choose_titles, write_ranking
 from nestrec.cli.reading import SOURCES, read_with_progress, refuse_reading_twice
-from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, Threads, flag, option
+from nestrec.cli.shared_options import (
+    ModelFolder,
+    Overwrite,
+    RankingOut,
+    SkipUnknown,
+    Threads,
+    Titles,
+    Where,
+    flag,
+    option,
+)
 from nestrec.cli.unknown_ids import Omissions
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
@@ -42,7 +55,7 @@ _ROWS_IN_MEMORY = 1_000_000
 
 PANELS = {
     USERS: ("user", "users", "all_users", "history", "skip_unknown"),
-    ITEMS: ("k", "width", "exclude_seen", "allow", "deny", "exact"),
+    ITEMS: ("k", "width", "exclude_seen", "where", "allow", "deny", "exact", "titles"),
 }
 
 
@@ -59,9 +72,15 @@ def recommend(
     exclude_seen: Annotated[
         bool, flag("--exclude-seen/--include-seen", "Exclude items of the user's training interactions or history.")
     ] = True,
-    allow: Annotated[Path | None, option("FILE", "Allow-list: a file of the only item ids to return.")] = None,
-    deny: Annotated[Path | None, option("FILE", "Deny-list: a file of item ids not to return.")] = None,
+    where: Where = None,
+    allow: Annotated[
+        Path | None, option("FILE", "Allow-list: a file of the only items to return, or of users and items.")
+    ] = None,
+    deny: Annotated[
+        Path | None, option("FILE", "Deny-list: a file of items not to return, or of users and items.")
+    ] = None,
     exact: Annotated[bool, flag("--exact", "Search exactly, without the model's search config.")] = False,
+    titles: Titles = None,
     skip_unknown: SkipUnknown = False,
     threads: Threads = None,
     out: RankingOut = None,
@@ -79,18 +98,22 @@ def recommend(
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
+    with_titles = choose_titles(titles, loaded, out)
+    announce_matches(loaded, where)
     options = {
         "k": k,
         "width": width,
         "exclude_seen": exclude_seen,
-        "allow": None if allow is None else list(read_ids(allow, loaded.items, "item")),
-        "deny": None if deny is None else list(read_ids(deny, loaded.items, "item")),
+        "allow": read_item_choice(allow, loaded.items, by_user=True),
+        "deny": read_item_choice(deny, loaded.items, by_user=True),
+        "where": where,
         "exact": exact,
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
     }
     if in_parts and out is not None:
         _announce_search_config(loaded, options, loaded.n_users)
+        options["titles"] = with_titles
         _write_in_parts(loaded, out, options, resume=resume, overwrite=overwrite)
         return
     omitted = Omissions()
@@ -103,7 +126,7 @@ def recommend(
         new = read_with_progress(history, ReadOptions(threads=threads))
         vocabularies[0], blocks, find = new.users, _history_blocks(new, size), loaded.recommend_for
     rankings = _rankings(loaded, find, blocks, options, omitted)
-    write_ranking(RankingTable(NAMES, rankings, tuple(vocabularies)), out, omitted, overwrite=overwrite)
+    write_ranking(RankingTable(NAMES, rankings, tuple(vocabularies), with_titles), out, omitted, overwrite=overwrite)
 
 
 def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_users: int) -> bool:

@@ -34,4 +34,16 @@ Overwrite = Annotated[bool, flag("--overwrite", "Replace existing files.")]
 SkipUnknown = Annotated[bool, flag("--skip-unknown", "Skip ids that the model does not know, and count them.")]
 Threads = Annotated[int | None, option("N", "Number of threads.", "one per processor")]
 JsonPath = Annotated[str | None, option("PATH|-", "Write all results as JSON; - is stdout.", name="--json")]
+Where = Annotated[
+    str | None,
+    option("TEXT", 'Only items whose row of the item table meets a condition, such as "year >= 1990".'),
+]
+Titles = Annotated[
+    bool | None,
+    typer.Option(
+        "--titles/--no-titles",
+        help="Show titles of items, from the model's item table.",
+        show_default="on a terminal, where the model has titles",
+    ),
+]
 RankingOut = Annotated[Path | None, output("FILE", "Write .csv, .tsv, .jsonl or .parquet; -: CSV on stdout.")]

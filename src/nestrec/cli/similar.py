@@ -3,20 +3,34 @@
 Examples:
   nestrec similar model --item 318
   nestrec similar model --item 318 --item 296 -k 5 --width 16
+  nestrec similar model --item 318 --where "year >= 2000" --deny sold_out.txt
   nestrec similar model --user 42 --out neighbours.csv
 
-Similarity is the cosine of the vectors, truncated to the width. Piped, the output is CSV.
+Similarity is the cosine of the vectors, truncated to the width. Piped, the output is CSV. --where, --allow, --deny and
+--titles are for items.
 
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from nestrec.cli.ranking_output import RankingTable, check_ranking_path, write_ranking
-from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, option
+from nestrec.cli.console import cut_text, say
+from nestrec.cli.item_choices import announce_matches, read_item_choice
+from nestrec.cli.ranking_output import RankingTable, check_ranking_path, choose_titles, write_ranking
+from nestrec.cli.reading import refuse_reading_twice
+from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, Titles, Where, option
 from nestrec.cli.unknown_ids import Omissions
+from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
+
+if TYPE_CHECKING:
+    from nestrec.embeddings import NestedEmbeddings
+    from nestrec.retrieval.ranking import Ranking
+
+_MOST_NAMED = 5  # items whose titles are printed above the table
+_LONGEST_NAME = 70
 
 
 def similar(
@@ -25,6 +39,10 @@ def similar(
     user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
     k: Annotated[int, option("N", "Neighbours per id.", name="-k")] = 10,
     width: Annotated[int | None, option("W", "Width to compare with.", "the widest")] = None,
+    where: Where = None,
+    allow: Annotated[Path | None, option("FILE", "Allow-list: a file of the only item ids to return.")] = None,
+    deny: Annotated[Path | None, option("FILE", "Deny-list: a file of item ids not to return.")] = None,
+    titles: Titles = None,
     skip_unknown: SkipUnknown = False,
     out: RankingOut = None,
     overwrite: Overwrite = False,
@@ -32,14 +50,46 @@ def similar(
     """Find the nearest items of an item, or the nearest users of a user."""
     if bool(item) == bool(user):
         raise OptionError("give either --item ID or --user ID")
+    _check_filters({"--where": where, "--allow": allow, "--deny": deny, "--titles": titles}, of_items=bool(item))
+    refuse_reading_twice(allow, deny)
     check_ranking_path(out, overwrite=overwrite)
     from nestrec.embeddings import NestedEmbeddings
 
-    loaded = NestedEmbeddings.load(model)
-    noun, ids, find = ("item", item, loaded.similar_items) if item else ("user", user, loaded.similar_users)
-    ranking = find(ids or [], k, width, unknown="skip" if skip_unknown else "raise")
-    vocabularies = (loaded.items if item else loaded.users,)
-    omitted = Omissions()
+    loaded, omitted = NestedEmbeddings.load(model), Omissions()
+    announce_matches(loaded, where)
+    unknown: Any = "skip" if skip_unknown else "raise"
+    if item:
+        lists: dict[str, Any] = {
+            name: read_item_choice(path, loaded.items, by_user=False)
+            for name, path in (("allow", allow), ("deny", deny))
+        }
+        ranking = loaded.similar_items(item, k, width, where=where, unknown=unknown, **lists)
+        with_titles, noun = choose_titles(titles, loaded, out), "item"
+    else:
+        ranking = loaded.similar_users(user or [], k, width, unknown=unknown)
+        with_titles, noun = False, "user"
     omitted.add(noun, ranking.skipped)
+    omitted.add("item", ranking.skipped_items)
     names = (f"{noun}_id", f"similar_{noun}_id", "rank", "cosine")
-    write_ranking(RankingTable(names, [ranking], vocabularies), out, omitted, overwrite=overwrite)
+    vocabularies = (loaded.items if item else loaded.users,)
+    caption = _name_queries(loaded, ranking) if with_titles else None
+    table = RankingTable(names, [ranking], vocabularies, with_titles, caption)
+    write_ranking(table, out, omitted, overwrite=overwrite)
+    if ranking.n_unanswered:
+        say(f"No {noun} is left to return for {format_count(ranking.n_unanswered, noun)}")
+
+
+def _name_queries(model: NestedEmbeddings, ranking: Ranking) -> str | None:
+    """Return a line with the title of each item asked for, of a few."""
+    if model.item_table is None or len(ranking.queries) > _MOST_NAMED:
+        return None
+    titles = model.item_table.titles(ranking.queries).tolist()
+    pairs = zip(ranking.queries.tolist(), titles, strict=True)
+    return "\n".join(f"{id_}: {cut_text(title, _LONGEST_NAME)}" for id_, title in pairs if title) or None
+
+
+def _check_filters(given: dict[str, object], *, of_items: bool) -> None:
+    """Raise OptionError for filters of items where neighbours of users are asked for."""
+    names = [name for name, value in given.items() if value is not None]
+    if names and not of_items:
+        raise OptionError(f"{', '.join(names)} must be given with --item, since users have no item table; got --user")

@@ -3,6 +3,7 @@
 Examples:
   nestrec train ratings.csv --out model
   nestrec train ratings.csv --out model --min-rating 4 --validation-split time
+  nestrec train ratings.csv --out model --items movies.csv
   nestrec train clicks.parquet --out model --user-column who --item-column sku
   nestrec train plays.csv --out model --weight-column plays --weight-transform log1p --half-life 90
   nestrec train ratings.csv --out model --backbone lightgcn --layers 3
@@ -29,6 +30,7 @@ from nestrec.atomic.output_file import is_allowed
 from nestrec.cli.config import apply_config
 from nestrec.cli.console import say, show, unread_output_dropped, warn
 from nestrec.cli.exit_codes import exit_code_of
+from nestrec.cli.item_table_options import TrainItemOptions, attach
 from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.output_paths import check_model_path, was_interrupted
 from nestrec.cli.panels import BASICS
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 PANELS = {
     BASICS: (
         "out", "config", "widths", "epochs", "backbone",
-        "user_column", "item_column", "min_rating", "resume", "overwrite",
+        "user_column", "item_column", "min_rating", "items", "resume", "overwrite",
     ),
 }  # fmt: skip
 
@@ -64,13 +66,15 @@ def train(
     reading: Reading,
     signals: Signals,
     filters: FilterOptions,
+    item_table: TrainItemOptions,
     config: Annotated[  # noqa: ARG001 - its callback reads it
         Path | None, option("TOML", "TOML file of options.", callback=apply_config, is_eager=True)
     ] = None,
 ) -> None:
     """Train nested embeddings on a file of interactions."""
     validation.check(optimization.tune_seconds)
-    refuse_reading_twice(*files, validation.validation)
+    item_table.check()
+    refuse_reading_twice(*files, validation.validation, item_table.items)
     trainer = method.trainer(model.given() | optimization.given() | validation.given())
     if out.exists() and _is_unfinished(out) and not (run.resume or run.overwrite):
         raise OutputError(
@@ -87,6 +91,7 @@ def train(
         options = reading.options(keep_timestamps=validation.needs_times, threads=run.threads)
         split = validation.split(run.seed)
         interactions = read_with_progress(files, signals.add_to(filters.add_to(options)))
+        table = item_table.read(interactions.items)
         held_out: Interactions | Split | None = split
         if validation.validation is not None:
             unweighted = signals.add_to(options).without_signals()
@@ -96,7 +101,7 @@ def train(
         with training_progress(trainer.metric) as progress:
             settings = run.start(checkpoint=checkpoint, return_on_interrupt=True, callbacks=progress)
             trained = trainer.fit(interactions, validation=held_out, refit=not validation.no_refit, run=settings)
-        trained = _with_report(trained, interactions)
+        trained = attach(_with_report(trained, interactions), table)
         _save(trained, out, overwrite=replaces, checkpoint=checkpoint)
         _end_if_interrupted(trained, out, checkpoint)
     _present(trained, out)

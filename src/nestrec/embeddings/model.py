@@ -31,8 +31,6 @@ from nestrec.item_table.item_table import ItemTable
 from nestrec.tabular import Tabular
 from nestrec.widths import Widths
 
-_N_PARTS = StoredModel._fields.index("coarse_index")
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMethods):
@@ -119,9 +117,10 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMe
         something else or cannot be written.
         """
         index = {} if self.coarse_index is None else self.coarse_index.arrays()
-        matrices = self.user_embeddings, self.item_embeddings
-        parts = self.widths, self.users, self.items, self.seen, self.manifest
-        stored = StoredModel(*matrices, *parts, index, self.item_table)
+        stored = StoredModel(
+            self.user_embeddings, self.item_embeddings, self.widths, self.users, self.items, self.seen, self.manifest,
+            index, self.item_table,
+        )  # fmt: skip
         write_model(path, stored, overwrite=overwrite)
 
     @classmethod
@@ -143,7 +142,10 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMe
         """
         stored = read_model(path, verify=verify, coarse_index=search_config, item_table=item_table)
         try:
-            model = cls(*stored[:_N_PARTS], check=False, item_table=stored.item_table)
+            model = cls(
+                stored.user_embeddings, stored.item_embeddings, stored.widths, stored.users, stored.items, stored.seen,
+                stored.manifest, check=False, item_table=stored.item_table,
+            )  # fmt: skip
         except (DataError, TypeError, ValueError) as error:
             raise ModelFileError(f"the files of {path} do not fit each other ({error}); train it again") from error
         if not search_config:

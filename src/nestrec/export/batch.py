@@ -11,13 +11,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.export.parts import Parts, parts_folder
 from nestrec.retrieval.id_lookup import Unknown
@@ -26,6 +27,7 @@ from nestrec.retrieval.request import check_k
 __all__ = ["COLUMNS", "BatchReport", "BatchRequest", "parts_folder", "recommend_all"]
 
 COLUMNS = ("user_id", "item_id", "rank", "score")
+TITLE = "title"  # a fifth column
 _ROWS_PER_PART = 1_000_000  # of the table; bounds what is held at once
 
 Progress = Callable[[int, int], None]
@@ -38,10 +40,16 @@ class BatchRequest:
     k: int
     width: int | None = None
     exclude_seen: bool = True
-    allow: Sequence[Any] | None = None  # item ids
-    deny: Sequence[Any] | None = None  # item ids
+    allow: Sequence[Any] | Interactions | None = None  # item ids, or pairs of users and items
+    deny: Sequence[Any] | Interactions | None = None
+    where: str | None = None  # a condition on the item table
     exact: bool = False
     unknown: Unknown = "raise"  # or "skip", of the items in the lists
+    titles: bool = False  # a column of titles, which the model must have
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `recommend`."""
+        return {name: value for name, value in vars(self).items() if name != "titles"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ def recommend_all(
     rows_per_part: int = _ROWS_PER_PART,
     progress: Progress | None = None,
 ) -> BatchReport:
-    """Write the best items of every user to a Parquet file of the columns user_id, item_id, rank, score.
+    """Write the best items of every user to a Parquet file of the columns user_id, item_id, rank, score, maybe title.
 
     `progress` is called with the number of users done and their total. Parts of an earlier run are kept where
     `resume` is True and deleted otherwise. Raises OptionError where they belong to another request or model, where
@@ -104,11 +112,13 @@ def _recommend(
             n_resumed += len(ids)
         else:
             began = time.perf_counter()
-            ranking = model.recommend(ids, **vars(request), threads=threads)
+            ranking = model.recommend(ids, **request.arguments(), threads=threads)
             searching += time.perf_counter() - began
             n_unanswered, skipped = n_unanswered + ranking.n_unanswered, ranking.skipped_items
             values: tuple[npt.NDArray[Any], ...] = ranking.columns()  # of several types, which a checker joins
-            parts.write(number, dict(zip(COLUMNS, values, strict=True)))
+            columns = dict(zip(COLUMNS, values, strict=True))
+            titles = ranking.answer_titles() if request.titles else None
+            parts.write(number, columns if titles is None else {**columns, TITLE: titles})
         if progress is not None:
             progress(min(first + size, model.n_users), model.n_users)
     n_rows = parts.join()
@@ -124,15 +134,22 @@ def _users_per_part(n_users: int, most: int) -> int:
 
 def _identity(model: NestedEmbeddings, request: BatchRequest, rows_per_part: int) -> dict[str, Any]:
     """Return what parts of one file have in common, as plain values."""
-    values = asdict(request)
+    values = dict(vars(request))
     for name in ("allow", "deny"):
-        ids = values[name]
-        values[name] = None if ids is None else hashlib.sha256(repr(list(ids)).encode()).hexdigest()
+        values[name] = _identify_choice(values[name])
     config = None if model.search_config is None else model.search_config.as_manifest()
+    if model.item_table is not None and (request.titles or request.where is not None):
+        values["item_table"] = model.item_table.description.as_manifest()
     searched = {"model": _fingerprint(model), "widths": list(model.widths), "search_config": config}
     identity = {"request": values, **searched, "rows_per_part": rows_per_part}
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     return plain
+
+
+def _identify_choice(choice: Sequence[Any] | Interactions | None) -> str | None:
+    if choice is None or isinstance(choice, Interactions):
+        return None if choice is None else choice.fingerprint()
+    return hashlib.sha256(repr(list(choice)).encode()).hexdigest()
 
 
 def _fingerprint(model: NestedEmbeddings) -> str:

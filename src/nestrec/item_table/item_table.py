@@ -88,6 +88,10 @@ class ItemTable:
         """Return the indices of the items for which a condition holds, ascending."""
         return self._queries.select_rows(where)
 
+    def count_values(self) -> dict[str, int]:
+        """Return for each column how many items have a value."""
+        return self._queries.count_values()
+
     def reindex(self, items: Vocabulary) -> ItemTable:
         """Return the table for other items: of a model that gained or lost some. New ones have no values."""
         from nestrec.item_table.build import rearrange

@@ -70,6 +70,13 @@ class TableQueries:
             self._answers[where] = answer
         return answer
 
+    def count_values(self) -> dict[str, int]:
+        """Return for each column how many rows have a value."""
+        counts = ", ".join(f"count({quote_name(name)})" for name in self._columns)
+        with self._query() as cursor:
+            found = cursor.execute(f"SELECT {counts} FROM {self._source}").fetchall()[0]
+        return dict(zip(self._columns, found, strict=True))
+
     def stream(self, requested_schema: object) -> object:
         """Return all rows as an Arrow C stream."""
         names = ", ".join(map(quote_name, self._columns))

@@ -54,7 +54,7 @@ def load_source(connection: duckdb.DuckDBPyConnection, source: object, layout: T
     _refuse_layout(layout, "a table in Python")
     name = f"{type(source).__module__.partition('.')[0]} {type(source).__name__}"
     if hasattr(source, "iloc") and not _gives_arrow(source):
-        source = {str(column): source[column] for column in source.columns}  # type: ignore[index]
+        source = _split_frame(source)
     if hasattr(source, "__arrow_c_stream__"):
         _create(connection, ArrowStream(source, name))
     elif isinstance(source, Mapping):
@@ -187,6 +187,10 @@ def _as_list(values: object) -> list[Any]:
     if not isinstance(values, Iterable) or isinstance(values, (str, bytes)):
         raise DataError(f"the columns of an item table must be lists of values, got {type(values).__name__}")
     return list(values)
+
+
+def _split_frame(frame: Any) -> dict[str, Any]:
+    return {str(column): frame[column] for column in frame.columns}
 
 
 def _gives_arrow(frame: Any) -> bool:

@@ -67,4 +67,4 @@ def _row(table: TextTable, row: tuple[str, ...]) -> str:
 
 
 def _side(table: TextTable, column: int) -> str:
-    return ' class="left"' if column < table.n_left else ""
+    return ' class="left"' if table.is_left(column) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-_BETWEEN = 3  # characters between columns, and one more at the edge
+BETWEEN = 3  # characters between columns, and one more at the edge
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,11 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
     title: str | None = None
     n_left: int = 0  # left-aligned columns; the others are right-aligned
+    last_left: bool = False  # the last column is left-aligned too
 
     def in_parts(self, room: int) -> list[TextTable]:
         """Split between columns if they need more than `room` characters; each part starts with the first column."""
-        sizes = [_BETWEEN + max(map(len, column)) for column in zip(self.headers, *self.rows, strict=True)]
+        sizes = [BETWEEN + max(map(len, column)) for column in zip(self.headers, *self.rows, strict=True)]
         groups: list[list[int]] = [[]]
         for column in range(1, len(sizes)):
             if groups[-1] and sizes[0] + sum(sizes[taken] for taken in [*groups[-1], column]) >= room:
@@ -31,6 +32,11 @@ class TextTable:
             groups[-1].append(column)
         return [self._select([0, *group]) for group in groups]
 
+    def is_left(self, column: int) -> bool:
+        """Tell whether a column is left-aligned."""
+        return column < self.n_left or (self.last_left and column == len(self.headers) - 1)
+
     def _select(self, columns: list[int]) -> TextTable:
         rows = tuple(tuple(row[column] for column in columns) for row in self.rows)
-        return replace(self, headers=tuple(self.headers[column] for column in columns), rows=rows)
+        headers, last = tuple(self.headers[column] for column in columns), len(self.headers) - 1
+        return replace(self, headers=headers, rows=rows, last_left=self.last_left and last in columns)

@@ -99,7 +99,8 @@ class Ranking(Tabular):
 
         The answers of a model with titles have a column `title` as well.
         """
-        columns = dict(zip(("query", "id", "rank", "score"), self.columns(), strict=True))
+        query, ids, rank, score = self.columns()
+        columns: dict[str, Values] = {"query": query, "id": ids, "rank": rank, "score": score}
         titles = self.answer_titles()
         return columns if titles is None else {**columns, "title": [title or None for title in titles.tolist()]}
 

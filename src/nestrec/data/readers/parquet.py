@@ -95,6 +95,19 @@ def read_parquet_ids(source: ByteSource, role: str) -> Iterator[str]:
             raise files.explain(error, "") from error
 
 
+def read_parquet_names(source: ByteSource) -> list[str]:
+    """Return the names of the columns of a Parquet file; raise DataError where it cannot be read."""
+    with ExitStack() as resources:
+        path = get_local_path(source, resources)
+        files = ParquetFiles([path], source.path, resources.pop_all())
+    with closing(files), connect() as connection:
+        try:
+            files.attach(connection)
+            return [row[0] for row in connection.execute(f"DESCRIBE {VIEW}").fetchall()]
+        except duckdb.Error as error:
+            raise files.explain(error, "") from error
+
+
 def _find_id_column(names: list[str], role: str, name: str) -> int:
     place = find_usual(names, role)
     if place is None and len(names) == 1:

@@ -1,0 +1,79 @@
+"""Files of --allow and --deny: item ids for all, or pairs of users and items, which give each user a list."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nestrec.cli.console import say
+from nestrec.cli.id_files import is_usual, read_ids, split_fields
+from nestrec.data.read_report import format_count
+
+if TYPE_CHECKING:
+    from nestrec.data.interactions import Interactions
+    from nestrec.data.readers.byte_source import ByteSource
+    from nestrec.data.vocabulary import Vocabulary
+    from nestrec.embeddings import NestedEmbeddings
+
+_HEAD = 1 << 16  # bytes
+_DELIMITERS = (",", "\t", ";")
+
+
+def read_item_choice(path: Path | None, items: Vocabulary, *, by_user: bool) -> list[str] | Interactions | None:
+    """Return the item ids of a file; where its header names users and items and `by_user` is True, its pairs."""
+    if path is None:
+        return None
+    if not by_user or not _names_pairs(path):
+        return list(read_ids(path, items, "item"))
+    from nestrec.cli.reading import read_with_progress
+    from nestrec.data.read_options import ReadOptions
+
+    pairs = read_with_progress(path, ReadOptions(rating_column=""))
+    say(f"{path}: a list of items for each of {format_count(pairs.n_users, 'user')}")
+    return pairs
+
+
+def announce_matches(model: NestedEmbeddings, where: str | None) -> None:
+    """Print on stderr how many items meet the condition of --where."""
+    if where is None or model.item_table is None:  # an error later
+        return
+    n = len(model.item_table.select_rows(where))
+    if n:
+        say(f"{n:,} of {format_count(model.n_items, 'item')} meet --where")
+    else:
+        say(f"No item of the model meets --where {where}")
+
+
+def _names_pairs(path: Path) -> bool:
+    """Tell whether a file has columns of users and of items by their usual names; not of standard input."""
+    from nestrec.data.readers.byte_source import ByteSource
+    from nestrec.data.readers.location import locate
+
+    location = locate(path)
+    if location.is_standard_input:
+        return False
+    with closing(ByteSource(location)) as source:
+        names = _column_names(source)
+    return all(any(is_usual(name, role) for name in names) for role in ("user", "item"))
+
+
+def _column_names(source: ByteSource) -> list[str]:
+    from nestrec.data.readers.parquet import read_parquet_names
+
+    if source.format is not None:
+        return read_parquet_names(source) if source.format.name == "parquet" else []
+    lines = source.head(_HEAD).decode("utf-8", "replace").splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    if first.lstrip().startswith("{"):
+        return list(_parse_object(first))
+    return max((split_fields(first, delimiter) for delimiter in _DELIMITERS), key=len)
+
+
+def _parse_object(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
