@@ -168,6 +168,7 @@ TESTED_ELSEWHERE = {
         "--item": "test_it_prints_the_contributions_and_the_sum",
         "-k": "test_it_prints_the_contributions_and_the_sum",
         "--width": "test_it_prints_the_contributions_and_the_sum",
+        "--titles/--no-titles": "test_explanations_have_titles",
     },
     "similar": {
         "--item": "test_it_gives_what_the_library_finds",

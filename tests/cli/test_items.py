@@ -41,7 +41,7 @@ def table(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def described(model: Path, table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a model with an item table."""
     out = tmp_path_factory.mktemp("described") / "model"
-    NestedEmbeddings.load(model).with_items(table).save(out)
+    NestedEmbeddings.load(model).with_item_table(table).save(out)
     return out
 
 
@@ -270,6 +270,16 @@ def test_users_without_pairs_get_nothing_of_an_allow_list(run: Run, model: Path,
     result = run("recommend", model, "--user", one, "--user", other, "--include-seen", "--allow", tmp_path / "a.csv")
     assert [row[0] for row in rows_of(result.out)[1:]] == [one]
     assert "No item is left to recommend to 1 user" in result.err
+
+
+def test_explanations_have_titles(run: Run, described: Path) -> None:
+    loaded = NestedEmbeddings.load(described)
+    words = ("explain", described, "--user", loaded.users.ids[0], "--item", loaded.items.ids[0], "-k", 4)
+    header, *rows = rows_of(run(*words, "--titles").out)
+    assert header == ["item_id", "contribution", "title"]
+    places = loaded.items.index_of([row[0] for row in rows]).tolist()
+    assert [row[2] for row in rows] == [title_of(place) for place in places]
+    assert [row[:2] for row in rows] == rows_of(run(*words).out)[1:]
 
 
 def test_info_shows_the_columns(run: Run, described: Path) -> None:

@@ -32,7 +32,7 @@ def model_of(items: list[Any]) -> NestedEmbeddings:
 
 
 def table_of(source: Any, items: list[Any] | None = None, **options: Any) -> ItemTable:
-    table = model_of(items or [1, 2, 3]).with_items(source, **options).item_table
+    table = model_of(items or [1, 2, 3]).with_item_table(source, **options).item_table
     assert table is not None
     return table
 

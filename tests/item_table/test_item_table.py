@@ -22,7 +22,7 @@ def model() -> NestedEmbeddings:
     rng = np.random.default_rng(0)
     users, items = (rng.normal(size=(n, 4)).astype(np.float32) for n in (5, N))
     made = NestedEmbeddings.from_arrays(users, items, [2, 4], items=[f"i{place:05d}" for place in range(N)])
-    return made.with_items({"id": made.items.ids.tolist(), "title": TITLES, "price": list(range(N))})
+    return made.with_item_table({"id": made.items.ids.tolist(), "title": TITLES, "price": list(range(N))})
 
 
 def table_of(model: NestedEmbeddings) -> ItemTable:
@@ -106,14 +106,14 @@ def test_a_condition_that_nothing_meets_gives_an_empty_ranking(model: NestedEmbe
 
 
 def test_a_model_without_item_table_says_how_to_attach_one(model: NestedEmbeddings) -> None:
-    plain = model.with_items(None)
+    plain = model.with_item_table(None)
     assert plain.recommend(0, k=2).titles is None
-    with pytest.raises(OptionError, match=r"where needs an item table.*with_items"):
+    with pytest.raises(OptionError, match=r"where needs an item table.*with_item_table"):
         plain.recommend(0, where="price < 4")
 
 
 def test_a_table_without_titles_filters(model: NestedEmbeddings) -> None:
-    untitled = model.with_items({"id": ["i00001"], "price": [3]})
+    untitled = model.with_item_table({"id": ["i00001"], "price": [3]})
     assert untitled.recommend(0, where="price = 3").ids.tolist() == ["i00001"]
     assert untitled.recommend(0).titles is None
     with pytest.raises(OptionError, match=r"no column of titles.*title_column"):
@@ -126,7 +126,7 @@ def test_a_truncated_model_and_a_saved_one_have_the_table(model: NestedEmbedding
     assert table_of(loaded).titles(["i00003"]).tolist() == ["Title 3 é"]
     assert table_of(loaded).description == table_of(model).description
     assert (tmp_path / "m" / "items.parquet").exists()
-    loaded.with_items(None).save(tmp_path / "m", overwrite=True)
+    loaded.with_item_table(None).save(tmp_path / "m", overwrite=True)
     assert not (tmp_path / "m" / "items.parquet").exists()
     again = NestedEmbeddings.load(tmp_path / "m")
     assert again.item_table is None
@@ -140,7 +140,7 @@ def test_a_model_replaced_after_loading_keeps_its_own_titles(model: NestedEmbedd
     model.save(tmp_path / "m")
     loaded = NestedEmbeddings.load(tmp_path / "m")
     others = {"id": model.items.ids.tolist(), "title": ["other"] * N}
-    model.with_items(others).save(tmp_path / "m", overwrite=True)
+    model.with_item_table(others).save(tmp_path / "m", overwrite=True)
     assert table_of(loaded).titles(["i00003"]).tolist() == ["Title 3 é"]
     assert table_of(NestedEmbeddings.load(tmp_path / "m")).titles(["i00003"]).tolist() == ["other"]
 
@@ -189,3 +189,9 @@ def test_a_table_of_other_items_does_not_fit(model: NestedEmbeddings) -> None:
             other.user_embeddings, other.item_embeddings, other.widths, other.users, other.items, other.seen,
             item_table=model.item_table,
         )  # fmt: skip
+
+
+def test_items_that_are_folded_in_have_no_row_until_the_table_is_attached_again(model: NestedEmbeddings) -> None:
+    seen = model.with_users({"ann": ["i00003", "i00004"]})
+    grown = seen.with_items({"i00003b": ["ann"]})
+    assert table_of(grown).titles(["i00003", "i00003b", "i00004"]).tolist() == ["Title 3 é", "", "Title 4 é"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -112,24 +112,23 @@ def write_ranking(table: RankingTable, path: Path | None, omitted: Omissions, *,
 
 
 def _show(table: RankingTable) -> None:
-    rows = table.rows()
-    shown: list[tuple[str, ...]] = [
-        (str(query), str(result), str(rank), score, title) for query, result, rank, score, title in islice(rows, _SHOWN)
+    rows, n = table.rows(), len(table.headers)
+    shown = [
+        (str(query), str(result), str(rank), score, title)[:n]
+        for query, result, rank, score, title in islice(rows, _SHOWN)
     ]
-    fitting = tuple(_fit_titles(table.headers, shown))
+    fitting = tuple(fit_titles(table.headers, shown)) if table.with_titles else tuple(shown)
     show(TextTable(table.headers, fitting, table.caption, n_left=2, last_left=table.with_titles))
     if next(rows, None) is not None:
         results().print(f"… the first {_SHOWN:,} rows; write all of them with --out FILE.csv")
 
 
-def _fit_titles(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows with titles cut to what a terminal has space for beside the other columns."""
-    n = len(headers)
-    others = sum(
-        BETWEEN + max(map(len, column)) for column in zip(headers[:4], *(row[:4] for row in rows), strict=True)
-    )
+def fit_titles(headers: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield rows whose last column, of titles, is cut to what a terminal has space for beside the others."""
+    columns = list(zip(headers, *rows, strict=True))[:-1]
+    others = sum(BETWEEN + max(map(len, column)) for column in columns)
     space = max(_NARROWEST, results().width - others - BETWEEN - 1)
-    return ((*row[:4], cut_text(row[4], space))[:n] for row in rows)
+    return ((*row[:-1], cut_text(row[-1], space)) for row in rows)
 
 
 def _write_separated(

@@ -44,7 +44,7 @@ class ModelParts:
     coarse_index: CoarseIndex | None = None
     """The coarse index of the search config."""
     item_table: ItemTable | None = None
-    """Titles and other columns of the items; see `with_items`."""
+    """Titles and other columns of the items; see `with_item_table`."""
 
     def __post_init__(self, check: bool) -> None:
         """Validate that the parts fit each other."""
@@ -121,7 +121,7 @@ class ModelParts:
         if where is not None and self.item_table is None:
             raise OptionError(
                 "where needs an item table, and the model has none; attach one with nestrec items MODEL FILE, or "
-                "model.with_items(table)",
+                "model.with_item_table(table)",
                 option="where",
             )
         matching = None if where is None or self.item_table is None else self.item_table.select_rows(where)

@@ -102,7 +102,7 @@ class FoldInMethods(ModelParts):
         """Return a model that knows these items too, from the ids of users who interacted with them.
 
         As `with_users`, with items in place of users. A search config is removed, since its coarse index lacks the new
-        items: plan again.
+        items: plan again. In an item table the new items have no values: attach it again.
         """
         found = gather_histories(histories, weights, self.users, "user", unknown)
         check_named(histories, "item")
@@ -111,7 +111,10 @@ class FoldInMethods(ModelParts):
         seen = insert_items(self.seen, found, items, places)
         kept = self.with_search_config(None, None)
         manifest = count_folded(kept.manifest, "items", len(found))
-        return replace(kept, item_embeddings=vectors, items=items, seen=seen, manifest=manifest, check=False)
+        table = None if self.item_table is None else self.item_table.reindex(items)
+        return replace(
+            kept, item_embeddings=vectors, items=items, seen=seen, manifest=manifest, item_table=table, check=False
+        )
 
     @check_keywords
     def recommend_for(  # noqa: PLR0913 - the options of `recommend`, and weights

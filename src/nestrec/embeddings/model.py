@@ -72,7 +72,7 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMe
         return cls(user_rows, item_rows, Widths(widths), user_vocabulary, item_vocabulary, seen)
 
     @check_keywords
-    def with_items(
+    def with_item_table(
         self,
         table: object,
         *,

@@ -87,7 +87,7 @@ def build_item_table(
         file, kinds = _write_rows(connection, f"SELECT {values}, rowid AS {ROW} FROM {SOURCE}", places)
     names = dict(zip(columns, (one.name for one in stored), strict=False))
     title = None if title_column is None else names[title_column]
-    return file, Description(name, names[id_column], title, kinds, **counts, notes=notes)
+    return file, Description(Path(name).name, names[id_column], title, kinds, **counts, notes=notes)
 
 
 def rearrange(

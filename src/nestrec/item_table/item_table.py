@@ -30,14 +30,14 @@ TextArray = npt.NDArray[Any]  # StringDType
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ItemTable:
-    """Titles and columns of a model's items; made by `NestedEmbeddings.with_items`.
+    """Titles and columns of a model's items; made by `NestedEmbeddings.with_item_table`.
 
     Any library that reads the Arrow C stream takes it as a table, such as `polars.DataFrame(model.item_table)`.
 
     >>> import nestrec
     >>> model = nestrec.NestedEmbeddings.from_arrays([[1.0]], [[1.0], [2.0]], widths=[1], items=["a", "b"])
     >>> table = {"id": ["b", "a"], "title": ["Rye", "Jam"], "price": [3, 5]}
-    >>> model = model.with_items(table)
+    >>> model = model.with_item_table(table)
     >>> model.item_table.titles(["a", "b"]).tolist(), model.item_table.select("price < 4").tolist()
     (['Jam', 'Rye'], ['b'])
     """
@@ -141,5 +141,5 @@ def check_item_table(table: ItemTable | None, items: Vocabulary) -> None:
     if table is not None and table.items != items:
         raise DataError(
             f"the item table must be of the model's {len(items):,} items, got one of {len(table.items):,} others; use "
-            "with_items, or item_table.reindex(model.items)"
+            "with_item_table, or item_table.reindex(model.items)"
         )

@@ -26,7 +26,7 @@ ROWS = [
 def table() -> ItemTable:
     model = NestedEmbeddings.from_arrays([[1.0]], [[1.0]] * len(ROWS), [1])
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
-    made = model.with_items({"id": list(range(len(ROWS))), **columns}, list_separator="").item_table
+    made = model.with_item_table({"id": list(range(len(ROWS))), **columns}, list_separator="").item_table
     assert made is not None
     return made
 
