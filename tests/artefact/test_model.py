@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,44 @@ def test_what_is_saved_comes_back(tmp_path: Path, ids: list[Any]) -> None:
         model.save(tmp_path / name)
         for verify in (None, True, False):
             assert same(NestedEmbeddings.load(tmp_path / name, verify=verify), model)
+
+
+def with_signals(model: NestedEmbeddings) -> NestedEmbeddings:
+    """Return the model with a weight for each seen item, and a dislike of the first user."""
+    seen = model.seen
+    n_users = len(seen.users)
+    indptr = np.minimum(np.arange(n_users + 1), 1).astype(np.int64)
+    disliked = Interactions(seen.users, seen.items, indptr, np.array([1], dtype=np.int32))
+    weights = np.linspace(0.5, 2, seen.n_interactions, dtype=np.float32)
+    return replace(model, seen=replace(seen, weights=weights, dislikes=disliked, check=False), check=False)
+
+
+def test_weights_and_dislikes_come_back(tmp_path: Path) -> None:
+    model = with_signals(build(["ann", "bob", "cyd"], [1, 2]))
+    model.save(tmp_path / "model")
+    for verify in (None, True, False):
+        loaded = NestedEmbeddings.load(tmp_path / "model", verify=verify)
+        assert loaded.seen.fingerprint() == model.seen.fingerprint()
+        assert loaded.seen.dislikes is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dislike_indices": MISSING},
+        {"dislike_indices": np.array([2], dtype=np.int32)},
+        {"dislike_indptr": np.array([0, 1], dtype=np.int64)},
+        {"weights": np.array([1, -1], dtype=np.float32)},
+        {"weights": np.array([1], dtype=np.float32)},
+        {"weights": np.array([1, 1], dtype=np.float64)},
+    ],
+    ids=str,
+)
+def test_weights_and_dislikes_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with_signals(build(["ann", "bob", "cyd"], [1, 2])).save(tmp_path / "model")
+    replace_tensors(tmp_path / "model", "interactions.safetensors", **changes)
+    with pytest.raises(ModelFileError):
+        NestedEmbeddings.load(tmp_path / "model")
 
 
 def test_text_ids_come_back_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -150,6 +150,21 @@ def test_ials_solves_the_weighted_least_squares() -> None:
         weight = np.where(x[user] > 0, 5.0, 1.0)
         system = (items.T * weight) @ items + 3 * np.eye(4)
         expected = np.linalg.solve(system, items.T @ (weight * x[user]))
+        np.testing.assert_allclose(model.user_embeddings[user], expected, rtol=2e-3, atol=2e-3)
+
+
+def test_weights_are_the_confidence_of_ials() -> None:
+    """Over their mean, times alpha."""
+    train, x = dense()
+    given = 3 * np.random.default_rng(0).exponential(size=train.n_interactions).astype(np.float32)
+    confidence = np.ones_like(x)
+    confidence[x > 0] = 5 * given / given.mean()
+    method = Ials(regularization=3, alpha=5, iterations=200)
+    model = method.fit(replace(train, weights=given, check=False), Widths([4]), ONE_THREAD)
+    items = model.item_embeddings.astype(np.float64)
+    for user in range(5):
+        system = (items.T * confidence[user]) @ items + 3 * np.eye(4)
+        expected = np.linalg.solve(system, items.T @ (confidence[user] * x[user]))
         np.testing.assert_allclose(model.user_embeddings[user], expected, rtol=2e-3, atol=2e-3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from nestrec.baselines import baseline
 from nestrec.comparison.job import Job, Task
 from nestrec.comparison.stored_interactions import read_stored_interactions, write_interactions
 from nestrec.comparison.worker import Worker
+from nestrec.data.dislikes import with_dislikes
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
@@ -42,6 +44,15 @@ def test_interactions_come_back_as_they_were(
     parts: tuple[Interactions, Interactions], places: tuple[Path, Path]
 ) -> None:
     assert [read_stored_interactions(place).fingerprint() for place in places] == [part.fingerprint() for part in parts]
+
+
+def test_weights_and_dislikes_come_back(parts: tuple[Interactions, Interactions], tmp_path: Path) -> None:
+    train, test = parts
+    weights = np.arange(1, train.n_interactions + 1, dtype=np.float32)
+    signals = with_dislikes(replace(train, weights=weights, check=False), test)
+    write_interactions(tmp_path / "train", signals)
+    assert signals.dislikes is not None
+    assert read_stored_interactions(tmp_path / "train").fingerprint() == signals.fingerprint()
 
 
 def test_the_figures_are_those_of_a_fit_in_this_process(

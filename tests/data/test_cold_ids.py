@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nestrec.data.cold_ids import drop_cold, find_warm_items, restrict_to
+from nestrec.data.dislikes import with_dislikes
 from nestrec.data.filters import k_core
 from nestrec.data.interactions import Interactions
+from nestrec.data.splitting import RandomSplit, TimeSplit
 from nestrec.data.vocabulary import Vocabulary
+from nestrec.errors import DataError
 
 PAIRS = st.sets(st.tuples(st.integers(0, 8), st.integers(0, 11)), min_size=1)
 
@@ -66,3 +71,48 @@ def test_numbers_among_text_have_another_order() -> None:
     found = restrict_to(numbers, Vocabulary.from_ids(["1", "x"]), Vocabulary.from_ids(["10", "9", "y"]))
     assert found.indices.tolist() == [0, 1]
     assert told(found) == {("1", "10", 10.0), ("1", "9", 9.0)}
+
+
+def signals_of(interactions: Interactions) -> tuple[dict[tuple[int, int], float], set[tuple[int, int]]]:
+    """Return the weights by pair and the disliked pairs, by id."""
+    found = []
+    for part in (interactions, interactions.dislikes):
+        assert part is not None
+        users = part.users.ids[np.repeat(np.arange(part.n_users), np.diff(part.indptr))].tolist()
+        found.append(list(zip(users, part.items.ids[part.indices].tolist(), strict=True)))
+    assert interactions.weights is not None
+    return dict(zip(found[0], interactions.weights.tolist(), strict=True)), set(found[1])
+
+
+@settings(deadline=None)
+@given(PAIRS, PAIRS, st.booleans())
+def test_weights_and_dislikes_stay_with_their_pairs(
+    pairs: set[tuple[int, int]], disliked: set[tuple[int, int]], by_time: bool
+) -> None:
+    """Through splits, filters and transfers to other ids."""
+    plain = of_pairs(pairs)
+    weights = np.arange(1, plain.n_interactions + 1, dtype=np.float32)
+    whole = with_dislikes(replace(plain, weights=weights), of_pairs(disliked))
+    by_pair, disliked_pairs = signals_of(whole)
+    assert disliked_pairs == disliked - pairs
+    parts = [drop_cold(whole), k_core(whole, 1, 1)]
+    cut = TimeSplit(at=400.5) if by_time else RandomSplit(0.5, seed=1)
+    try:
+        train, held_out = cut.split(whole)
+    except DataError:  # nothing to hold out
+        return
+    assert held_out.dislikes is None
+    parts += [train, drop_cold(train), restrict_to(whole, train.users, train.items)]
+    for part in parts:
+        of_part, disliked_of_part = signals_of(part)
+        assert of_part.items() <= by_pair.items()
+        users, items = set(part.users.ids.tolist()), set(part.items.ids.tolist())
+        known = {(user, item) for user, item in disliked_pairs if user in users and item in items}
+        if by_time and (part is train or part is parts[3]):
+            known = {(user, item) for user, item in known if 100 * user + item < 400.5}
+        assert disliked_of_part == known
+    assert signals_of(train)[0].keys() | told_pairs(held_out) == by_pair.keys()
+
+
+def told_pairs(interactions: Interactions) -> set[tuple[int, int]]:
+    return {(int(str(user)), int(str(item))) for user, item, _ in told(interactions)}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nestrec.data import interactions as module
+from nestrec.data.dislikes import with_dislikes
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError
@@ -54,3 +57,36 @@ def test_rows_are_checked_across_the_parts_that_they_are_checked_in(
         else:
             with pytest.raises(DataError, match="must ascend"):
                 made(indptr, indices)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.array([1, 0, 1], dtype=np.float32), "above 0, got 0"),
+        (np.array([1, 1, -2], dtype=np.float32), "above 0, got -2"),
+        (np.array([np.nan, 1, 1], dtype=np.float32), "got nan"),
+        (np.array([1, np.inf, 1], dtype=np.float32), "got inf"),
+        (np.ones(2, dtype=np.float32), "one for each of the 3"),
+        (np.ones(3), "float64"),
+        ([1, 1, 1], "list"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(weights: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        replace(made([0, 2, 3], [0, 2, 1]), weights=weights)
+
+
+def test_dislikes_of_other_ids_are_refused() -> None:
+    interactions = made([0, 2, 3], [0, 2, 1])
+    with pytest.raises(DataError, match=r"same Vocabulary.*with_dislikes"):
+        replace(interactions, dislikes=made([0, 1, 1], [3]))
+    with pytest.raises(DataError, match="dislikes must be Interactions, got tuple"):
+        replace(interactions, dislikes=(1, 3))  # type: ignore[arg-type]
+    assert with_dislikes(interactions, made([0, 1, 1], [3])).dislikes is not None
+
+
+def test_the_fingerprint_tells_weights_and_dislikes() -> None:
+    plain = made([0, 2, 3], [0, 2, 1])
+    weights = np.array([1, 2, 3], dtype=np.float32)
+    others = [plain, replace(plain, weights=weights), with_dislikes(plain, made([0, 1, 1], [3]))]
+    assert len({other.fingerprint() for other in others}) == 3

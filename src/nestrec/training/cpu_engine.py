@@ -135,7 +135,7 @@ class CpuEngine:
     def _train_dislikes(self, epoch_key: np.uint64, start: int, stop: int, learning_rate: float) -> float:
         """Train the dislikes that belong to a slice of the epoch, in order, on one thread; return the sum of losses."""
         kernel: Any = dislikes.train_slice
-        slope_weights, inverse_temperatures = self.objective.dislike_weights()
+        slope_weights, inverse_temperatures = self.objective.of_dislikes()
         loss: float = kernel(
             self.users.reshape(-1),
             self.items.reshape(-1),

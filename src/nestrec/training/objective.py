@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -14,6 +14,13 @@ from nestrec.arrays import Float32Array
 from nestrec.errors import OptionError
 from nestrec.inverse_temperatures import compute_inverse_temperatures
 from nestrec.widths import Widths
+
+
+class DislikeObjective(NamedTuple):
+    """The loss of a dislike; the formula is in `kernels/training/dislikes.py`."""
+
+    slope_weights: Float32Array  # (n_levels, n_levels) of level losses (columns) for blocks (rows)
+    inverse_temperatures: Float32Array  # (n_levels,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +66,13 @@ class Objective:
         normalised: Float32Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         return normalised
 
-    def dislike_weights(self) -> tuple[Float32Array, Float32Array]:
-        """Return the weights of each level's loss of a dislike for blocks, (n_levels, n_levels), and its temperatures.
-
-        Inverse ones, (n_levels,). The loss is that of an interaction with the disliked item as its only negative.
-        """
+    def of_dislikes(self) -> DislikeObjective:
+        """Return the loss of an interaction with a disliked item as its only negative."""
         if self.softmax:
-            return self.gradient_weights(), self.inverse_temperatures()
+            return DislikeObjective(self.gradient_weights(), self.inverse_temperatures())
         n = len(self.widths)
         weights = np.triu(np.tile(np.array(self.level_weights, dtype=np.float32), (n, 1)))
-        return weights, np.ones(n, dtype=np.float32)
+        return DislikeObjective(weights, np.ones(n, dtype=np.float32))
 
     def inverse_temperatures(self) -> Float32Array:
         """Return the factor of the scores in each level's softmax, (n_levels,)."""

@@ -4,7 +4,7 @@ For a user u who dislikes k and interacted with i, the loss of each level l is
 
     D_l = log(1 + exp(t_l * (score_l(u, k) - score_l(u, i)))) / t_l
 
-which is that of the softmax (`nested_softmax.py`) with k as the only candidate and, with t_l = 1, that of a pair
+which is that of the softmax (`nested_softmax.py`) over i and k alone and, with t_l = 1, that of a pair
 (`nested_bpr.py`). The block of coordinates of level b has the loss
 
     sum over levels l from b on of slope_weights[b, l] * D_l

@@ -48,7 +48,7 @@ class Dislikes:
         self._users, self._items, self._indices, self._indptr = (
             torch.from_numpy(array.astype(np.int64)).to(device) for array in (users[kept], items[kept], indices, indptr)
         )
-        slope_weights, inverse = objective.dislike_weights()
+        slope_weights, inverse = objective.of_dislikes()
         self._slope_weights, self._inverse = (torch.from_numpy(array).to(device) for array in (slope_weights, inverse))
         self._level_weights = torch.tensor(objective.level_weights, device=device)
         self._order: tuple[int, torch.Tensor] | None = None
