@@ -1,10 +1,6 @@
 """nestrec: recommender embeddings that nest. The public names are those of `__init__.pyi`; each loads on first use."""
 
-import logging as _logging
-
 import lazy_loader as _lazy_loader
-
-_logging.getLogger("nestrec").addHandler(_logging.NullHandler())  # the application decides what is shown
 
 _load_name, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)
 

@@ -150,10 +150,14 @@ def test_what_is_not_there_is_named_with_a_remedy(hub: Hub, model: NestedEmbeddi
         NestedEmbeddings.from_pretrained(REPO)
 
 
-def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, model: NestedEmbeddings) -> None:
+def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, model: NestedEmbeddings, tmp_path: Path) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(HubError, match="cannot be reached"):
         model.push_to_hub(REPO, token="hf_of_the_tests")
+    with pytest.raises(HubError, match="cannot be reached"):
+        NestedEmbeddings.from_pretrained(REPO, token="hf_of_the_tests")
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, model: NestedEmbeddings) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nestrec.errors import OptionError
+from nestrec.logs import get_logger
 
-_LOGGER = logging.getLogger("nestrec.comparison")
+_LOGGER = get_logger("comparison")
 
 
 class ComparisonCallback:

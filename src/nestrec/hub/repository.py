@@ -87,6 +87,11 @@ def _explain(repo: str) -> Iterator[None]:
         yield
     except errors.HFValidationError as error:
         raise OptionError(f"the repository must be named owner/name, got {repo!r} ({error})", option="repo") from error
+    except errors.LocalEntryNotFoundError as error:
+        raise HubError(
+            f"the Hub cannot be reached for {repo}, and its cache does not hold the model ({_first_line(error)}); "
+            "check the network"
+        ) from error
     except (errors.RevisionNotFoundError, errors.RepositoryNotFoundError, errors.EntryNotFoundError) as error:
         raise HubError(
             f"{repo} must be a repository with a model of nestrec, at this revision ({_first_line(error)}); check the "

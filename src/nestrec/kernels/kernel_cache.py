@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
 import pickle
 import stat
@@ -24,11 +23,13 @@ import numba
 import numba.core.caching
 import numba.core.serialize
 
+from nestrec.logs import get_logger
+
 caching: Any = numba.core.caching  # numba has no types of its own
 dumps: Any = numba.core.serialize.dumps
 _DIGEST = hashlib.sha256().digest_size
 _ABANDONED = 3600.0  # seconds after which a temporary file is one that a killed process left
-_LOGGER = logging.getLogger("nestrec.kernels")
+_LOGGER = get_logger("kernels")
 _FIRST_COMPILATION = iter([True])
 _FIRST = iter([True])  # a fault of the cache concerns many kernels, and is reported once
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from nestrec.logs import get_logger
 from nestrec.training.callbacks import Callback, EpochReport, PhaseStart
 
-_LOGGER = logging.getLogger("nestrec.training")
+_LOGGER = get_logger("training")
 
 
 class TrainingLog(Callback):
