@@ -89,6 +89,23 @@ def test_slow_models_are_announced(run: Run, parts: tuple[Path, Path], monkeypat
     assert "--models nestrec,popularity" in result.err
 
 
+def test_models_that_do_not_use_weights_are_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(train: Any, test: Any, **_: Any) -> None:
+        assert train.weights is not None
+        assert train.dislikes is not None
+        assert (test.n_interactions, test.weights, test.dislikes) == (1, None, None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nestrec.comparison.compare", nothing)
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("user,item,rating\n1,1,5\n1,2,1\n2,2,4\n2,3,5\n")
+    test.write_text("user,item,rating\n1,3,4\n2,1,2\n")
+    words = ["--models", "popularity,ials", "--rating-weights", "--dislike-below", "3"]
+    result = run("compare", train, test, *words)
+    assert "Weights are not used by popularity." in result.err
+    assert "Dislikes are not used by popularity, ials." in result.err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

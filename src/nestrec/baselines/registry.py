@@ -32,6 +32,11 @@ _HOMES: dict[str, tuple[str, str]] = {  # name -> module, class; in the order of
 }
 
 
+# Baselines that use more of interactions than their pairs; `Trainer` trains the models that use dislikes.
+USING_DISLIKES = frozenset({"lightgcn", "nestrec", "nestrec-alone", "nestrec-alone-cut", "nestrec-alone-rotated"})
+USING_WEIGHTS = USING_DISLIKES | {"ials", "ials-rotated"}
+
+
 class _Classes(Mapping[str, "type[Baseline]"]):
     """Name -> class, imported on first use."""
 

@@ -29,6 +29,7 @@ from nestrec.cli.shared_options import JsonPath, Overwrite, Threads, argument, f
 
 if TYPE_CHECKING:
     from nestrec.comparison.result import Comparison
+    from nestrec.data.interactions import Interactions
 
 _FIGURES, _PAGE = "comparison.json", "comparison.html"
 _SLOW = {
@@ -81,6 +82,7 @@ def compare(
     _announce(taking_part, absent)
     options = signals.add_to(reading.options(threads=threads))
     trained_on = read_with_progress(train, options)
+    _announce_signals(taking_part, trained_on)
     held_out = read_with_progress(test, options.without_signals(), trained_on)
     try:
         with comparison_progress() as progress:
@@ -112,6 +114,19 @@ def _announce(taking_part: tuple[str, ...], absent: dict[str, str]) -> None:
         if name in taking_part:
             others = ",".join(other for other in taking_part if other not in _SLOW)
             say(f"{name} is slow: it {why}. To leave it out: --models {others}")
+
+
+def _announce_signals(taking_part: tuple[str, ...], interactions: Interactions) -> None:
+    """Say which models do not use the weights and dislikes of the interactions."""
+    from nestrec.baselines.registry import USING_DISLIKES, USING_WEIGHTS
+
+    for what, signal, using in (
+        ("Weights", interactions.weights, USING_WEIGHTS),
+        ("Dislikes", interactions.dislikes, USING_DISLIKES),
+    ):
+        without = [name for name in taking_part if name not in using]
+        if signal is not None and without:
+            say(f"{what} are not used by {', '.join(without)}.")
 
 
 def _present(found: Comparison, out: Path, outputs: OwnOutputs, json_to: str | None, *, overwrite: bool) -> None:
