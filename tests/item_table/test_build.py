@@ -245,7 +245,7 @@ def test_a_column_of_years_is_not_replaced() -> None:
         (
             {"id": [1], "title": ["a"]},
             {"id_column": "idd"},
-            r"got 'idd'; did you mean 'id'\?; its columns are id, title",
+            r"got 'idd'; did you mean 'id'\? columns: id, title",
         ),
         ({"id": [1], "title": ["a"]}, {"title_column": "titel"}, "title_column must be a column .* 'title'"),
         ({"id": [1], "title": ["a"]}, {"title_column": 3}, "title_column must be"),

@@ -117,8 +117,8 @@ def test_recommendations_equal_a_sort_of_what_each_user_may_get(
             for name, keep in (("allow", set.intersection), ("deny", set.difference)):
                 choice: Any = filters[name]
                 if choice is not None:
-                    own_choice: set[int] = set(choice if choice is common else choice[user])
-                    left = keep(left, own_choice)
+                    own_choice: Any = choice if choice is common else choice[user]
+                    left = keep(left, set(own_choice))
             scores = model.item_embeddings[:, :width] @ model.user_embeddings[user, :width]
             assert ids.tolist() == best_of(scores, left, 6)
 

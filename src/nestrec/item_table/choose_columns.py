@@ -69,10 +69,9 @@ def find_column(names: list[str], given: str | int, option: str, source: str) ->
     position = int(given) if str(given).isdecimal() else 0
     if 1 <= position <= len(names):
         return names[position - 1]
+    near = suggest(str(given), names) or ";"
     raise DataError(
-        f"{option} must be a column of {source}, got {given!r}{suggest(str(given), names)}; its columns are "
-        f"{', '.join(names)}",
-        option=option,
+        f"{option} must be a column of {source}, got {given!r}{near} columns: {', '.join(names)}", option=option
     )
 
 
