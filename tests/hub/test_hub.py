@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nestrec
@@ -64,6 +65,16 @@ def test_a_model_comes_back_as_it_was_pushed(model: NestedEmbeddings, hub: Hub, 
         ".gitattributes", "README.md", "manifest.json", "embeddings.safetensors", "vocabularies.safetensors",
         "interactions.safetensors",
     }  # fmt: skip
+
+
+def test_titles_go_with_the_model(model: NestedEmbeddings, hub: Hub) -> None:
+    table = {"id": model.items.ids.tolist(), "title": [f"Title of {one}" for one in model.items.ids.tolist()]}
+    titled = model.with_item_table(pd.DataFrame(table))
+    titled.push_to_hub(REPO)
+    again = NestedEmbeddings.from_pretrained(REPO)
+    wanted, found = (one.recommend(one.users.ids[:2], k=3).to_pandas() for one in (titled, again))
+    assert found.equals(wanted)
+    assert found["title"].str.startswith("Title of ").all()
 
 
 def test_a_revision_keeps_the_model_of_its_commit(model: NestedEmbeddings, hub: Hub) -> None:

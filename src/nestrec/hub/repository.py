@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -27,7 +28,8 @@ def upload(
     """
     api = _library("push_to_hub").HfApi(token=token)
     ours = [MANIFEST, CARD, *_patterns()]
-    with _explain(repo):
+    with _explain(repo), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")  # the item table
         api.create_repo(repo, private=private, exist_ok=True)
         commit = api.upload_folder(
             repo_id=repo,
