@@ -13,7 +13,6 @@ from nestrec.data.read_report import format_count
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
-    from nestrec.data.readers.byte_source import ByteSource
     from nestrec.data.vocabulary import Vocabulary
     from nestrec.embeddings import NestedEmbeddings
 
@@ -25,12 +24,14 @@ def read_item_choice(path: Path | None, items: Vocabulary, *, by_user: bool) -> 
     """Return the item ids of a file; where its header names users and items and `by_user` is True, its pairs."""
     if path is None:
         return None
-    if not by_user or not _names_pairs(path):
+    names, is_delimited = _read_column_names(path) if by_user else ([], False)
+    if not all(any(is_usual(name, role) for name in names) for role in ("user", "item")):
         return list(read_ids(path, items, "item"))
     from nestrec.cli.reading import read_with_progress
     from nestrec.data.read_options import ReadOptions
 
-    pairs = read_with_progress(path, ReadOptions(rating_column=""))
+    no_words = () if is_delimited else None  # for a missing id: files of ids have none either
+    pairs = read_with_progress(path, ReadOptions(rating_column="", na_values=no_words))
     say(f"{path}: a list of items for each of {format_count(pairs.n_users, 'user')}")
     return pairs
 
@@ -46,29 +47,23 @@ def announce_matches(model: NestedEmbeddings, where: str | None) -> None:
         say(f"No item of the model meets --where {where}")
 
 
-def _names_pairs(path: Path) -> bool:
-    """Tell whether a file has columns of users and of items by their usual names; not of standard input."""
+def _read_column_names(path: Path) -> tuple[list[str], bool]:
+    """Return the names of a file's columns, none of standard input, and whether it is delimited text."""
     from nestrec.data.readers.byte_source import ByteSource
     from nestrec.data.readers.location import locate
+    from nestrec.data.readers.parquet import read_parquet_names
 
     location = locate(path)
     if location.is_standard_input:
-        return False
+        return [], False
     with closing(ByteSource(location)) as source:
-        names = _column_names(source)
-    return all(any(is_usual(name, role) for name in names) for role in ("user", "item"))
-
-
-def _column_names(source: ByteSource) -> list[str]:
-    from nestrec.data.readers.parquet import read_parquet_names
-
-    if source.format is not None:
-        return read_parquet_names(source) if source.format.name == "parquet" else []
-    lines = source.head(_HEAD).decode("utf-8", "replace").splitlines()
+        if source.format is not None:
+            return (read_parquet_names(source) if source.format.name == "parquet" else []), False
+        lines = source.head(_HEAD).decode("utf-8", "replace").splitlines()
     first = next((line for line in lines if line.strip()), "")
     if first.lstrip().startswith("{"):
-        return list(_parse_object(first))
-    return max((split_fields(first, delimiter) for delimiter in _DELIMITERS), key=len)
+        return list(_parse_object(first)), False
+    return max((split_fields(first, delimiter) for delimiter in _DELIMITERS), key=len), True
 
 
 def _parse_object(line: str) -> dict[str, Any]:
