@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nestrec.arrays import Float32Array, Float64Array
+from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.errors import DataError
 from nestrec.kernels.data import csr as kernel
 
@@ -18,7 +18,7 @@ TRANSFORMS = ("log1p", "sqrt")
 
 _DAY = 86_400.0  # seconds
 _FUNCTIONS = {"log1p": np.log1p, "sqrt": np.sqrt}
-_RULES = {"first": kernel.FIRST, "last": kernel.LAST, "sum": kernel.SUM, "max": kernel.MAX}
+_RULES = {"sum": kernel.SUM, "max": kernel.MAX}
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
@@ -30,15 +30,15 @@ class WeightRule:
     transform: str | None = None  # one of TRANSFORMS
     repeats: str = "sum"  # first, last, max or sum
 
-    @property
-    def kernel_rule(self) -> int:
-        """The rule for repeats, as the kernel takes it."""
-        return _RULES[self.repeats]
-
     def decay(self, values: Float64Array, times: Float64Array) -> None:
         """Halve values (n,) for each half-life between their times and the latest one, in place."""
         if self.half_life is not None and len(times):
             values *= np.exp2((times - times.max()) / (self.half_life * _DAY))
+
+    def combine(self, indptr: Int64Array, indices: Int32Array, values: Float64Array, first: int, last: int) -> None:
+        """Give all repeats of a pair in the sorted rows first:last one value, in place, unless a row is chosen."""
+        if self.repeats in ("sum", "max"):
+            kernel.combine_weights(indptr, indices, values, _RULES[self.repeats], first, last)
 
     def finish(self, values: Float64Array) -> Float32Array:
         """Return the weights of pairs, (n,), above 0; raise DataError where one is too large for float32."""

@@ -92,11 +92,37 @@ class PairStore:
         self, user_ranks: Int32Array, item_ranks: Int32Array, threads: int
     ) -> tuple[Int64Array, Int32Array, Float64Array | None]:
         """Return indptr, indices and times of the matrix, each pair once; set `weights`."""
+        indptr = self._count_rows(user_ranks)
+        indices, times, ratings, weights = self._place(indptr, user_ranks, item_ranks)
+        self._columns.clear()
+        if self._weights is not None:
+            self._weights.decay(weights, times)
+        shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
+        map_in_threads(
+            lambda share: kernel.sort_rows(indptr, indices, times, ratings, weights, *share), shares, threads
+        )
+        if self._weights is not None:
+            combine = self._weights.combine
+            map_in_threads(lambda share: combine(indptr, indices, weights, *share), shares, threads)
+        n_kept, self.n_distinct = kernel.join_repeats(indptr, indices, times, ratings, weights, *self._rule.arguments)
+        _shorten(indices, n_kept)
+        _shorten(times, n_kept)
+        if self._weights is not None:
+            self.weights = self._weights.finish(weights[:n_kept])
+        return indptr, indices, times if self._with_times else None
+
+    def _count_rows(self, user_ranks: Int32Array) -> Int64Array:
+        """Return where each row begins, with the end of the last; (n_users + 1,)."""
         # Entries may share a rank, so the matrix may have fewer rows than there are entries.
         counts = np.zeros(int(user_ranks.max(initial=-1)) + 1, dtype=np.int64)
         for users, *_ in self._columns.parts():
             kernel.count_rows(users, user_ranks, counts)
-        indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+        return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+
+    def _place(
+        self, indptr: Int64Array, user_ranks: Int32Array, item_ranks: Int32Array
+    ) -> tuple[Int32Array, Float64Array, Float64Array, Float64Array]:
+        """Return indices, times, ratings and weights of all pairs, row by row; (0,) of what is not kept."""
         indices = np.empty(self.n_pairs, dtype=np.int32)
         times, ratings, weights = (np.empty(self.n_pairs if is_kept else 0) for is_kept in self._is_kept)
         cursor = indptr[:-1].copy()
@@ -107,24 +133,7 @@ class PairStore:
                 users, items, of_times, of_ratings, of_weights, user_ranks, item_ranks, cursor, indices, times, ratings,
                 weights,
             )  # fmt: skip
-        self._columns.clear()
-        shares = row_slices(indptr, max(1, min(ENTRIES, int(indptr[-1]) // (8 * threads))))
-        if self._weights is not None:
-            self._weights.decay(weights, times)
-        map_in_threads(
-            lambda share: kernel.sort_rows(indptr, indices, times, ratings, weights, *share), shares, threads
-        )
-        if self._weights is not None and self._weights.kernel_rule in (kernel.SUM, kernel.MAX):
-            rule = self._weights.kernel_rule
-            map_in_threads(
-                lambda share: kernel.combine_weights(indptr, indices, weights, rule, *share), shares, threads
-            )
-        n_kept, self.n_distinct = kernel.join_repeats(indptr, indices, times, ratings, weights, *self._rule.arguments)
-        _shorten(indices, n_kept)
-        _shorten(times, n_kept)
-        if self._weights is not None:
-            self.weights = self._weights.finish(weights[:n_kept])
-        return indptr, indices, times if self._with_times else None
+        return indices, times, ratings, weights
 
 
 def _own(column: Float64Array) -> Float64Array:
