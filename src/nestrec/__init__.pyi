@@ -39,6 +39,8 @@ from .training.samplers import NoSampler as NoSampler
 from .training.samplers import PoolSampler as PoolSampler
 from .training.samplers import UniformSampler as UniformSampler
 from .training.trainer import Trainer as Trainer
+from .updating.result import Update as Update
+from .updating.update import update as update
 from .widths import Widths as Widths
 
 __version__: str

@@ -80,6 +80,23 @@ CHANGING = {
 }
 # What else is tested, and by which test.
 TESTED_ELSEWHERE = {
+    "update": {
+        "--out": "test_out_leaves_the_model",
+        "--remove-users": "test_what_is_removed_is_in_no_file",
+        "--remove-items": "test_what_is_removed_is_in_no_file",
+        "--remove-interactions": "test_what_is_removed_is_in_no_file",
+        "--skip-unknown": "test_what_is_removed_is_in_no_file",
+        "--changed-out": "test_changed_vectors_are_written",
+        "--changed-tolerance": "test_changed_vectors_are_written",
+        "--epochs": "test_epochs_learning_rate_and_seed_are_used",
+        "--learning-rate": "test_epochs_learning_rate_and_seed_are_used",
+        "--seed": "test_epochs_learning_rate_and_seed_are_used",
+        "--deterministic": "test_epochs_learning_rate_and_seed_are_used",
+        "--threads": "test_mistakes_of_an_update",
+        "--validation": "test_validation_of_an_update",
+        "--validation-fraction": "test_validation_of_an_update",
+        "--overwrite": "test_out_leaves_the_model",
+    },
     "train": {
         "--encoding": "test_encoding_is_used",
         "--na-values": "test_delimiter_quote_and_words_for_nothing_are_used",
@@ -261,7 +278,7 @@ def test_every_option_of_every_command_is_tested() -> None:
         tested = set(TESTED_ELSEWHERE[name])
         if name == "train":
             tested |= set(CHANGING)
-        if name in {"split", "evaluate", "tune", "compare"}:
+        if name in {"update", "split", "evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
         if name in {"tune", "compare"}:
             tested |= SIGNALS  # the same

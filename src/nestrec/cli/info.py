@@ -10,6 +10,7 @@ Examples:
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from nestrec.data.read_report import format_count
 from nestrec.report.sizes import bytes_per_million_items, format_bytes
 from nestrec.report.table import TextTable
 from nestrec.report.training import validation_table
+from nestrec.report.update import history_table
 
 if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
@@ -57,6 +59,7 @@ def info(
     if loaded.search_config is not None:
         results().print(f"Search config: {loaded.search_config.name} ({_measured(loaded.search_config)})")
     _show_training(manifest.get("training"))
+    _show_updates(manifest.get("updates"))
     data = manifest.get("data")
     for line in _data_lines(data.get("report") if isinstance(data, dict) else None):
         results().print(line)
@@ -150,6 +153,14 @@ def _show_training(section: Any) -> None:
     epochs = format_count(training.epochs, "epoch")
     text = f"Trained {epochs} on {training.trained_on} in {training.seconds:.1f} s{stopped}"
     results().print(f"{text}; validation: {training.validation.kind}")
+
+
+def _show_updates(section: Any) -> None:
+    """Show the update history; a section of the same name may hold anything."""
+    if not isinstance(section, list) or not section:
+        return
+    with suppress(LookupError, TypeError, ValueError):
+        show(history_table(section))
 
 
 def _validation_table(section: dict[str, Any]) -> TextTable | None:

@@ -23,6 +23,7 @@ from nestrec.embeddings.display import DisplayMethods
 from nestrec.embeddings.folding_in import FoldInMethods
 from nestrec.embeddings.parts import restore_coarse_index, sort_by_id
 from nestrec.embeddings.recommending import RecommendMethods
+from nestrec.embeddings.updating import UpdateMethods
 from nestrec.embeddings.vectors import VectorMethods
 from nestrec.errors import DataError, ModelFileError
 from nestrec.hub.card import format_card, remove_local_details
@@ -33,7 +34,7 @@ from nestrec.widths import Widths
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, DisplayMethods):
+class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, UpdateMethods, DisplayMethods):
     """User and item embeddings whose prefix of every trained width is a recommender.
 
     Raises DataError where shapes do not fit or a number is not finite. The arrays are kept, not copied.

@@ -237,6 +237,7 @@ class Fit:
         return {
             "engine": "cpu" if self.setup.engine is None else "torch",
             "options": describe_options(self.setup, self.run),
+            "regularization_by_rule": self.setup.regularization_default is not None,
             "validation": {"kind": "none"} if self.validation is None else self.validation.describe(),
             "validation_metrics": self.rotated or (None if search is None else search.find_best()),
             "history": search.history if search else [],

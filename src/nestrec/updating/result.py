@@ -1,0 +1,32 @@
+"""The result of an update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nestrec.embeddings import NestedEmbeddings
+from nestrec.updating.changes import Changes
+from nestrec.updating.drift import Drift
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """A model after an update, and what the update changed."""
+
+    model: NestedEmbeddings
+    """The new model; the given one is as it was."""
+    changes: Changes
+    """Ids whose vectors changed, came or went."""
+    drift: Drift
+    """How far vectors and lists moved, by width."""
+    record: dict[str, Any]
+    """The entry of the update in `model.manifest["updates"]`: sizes, options, changes and drift, without ids."""
+
+    def __repr__(self) -> str:
+        """Show the sizes."""
+        users, items = self.changes.users, self.changes.items
+        return (
+            f"<Update: {users.n_to_write} of {self.model.n_users} users and {items.n_to_write} of "
+            f"{self.model.n_items} items to write again>"
+        )

@@ -1,0 +1,153 @@
+"""`nestrec update`: takes new interactions in, replaces the model, removes from all files, says what changed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nestrec import NestedEmbeddings
+from tests.cli.conftest import Run
+
+KEEP = ("--deterministic", "--quiet")
+
+
+@pytest.fixture
+def own(model: Path, tmp_path: Path) -> Path:
+    """Return a copy of the model, to be updated."""
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+def last(path: Path) -> dict[str, Any]:
+    """Return the record of the latest update of a model."""
+    record: dict[str, Any] = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["updates"][-1]
+    return record
+
+
+def test_the_model_is_replaced_and_shows_its_history(run: Run, own: Path, unseen: Path) -> None:
+    before = NestedEmbeddings.load(own)
+    n_before = before.seen.n_interactions
+    result = run("update", own, unseen, "--deterministic")
+    assert result.code == 0
+    assert f"the model is in {own}" in result.err
+    for shown in ("changed", "removed", "user cosine", "top 10 in common"):
+        assert shown in result.out
+    after = NestedEmbeddings.load(own, verify=True)
+    assert after.seen.n_interactions == n_before + last(own)["interactions"]["new"]
+    shown = run("info", own).out
+    assert "Updates" in shown
+    assert f"{after.seen.n_interactions:,}" in shown
+    assert json.loads(run("info", own, "--json").out)["updates"] == [last(own)]
+
+
+def test_out_leaves_the_model(run: Run, own: Path, unseen: Path, tmp_path: Path) -> None:
+    manifest = (own / "manifest.json").read_bytes()
+    words = "update", own, unseen, "--out", tmp_path / "new", "--epochs", 0, *KEEP
+    assert run(*words).code == 0
+    assert (own / "manifest.json").read_bytes() == manifest
+    assert last(tmp_path / "new")["epochs"] == 0
+    refused = run(*words)
+    assert refused.code == 1
+    assert "already holds a model" in refused.err
+    assert run(*words, "--overwrite").code == 0
+
+
+def test_what_is_removed_is_in_no_file(run: Run, own: Path, tmp_path: Path) -> None:
+    model = NestedEmbeddings.load(own)
+    user, other, item = model.users.ids[3], model.users.ids[5], model.items.ids[2]
+    first = model.items.ids[model.seen.indices[model.seen.indptr[5]]]
+    (tmp_path / "users.txt").write_text(f"{user}\nnobody\n", encoding="utf-8")
+    (tmp_path / "items.csv").write_text(f"item_id\n{item}\n", encoding="utf-8")
+    (tmp_path / "pairs.csv").write_text(f"user_id,item_id\n{other},{first}\n", encoding="utf-8")
+    words = (
+        "update", own, "--remove-users", tmp_path / "users.txt", "--remove-items", tmp_path / "items.csv",
+        "--remove-interactions", tmp_path / "pairs.csv", "--epochs", 1, "--deterministic",
+    )  # fmt: skip
+    contents = {path: path.read_bytes() for path in own.iterdir()}
+    refused = run(*words)
+    assert refused.code == 1
+    assert "nobody" in refused.err
+    assert {path: path.read_bytes() for path in own.iterdir()} == contents
+    result = run(*words, "--skip-unknown")
+    assert result.code == 0
+    assert "Skipped 1" in result.err
+    for path in own.rglob("*"):
+        assert not path.is_file() or (user.encode() not in path.read_bytes() and item.encode() not in path.read_bytes())
+    after = NestedEmbeddings.load(own)
+    row = int(after.users.index_of(other))
+    kept = after.items.ids[after.seen.indices[after.seen.indptr[row] : after.seen.indptr[row + 1]]]
+    assert first not in kept.tolist()
+
+
+def test_the_old_model_and_a_checkpoint_still_hold_what_was_removed(
+    run: Run, own: Path, tmp_path: Path, interactions: Path
+) -> None:
+    user = NestedEmbeddings.load(own).users.ids[3]
+    (tmp_path / "users.txt").write_text(f"{user}\n", encoding="utf-8")
+    result = run("update", own, "--remove-users", tmp_path / "users.txt", "--epochs", 0, "--out", tmp_path / "new")
+    assert result.code == 0
+    assert f"{own} still holds what was removed" in result.err
+
+
+def test_changed_vectors_are_written(run: Run, own: Path, unseen: Path, tmp_path: Path) -> None:
+    before = NestedEmbeddings.load(own)
+    vectors, ids = np.array(before.user_embeddings), before.users.ids.tolist()
+    out = tmp_path / "changed.csv"
+    assert run("update", own, unseen, "--changed-tolerance", 0.3, "--changed-out", out, *KEEP).code == 0
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["side"] for row in rows} <= {"user", "item"}
+    changed = {row["id"] for row in rows if (row["side"], row["change"]) == ("user", "changed")}
+    assert len(changed) == last(own)["users"]["changed"] > 0
+    after = NestedEmbeddings.load(own).user_embeddings
+    assert {name for name, one, other in zip(ids, vectors, after, strict=True) if (one != other).any()} == changed
+    assert run("update", own, unseen, "--changed-out", out, "--epochs", 0).code == 1
+    assert run("update", own, unseen, "--changed-out", tmp_path / "c.txt").code == 2
+
+
+def test_epochs_learning_rate_and_seed_are_used(run: Run, own: Path, unseen: Path, tmp_path: Path) -> None:
+    def vectors(*words: object) -> bytes:
+        assert run("update", own, unseen, "--out", tmp_path / "new", "--overwrite", *KEEP, *words).code == 0
+        return (tmp_path / "new" / "embeddings.safetensors").read_bytes()
+
+    plain = vectors()
+    assert vectors() == plain
+    for words in (("--epochs", 2), ("--learning-rate", 0.01), ("--seed", 5)):
+        assert vectors(*words) != plain
+    assert last(tmp_path / "new")["seed"] == 5
+
+
+def test_validation_of_an_update(run: Run, own: Path, unseen: Path, interactions: Path) -> None:
+    result = run("update", own, unseen, "--validation-fraction", 0.3, "--epochs", 3, "--deterministic")
+    assert result.code == 0
+    assert "On the validation part" in result.out
+    assert last(own)["validation"]["epoch"] <= 3
+    both = run("update", own, unseen, "--validation", interactions, "--validation-fraction", 0.3)
+    assert both.code == 2
+    assert run("update", own, "--validation", unseen, interactions, "--epochs", 2, *KEEP).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "named"),
+    [
+        (lambda own, unseen: (own,), 2, "neither"),
+        (lambda own, unseen: (own, unseen, "--threads", 0), 2, "--threads must be at least 1"),
+        (lambda own, unseen: (own, unseen, "--epochs", -1), 2, "--epochs must be between 0"),
+        (lambda own, unseen: (own, unseen, "--changed-tolerance", 2), 2, "--changed-tolerance"),
+        (lambda own, unseen: (own.parent / "none", unseen), 1, "no model"),
+    ],
+)
+def test_mistakes_of_an_update(
+    run: Run, own: Path, unseen: Path, words: Callable[[Path, Path], tuple[object, ...]], code: int, named: str
+) -> None:
+    contents = {path: path.read_bytes() for path in own.iterdir()}
+    result = run("update", *words(own, unseen))
+    assert result.code == code
+    assert named in result.err
+    assert {path: path.read_bytes() for path in own.iterdir()} == contents
