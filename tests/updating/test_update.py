@@ -29,12 +29,12 @@ def updated() -> Update:
 
 
 def test_it_is_near_a_full_training_and_better_than_before(updated: Update) -> None:
-    everything = updated.model.seen
-    full = quality(trainer().fit(everything, validation=None, run=QUICK), parts().held_out)
-    before, after = quality(trained(), parts().held_out), quality(updated.model, parts().held_out)
+    """The full training has 10 epochs, fewer than would be needed: an update needs half of them here."""
+    full = trainer().fit(updated.model.seen, validation=None, run=QUICK)
+    after = update(trained(), parts().new, epochs=5, run=QUICK).model
+    before, best, reached = (quality(model, parts().held_out) for model in (trained(), full, after))
     for width in (4, 16):
-        assert after[width] > 0.95 * full[width]
-    assert sum(after.values()) > sum(before.values())
+        assert before[width] < 0.95 * best[width] < reached[width]
 
 
 def test_the_model_knows_old_and_new_interactions(updated: Update) -> None:

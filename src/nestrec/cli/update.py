@@ -49,7 +49,9 @@ def update(
     files: Annotated[
         list[Path] | None, argument("FILE", f"New interactions; several files are read as one. {SOURCES}")
     ] = None,
-    out: Annotated[Path | None, output("MODEL", "Folder to write the new model to.", "MODEL itself")] = None,
+    out: Annotated[
+        Path | None, output("MODEL", "Folder to write the new model to.", show_default="MODEL itself")
+    ] = None,
     remove_users: Annotated[
         Path | None, option("FILE", "Ids of users to remove with all their interactions: one per line, or a column.")
     ] = None,

@@ -76,7 +76,9 @@ def _gather_side(of: SideChanges, side: SideName, index_of: Callable[..., Any], 
 
 def _write_csv(rows: _Rows, partial: Path) -> None:
     with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)  # all text in quotes: readers alter none of it
+        writer = csv.writer(
+            file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n"
+        )  # all text in quotes: readers alter none of it
         file.write("side,id,change\n")
         writer.writerows(zip(rows.sides, rows.ids.tolist(), rows.kinds, strict=True))
 
