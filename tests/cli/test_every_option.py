@@ -280,7 +280,7 @@ def test_every_option_of_every_command_is_tested() -> None:
             tested |= set(CHANGING)
         if name in {"update", "split", "evaluate", "tune", "compare"}:
             tested |= READING  # the same class of options as that of train
-        if name in {"tune", "compare"}:
+        if name in {"update", "tune", "compare"}:
             tested |= SIGNALS  # the same
         if name not in {"explain", "similar", "export", "info", "doctor", "datasets"}:
             tested.add("--quiet/-q")  # test_quiet_prints_results_alone

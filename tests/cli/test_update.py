@@ -123,11 +123,12 @@ def test_epochs_learning_rate_and_seed_are_used(run: Run, own: Path, unseen: Pat
     assert last(tmp_path / "new")["seed"] == 5
 
 
-def test_validation_of_an_update(run: Run, own: Path, unseen: Path, interactions: Path) -> None:
-    result = run("update", own, unseen, "--validation-fraction", 0.3, "--epochs", 3, "--deterministic")
+def test_validation_of_an_update(run: Run, own: Path, unseen: Path, interactions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    result = run("update", own, unseen, "--validation-fraction", 0.3, "--epochs", 3, "--deterministic", "--out", out)
     assert result.code == 0
     assert "On the validation part" in result.out
-    assert last(own)["validation"]["epoch"] <= 3
+    assert last(out)["validation"]["epoch"] <= 3
     both = run("update", own, unseen, "--validation", interactions, "--validation-fraction", 0.3)
     assert both.code == 2
     assert run("update", own, "--validation", unseen, interactions, "--epochs", 2, *KEEP).code == 0

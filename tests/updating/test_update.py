@@ -180,16 +180,22 @@ def test_an_interruption_leaves_the_model() -> None:
     assert "updates" not in trained().manifest
 
 
+def rows_of(query: str) -> list[tuple[object, ...]]:
+    found = duckdb.sql(query)
+    assert found is not None
+    return list(found.fetchall())
+
+
 def test_changes_as_files(updated: Update, tmp_path: Path) -> None:
     user = trained().users.ids[3]
     found = update(trained(), parts().new, remove_users=[user], changed_tolerance=0.3, run=QUICK)
     for name in ("c.csv", "c.parquet"):
         write_changes(found.changes, found.model, tmp_path / name)
-    rows = duckdb.sql(f"select side, id, change from '{tmp_path / 'c.parquet'}'").fetchall()
-    assert rows == duckdb.sql(f"select side, id, change from '{tmp_path / 'c.csv'}'").fetchall()
+    rows = rows_of(f"select side, id, change from '{tmp_path / 'c.parquet'}'")
+    assert rows == rows_of(f"select side, id, change from '{tmp_path / 'c.csv'}'")
     assert len(rows) == found.changes.users.n_to_write + found.changes.items.n_to_write + 1
     assert ("user", user, "removed") in rows
-    vectors = dict(duckdb.sql(f"select id, vector from '{tmp_path / 'c.parquet'}' where side = 'user'").fetchall())
+    vectors = dict(rows_of(f"select id, vector from '{tmp_path / 'c.parquet'}' where side = 'user'"))
     assert vectors.pop(user) is None
     some = next(iter(vectors))
     assert vectors[some] == found.model.user_embeddings[found.model.users.index_of(some)].tolist()

@@ -22,7 +22,7 @@ from nestrec.cli.console import say, show, warn
 from nestrec.cli.id_files import read_ids
 from nestrec.cli.output_paths import check_file_paths, check_model_path
 from nestrec.cli.panels import BASICS, TRAINING, VALIDATION
-from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
+from nestrec.cli.reading import SOURCES, Reading, Signals, read_with_progress, refuse_reading_twice
 from nestrec.cli.shared_options import ModelFolder, SkipUnknown, Threads, argument, flag, option, output
 from nestrec.cli.train import checkpoint_of
 from nestrec.data.read_report import format_count
@@ -46,6 +46,7 @@ PANELS = {
 def update(
     model: ModelFolder,
     reading: Reading,
+    signals: Signals,
     files: Annotated[
         list[Path] | None, argument("FILE", f"New interactions; several files are read as one. {SOURCES}")
     ] = None,
@@ -90,7 +91,7 @@ def update(
     refuse_reading_twice(*(files or []), remove_users, remove_items, remove_interactions, validation)
     target = model if out is None else out
     check_model_path(target, overwrite=out is None or overwrite)
-    from nestrec.cli.progress import TrainingProgress
+    from nestrec.cli.progress import training_progress
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.training.options import Run
     from nestrec.updating.changed_file import check_changes_path, write_changes
@@ -101,11 +102,13 @@ def update(
     check_file_paths(changed_out, overwrite=overwrite)
     loaded = NestedEmbeddings.load(model)
     options = reading.options(threads=threads)
-    new, removed, held_out = (
-        None if not source else read_with_progress(source, options)
-        for source in (files, remove_interactions, validation)
+    with_signals = signals.add_to(options)
+    new = None if not files else read_with_progress(files, with_signals)
+    removed, held_out = (
+        None if source is None else read_with_progress(source, with_signals.without_signals(), new)
+        for source in (remove_interactions, validation)
     )
-    with TrainingProgress(_metric(loaded.manifest)) as progress:
+    with training_progress(_metric(loaded.manifest)) as progress:
         updated = update_model(
             loaded, new,
             remove_users=_read_ids(remove_users, loaded.users, "user"),

@@ -65,7 +65,7 @@ def _gather(changes: Changes, model: NestedEmbeddings) -> _Rows:
 
 
 def _gather_side(of: SideChanges, side: SideName, index_of: Callable[..., Any], table: Float32Array) -> _Rows:
-    parts = (of.changed, of.added, of.removed)
+    parts: tuple[IdArray, ...] = (of.changed, of.added, of.removed)
     if len({part.dtype.kind for part in parts}) > 1:  # a text id came or went among whole numbers
         parts = tuple(map(as_text, parts))
     kinds = [kind for kind, part in zip(KINDS, parts, strict=True) for _ in part]
@@ -76,9 +76,8 @@ def _gather_side(of: SideChanges, side: SideName, index_of: Callable[..., Any], 
 
 def _write_csv(rows: _Rows, partial: Path) -> None:
     with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(
-            file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n"
-        )  # all text in quotes: readers alter none of it
+        # All text in quotes: readers alter none of it.
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         file.write("side,id,change\n")
         writer.writerows(zip(rows.sides, rows.ids.tolist(), rows.kinds, strict=True))
 
