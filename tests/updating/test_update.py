@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -180,7 +181,7 @@ def test_an_interruption_leaves_the_model() -> None:
     assert "updates" not in trained().manifest
 
 
-def rows_of(query: str) -> list[tuple[object, ...]]:
+def rows_of(query: str) -> list[Any]:
     found = duckdb.sql(query)
     assert found is not None
     return list(found.fetchall())
@@ -195,7 +196,7 @@ def test_changes_as_files(updated: Update, tmp_path: Path) -> None:
     assert rows == rows_of(f"select side, id, change from '{tmp_path / 'c.csv'}'")
     assert len(rows) == found.changes.users.n_to_write + found.changes.items.n_to_write + 1
     assert ("user", user, "removed") in rows
-    vectors = dict(rows_of(f"select id, vector from '{tmp_path / 'c.parquet'}' where side = 'user'"))
+    vectors: dict[Any, Any] = dict(rows_of(f"select id, vector from '{tmp_path / 'c.parquet'}' where side = 'user'"))
     assert vectors.pop(user) is None
     some = next(iter(vectors))
     assert vectors[some] == found.model.user_embeddings[found.model.users.index_of(some)].tolist()
