@@ -71,7 +71,7 @@ class FoldInMethods(ModelParts):
         return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
 
     @check_keywords
-    def with_users(
+    def with_new_users(
         self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
     ) -> Self:
         """Return a model that knows these users too: with their folded vectors, and their histories as seen items.
@@ -83,7 +83,7 @@ class FoldInMethods(ModelParts):
         >>> from nestrec import SyntheticData, Trainer
         >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=0).interactions
         >>> model = Trainer(widths=(4, 8), epochs=2).fit(interactions, validation=None)
-        >>> model.with_users({"ann": model.items.ids[:5], "bob": model.items.ids[7:9]})
+        >>> model.with_new_users({"ann": model.items.ids[:5], "bob": model.items.ids[7:9]})
         <NestedEmbeddings: 202 users, 160 items, widths 4, 8>
 
         """
@@ -96,22 +96,22 @@ class FoldInMethods(ModelParts):
         return replace(self, user_embeddings=vectors, users=users, seen=seen, manifest=manifest, check=False)
 
     @check_keywords
-    def with_items(
+    def with_new_items(
         self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
     ) -> Self:
         """Return a model that knows these items too, from the ids of users who interacted with them.
 
-        As `with_users`, with items in place of users. A search config is removed, since its coarse index lacks the new
-        items: plan again. In an item table the new items have no values: attach it again.
+        As `with_new_users`, with items in place of users. A search config is removed, since its coarse index lacks
+        the new items: plan again. The item table has no values for them.
         """
         found = gather_histories(histories, weights, self.users, "user", unknown)
         check_named(histories, "item")
         items, places = insert_ids(self.items, found.names, "item")
         vectors = insert_rows(self.item_embeddings, self._fold_in.fold_items(found, threads), places)
         seen = insert_items(self.seen, found, items, places)
+        table = None if self.item_table is None else self.item_table.reindex(items)
         kept = self.with_search_config(None, None)
         manifest = count_folded(kept.manifest, "items", len(found))
-        table = None if self.item_table is None else self.item_table.reindex(items)
         return replace(
             kept, item_embeddings=vectors, items=items, seen=seen, manifest=manifest, item_table=table, check=False
         )

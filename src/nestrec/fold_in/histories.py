@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nestrec.arrays import Float64Array, Int32Array, Int64Array
+from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.data.ids import IdArray, canonicalize_ids
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
@@ -42,9 +42,11 @@ class Histories:
 
 def history_of(seen: Interactions, user: int) -> Histories:
     """Return the training interactions of a user, by row."""
-    indices = np.array(seen.indices[seen.indptr[user] : seen.indptr[user + 1]])
+    entries = slice(seen.indptr[user], seen.indptr[user + 1])
+    indices = np.array(seen.indices[entries])
     indptr = np.array([0, len(indices)], dtype=np.int64)
-    return Histories(np.zeros(1, dtype=np.int64), indptr, indices, np.ones(len(indices)), indices[:0], single=True)
+    weights = np.ones(len(indices)) if seen.weights is None else seen.weights[entries].astype(np.float64)
+    return Histories(np.zeros(1, dtype=np.int64), indptr, indices, weights, indices[:0], single=True)
 
 
 def gather_histories(
@@ -57,8 +59,8 @@ def gather_histories(
     """
     if isinstance(histories, Interactions):
         if weights is not None:
-            raise OptionError("weights must be left out with Interactions, which have none", option="weights")
-        histories = _lists_of(histories)
+            raise OptionError("weights must be left out with Interactions, which have their own", option="weights")
+        histories, weights = _lists_of(histories), _weights_of(histories)
     names, lists, single = _separate(histories, noun)
     of_lists = _separate_weights(weights, names, lists, single)
     looked_up = look_up(vocabulary, canonicalize_flat(lists), noun, "skip")
@@ -89,6 +91,14 @@ def _lists_of(interactions: Interactions) -> dict[Any, list[Any]]:
     ids, ends = interactions.items.ids[interactions.indices].tolist(), interactions.indptr.tolist()
     names = interactions.users.ids.tolist()
     return {name: ids[ends[row] : ends[row + 1]] for row, name in enumerate(names)}
+
+
+def _weights_of(interactions: Interactions) -> dict[Any, Float32Array] | None:
+    """Return the weights of each user's items, None where all are 1."""
+    if interactions.weights is None:
+        return None
+    parts = np.split(interactions.weights, interactions.indptr[1:-1])
+    return dict(zip(interactions.users.ids.tolist(), parts, strict=True))
 
 
 def _separate(histories: object, noun: str) -> tuple[IdArray, list[list[Any]], bool]:

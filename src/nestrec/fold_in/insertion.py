@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nestrec.arrays import Float32Array, Int32Array, Int64Array
+from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from nestrec.data.cold_ids import restrict_to
 from nestrec.data.ids import IdArray, as_text
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
@@ -46,15 +48,14 @@ def insert_rows(table: Float32Array, rows: Float32Array, places: Places) -> Floa
 
 def insert_users(seen: Interactions, histories: Histories, users: Vocabulary, places: Places) -> Interactions:
     """Return the interactions with the histories of new users."""
-    rows = np.concatenate([places.known[_rows_of(seen.indptr)], places.new[_rows_of(histories.indptr)]])
-    return _sort_pairs(users, seen.items, rows, np.concatenate([seen.indices, histories.indices]))
+    rows = places.new[_rows_of(histories.indptr)]
+    return _add_pairs(restrict_to(seen, users, seen.items), rows, histories.indices, histories.weights)
 
 
 def insert_items(seen: Interactions, histories: Histories, items: Vocabulary, places: Places) -> Interactions:
     """Return the interactions with new items, whose histories are users."""
-    rows = np.concatenate([_rows_of(seen.indptr), histories.indices])
-    columns = np.concatenate([places.known[seen.indices], places.new[_rows_of(histories.indptr)]])
-    return _sort_pairs(seen.users, items, rows, columns)
+    columns = places.new[_rows_of(histories.indptr)]
+    return _add_pairs(restrict_to(seen, seen.users, items), histories.indices, columns, histories.weights)
 
 
 def count_folded(manifest: Mapping[str, Any], side: str, n: int) -> dict[str, Any]:
@@ -68,8 +69,16 @@ def _rows_of(indptr: Int64Array) -> Int64Array:
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 
-def _sort_pairs(users: Vocabulary, items: Vocabulary, rows: Int64Array, columns: Int32Array) -> Interactions:
-    order = np.lexsort((columns, rows))
-    indptr = np.zeros(len(users) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows, minlength=len(users)), out=indptr[1:])
-    return Interactions(users, items, indptr, columns[order].astype(np.int32))
+def _add_pairs(
+    seen: Interactions,
+    rows: Int32Array,  # (n,) of new pairs
+    columns: Int32Array,  # (n,)
+    weights: Float64Array,  # (n,) kept where those of the interactions are
+) -> Interactions:
+    all_rows = np.concatenate([_rows_of(seen.indptr), rows])
+    all_columns = np.concatenate([seen.indices, columns])
+    order = np.lexsort((all_columns, all_rows))
+    indptr = np.zeros(seen.n_users + 1, dtype=np.int64)
+    np.cumsum(np.bincount(all_rows, minlength=seen.n_users), out=indptr[1:])
+    of_all = None if seen.weights is None else np.concatenate([seen.weights, weights.astype(np.float32)])[order]
+    return replace(seen, indptr=indptr, indices=all_columns[order], weights=of_all, timestamps=None)
