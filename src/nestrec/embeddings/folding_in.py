@@ -7,22 +7,21 @@ from functools import cached_property
 from typing import Any, Self
 
 from nestrec.arguments import check_keywords
-from nestrec.embeddings.base import ModelParts
+from nestrec.embeddings.searching import SearchMethods
 from nestrec.errors import OptionError
 from nestrec.fold_in.explanation import Explanation, explain_score
 from nestrec.fold_in.fold_in import FoldIn
 from nestrec.fold_in.folded import FoldedVectors
 from nestrec.fold_in.histories import check_named, gather_histories, history_of
 from nestrec.fold_in.insertion import count_folded, insert_ids, insert_items, insert_rows, insert_users
+from nestrec.reranking.reranker import Reranker
 from nestrec.retrieval.id_lookup import Unknown, look_up_one
 from nestrec.retrieval.item_filters import Asked, ItemChoice
 from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking
-from nestrec.retrieval.request import check_k, check_result_size
-from nestrec.retrieval.search import search_items
 
 
-class FoldInMethods(ModelParts):
+class FoldInMethods(SearchMethods):
     """Fold in new users and items, recommend to new users, explain scores."""
 
     @cached_property
@@ -128,6 +127,8 @@ class FoldInMethods(ModelParts):
         allow: ItemChoice | None = None,
         deny: ItemChoice | None = None,
         where: str | None = None,
+        rerank: Reranker | None = None,
+        popularity_penalty: float = 0.0,
         exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
@@ -138,19 +139,19 @@ class FoldInMethods(ModelParts):
         leaves out the items of each history. The result's queries are the names of the histories, its `skipped_items`
         the unknown ids of histories and lists.
         """
-        found, k = gather_histories(histories, weights, self.items, "item", unknown), check_k(k)
+        found = gather_histories(histories, weights, self.items, "item", unknown)
         asked = Asked(found.queries, "history", None)
-        check_result_size(k, len(found), self.n_items)
-        self._width(width)
-        return search_items(
-            self.retriever(width, k=k, exact=exact, n_queries=len(found)),
+        return self._search(
             found.queries,
             self._fold_in.fold_users(found, threads),
-            self.items,
+            ItemLists(found.indptr, found.indices),
             k,
-            excluded=ItemLists(found.indptr, found.indices) if exclude_seen else None,
+            width,
+            exclude_seen=exclude_seen,
             filters=self._filters(asked, allow, deny, where, unknown).with_skipped(found.skipped),
-            item_table=self.item_table,
+            rerank=rerank,
+            popularity_penalty=popularity_penalty,
+            exact=exact,
             threads=threads,
         )
 

@@ -8,17 +8,17 @@ import numpy as np
 
 from nestrec.arguments import check_keywords
 from nestrec.arrays import Float32Array
-from nestrec.embeddings.base import ModelParts
+from nestrec.embeddings.searching import SearchMethods
 from nestrec.errors import OptionError
+from nestrec.reranking.reranker import Reranker
 from nestrec.retrieval.id_lookup import Ids, Unknown, look_up
 from nestrec.retrieval.item_filters import Asked, ItemChoice
 from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking
-from nestrec.retrieval.request import check_k, check_result_size
-from nestrec.retrieval.search import Side, score_pairs, search_items, search_neighbours
+from nestrec.retrieval.search import Side, score_pairs, search_neighbours
 
 
-class RecommendMethods(ModelParts):
+class RecommendMethods(SearchMethods):
     """Recommend items to users, find similar ids, score pairs."""
 
     @check_keywords
@@ -32,6 +32,8 @@ class RecommendMethods(ModelParts):
         allow: ItemChoice | None = None,
         deny: ItemChoice | None = None,
         where: str | None = None,
+        rerank: Reranker | None = None,
+        popularity_penalty: float = 0.0,
         exact: bool = False,
         unknown: Unknown = "raise",
         threads: int | None = None,
@@ -51,22 +53,27 @@ class RecommendMethods(ModelParts):
             deny: deny-list of item ids, never returned, likewise.
             where: condition on the columns of the item table, such as "genres contains 'Comedy' and year >= 1990"; only
                 items for which it holds can be returned (docs/how-to/titles-and-filters.md).
+            rerank: chooses the k items among more candidates than k, such as `Diversify(0.3)`, `Calibrate(0.5)` or
+                `Quota(2)` (docs/how-to/lists.md); scores are those of the chosen items, which need not descend.
+            popularity_penalty: subtracted from each score, times the logarithm of 1 + the item's training interactions;
+                the penalized scores are returned, found by a full scan.
             exact: search exactly, whatever the search config.
             unknown: "raise" UnknownIdError for an id the model does not know, or "skip" it and report it in the result.
             threads: None uses all processors.
 
         """
-        queries, k = look_up(self.users, user_ids, "user", unknown), check_k(k)
-        check_result_size(k, len(queries.rows), self.n_items)
-        return search_items(
-            self.retriever(width, k=k, exact=exact, n_queries=len(queries.rows)),
+        queries = look_up(self.users, user_ids, "user", unknown)
+        return self._search(
             queries,
             self.user_embeddings,
-            self.items,
+            ItemLists(self.seen.indptr, self.seen.indices),
             k,
-            excluded=ItemLists(self.seen.indptr, self.seen.indices) if exclude_seen else None,
+            width,
+            exclude_seen=exclude_seen,
             filters=self._filters(Asked(queries, "user", self.users), allow, deny, where, unknown),
-            item_table=self.item_table,
+            rerank=rerank,
+            popularity_penalty=popularity_penalty,
+            exact=exact,
             threads=threads,
         )
 

@@ -76,6 +76,15 @@ class ItemTable:
         texts = [found.get(row) or "" for row in np.asarray(rows).ravel().tolist()]
         return np.array(texts, dtype=TEXT).reshape(np.shape(rows))
 
+    def values_of(self, column: str) -> tuple[Int32Array, TextArray]:
+        """Return row and value, as text, of every value of a column: several of an item for a list, none for null.
+
+        Raises OptionError for a column that the table lacks.
+        """
+        if column not in self.columns:
+            raise OptionError(f"column must be one of {', '.join(self.columns)}; got {column!r}", option="column")
+        return self._queries.read_values(column, is_list=self.columns[column].endswith("[]"))
+
     def select(self, where: str) -> npt.NDArray[Any]:
         """Return the ids of the items for which a condition holds, in the model's order.
 

@@ -54,6 +54,17 @@ class TableQueries:
         texts = np.ma.filled(found, "") if np.ma.isMaskedArray(found) else found
         return np.array([*texts.tolist(), ""], dtype=TEXT)
 
+    def read_values(self, column: str, *, is_list: bool) -> tuple[Int32Array, TextArray]:
+        """Return row and text of every value of a column, in the order of rows; those of lists one by one."""
+        value = f"unnest({quote_name(column)})" if is_list else quote_name(column)
+        every = f"SELECT {ROW} AS number, CAST({value} AS VARCHAR) AS value FROM {self._source}"
+        with self._query() as cursor:
+            found = cursor.execute(
+                f"SELECT number, value FROM ({every}) WHERE value IS NOT NULL ORDER BY number, value"
+            )
+            columns = found.fetchnumpy()
+        return np.asarray(columns["number"], dtype=np.int32), np.array(list(columns["value"]), dtype=TEXT)
+
     def select_rows(self, where: str) -> Int32Array:
         """Return the rows for which a condition holds, ascending; raise OptionError for what is not a condition."""
         found = self._answers.get(where) if isinstance(where, str) else None

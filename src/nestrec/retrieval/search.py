@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ def _find_neighbours_in_lists(request: Request, vectors: Float32Array, threads: 
     return np.where(found < 0, found, np.append(listed, -1)[found]).astype(np.int32), scores
 
 
-def search_items(
+def search_items(  # noqa: PLR0913 - each is a choice of its own
     retriever: Retriever,
     queries: LookedUp,
     query_vectors: Float32Array,  # (n_rows, >= width)
@@ -81,9 +82,10 @@ def search_items(
     excluded: ItemLists | None = None,  # item indices, by row of the query vectors
     filters: ItemFilters = _NO_FILTERS,
     item_table: ItemTable | None = None,  # for the titles of the answers
+    choose: Callable[[Ranking], Ranking] | None = None,  # makes the answers of item indices, best first
     threads: int | None = None,
 ) -> Ranking:
-    """Return the k best items of the given rows, found by a retriever."""
+    """Return the k best items of the given rows, found by a retriever, or what is chosen of them."""
     own = ItemLists.empty(len(queries.rows)) if excluded is None else excluded.select(queries.rows)
     if filters.deny_lists is not None:
         own = own.join(filters.deny_lists)
@@ -92,6 +94,7 @@ def search_items(
         allow=filters.allow, deny=filters.deny, lists=filters.allow_lists, threads=threads,
     )  # fmt: skip
     ranking = Ranking(found.ids, found.scores, queries.ids, queries.skipped, filters.skipped, found.work, item_table)
+    ranking = ranking if choose is None else choose(ranking)
     return _with_ids(ranking, vocabulary, single=queries.single)
 
 
