@@ -55,7 +55,7 @@ def measure(model: NestedEmbeddings, held: Interactions) -> Values:
 
 def fold_in_half(base: NestedEmbeddings, history: Interactions) -> NestedEmbeddings:
     """Return the model with the hidden users, by their items that it knows."""
-    return base.with_new_users(history, unknown="skip", threads=1)
+    return base.with_users(history, unknown="skip", threads=1)
 
 
 def rotate(model: NestedEmbeddings) -> NestedEmbeddings:

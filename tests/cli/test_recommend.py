@@ -22,6 +22,7 @@ import pytest
 from nestrec.cli import progress
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.export import batch
+from nestrec.reranking import Calibrate, Diversify, Quota, Topics
 from tests.cli.conftest import Run
 
 HEADER = ["user_id", "item_id", "rank", "score"]
@@ -320,3 +321,64 @@ def test_unknown_items_of_a_history_are_an_error_or_skipped(run: Run, model: Pat
     assert skipped.code == 0
     assert "never-heard-of" in skipped.err
     assert run("recommend", model, "--history", path, "--user", "u001").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "rerank"),
+    [
+        (["--diversity", "0.6"], Diversify(0.6)),
+        (["--diversity", "0.6", "--diversity-width", "4"], Diversify(0.6, 4)),
+        (["--calibrate", "0.7"], Calibrate(0.7)),
+        (["--most-per-group", "1", "--groups", "9"], Quota(1, Topics(9))),
+    ],
+)
+def test_lists_are_reranked_as_by_the_library(run: Run, model: Path, words: list[str], rerank: Any) -> None:
+    loaded = NestedEmbeddings.load(model)
+    expected = loaded.recommend("u001", k=4, rerank=rerank)
+    result = run("recommend", model, "--user", "u001", "-k", "4", *words)
+    assert result.code == 0
+    assert [row[1] for row in csv.reader(io.StringIO(result.out))][1:] == [str(item) for item in expected.ids.tolist()]
+
+
+def test_a_popularity_penalty_is_that_of_the_library(run: Run, model: Path) -> None:
+    expected = NestedEmbeddings.load(model).recommend("u001", k=4, popularity_penalty=0.5)
+    result = run("recommend", model, "--user", "u001", "-k", "4", "--popularity-penalty", "0.5")
+    assert [row[1] for row in csv.reader(io.StringIO(result.out))][1:] == [str(item) for item in expected.ids.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--diversity", "0.3", "--calibrate", "0.3"], "--calibrate"),
+        (["--diversity-width", "2"], "--diversity"),
+        (["--groups", "4"], "--most-per-group"),
+        (["--diversity", "7"], "7"),
+        (["--most-per-group", "1", "--groups", "genre"], "item table"),
+        (["--popularity-penalty", "-1"], "-1"),
+        (["--weight-column", "plays"], "--history"),
+    ],
+)
+def test_reranking_options_without_effect_are_mistakes(run: Run, model: Path, words: list[str], named: str) -> None:
+    result = run("recommend", model, "--user", "u001", *words)
+    assert (result.code, result.out) == (2, "")
+    assert named in result.err
+
+
+def test_a_history_may_have_weights(run: Run, model: Path, tmp_path: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+    items, path = loaded.items.ids[[2, 9, 20]].tolist(), tmp_path / "new.csv"
+    rows = [f"ann,{item},{weight}" for item, weight in zip(items, (1, 1, 50), strict=True)]
+    path.write_text("\n".join(["user_id,item_id,plays", *rows, ""]), encoding="utf-8")
+    expected = loaded.recommend_for({"ann": items}, k=3, weights={"ann": [1, 1, 50]})
+    result = run("recommend", model, "--history", path, "-k", "3", "--weight-column", "plays")
+    assert [row[1] for row in csv.reader(io.StringIO(result.out))][1:] == expected.ids[0].tolist()
+
+
+def test_a_history_of_one_column_is_one_user(run: Run, model: Path, tmp_path: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+    items, path = loaded.items.ids[[2, 9, 20]].tolist(), tmp_path / "items.txt"
+    path.write_text("\n".join([*items, ""]), encoding="utf-8")
+    result = run("recommend", model, "--history", path, "-k", "3")
+    assert result.code == 0
+    assert [row[1] for row in csv.reader(io.StringIO(result.out))][1:] == loaded.recommend_for(items, k=3).ids.tolist()
+    assert run("recommend", model, "--history", path, "--weight-column", "plays").code == 2

@@ -31,7 +31,7 @@ def seen_items(model: NestedEmbeddings, user: Any) -> list[Any]:
 
 def test_users_are_added_with_their_vectors_and_histories(softmax: NestedEmbeddings) -> None:
     histories = {"ann": some_items(softmax, 5, 1), "zoe": some_items(softmax, 30, 60, 90), 7: []}
-    model = softmax.with_new_users(histories)
+    model = softmax.with_users(histories)
     assert (model.n_users, softmax.n_users) == (303, 300)
     assert np.array_equal(vectors_of(model, "user", list(histories)), softmax.fold_in(histories).vectors)
     assert np.array_equal(vectors_of(model, "user", softmax.users.ids), softmax.user_embeddings)
@@ -46,7 +46,7 @@ def test_users_are_added_with_their_vectors_and_histories(softmax: NestedEmbeddi
 
 def test_items_are_added_with_their_vectors_and_users(softmax: NestedEmbeddings) -> None:
     users = softmax.users.ids[[3, 200, 8]].tolist()
-    model = softmax.with_new_items({"a new one": users, "other": users[:1]})
+    model = softmax.with_items({"a new one": users, "other": users[:1]})
     folded = softmax.fold_in_items([users, users[:1]]).vectors
     assert np.array_equal(vectors_of(model, "item", ["a new one", "other"]), folded)
     assert np.array_equal(vectors_of(model, "item", softmax.items.ids), softmax.item_embeddings)
@@ -58,15 +58,15 @@ def test_items_are_added_with_their_vectors_and_users(softmax: NestedEmbeddings)
 
 def test_numbers_stay_numbers_beside_numbers_and_become_text_beside_text() -> None:
     model = NestedEmbeddings.from_arrays(np.eye(3), np.eye(3), [1, 3], users=[2, 10, 30])
-    assert model.with_new_users({7: [0]}).users.ids.tolist() == [2, 7, 10, 30]
-    mixed = model.with_new_users({"ann": [0]})
+    assert model.with_users({7: [0]}).users.ids.tolist() == [2, 7, 10, 30]
+    mixed = model.with_users({"ann": [0]})
     assert mixed.users.ids.tolist() == ["10", "2", "30", "ann"]
     assert np.array_equal(vectors_of(mixed, "user", [2, 10, 30]), np.eye(3))
 
 
 def test_the_manifest_counts_them_and_a_saved_model_keeps_them(softmax: NestedEmbeddings, tmp_path: Path) -> None:
-    model = softmax.with_new_users({"ann": some_items(softmax, 1)}).with_new_users({"bob": some_items(softmax, 2)})
-    model = model.with_new_items({"new": ["ann", "bob"]})
+    model = softmax.with_users({"ann": some_items(softmax, 1)}).with_users({"bob": some_items(softmax, 2)})
+    model = model.with_items({"new": ["ann", "bob"]})
     assert model.manifest["folded_in"] == {"users": 2, "items": 1}
     model.save(tmp_path / "model")
     loaded = NestedEmbeddings.load(tmp_path / "model", verify=True)
@@ -75,42 +75,42 @@ def test_the_manifest_counts_them_and_a_saved_model_keeps_them(softmax: NestedEm
     assert loaded.recommend("bob").ids.tolist() == model.recommend("bob").ids.tolist()
 
 
-def test_a_search_config_stays_with_new_users_and_goes_with_new_items(softmax: NestedEmbeddings) -> None:
+def test_a_search_config_stays_with_users_and_goes_with_items(softmax: NestedEmbeddings) -> None:
     options = CoarseIndexOptions(2)
     index = options.build(softmax.user_embeddings, softmax.item_embeddings, 16)
     planned = softmax.with_search_config(SearchConfig(16, options, shortlist=20, k=5), index)
-    assert planned.with_new_users({"ann": some_items(softmax, 1)}).search_config == planned.search_config
-    changed = planned.with_new_items({"new": softmax.users.ids[:2]})
+    assert planned.with_users({"ann": some_items(softmax, 1)}).search_config == planned.search_config
+    changed = planned.with_items({"new": softmax.users.ids[:2]})
     assert (changed.search_config, changed.coarse_index) == (None, None)
 
 
 def test_other_input_is_an_error(softmax: NestedEmbeddings) -> None:
     known, items = softmax.users.ids[0], some_items(softmax, 1, 2)
     with pytest.raises(OptionError, match="known"):
-        softmax.with_new_users({known: items})
+        softmax.with_users({known: items})
     with pytest.raises(OptionError, match="known"):
-        softmax.with_new_items({items[0]: [known]})
+        softmax.with_items({items[0]: [known]})
     lists: list[Any] = [items, [items], None]
     for histories in lists:
         with pytest.raises(OptionError):
-            softmax.with_new_users(histories)
+            softmax.with_users(histories)
     with pytest.raises(UnknownIdError):
-        softmax.with_new_users({"ann": ["nobody-knows"]})
-    skipped = softmax.with_new_users({"ann": [*items, "nobody-knows"]}, unknown="skip")
+        softmax.with_users({"ann": ["nobody-knows"]})
+    skipped = softmax.with_users({"ann": [*items, "nobody-knows"]}, unknown="skip")
     assert sorted(seen_items(skipped, "ann")) == sorted(items)
 
 
 def test_interactions_name_their_users(softmax: NestedEmbeddings) -> None:
     users = Vocabulary.from_ids(["ann", "bob"])
     indptr, indices = np.array([0, 1, 3]), np.array([4, 0, 9], dtype=np.int32)
-    model = softmax.with_new_users(Interactions(users, softmax.items, indptr, indices))
+    model = softmax.with_users(Interactions(users, softmax.items, indptr, indices))
     assert seen_items(model, "bob") == some_items(softmax, 0, 9)
 
 
 def test_weights_stay_with_their_pairs(softmax: NestedEmbeddings) -> None:
     weights = np.linspace(1, 2, softmax.seen.n_interactions).astype(np.float32)
     weighted = replace(softmax, seen=replace(softmax.seen, weights=weights))
-    grown = weighted.with_new_users({"a": some_items(softmax, 3, 8)}, {"a": [5.0, 7.0]})
+    grown = weighted.with_users({"a": some_items(softmax, 3, 8)}, {"a": [5.0, 7.0]})
     row = int(grown.users.index_of("a"))
     found, own = grown.seen.weights, slice(*grown.seen.indptr[row : row + 2])
     assert found is not None
@@ -120,8 +120,8 @@ def test_weights_stay_with_their_pairs(softmax: NestedEmbeddings) -> None:
 
 def test_an_item_table_has_no_values_for_new_items() -> None:
     model = NestedEmbeddings.from_arrays(np.eye(2), np.eye(2), [1, 2], users=["ann", "bob"], items=["jam", "tea"])
-    described = model.with_items({"id": ["jam", "tea"], "title": ["Jam", "Tea"]})
-    grown = described.with_new_items({"rye": ["ann"]})
+    described = model.with_item_table({"id": ["jam", "tea"], "title": ["Jam", "Tea"]})
+    grown = described.with_items({"rye": ["ann"]})
     assert grown.item_table is not None
     assert grown.item_table.titles(["jam", "tea"]).tolist() == ["Jam", "Tea"]
     assert grown.recommend("bob", k=3).ids.tolist() == ["tea", "jam", "rye"]

@@ -25,7 +25,7 @@ def model() -> NestedEmbeddings:
     plain = NestedEmbeddings.from_arrays(rng.normal(size=(N_USERS, 8)), rng.normal(size=(N_ITEMS, 8)), [2, 4, 8])
     made = NestedEmbeddings(plain.user_embeddings, plain.item_embeddings, plain.widths, users, items, seen)
     genres = [["red"], ["blue", "green"], None, ["green"], ["red", "blue"]] * (N_ITEMS // 5)
-    return made.with_items({"id": list(range(N_ITEMS)), "genre": ["|".join(one or []) for one in genres]})
+    return made.with_item_table({"id": list(range(N_ITEMS)), "genre": ["|".join(one or []) for one in genres]})
 
 
 def scaled_scores(model: NestedEmbeddings, user: int, n: int) -> tuple[list[int], dict[int, float]]:

@@ -24,7 +24,7 @@ def read_item_choice(path: Path | None, items: Vocabulary, *, by_user: bool) -> 
     """Return the item ids of a file; where its header names users and items and `by_user` is True, its pairs."""
     if path is None:
         return None
-    names, is_delimited = _read_column_names(path) if by_user else ([], False)
+    names, is_delimited = read_column_names(path) if by_user else ([], False)
     if not all(any(is_usual(name, role) for name in names) for role in ("user", "item")):
         return list(read_ids(path, items, "item"))
     from nestrec.cli.reading import read_with_progress
@@ -47,7 +47,7 @@ def announce_matches(model: NestedEmbeddings, where: str | None) -> None:
         say(f"No item of the model meets --where {where}")
 
 
-def _read_column_names(path: Path) -> tuple[list[str], bool]:
+def read_column_names(path: Path) -> tuple[list[str], bool]:
     """Return the names of a file's columns, none of standard input, and whether it is delimited text."""
     from nestrec.data.readers.byte_source import ByteSource
     from nestrec.data.readers.location import locate

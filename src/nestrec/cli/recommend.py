@@ -9,8 +9,11 @@ Examples:
   nestrec recommend model --all-users -k 20 --deny sold_out.txt --out top.csv
   nestrec recommend model --all-users --out top.parquet --resume
   nestrec recommend model --history new_users.csv --skip-unknown
+  nestrec recommend model --user 42 --diversity 0.3
+  nestrec recommend model --user 42 --most-per-group 2 --groups genres
 
---history reads interactions of users, whom the model need not know, and folds their items into vectors; no training.
+--history reads interactions of users, whom the model need not know, and folds their items into vectors; no training. A
+file with one column is the history of one user.
 The columns are user_id, item_id, rank, score; title with --titles. Piped, the output is CSV. A file of users and items
 as --allow or --deny, such as an earlier output, gives each user a list: --deny leaves out what was shown before.
 
@@ -23,11 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nestrec.cli.console import say
+from nestrec.cli.histories import read_histories, split_histories
 from nestrec.cli.id_files import read_ids, split_blocks
 from nestrec.cli.item_choices import announce_matches, read_item_choice
 from nestrec.cli.panels import ITEMS, USERS
 from nestrec.cli.ranking_output import RankingTable, check_ranking_path, choose_titles, write_ranking
-from nestrec.cli.reading import SOURCES, read_with_progress, refuse_reading_twice
+from nestrec.cli.reading import SOURCES, refuse_reading_twice
+from nestrec.cli.reranking import Reranking
 from nestrec.cli.shared_options import (
     ModelFolder,
     Overwrite,
@@ -44,7 +49,6 @@ from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
-    from nestrec.data.interactions import Interactions
     from nestrec.data.vocabulary import Vocabulary
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.retrieval.ranking import Ranking
@@ -54,18 +58,22 @@ _ROWS_IN_MEMORY = 1_000_000
 
 
 PANELS = {
-    USERS: ("user", "users", "all_users", "history", "skip_unknown"),
+    USERS: ("user", "users", "all_users", "history", "weight_column", "skip_unknown"),
     ITEMS: ("k", "width", "exclude_seen", "where", "allow", "deny", "exact", "titles"),
 }
 
 
 def recommend(
     model: ModelFolder,
+    reranking: Reranking,
     user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
     users: Annotated[Path | None, option("FILE", "File of user ids: one per line, or a column; - for stdin.")] = None,
     all_users: Annotated[bool, flag("--all-users", "All users of the model.")] = False,
     history: Annotated[
         Path | None, option("FILE", f"New users by their interactions: they are folded in. {SOURCES}")
+    ] = None,
+    weight_column: Annotated[
+        str | None, option("COLUMN", "Column of weights in --history, by name or position.", "none")
     ] = None,
     k: Annotated[int, option("N", "Items per user.", name="-k")] = 10,
     width: Annotated[int | None, option("W", "Width to score with.", "the widest")] = None,
@@ -94,7 +102,9 @@ def recommend(
     check_ranking_path(out, overwrite=overwrite or (in_parts and resume))  # a finished file is refused later
     if resume and not in_parts:
         raise OptionError("--resume needs --all-users and --out FILE.parquet")
-    from nestrec.data.read_options import ReadOptions
+    if weight_column is not None and history is None:
+        raise OptionError("--weight-column needs --history FILE")
+    from nestrec.data.vocabulary import Vocabulary
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
@@ -107,6 +117,8 @@ def recommend(
         "allow": read_item_choice(allow, loaded.items, by_user=True),
         "deny": read_item_choice(deny, loaded.items, by_user=True),
         "where": where,
+        "rerank": reranking.reranker(),
+        "popularity_penalty": reranking.popularity_penalty,
         "exact": exact,
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
@@ -123,8 +135,11 @@ def recommend(
     if history is None:
         blocks = _blocks(user, users, loaded.users, size)
     else:
-        new = read_with_progress(history, ReadOptions(threads=threads))
-        vocabularies[0], blocks, find = new.users, _history_blocks(new, size), loaded.recommend_for
+        new, find = read_histories(history, loaded.items, weight_column, threads), loaded.recommend_for
+        if isinstance(new, list):
+            vocabularies[0], blocks = Vocabulary.from_ids([0]), [new]
+        else:
+            vocabularies[0], blocks = new.users, split_histories(new, size)
     rankings = _rankings(loaded, find, blocks, options, omitted)
     write_ranking(RankingTable(NAMES, rankings, tuple(vocabularies), with_titles), out, omitted, overwrite=overwrite)
 
@@ -133,7 +148,11 @@ def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_
     """Say on stderr that results for so many users may be approximate; return whether they may."""
     from nestrec.retrieval.funnel import Funnel
 
+    if options["popularity_penalty"]:  # by a full scan
+        return False
     given = {name: options[name] for name in ("width", "k", "exact")}
+    if options["rerank"] is not None:
+        given["k"] = min(model.n_items, options["k"] * options["rerank"].candidates)
     plan, retriever = model.search_config, model.retriever(**given, n_queries=n_users)
     if plan is None or plan.measurements is None or not isinstance(retriever, Funnel):
         return False
@@ -178,12 +197,18 @@ def _rankings(
 ) -> Iterator[Ranking]:
     announced, is_new = False, find == model.recommend_for
     for block in blocks:
-        announced = announced or _announce_search_config(model, options, len(block))
+        announced = announced or _announce_search_config(model, options, _count_queries(block, is_new=is_new))
         ranking = find(block, **options)
         omitted.add("user", ranking.skipped)
         (omitted.add if is_new else omitted.add_once)("item", ranking.skipped_items)
         omitted.n_unanswered += ranking.n_unanswered
         yield ranking
+
+
+def _count_queries(block: Any, *, is_new: bool) -> int:
+    if is_new:
+        return 1 if isinstance(block, list) else int(block.n_users)
+    return len(block)
 
 
 def _blocks(user: list[str] | None, users: Path | None, known: Vocabulary, size: int) -> Iterable[Any]:
@@ -192,14 +217,6 @@ def _blocks(user: list[str] | None, users: Path | None, known: Vocabulary, size:
     if users is not None:
         return split_blocks(read_ids(users, known, "user"), size)
     return (known.ids[start : start + size] for start in range(0, len(known), size))
-
-
-def _history_blocks(new: Interactions, size: int) -> Iterator[dict[Any, list[Any]]]:
-    """Yield the items of at most `size` users at a time, by user."""
-    names, ends = new.users.ids.tolist(), new.indptr.tolist()
-    for start in range(0, len(names), size):
-        rows = range(start, min(start + size, len(names)))
-        yield {names[row]: new.items.ids[new.indices[ends[row] : ends[row + 1]]].tolist() for row in rows}
 
 
 def _check_one_of(user: list[str] | None, users: Path | None, history: Path | None, *, all_users: bool) -> None:

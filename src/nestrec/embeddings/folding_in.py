@@ -70,7 +70,7 @@ class FoldInMethods(SearchMethods):
         return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
 
     @check_keywords
-    def with_new_users(
+    def with_users(
         self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
     ) -> Self:
         """Return a model that knows these users too: with their folded vectors, and their histories as seen items.
@@ -82,7 +82,7 @@ class FoldInMethods(SearchMethods):
         >>> from nestrec import SyntheticData, Trainer
         >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=0).interactions
         >>> model = Trainer(widths=(4, 8), epochs=2).fit(interactions, validation=None)
-        >>> model.with_new_users({"ann": model.items.ids[:5], "bob": model.items.ids[7:9]})
+        >>> model.with_users({"ann": model.items.ids[:5], "bob": model.items.ids[7:9]})
         <NestedEmbeddings: 202 users, 160 items, widths 4, 8>
 
         """
@@ -95,12 +95,12 @@ class FoldInMethods(SearchMethods):
         return replace(self, user_embeddings=vectors, users=users, seen=seen, manifest=manifest, check=False)
 
     @check_keywords
-    def with_new_items(
+    def with_items(
         self, histories: Any, weights: Any = None, *, unknown: Unknown = "raise", threads: int | None = None
     ) -> Self:
         """Return a model that knows these items too, from the ids of users who interacted with them.
 
-        As `with_new_users`, with items in place of users. A search config is removed, since its coarse index lacks
+        As `with_users`, with items in place of users. A search config is removed, since its coarse index lacks
         the new items: plan again. The item table has no values for them.
         """
         found = gather_histories(histories, weights, self.users, "user", unknown)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.export.parts import Parts, parts_folder
+from nestrec.reranking.reranker import Reranker
 from nestrec.retrieval.id_lookup import Unknown
 from nestrec.retrieval.request import check_k
 
@@ -43,6 +44,8 @@ class BatchRequest:
     allow: Sequence[Any] | Interactions | None = None  # item ids, or pairs of users and items
     deny: Sequence[Any] | Interactions | None = None
     where: str | None = None  # a condition on the item table
+    rerank: Reranker | None = None
+    popularity_penalty: float = 0.0
     exact: bool = False
     unknown: Unknown = "raise"  # or "skip", of the items in the lists
     titles: bool = False  # a column of titles, which the model must have
@@ -137,6 +140,7 @@ def _identity(model: NestedEmbeddings, request: BatchRequest, rows_per_part: int
     values = dict(vars(request))
     for name in ("allow", "deny"):
         values[name] = _identify_choice(values[name])
+    values["rerank"] = None if request.rerank is None else repr(request.rerank)
     config = None if model.search_config is None else model.search_config.as_manifest()
     if model.item_table is not None and (request.titles or request.where is not None):
         values["item_table"] = model.item_table.description.as_manifest()
