@@ -60,7 +60,8 @@ def gather_histories(
     if isinstance(histories, Interactions):
         if weights is not None:
             raise OptionError("weights must be left out with Interactions, which have their own", option="weights")
-        histories, weights = _lists_of(histories), _weights_of(histories)
+        weights = _weights_of(histories)
+        histories = _lists_of(histories)
     names, lists, single = _separate(histories, noun)
     of_lists = _separate_weights(weights, names, lists, single)
     looked_up = look_up(vocabulary, canonicalize_flat(lists), noun, "skip")

@@ -56,7 +56,8 @@ class _Calibration:
         target = self._target[:, None]
         mixed = (1 - _SMOOTHING) * mixed + _SMOOTHING * target
         agreement = np.einsum("ng,nmg->nm", self._target, np.log(np.maximum(mixed, 1e-300)))  # KL(p, q) less a constant
-        return self._gains + self._strength * agreement
+        values: Float64Array = self._gains + self._strength * agreement
+        return values
 
     def add(self, places: Int64Array) -> None:
         chosen = places >= 0
@@ -69,4 +70,5 @@ def _average(found: Candidates, shares: Float64Array) -> Float64Array:
     totals = np.zeros((len(found.items), shares.shape[1]))
     np.add.at(totals, found.histories.rows, shares[found.histories.indices])
     sums = totals.sum(axis=1, keepdims=True)
-    return np.divide(totals, sums, out=np.zeros_like(totals), where=sums > 0)
+    averages: Float64Array = np.divide(totals, sums, out=np.zeros_like(totals), where=sums > 0)
+    return averages

@@ -35,7 +35,8 @@ class Topics:
         """Return 1 for the cluster of each item, (n_items, n_clusters)."""
         prefixes = scale_to_norm_1(catalogue.prefixes(self.width)).astype(np.float64)
         labels, centroids = Clusters(self.n, prefixes.shape[1]).fit(prefixes)
-        return np.eye(len(centroids))[labels]
+        members: Float64Array = np.eye(len(centroids))[labels]
+        return members
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,5 @@ class Categories:
         categories, columns = np.unique(names, return_inverse=True)
         shares = np.zeros((len(catalogue.embeddings), max(1, len(categories))))
         shares[rows, columns] = 1
-        return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
+        divided: Float64Array = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
+        return divided
