@@ -12,7 +12,16 @@ from nestrec.updating.drift import Drift
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """A model after an update, and what the update changed."""
+    """A model after an update, and what the update changed.
+
+    >>> from nestrec import RandomSplit, SyntheticData, Trainer
+    >>> old, new = RandomSplit(0.1).split(SyntheticData(n_users=200, n_items=160).generate(seed=1).interactions)
+    >>> updated = Trainer(widths=(4, 8), epochs=3).fit(old, validation=None).update(new, remove_users=["u007"])
+    >>> updated.changes.users.n_to_write, updated.changes.users.removed.tolist()
+    (199, ['u007'])
+    >>> [drift.width for drift in updated.drift.widths], updated.record["interactions"]["new"] == new.n_interactions
+    ([4, 8], True)
+    """
 
     model: NestedEmbeddings
     """The new model; the given one is as it was."""
