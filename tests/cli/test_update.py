@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,14 +86,25 @@ def test_what_is_removed_is_in_no_file(run: Run, own: Path, tmp_path: Path) -> N
     assert first not in kept.tolist()
 
 
-def test_the_old_model_and_a_checkpoint_still_hold_what_was_removed(
-    run: Run, own: Path, tmp_path: Path, interactions: Path
-) -> None:
+def test_the_old_model_and_a_checkpoint_still_hold_what_was_removed(run: Run, own: Path, tmp_path: Path) -> None:
     user = NestedEmbeddings.load(own).users.ids[3]
     (tmp_path / "users.txt").write_text(f"{user}\n", encoding="utf-8")
+    checkpoint = tmp_path / "model.checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "state.json").write_text("of an interrupted training", encoding="utf-8")
     result = run("update", own, "--remove-users", tmp_path / "users.txt", "--epochs", 0, "--out", tmp_path / "new")
     assert result.code == 0
     assert f"{own} still holds what was removed" in result.err
+    assert f"{checkpoint} is the checkpoint of the training before" in result.err
+
+
+def test_ctrl_c_leaves_the_model(run: Run, own: Path, unseen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nestrec.training.progress import TrainingProgress
+
+    contents = {path: path.read_bytes() for path in own.iterdir()}
+    monkeypatch.setattr(TrainingProgress, "on_progress", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert run("update", own, unseen).code == 130
+    assert {path: path.read_bytes() for path in own.iterdir()} == contents
 
 
 def test_changed_vectors_are_written(run: Run, own: Path, unseen: Path, tmp_path: Path) -> None:
