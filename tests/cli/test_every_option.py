@@ -289,7 +289,7 @@ def test_every_option_of_every_command_is_tested() -> None:
             tested |= READING  # the same class of options as that of train
         if name in {"update", "tune", "compare"}:
             tested |= SIGNALS  # the same
-        if name not in {"explain", "similar", "export", "info", "doctor", "datasets"}:
+        if name not in {"items", "explain", "similar", "export", "info", "doctor", "datasets"}:
             tested.add("--quiet/-q")  # test_quiet_prints_results_alone
         assert options_of(command) == tested, name
 
