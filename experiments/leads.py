@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.sparse.linalg import svds
 
 from nestrec import Interactions, RandomSplit, Run, Trainer, Widths, read_interactions
 from nestrec.baselines import baseline
@@ -48,11 +47,17 @@ def teacher(parts: Parts, path: Path) -> Iterator[Vectors]:
     for strength in (100.0, 300.0, 1000.0):
         model = baseline("ease", regularization=strength).fit(parts[0], Widths(WIDTHS), Run())
         assert isinstance(model, ItemSimilarities)
-        scores = matrix_of(parts[0]) @ np.asarray(model.weights)
-        n = min(WIDTHS[-1], *(size - 1 for size in scores.shape))
-        left, values, right = (np.asarray(part, np.float32) for part in svds(scores, n, random_state=0))
-        falling = np.argsort(-values)
-        yield f"EASE {strength:g}, cut", left[:, falling] * values[falling], right[falling].T
+        yield f"EASE {strength:g}, cut", *cut(np.asarray(matrix_of(parts[0]) @ model.weights), WIDTHS[-1])
+
+
+def cut(scores: Matrix, size: int) -> tuple[Matrix, Matrix]:
+    """Return the vectors of both sides in the strongest singular directions of scores (n_users, n_items)."""
+    if scores.shape[0] > scores.shape[1]:
+        return cut(scores.T, size)[::-1]
+    size = min(size, scores.shape[0])
+    _, directions = np.linalg.eigh(scores @ scores.T)  # ascending
+    users = np.ascontiguousarray(directions[:, : -size - 1 : -1])
+    return users, scores.T @ users
 
 
 def wide(parts: Parts, path: Path) -> Iterator[Vectors]:
