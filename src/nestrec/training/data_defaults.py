@@ -91,9 +91,8 @@ def softmax_regularization(interactions: Interactions, widths: Sequence[int]) ->
 
 
 def _width_factor(width: int, exponent: float) -> float:
-    """Return (width / 64)^exponent; with half the exponent beyond 64, where blocks differ less."""
-    relative = width / _REFERENCE_WIDTH
-    return math.pow(relative, exponent if relative < 1 else exponent / 2)
+    """Return (width / 64)^exponent, and 1 beyond 64."""
+    return math.pow(min(1.0, width / _REFERENCE_WIDTH), exponent)
 
 
 def noise_parts(interactions: Interactions) -> tuple[float, float]:
