@@ -58,7 +58,9 @@ def test_star_import_gives_every_name() -> None:
 def test_every_name_is_documented_with_an_example_that_runs(name: str) -> None:
     value = getattr(nestrec, name)
     assert inspect.getdoc(value), f"{name} has no docstring"
-    examples = [test for test in doctest.DocTestFinder(recurse=True).find(value, name) if test.examples]
+    bases = [base for base in getattr(value, "__mro__", (value,)) if base.__module__.startswith("nestrec.")] or [value]
+    found = [test for base in bases for test in doctest.DocTestFinder(recurse=True).find(base, name)]
+    examples = [test for test in found if test.examples]
     assert examples, f"{name} has no example"
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for example in examples:

@@ -168,7 +168,7 @@ class FoldInMethods(SearchMethods):
         >>> interactions = SyntheticData(n_users=200, n_items=160).generate(seed=0).interactions
         >>> model = Trainer(widths=(4, 8), epochs=2).fit(interactions, validation=None)
         >>> found = model.explain(model.users.ids[0], model.items.ids[3])
-        >>> abs(sum(found.contributions) + found.rest - found.score) < 1e-9
+        >>> bool(abs(found.contributions.sum() + found.rest - found.score) < 1e-9)
         True
 
         """
