@@ -11,10 +11,10 @@ from nestrec.comparison.result import (
     DataSummary,
     ModelResult,
     PairedDifference,
-    PopularityBand,
     Protocol,
     SeedMetrics,
 )
+from nestrec.evaluation.popularity_bands import PopularityBand
 from nestrec.report.comparison_view import ComparisonView
 
 WIDTHS = (4, 8, 16, 32, 64)

@@ -6,6 +6,7 @@ Examples:
   nestrec evaluate model test.csv --metrics recall,ndcg --cutoffs 20 > m.csv
   nestrec evaluate model test.csv --json - | jq '.widths[]'
   nestrec evaluate model test.csv --per-user users.parquet
+  nestrec evaluate model test.csv --by-popularity --metrics recall,ndcg
 
 All items are ranked, except those the user interacted with in training. Users and items without training interactions
 (cold) count as misses; a second table leaves cold users out. Piped, the output is CSV: a row per width, means over all
@@ -29,11 +30,11 @@ from nestrec.cli.console import results, say, show, warn
 from nestrec.cli.lists import parse_integers
 from nestrec.cli.output_paths import check_file_paths, write_json
 from nestrec.cli.reading import SOURCES, Reading, read_with_progress, refuse_reading_twice
-from nestrec.cli.shared_options import JsonPath, ModelFolder, Overwrite, Threads, argument, option, output
+from nestrec.cli.shared_options import JsonPath, ModelFolder, Overwrite, Threads, argument, flag, option, output
 from nestrec.errors import DataWarning, OptionError
 
 if TYPE_CHECKING:
-    from nestrec.evaluation.evaluation import Evaluation
+    from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
 
 _METRICS = (  # a test holds them to the registry
     "recall, ndcg, precision, hit_rate, mrr, map, coverage, gini, popularity_rank, novelty{nestrec.metrics}"
@@ -52,6 +53,9 @@ def evaluate(
     bootstrap: Annotated[
         int, option("N", "Bootstrap samples for the 95% intervals over users; 0: no intervals.")
     ] = 1000,
+    by_popularity: Annotated[
+        bool, flag("--by-popularity", "Also evaluate popular, middling and rare items apart, a third of the data each.")
+    ] = False,
     threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -85,6 +89,7 @@ def evaluate(
             metrics=names,
             threads=threads,
             bootstrap_samples=bootstrap,
+            by_popularity=by_popularity,
             progress=advance,
         )
     if per_user is not None:
@@ -115,8 +120,13 @@ def _present(found: Evaluation, json_to: str | None, *, overwrite: bool) -> None
 
 def _print_csv(found: Evaluation) -> None:
     """Print a row per width, a column per metric and cutoff; an undefined value is empty."""
-    rows = [figures.means | figures.beyond_accuracy for figures in found.widths]
+    rows = [figures.means | figures.beyond_accuracy | _label_bands(figures) for figures in found.widths]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["width", *rows[0]])
     for figures, row in zip(found.widths, rows, strict=True):
         writer.writerow([figures.width, *("" if math.isnan(value) else value for value in row.values())])
+
+
+def _label_bands(figures: WidthEvaluation) -> dict[str, float]:
+    """Return the metrics of popularity bands by labels such as `recall@20 tail`."""
+    return {f"{label} {band}": mean for band, means in figures.bands.items() for label, mean in means.items()}

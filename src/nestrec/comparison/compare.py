@@ -17,7 +17,6 @@ from nestrec.comparison.comparison_run import ComparisonRun
 from nestrec.comparison.fit_runner import VALIDATION, FitRunner
 from nestrec.comparison.hyperparameter_search import check_optuna
 from nestrec.comparison.model_choice import REFERENCE, select_models
-from nestrec.comparison.popularity_bands import describe_bands
 from nestrec.comparison.progress import show_comparison
 from nestrec.comparison.result import Comparison, DataSummary, Protocol
 from nestrec.comparison.run_log import RunLog
@@ -29,6 +28,7 @@ from nestrec.errors import MissingExtraError, OptionError
 from nestrec.evaluation.evaluate import check_cutoffs
 from nestrec.evaluation.held_out import match_ids
 from nestrec.evaluation.metric_registry import MetricAtCutoff
+from nestrec.evaluation.popularity_bands import describe_bands
 from nestrec.parallel.threads import resolve_threads
 from nestrec.training.check_interactions import check_learnable
 from nestrec.training.options import Run

@@ -14,6 +14,7 @@ import msgspec
 
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.errors import DataError, OptionError
+from nestrec.evaluation.popularity_bands import PopularityBand
 from nestrec.notebook_html import format_table, format_value
 from nestrec.tabular import Tabular, Values
 
@@ -23,17 +24,6 @@ VERSION = 1
 _SIGNIFICANT = 0.05  # family-wise error rate
 
 Options = dict[str, Any]  # hyperparameter -> number, string or bool
-
-
-@dataclass(frozen=True)
-class PopularityBand:
-    """Items of similar popularity, with a third of the training interactions, and the test part they have."""
-
-    name: str  # head, middle or tail
-    items: int
-    train_interactions: int
-    test_interactions: int  # of warm users
-    test_users: int  # warm users with test items in the band: the denominator of its means
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from nestrec.atomic.output_file import atomic_file
 from nestrec.baselines import BASELINES, Model, baseline
 from nestrec.comparison.job import Job, Outcome, Request, Task, WidthMetrics
 from nestrec.comparison.peak_memory import PeakMemory
-from nestrec.comparison.popularity_bands import BandMeans, evaluate_bands
 from nestrec.comparison.records import from_plain, to_plain
 from nestrec.comparison.stored_interactions import read_stored_interactions
 from nestrec.data.interactions import Interactions
@@ -91,24 +90,32 @@ def _evaluate(task: Task, model: Model, held_out: Interactions, seconds: float, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # reported once, before the first fit
         names = [*(metric.name for metric in select_metrics(None)), *job.metrics]
-        found = evaluate(model, held_out, job.cutoffs, metrics=names, threads=job.threads, bootstrap_samples=0)
+        found = evaluate(
+            model, held_out, job.cutoffs, metrics=names, threads=job.threads, bootstrap_samples=0,
+            by_popularity=job.part == "test",
+        )  # fmt: skip
     if task.per_user is not None:
         with atomic_file(task.per_user, overwrite=True) as partial:
             write_arrays(partial, per_user(found, job.metrics))
-    bands: list[BandMeans] = [{} for _ in found.widths]
-    if job.part == "test":
-        bands = evaluate_bands(model, held_out, job.cutoffs, job.metrics, job.threads)
+    labels = _compared_labels(found, job.metrics)
     figures = tuple(
-        WidthMetrics(at.width, at.means, at.beyond_accuracy, at.known_means, of_bands)
-        for at, of_bands in zip(found.widths, bands, strict=True)
-    )
+        WidthMetrics(
+            at.width, at.means, at.beyond_accuracy, at.known_means,
+            {band: {label: means[label] for label in labels} for band, means in at.bands.items()},
+        )
+        for at in found.widths
+    )  # fmt: skip
     return Outcome(seconds, peak_memory_bytes, figures)
 
 
 def per_user(found: Evaluation, metrics: Sequence[str]) -> Arrays:
     """Return `WIDTH LABEL` -> (n_users,) float32 values of the compared metrics, in the order of the test users."""
-    labels = [f"{name}@{k}" for k in found.cutoffs for name in metrics]
+    labels = _compared_labels(found, metrics)
     return {f"{at.width} {label}": np.ascontiguousarray(at.of_users(label)) for at in found.widths for label in labels}
+
+
+def _compared_labels(found: Evaluation, metrics: Sequence[str]) -> list[str]:
+    return [f"{name}@{k}" for k in found.cutoffs for name in metrics]
 
 
 def _run_options(job: Job) -> Run:

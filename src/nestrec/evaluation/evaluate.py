@@ -19,6 +19,7 @@ from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
 from nestrec.evaluation.full_ranking import Lists, Progress, Results, rank_embeddings, rank_similarities, score_lists
 from nestrec.evaluation.held_out import HeldOut, match_ids
 from nestrec.evaluation.metric_registry import AccuracyMetric, Metric, format_labels, select_metrics
+from nestrec.evaluation.popularity_bands import BandMeans, average_bands, measure_bands
 from nestrec.evaluation.significance import bootstrap_intervals
 from nestrec.item_similarities import ItemSimilarities
 from nestrec.parallel.threads import resolve_threads
@@ -45,6 +46,7 @@ def evaluate(
     threads: int | None = None,
     bootstrap_samples: int = 1000,
     seed: int = 0,
+    by_popularity: bool = False,
     progress: Progress | bool | None = None,
 ) -> Evaluation:
     """Evaluate a model by full ranking: for each user rank all items not seen in training, at every width.
@@ -62,6 +64,9 @@ def evaluate(
         threads: None uses all processors.
         bootstrap_samples: resamples of users for the 95% intervals; 0 leaves the intervals out.
         seed: of the bootstrap; the ranking is deterministic.
+        by_popularity: also evaluate each third of the items by popularity: head, middle and tail have a third of the
+            training interactions each. All items are ranked; relevant are the held-out items of the third. Means are
+            over the warm users who have some, in `WidthEvaluation.bands`. Ranks a second time.
         progress: True shows a progress bar, on a terminal or in a notebook; a function is called with the number of
             users ranked so far and in total.
 
@@ -97,6 +102,10 @@ def evaluate(
     lists = _rank(model, widths, held, max(cutoffs), threads)
     with _report_progress(progress) as report:
         results = score_lists(lists, (len(widths), model.n_items), held, accuracy, cutoffs, report)
+    bands: list[BandMeans] = [{} for _ in widths]
+    if by_popularity:
+        lists = _rank(model, widths, held, max(cutoffs), threads)
+        bands = average_bands(lists, len(widths), model.seen, held, accuracy, cutoffs)
     is_known = np.zeros(len(rows), dtype=np.bool_)
     is_known[held.known] = True
     return Evaluation(
@@ -105,10 +114,11 @@ def evaluate(
         n_interactions=held_out.n_interactions,
         n_items=model.n_items,
         cutoffs=cutoffs,
-        widths=_summarize(model, widths, selected, cutoffs, results, is_known, samples, seed),
+        widths=_summarize(model, widths, selected, cutoffs, results, is_known, samples, seed, bands),
         unmatched=unmatched,
         bootstrap_samples=samples,
         seed=seed,
+        bands=measure_bands(model.seen, held) if by_popularity else (),
     )
 
 
@@ -191,6 +201,7 @@ def _summarize(
     is_known: BoolArray,
     samples: int,
     seed: int,
+    bands: list[BandMeans],
 ) -> tuple[WidthEvaluation, ...]:
     accuracy = [metric for metric in metrics if isinstance(metric, AccuracyMetric)]
     of_lists = [metric for metric in metrics if not isinstance(metric, AccuracyMetric)]
@@ -210,6 +221,7 @@ def _summarize(
                 for metric in of_lists
             },
             per_user=results.per_user[level],
+            bands=bands[level],
         )
         for level, width in enumerate(widths)
     )

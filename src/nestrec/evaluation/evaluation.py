@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from typing import Any
 
@@ -15,6 +15,7 @@ from nestrec.data.ids import IdArray
 from nestrec.errors import OptionError
 from nestrec.evaluation.held_out import Unmatched
 from nestrec.evaluation.per_user import write_per_user
+from nestrec.evaluation.popularity_bands import BandMeans, PopularityBand
 from nestrec.evaluation.significance import CONFIDENCE
 from nestrec.notebook_html import format_table, format_value
 from nestrec.tabular import Tabular, Values
@@ -31,6 +32,7 @@ class WidthEvaluation:
     known_intervals: dict[str, tuple[float, float]]
     beyond_accuracy: dict[str, float]  # coverage@20, gini@20, popularity_rank@20, novelty@20, …
     per_user: Float32Array  # (n_users, n_labels) columns in the order of `means`
+    bands: BandMeans = field(default_factory=dict)  # popularity band -> label -> mean; empty unless by popularity
 
     def __repr__(self) -> str:
         """Show the width and the means."""
@@ -72,6 +74,8 @@ class WidthEvaluation:
         result["known_users"] = {**self.known_means}
         if self.known_intervals:
             result["known_users"]["intervals"] = _lists(self.known_intervals)
+        if self.bands:
+            result["bands"] = self.bands
         return result
 
 
@@ -88,6 +92,7 @@ class Evaluation(Tabular):
     unmatched: Unmatched
     bootstrap_samples: int
     seed: int
+    bands: tuple[PopularityBand, ...] = ()  # by descending popularity; empty unless by popularity
 
     @property
     def n_users(self) -> int:
@@ -119,6 +124,8 @@ class Evaluation(Tabular):
         result["items"] = self.n_items
         result["interactions"] = self.n_interactions
         result["unmatched"] = asdict(self.unmatched)
+        if self.bands:
+            result["bands"] = [asdict(band) for band in self.bands]
         if self.bootstrap_samples:
             result["bootstrap"] = {"samples": self.bootstrap_samples, "seed": self.seed, "confidence": CONFIDENCE}
         return result

@@ -12,6 +12,7 @@ from nestrec.report.table import TextTable
 
 if TYPE_CHECKING:
     from nestrec.evaluation.evaluation import Evaluation
+    from nestrec.evaluation.popularity_bands import BandMeans, PopularityBand
 
 
 def evaluation_tables(evaluation: Evaluation) -> Iterator[TextTable]:
@@ -26,7 +27,13 @@ def evaluation_tables(evaluation: Evaluation) -> Iterator[TextTable]:
                 title = f"The {format_count(evaluation.n_known_users, 'user')} known to the model, top {k}"
                 yield quality_table(known_rows, labels, title + _describe_intervals(evaluation))
     if evaluation.widths[0].beyond_accuracy:
-        yield _catalogue_table(evaluation, rows, evaluation.cutoffs[len(evaluation.cutoffs) // 2])
+        yield _catalogue_table(evaluation, rows, _middle_cutoff(evaluation))
+    if evaluation.bands:
+        yield _bands_table(evaluation, _middle_cutoff(evaluation))
+
+
+def _middle_cutoff(evaluation: Evaluation) -> int:
+    return evaluation.cutoffs[len(evaluation.cutoffs) // 2]
 
 
 def _select_labels(labels: Iterable[str], k: int) -> list[str]:
@@ -50,6 +57,26 @@ def _catalogue_table(evaluation: Evaluation, rows: Iterable[WidthQuality], k: in
     cells = tuple((str(row.width), *(_format_value(row, label) for label in labels)) for row in rows)
     title = f"Catalogue metrics{_describe_directions(labels)}"
     return TextTable(("width", *labels), cells, title)
+
+
+def _bands_table(evaluation: Evaluation, k: int) -> TextTable:
+    """Return the accuracy metrics of each popularity band, a column per width."""
+    rows = tuple(
+        (label, _describe_band(band), *(_format_band(at.bands, band.name, label) for at in evaluation.widths))
+        for label in _select_labels(evaluation.widths[0].means, k)
+        for band in evaluation.bands
+    )
+    headers = ("metric", "held-out items", *(f"width {at.width}" for at in evaluation.widths))
+    title = "By popularity: items in three bands with a third of the training interactions each; all items are ranked"
+    return TextTable(headers, rows, title, n_left=2)
+
+
+def _describe_band(band: PopularityBand) -> str:
+    return f"{band.name}: {format_count(band.items, 'item')}, {format_count(band.test_users, 'user')}"
+
+
+def _format_band(bands: BandMeans, name: str, label: str) -> str:
+    return f"{bands[name][label]:.4f}" if name in bands else "–"
 
 
 def _describe_directions(labels: Iterable[str]) -> str:

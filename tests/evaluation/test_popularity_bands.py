@@ -7,10 +7,10 @@ import pytest
 
 from nestrec import Run, Widths, evaluate
 from nestrec.baselines import baseline
-from nestrec.comparison.popularity_bands import BANDS, assign_bands, describe_bands, evaluate_bands
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
+from nestrec.evaluation.popularity_bands import BANDS, assign_bands, describe_bands
 from tests.evaluation.plain import numbered
 
 TRAIN, TEST = RandomSplit(0.2).split(
@@ -43,21 +43,33 @@ def only(test: Interactions, kept: np.ndarray) -> Interactions:
 def test_the_metrics_of_a_band_are_those_of_its_test_interactions_alone(name: str, widths: list[int]) -> None:
     pytest.importorskip("scipy")
     model = baseline(name).fit(TRAIN, Widths(widths), Run(threads=1))
-    found = evaluate_bands(model, TEST, (5, 20), ("recall", "ndcg"), 1)
+    found = evaluate(model, TEST, (5, 20), metrics=("recall", "ndcg"), bootstrap_samples=0, by_popularity=True)
+    assert found.bands == describe_bands(TRAIN, TEST)
     item_index = model.items.index_of(TEST.items.ids, unknown="mark")[TEST.indices]
     bands = assign_bands(model.seen)
     for band, of_band in enumerate(BANDS):
         alone = evaluate(
             model, only(TEST, (item_index >= 0) & (bands[item_index] == band)), (5, 20), bootstrap_samples=0
         )
-        for at, by_band in zip(alone.widths, found, strict=True):
+        for at, by_band in zip(alone.widths, found.widths, strict=True):
             for label in ("recall@5", "ndcg@5", "recall@20", "ndcg@20"):
-                assert by_band[of_band][label] == pytest.approx(at.known_means[label], abs=1e-6)
+                assert by_band.bands[of_band][label] == pytest.approx(at.known_means[label], abs=1e-6)
 
 
 def test_a_band_without_test_items_has_no_entry() -> None:
     train = numbered([[0, 2], [0, 2], [1, 2], [1, 2, 3]], 4)
     test = numbered([[3], [], [0], []], 4)
     model = baseline("popularity").fit(train, Widths([2]), Run(threads=1))
-    (found,) = evaluate_bands(model, test, (1,), ("recall",), 1)
-    assert found == {"middle": {"recall@1": 1.0}, "tail": {"recall@1": 0.0}}
+    found = evaluate(model, test, (1,), metrics=("recall",), bootstrap_samples=0, by_popularity=True)
+    assert found.widths[0].bands == {"middle": {"recall@1": 1.0}, "tail": {"recall@1": 0.0}}
+
+
+def test_bands_are_evaluated_on_request_alone() -> None:
+    model = baseline("popularity").fit(TRAIN, Widths([2]), Run(threads=1))
+    found = evaluate(model, TEST, 5, bootstrap_samples=0)
+    assert found.bands == ()
+    assert "bands" not in found.as_dict()
+    assert "bands" not in found.as_dict()["widths"][0]
+    asked = evaluate(model, TEST, 5, bootstrap_samples=0, by_popularity=True).as_dict()
+    assert [band["name"] for band in asked["bands"]] == list(BANDS)
+    assert list(asked["widths"][0]["bands"]) == list(BANDS)

@@ -7,23 +7,32 @@ band. A metric of a band is the mean over the warm test users with at least one 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from nestrec.arrays import BoolArray, Float64Array, Int32Array, Int64Array
-from nestrec.baselines.baseline import Model
-from nestrec.comparison.result import PopularityBand
 from nestrec.data.interactions import Interactions
-from nestrec.evaluation.full_ranking import Lists, rank_embeddings, rank_similarities
+from nestrec.evaluation.full_ranking import Lists
 from nestrec.evaluation.held_out import HeldOut, match_ids
-from nestrec.evaluation.metric_registry import load_accuracy_metrics
+from nestrec.evaluation.metric_registry import AccuracyMetric, format_labels
 from nestrec.evaluation.metrics import Hits, user_values
-from nestrec.item_similarities import ItemSimilarities
 
 BANDS = ("head", "middle", "tail")
 
 BandMeans = dict[str, dict[str, float]]  # band -> label -> mean over users
+
+
+@dataclass(frozen=True)
+class PopularityBand:
+    """Items of similar popularity, with a third of the training interactions, and the test part they have."""
+
+    name: str  # head, middle or tail
+    items: int
+    train_interactions: int
+    test_interactions: int  # of warm users
+    test_users: int  # warm users with test items in the band: the denominator of its means
 
 
 def assign_bands(train: Interactions) -> Int64Array:
@@ -42,7 +51,12 @@ def assign_bands(train: Interactions) -> Int64Array:
 
 def describe_bands(train: Interactions, test: Interactions) -> tuple[PopularityBand, ...]:
     """Return the sizes of the bands."""
-    bands, held = assign_bands(train), match_ids(train.users, train.items, train, test)[0]
+    return measure_bands(train, match_ids(train.users, train.items, train, test)[0])
+
+
+def measure_bands(train: Interactions, held: HeldOut) -> tuple[PopularityBand, ...]:
+    """Return the sizes of the bands, with held-out interactions whose ids are matched."""
+    bands = assign_bands(train)
     return tuple(
         PopularityBand(
             name=name,
@@ -55,17 +69,20 @@ def describe_bands(train: Interactions, test: Interactions) -> tuple[PopularityB
     )
 
 
-def evaluate_bands(
-    model: Model, test: Interactions, cutoffs: Sequence[int], metrics: Sequence[str], threads: int
+def average_bands(
+    lists: Lists,
+    n_widths: int,
+    train: Interactions,
+    held: HeldOut,
+    metrics: Sequence[AccuracyMetric],
+    cutoffs: Sequence[int],
 ) -> list[BandMeans]:
-    """Return the metrics of each band at each width of a model; a band without test items has no entry."""
-    held = match_ids(model.users, model.items, model.seen, test)[0]
-    bands, labels = assign_bands(model.seen), [f"{name}@{k}" for k in cutoffs for name in metrics]
-    known = load_accuracy_metrics()
-    functions = [known[name].function for name in metrics]
-    sums: Float64Array = np.zeros((len(model.widths), len(BANDS), len(labels)))
+    """Return the metrics of each band at each width, from a ranking; a band without test items has no entry."""
+    bands, labels = assign_bands(train), format_labels(metrics, cutoffs)
+    functions = [metric.function for metric in metrics]
+    sums: Float64Array = np.zeros((n_widths, len(BANDS), len(labels)))
     n_users = np.array([np.count_nonzero(_count_relevant(held, bands == band)) for band in range(len(BANDS))])
-    for block, by_width in _rank(model, held, max(cutoffs), threads):
+    for block, by_width in lists:
         for band, (level, ranked) in product(range(len(BANDS)), enumerate(by_width)):
             hits = _find_hits(held, block, ranked, bands == band)
             sums[level, band] += user_values(hits, functions, cutoffs).sum(axis=0, dtype=np.float64)
@@ -78,13 +95,6 @@ def evaluate_bands(
         }
         for level in means
     ]
-
-
-def _rank(model: Model, held: HeldOut, k: int, threads: int) -> Lists:
-    if isinstance(model, ItemSimilarities):
-        return rank_similarities(model, held, k, threads)
-    users, items, seen = model.user_embeddings, model.item_embeddings, model.seen
-    return rank_embeddings(users, items, tuple(model.widths), seen.indptr, seen.indices, held, k, threads)
 
 
 def _count_relevant(held: HeldOut, in_band: BoolArray) -> Int64Array:
