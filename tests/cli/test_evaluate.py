@@ -43,6 +43,17 @@ def test_piped_it_is_csv_with_the_metrics_and_cutoffs_named(run: Run, model: Pat
     assert float(rows[1]["ndcg@10"]) == document["widths"][2]["ndcg@10"]
 
 
+def test_by_popularity_shows_the_metrics_of_head_middle_and_tail(run: Run, model: Path, held_out: Path) -> None:
+    words = ("evaluate", model, held_out, "--by-popularity", "--cutoffs", "5", "--bootstrap", "0")
+    document = json.loads(run(*words, "--json", "-").out)
+    assert sum(band["test_interactions"] for band in document["bands"]) == 99  # of known users, with known items
+    (row, *_) = csv.DictReader(run(*words, "--metrics", "recall").out.splitlines())
+    by_band = document["widths"][0]["bands"]
+    assert {label: float(value) for label, value in row.items() if " " in label} == {
+        f"recall@5 {band}": means["recall@5"] for band, means in by_band.items()
+    }
+
+
 def test_quiet_prints_results_alone(run: Run, model: Path, held_out: Path) -> None:
     loud, quiet = (run("evaluate", model, held_out, "--bootstrap", "0", *words) for words in ((), ("--quiet",)))
     assert (quiet.out, quiet.err) == (loud.out, "")
@@ -69,6 +80,15 @@ def test_the_table_shows_every_width_with_intervals_and_what_is_unknown(run: Run
     )
 
 
+@pytest.mark.usefixtures("terminal")
+def test_a_table_shows_the_bands_of_popularity(run: Run, model: Path, held_out: Path) -> None:
+    lines = run("evaluate", model, held_out, "--by-popularity", "--metrics", "recall").out.splitlines()
+    bands = [line.split() for line in lines if re.search(r"recall@\d+\s+(head|middle|tail): \d+ items?, ", line)]
+    assert [band[1] for band in bands] == ["head:", "middle:", "tail:"]
+    assert all(re.fullmatch(r"[01]\.\d{4}|–", cell) for band in bands for cell in band[-3:])
+
+
+@pytest.mark.usefixtures("terminal")
 def test_widths_and_cutoffs_choose_what_is_shown(run: Run, model: Path, held_out: Path) -> None:
     result = run("evaluate", model, held_out, "--widths", "4", "--cutoffs", "7", "--bootstrap", "0", "--json", "-")
     document = json.loads(result.out)

@@ -138,6 +138,7 @@ TESTED_ELSEWHERE = {
         "--threads": "test_mistakes_are_one_sentence",
     },
     "evaluate": {
+        "--by-popularity": "test_by_popularity_shows_the_metrics_of_head_middle_and_tail",
         "--metrics": "test_piped_it_is_csv_with_the_metrics_and_cutoffs_named",
         "--cutoffs": "test_widths_and_cutoffs_choose_what_is_shown",
         "--widths": "test_widths_and_cutoffs_choose_what_is_shown",

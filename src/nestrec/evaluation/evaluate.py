@@ -36,7 +36,7 @@ Intervals = dict[str, tuple[float, float]]
 
 
 @check_keywords
-def evaluate(
+def evaluate(  # noqa: PLR0913 - options by keyword
     model: NestedEmbeddings | ItemSimilarities | str | PathLike[str],
     held_out: Interactions | object,
     cutoffs: Iterable[int] | int = (10, 20, 50),
