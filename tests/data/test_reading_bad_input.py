@@ -377,11 +377,11 @@ def test_a_k_core_that_removes_all_is_refused_with_the_minimums(refused: Callabl
 
 def test_one_user_one_item_and_a_user_with_everything_are_noted(read: Callable[..., Any]) -> None:
     _, report = read("user,item\n1,1\n")
-    assert report.notes == [
+    assert report.training_notes == [
         "there is only one user: nothing can be learnt from how users differ",
         "there is only one item: nothing can be ranked",
     ]
-    assert read("user,item\n1,1\n1,2\n2,1\n")[1].notes == [
+    assert read("user,item\n1,1\n1,2\n2,1\n")[1].training_notes == [
         "1 user interacted with every item: no item is left as a negative there"
     ]
 

@@ -83,7 +83,7 @@ def compare(
     options = signals.add_to(reading.options(threads=threads))
     trained_on = read_with_progress(train, options)
     _announce_signals(taking_part, trained_on)
-    held_out = read_with_progress(test, options.without_signals(), trained_on)
+    held_out = read_with_progress(test, options.without_signals(), trained_on, for_training=False)
     try:
         with comparison_progress() as progress:
             found = run(

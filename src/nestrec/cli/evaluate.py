@@ -78,7 +78,7 @@ def evaluate(
     check_cutoffs(at_cutoffs)
     check_samples(bootstrap)
     loaded = NestedEmbeddings.load(model)
-    held_out = read_with_progress(files, reading.options(threads=threads))
+    held_out = read_with_progress(files, reading.options(threads=threads), for_training=False)
     with counting_bar("users ranked") as advance, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # printed beside the tables
         found = rank(

@@ -26,7 +26,7 @@ def read_histories(
         if weight_column is not None:
             raise OptionError(f"--weight-column needs interactions with weights, and {path} has one column")
         return list(read_ids(path, items, "item"))
-    return read_with_progress(path, ReadOptions(weight_column=weight_column, threads=threads))
+    return read_with_progress(path, ReadOptions(weight_column=weight_column, threads=threads), for_training=False)
 
 
 def split_histories(histories: Interactions, size: int) -> Iterator[Interactions]:

@@ -130,6 +130,7 @@ class _Report(msgspec.Struct):
     n_kept: int
     rejected: dict[str, int] = {}
     notes: list[str] = []
+    training_notes: list[str] = []
 
 
 def _read_section(section: Any, kind: type[T]) -> T | None:
@@ -176,7 +177,8 @@ def _data_lines(section: Any) -> list[str]:
     if report is None:
         return []
     head = f"Data: {report.source}, {format_count(report.n_rows, 'row')} as {report.format}, {report.n_kept:,} kept"
-    return [head, *(f"left out {count:,}: {reason}" for reason, count in report.rejected.items()), *report.notes]
+    rejected = (f"left out {count:,}: {reason}" for reason, count in report.rejected.items())
+    return [head, *rejected, *report.notes, *report.training_notes]
 
 
 def _integrity(blocks: dict[str, tuple[int, int]]) -> dict[str, Any]:

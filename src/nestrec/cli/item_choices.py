@@ -31,7 +31,7 @@ def read_item_choice(path: Path | None, items: Vocabulary, *, by_user: bool) -> 
     from nestrec.data.read_options import ReadOptions
 
     no_words = () if is_delimited else None  # for a missing id: files of ids have none either
-    pairs = read_with_progress(path, ReadOptions(rating_column="", na_values=no_words))
+    pairs = read_with_progress(path, ReadOptions(rating_column="", na_values=no_words), for_training=False)
     say(f"{path}: a list of items for each of {format_count(pairs.n_users, 'user')}")
     return pairs
 

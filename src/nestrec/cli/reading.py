@@ -133,7 +133,11 @@ SOURCES = (  # the end of the help of every argument that names interactions
 
 
 def read_with_progress(
-    source: Path | Sequence[Path], options: ReadOptions, earlier: Interactions | None = None
+    source: Path | Sequence[Path],
+    options: ReadOptions,
+    earlier: Interactions | None = None,
+    *,
+    for_training: bool = True,
 ) -> Interactions:
     """Read a file, or several as one, with a progress bar, and print the read report on stderr.
 
@@ -147,15 +151,15 @@ def read_with_progress(
     with reading_bar(paths[0]) as advance:
         interactions = read_interactions(paths[0] if len(paths) == 1 else paths, options=options, progress=advance)
     if interactions.report is not None:
-        print_report(interactions.report, None if earlier is None else earlier.report)
+        print_report(interactions.report, None if earlier is None else earlier.report, for_training=for_training)
     return interactions
 
 
-def print_report(report: ReadReport, earlier: ReadReport | None = None) -> None:
+def print_report(report: ReadReport, earlier: ReadReport | None = None, *, for_training: bool = True) -> None:
     """Print a read report on stderr; with --quiet, one line that counts the invalid rows, if there are any."""
     from nestrec.cli.console import is_quiet, say, warn
 
-    for line in report.lines(earlier):
+    for line in report.lines(earlier, for_training=for_training):
         say(line)
     invalid = {reason: report.rejected[reason] for reason in report.examples}  # only these have examples
     if is_quiet() and invalid:

@@ -95,7 +95,7 @@ def train(
         held_out: Interactions | Split | None = split
         if validation.validation is not None:
             unweighted = signals.add_to(options).without_signals()
-            held_out = read_with_progress(validation.validation, unweighted, interactions)
+            held_out = read_with_progress(validation.validation, unweighted, interactions, for_training=False)
         from nestrec.cli.progress import training_progress
 
         with training_progress(trainer.metric) as progress:

@@ -103,9 +103,9 @@ def update(
     loaded = NestedEmbeddings.load(model)
     options = reading.options(threads=threads)
     with_signals = signals.add_to(options)
-    new = None if not files else read_with_progress(files, with_signals)
+    new = None if not files else read_with_progress(files, with_signals, for_training=False)
     removed, held_out = (
-        None if source is None else read_with_progress(source, with_signals.without_signals(), new)
+        None if source is None else read_with_progress(source, with_signals.without_signals(), new, for_training=False)
         for source in (remove_interactions, validation)
     )
     with training_progress(_metric(loaded.manifest)) as progress:

@@ -38,8 +38,9 @@ class ReadReport:
     rejected: dict[str, int] = field(default_factory=dict)  # reason -> rows
     examples: dict[str, list[Example]] = field(default_factory=dict)  # reason -> the first few
     notes: list[str] = field(default_factory=list)  # what a careful reader would want to know
+    training_notes: list[str] = field(default_factory=list)  # the same, where a model is trained on the rows
 
-    def lines(self, earlier: ReadReport | None = None) -> list[str]:
+    def lines(self, earlier: ReadReport | None = None, *, for_training: bool = True) -> list[str]:
         """Return the report as lines to print; that ratings are not used is not said again after an earlier report."""
         used = ", ".join(f"{role} from {name}" for role, name in self.columns.items())
         head = f"{self.source}: {format_count(self.n_rows, 'row')} read as {self.format}"
@@ -47,6 +48,7 @@ class ReadReport:
         kept = f"kept {format_count(self.n_kept, 'interaction')} of {users} with {items}"
         said = () if earlier is None else [note for note in earlier.notes if UNUSED_RATINGS in note]
         notes = [note for note in self.notes if note not in said]
+        notes += self.training_notes if for_training else []
         return [head + (f" ({used})" if used else ""), kept, *self._rejected_lines(), *notes]
 
     def _rejected_lines(self) -> list[str]:

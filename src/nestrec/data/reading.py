@@ -223,7 +223,7 @@ def _build_report(
     return ReadReport(
         source=name, format=reader.format, columns=reader.columns, n_rows=n_rows, n_kept=interactions.n_interactions,
         rejected=rejections.counts, examples=examples, n_users=interactions.n_users, n_items=interactions.n_items,
-        notes=[*notes, *_describe_unusual(interactions)],
+        notes=[*notes, *_describe_unusual(interactions)], training_notes=_describe_obstacles(interactions),
     )  # fmt: skip
 
 
@@ -251,8 +251,14 @@ def _describe_decimal_ids(collected: _Collected) -> list[str]:
 
 def _describe_unusual(interactions: Interactions) -> list[str]:
     """Say what is allowed here and yet likely to surprise later."""
-    sizes = np.diff(interactions.indptr)
-    complete, bare = int(np.count_nonzero(sizes == interactions.n_items)), int(np.count_nonzero(sizes == 0))
+    bare = int(np.count_nonzero(np.diff(interactions.indptr) == 0))
+    notes = [f"{format_count(bare, 'user')} without interactions"] if bare else []
+    return notes + _describe_sequences(interactions)
+
+
+def _describe_obstacles(interactions: Interactions) -> list[str]:
+    """Say from what a model could learn nothing."""
+    complete = int(np.count_nonzero(np.diff(interactions.indptr) == interactions.n_items))
     notes = []
     if interactions.n_users == 1:
         notes.append("there is only one user: nothing can be learnt from how users differ")
@@ -261,9 +267,7 @@ def _describe_unusual(interactions: Interactions) -> list[str]:
     if complete and interactions.n_items > 1:
         users = format_count(complete, "user")
         notes.append(f"{users} interacted with every item: no item is left as a negative there")
-    if bare:
-        notes.append(f"{format_count(bare, 'user')} without interactions")
-    return notes + _describe_sequences(interactions)
+    return notes
 
 
 def _describe_sequences(interactions: Interactions) -> list[str]:

@@ -60,7 +60,7 @@ def update_manifest(
     trained = {"interrupted": False, "trained_on": "all interactions"} if record["epochs"] else {}
     report = manifest["data"].get("report")
     if isinstance(report, Mapping) and record["interactions"]["removed"]:
-        report = {**report, "examples": {}, "notes": []}
+        report = {**report, "examples": {}, "notes": [], "training_notes": []}
     sections = {name: value for name, value in manifest.items() if name != "folded_in"}  # they are trained now
     return {
         **sections,
