@@ -2,8 +2,8 @@
 
 Examples:
   nestrec items model movies.csv
-  nestrec items model products.parquet --item-id-column sku --title-column name
-  nestrec items model u.item --delimiter "|" --encoding latin-1 --no-header --item-id-column 1 --title-column 2
+  nestrec items model products.parquet --item-id-column sku
+  nestrec items model u.item --no-header --item-id-column 1 --title-column 2
   nestrec items model --remove
 
 Titles are then shown by nestrec recommend and similar, and --where filters by the columns.

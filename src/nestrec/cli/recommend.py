@@ -5,7 +5,7 @@ Examples:
   nestrec recommend model --user 42 --user 7 -k 5 --width 8
   nestrec recommend model --users users.txt --skip-unknown --out top.parquet
   nestrec recommend model --user 42 --exact
-  nestrec recommend model --user 42 --where "genres contains 'Comedy' and year >= 1990"
+  nestrec recommend model --user 42 --where "genres contains 'Comedy'"
   nestrec recommend model --all-users -k 20 --deny sold_out.txt --out top.csv
   nestrec recommend model --all-users --out top.parquet --resume
   nestrec recommend model --history new_users.csv --skip-unknown

@@ -5,7 +5,7 @@ Examples:
   nestrec train ratings.csv --out model --min-rating 4 --validation-split time
   nestrec train ratings.csv --out model --items movies.csv
   nestrec train clicks.parquet --out model --user-column who --item-column sku
-  nestrec train plays.csv --out model --weight-column plays --weight-transform log1p --half-life 90
+  nestrec train plays.csv --out model --weight-column plays --half-life 90
   nestrec train ratings.csv --out model --backbone lightgcn --layers 3
   nestrec train day-1.csv.gz day-2.csv.gz --out model
   zcat ratings.csv.gz | nestrec train - --out model
