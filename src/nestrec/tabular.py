@@ -6,7 +6,6 @@ A result names its columns; `Tabular` gives it `to_arrow`, `to_pandas`, `to_pola
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +27,12 @@ _NUMBERS = 6  # of a vector in a notebook
 _LARGEST_OFFSET = 2**31 - 1  # bytes of text that int32 offsets reach
 
 
-class Tabular(ABC):
+class Tabular:
     """A result that converts to tables of pyarrow, pandas and polars."""
 
-    @abstractmethod
     def as_columns(self) -> Mapping[str, Values]:
         """Return the columns of the table by name, as arrays or lists of equal length."""
+        raise NotImplementedError
 
     def to_arrow(self) -> pa.Table:
         """Return the result as a pyarrow Table; raise MissingExtraError without pyarrow."""

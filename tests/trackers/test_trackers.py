@@ -152,9 +152,10 @@ def test_wandb_has_the_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @WARNINGS_OF_OTHERS
 def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     pytest.importorskip("tensorboard")
     monkeypatch.chdir(tmp_path)
+    wandb.teardown()  # it was set up in the folder of another test
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     mlflow.set_tracking_uri("sqlite:///page.db")

@@ -66,13 +66,31 @@ def test_a_deterministic_update_repeats_itself_and_a_seed_changes_it(updated: Up
 
 
 def test_the_manifest_has_a_history_and_the_options_of_new_rules(updated: Update) -> None:
-    twice = update(updated.model, parts().new, epochs=1, learning_rate=0.1, run=QUICK)
+    twice = update(updated.model, remove_users=[updated.model.users.ids[0]], epochs=1, learning_rate=0.1, run=QUICK)
     history = twice.model.manifest["updates"]
     assert [entry["epochs"] for entry in history] == [3, 1]
     assert history[1]["learning_rate"] == 0.1
     options = updated.model.manifest["training"]["options"]
     assert options["regularization"] == list(trainer().resolve(updated.model.seen).objective.regularization)
     json.dumps(twice.model.manifest)
+
+
+def test_an_update_without_anything_new_or_removed_trains_nothing(updated: Update) -> None:
+    again = updated.model.update(parts().new, run=QUICK)
+    assert again.record["interactions"]["new"] == again.record["epochs"] == again.changes.users.n_to_write == 0
+    assert is_same(again.model, updated.model)
+    skipped = update(updated.model, remove_users=["nobody"], unknown="skip", epochs=5, run=QUICK)
+    assert skipped.record["epochs"] == skipped.changes.items.n_to_write == 0
+    assert is_same(skipped.model, updated.model)
+
+
+def test_without_epochs_most_vectors_keep_their_bits(updated: Update) -> None:
+    user, item = updated.model.users.ids[0], updated.model.items.ids[-1]
+    new = {"user_id": [user, "a new user"], "item_id": [item, item]}
+    changes = updated.model.update(new, epochs=0, run=QUICK).changes
+    assert changes.users.added.tolist() == ["a new user"]
+    assert 0 < len(changes.users.changed) < changes.users.n_unchanged
+    assert 0 < len(changes.items.changed) < changes.items.n_unchanged
 
 
 def test_a_given_regularization_stays() -> None:

@@ -159,13 +159,27 @@ def _present(updated: Update, target: Path) -> None:
     show(drift_table(record))
     counts = record["interactions"]
     if counts["not_found"]:
-        say(f"Skipped {counts['not_found']:,} ids or interactions to remove that the model does not know")
+        say(f"Skipped {counts['not_found']:,} of the ids and interactions to remove: not in the model.")
+    _say_what_lacks(updated)
+    if not record["epochs"] and not counts["new"] and not counts["removed"]:
+        say(f"Nothing is new and nothing was removed: the vectors stay as they are in {target}.")
+        return
     new, removed = format_count(counts["new"], "new interaction"), f"{counts['removed']:,} removed"
     known = f", {counts['known']:,} known already" if counts["known"] else ""
     say(
         f"Trained {format_count(record['epochs'], 'epoch')} on {counts['total']:,} interactions ({new}{known}, "
         f"{removed}) in {record['seconds']:.1f} s; the model is in {target}."
     )
+
+
+def _say_what_lacks(updated: Update) -> None:
+    """Say that new items have no row in the item table, where the model has one."""
+    added = len(updated.changes.items.added)
+    if added and updated.model.item_table is not None:
+        say(
+            f"{format_count(added, 'new item')} without a row in the item table, so without a title, and left out by "
+            "--where; attach a table that has them: nestrec items MODEL FILE"
+        )
 
 
 def _warn_of_remains(updated: Update, model: Path, out: Path | None) -> None:

@@ -14,9 +14,11 @@ from nestrec.arrays import Float32Array
 from nestrec.data.ids import IdArray
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings.base import ModelParts
+from nestrec.field_docs import show_field_docs
 from nestrec.tabular import Tabular, Values
 
 
+@show_field_docs
 @dataclass(frozen=True, eq=False, repr=False)
 class Vectors(Tabular):
     """Ids and their vectors; unpacks as `ids, vectors = model.item_vectors(width=16)`.

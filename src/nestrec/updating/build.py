@@ -33,7 +33,7 @@ class Builder:
         """Return the update; `validated` describes the epoch that validation chose."""
         seen = self.merged.interactions
         known = KnownRows.match(self.model, seen)
-        (users, items), changes = self._align(vectors, known)
+        (users, items), changes = self._align(vectors, known, is_trained=setup.schedule.stop_after > 0)
         bare = replace(
             self.model.with_search_config(None, None),
             user_embeddings=users,
@@ -54,12 +54,13 @@ class Builder:
         manifest = update_manifest(updated.manifest, setup, seen, record)
         return Update(replace(updated, manifest=manifest, check=False), changes, drift, record)
 
-    def _align(self, vectors: Vectors, known: KnownRows) -> tuple[Vectors, Changes]:
+    def _align(self, vectors: Vectors, known: KnownRows, *, is_trained: bool) -> tuple[Vectors, Changes]:
         """Return the vectors near those before, and what changed."""
         model, (users, items) = self.model, vectors
         old_users, old_items = model.user_embeddings[known.model_users], model.item_embeddings[known.model_items]
-        matrices = fit_alignment((users[known.users], items[known.items]), (old_users, old_items), model.widths)
-        users, items = align(users, matrices), align(items, matrices)
+        if is_trained:
+            matrices = fit_alignment((users[known.users], items[known.items]), (old_users, old_items), model.widths)
+            users, items = align(users, matrices), align(items, matrices)
         moved_users = keep_unmoved(users, known.users, old_users, self.tolerance)
         moved_items = keep_unmoved(items, known.items, old_items, self.tolerance)
         after = self.merged.interactions

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nestrec.embeddings import NestedEmbeddings
+from nestrec.field_docs import show_field_docs
 from nestrec.updating.changes import Changes
 from nestrec.updating.drift import Drift
 
 
+@show_field_docs
 @dataclass(frozen=True, eq=False)
 class Update:
     """A model after an update, and what the update changed.

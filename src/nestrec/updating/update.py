@@ -100,8 +100,9 @@ def update(  # noqa: PLR0913 - each is an option of its own
         remove_items: ids of items to remove likewise.
         remove_interactions: interactions to remove, in the same forms as `interactions`.
         unknown: "raise" UnknownIdError for something to remove that is not there, or "skip" it.
-        epochs: epochs to train; None: 0.3 of those of a full training. 0: no training, vectors are only removed, and
-            those of new users and items are combined of the vectors of their items and users.
+        epochs: epochs to train; None: 0.3 of those of a full training. 0: no training; new users and items start
+            from the vectors of their items and users, and vectors with new interactions get one step towards them.
+            Where nothing is new and nothing is removed, nothing is trained and all vectors stay as they are.
         learning_rate: of the first epoch, falling to a tenth; None: that of a full training.
         validation: interactions to choose the best of the epochs by: as in `Trainer.fit`, but a split holds out a part
             of the new interactions alone, since the model was trained on the old ones. None: all epochs are trained.
@@ -135,6 +136,8 @@ def update(  # noqa: PLR0913 - each is an option of its own
     first, held_out = hold_out(split, new)
     merged = merge(model.seen, new, removal, unknown)
     check_learnable(merged.interactions)
+    if merged.interactions.fingerprint() == model.seen.fingerprint():  # nothing to learn, nothing to forget
+        options, held_out = replace(options, epochs=0), None
     with StopRequest() as stop:
         warm = WarmTraining(model, trained_by.rotated, run, stop)
         setup, validated = options.shorten(trained_by.resolve(merged.interactions)), None
