@@ -51,3 +51,16 @@ def test_wrong_arguments_are_errors(softmax: NestedEmbeddings) -> None:
         softmax.explain(item_id=item, history=[[item], [item]])
     with pytest.raises(UnknownIdError):
         softmax.explain(user, "nobody-knows")
+
+
+def test_explanations_and_folded_vectors_convert_to_tables(softmax: NestedEmbeddings) -> None:
+    polars = pytest.importorskip("polars")
+    history = some_items(softmax, 3, 60, 7)
+    found = softmax.explain(item_id=softmax.items.ids[30], history=history)
+    assert found.to_polars().rows() == list(found)
+    assert "contribution" in found._repr_html_()
+    folded = softmax.fold_in({"ann": history, "bob": history[:1]})
+    table = folded.to_polars()
+    assert table["id"].to_list() == ["ann", "bob"]
+    assert table.schema["vector"] == polars.Array(polars.Float32, folded.vectors.shape[1])
+    assert len(softmax.fold_in(history).to_polars()) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ from nestrec.arrays import Float32Array, Float64Array
 from nestrec.data.ids import IdArray
 from nestrec.fold_in.fold_in import FoldIn
 from nestrec.fold_in.histories import Histories
+from nestrec.tabular import Tabular, Values
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Tabular):
     """A score as a sum: one contribution for each item of the history, and the rest.
 
     Contributions are those to the score of the folded vector. The rest is what the score has beyond them: for a user of
@@ -34,6 +35,10 @@ class Explanation:
     def __iter__(self) -> Iterator[tuple[Any, float]]:
         """Yield item and contribution, greatest first."""
         return zip(self.items.tolist(), self.contributions.tolist(), strict=True)
+
+    def as_columns(self) -> Mapping[str, Values]:
+        """Return the columns `item_id` and `contribution`, a row per item of the history; without the rest."""
+        return {"item_id": self.items, "contribution": self.contributions}
 
     def __repr__(self) -> str:
         """Show the score, its parts and the rest."""

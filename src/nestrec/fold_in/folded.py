@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from nestrec.arrays import Float32Array
 from nestrec.data.ids import IdArray
+from nestrec.tabular import Tabular, Values
 from nestrec.widths import Widths
 
 
 @dataclass(frozen=True, eq=False)
-class FoldedVectors:
+class FoldedVectors(Tabular):
     """Vectors of new users or items, one row a history; the first d dimensions are the fold-in at width d."""
 
     vectors: Float32Array
@@ -33,6 +35,10 @@ class FoldedVectors:
         """Return the vectors at a trained width, contiguous; raise OptionError for another width."""
         size = self.widths.values[self.widths.level_of(width)]
         return np.ascontiguousarray(self.vectors[..., :size])
+
+    def as_columns(self) -> Mapping[str, Values]:
+        """Return the columns `id` and `vector`, a row per history."""
+        return {"id": self.ids, "vector": self.rows}
 
     def __repr__(self) -> str:
         """Show the sizes."""
