@@ -163,10 +163,10 @@ def test_a_rotated_model_is_rotated_again() -> None:
     users, items = rotate_embeddings(model.user_embeddings, model.item_embeddings)
     rotated = replace(model, user_embeddings=users, item_embeddings=items, manifest=manifest)
     after = update(rotated, parts().new, run=QUICK)
-    turned, _ = rotate_embeddings(after.model.user_embeddings, after.model.item_embeddings)
+    rotated_users, _ = rotate_embeddings(after.model.user_embeddings, after.model.item_embeddings)
     for width in (4, 16):  # blocks hold the strongest directions, if not in their order
         assert np.isclose(
-            np.linalg.norm(turned[:, :width]), np.linalg.norm(after.model.user_embeddings[:, :width]), rtol=0.01
+            np.linalg.norm(rotated_users[:, :width]), np.linalg.norm(after.model.user_embeddings[:, :width]), rtol=0.01
         )
     assert after.drift.widths[0].user_cosine > 0.7
 

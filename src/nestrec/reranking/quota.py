@@ -49,8 +49,8 @@ class _Counts:
 
     def of_candidates(self) -> Float64Array:
         full = self._counts >= self._most
-        barred = (self._member & full[:, None]).any(axis=2)
-        return np.where(barred, -np.inf, self._gains)
+        excluded = (self._member & full[:, None]).any(axis=2)
+        return np.where(excluded, -np.inf, self._gains)
 
     def add(self, places: Int64Array) -> None:
         chosen = places >= 0

@@ -136,7 +136,10 @@ def update(  # noqa: PLR0913 - each is an option of its own
     first, held_out = hold_out(split, new)
     merged = merge(model.seen, new, removal, unknown)
     check_learnable(merged.interactions)
-    if merged.interactions.fingerprint() == model.seen.fingerprint():  # nothing to learn, nothing to forget
+    has_same_pairs = not merged.n_new and not merged.n_removed
+    if (
+        has_same_pairs and merged.interactions.fingerprint() == model.seen.fingerprint()
+    ):  # nothing to learn, nothing to forget
         options, held_out = replace(options, epochs=0), None
     with StopRequest() as stop:
         warm = WarmTraining(model, trained_by.rotated, run, stop)
