@@ -382,3 +382,98 @@ def test_a_history_of_one_column_is_one_user(run: Run, model: Path, tmp_path: Pa
     assert result.code == 0
     assert [row[1] for row in csv.reader(io.StringIO(result.out))][1:] == loaded.recommend_for(items, k=3).ids.tolist()
     assert run("recommend", model, "--history", path, "--weight-column", "plays").code == 2
+
+
+def _best(run: Run, model: Path, *words: object) -> list[str]:
+    return [row[1] for row in rows_of(run("recommend", model, "--user", "u001", *words).out)[1:]]
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv", "pairs.txt"])
+def test_pairs_without_a_header_are_lists_of_single_users(run: Run, model: Path, tmp_path: Path, name: str) -> None:
+    """They were read as items: those of the first column, which are users."""
+    best, path = _best(run, model, "-k", "3"), tmp_path / name
+    delimiter = "\t" if name.endswith("tsv") else ","
+    path.write_text("".join(f"{user}{delimiter}{item}\n" for user, item in (("u001", best[0]), ("u002", best[1]))))
+    assert _best(run, model, "-k", "2", "--deny", path) == best[1:3]
+
+
+def test_rows_that_may_be_pairs_or_items_need_a_header(run: Run, tmp_path: Path) -> None:
+    """Numbers of users are numbers of items, too: a wrong list was applied."""
+    numbers = NestedEmbeddings.from_arrays([[1.0], [2.0], [3.0]], [[1.0], [2.0], [3.0]], widths=[1])
+    numbers.save(tmp_path / "m")
+    path = tmp_path / "pairs.csv"
+    path.write_text("0,2\n1,2\n")
+    for words in (("recommend", "--user", "0"), ("similar", "--item", "0")):
+        result = run(words[0], tmp_path / "m", *words[1:], "--deny", path)
+        assert (result.code, result.out) == (1, "")
+        assert "pairs.csv has no header" in result.err
+    path.write_text("user_id,item_id\n0,2\n1,2\n")
+    assert rows_of(run("recommend", tmp_path / "m", "--user", "0", "--deny", path).out)[1:] == [
+        ["0", "1", "1", "2.0"],
+        ["0", "0", "2", "1.0"],
+    ]
+    path.write_text("2,Jam\n")  # one column of ids, and another of titles
+    assert [row[1] for row in rows_of(run("recommend", tmp_path / "m", "--user", "0", "--deny", path).out)] == [
+        "item_id",
+        "1",
+        "0",
+    ]
+
+
+def test_unknown_users_of_pairs_are_counted_or_an_error(run: Run, model: Path, tmp_path: Path) -> None:
+    best, path = _best(run, model, "-k", "2"), tmp_path / "pairs.csv"
+    words = ("recommend", model, "--user", "u001", "-k", "1", "--deny", path)
+    path.write_text(f"user_id,item_id\nu001,{best[0]}\nnobody,{best[1]}\n")
+    some = run(*words)
+    assert rows_of(some.out)[1][1] == best[1]
+    assert "skipped the lists of 1 user unknown to the model: 'nobody'" in some.err
+    path.write_text(f"user_id,item_id\nnobody,{best[0]}\n")
+    none = run(*words)
+    assert (none.code, none.out) == (1, "")
+    assert "'nobody'" in none.err
+    assert run(*words, "--skip-unknown").code == 0
+
+
+def test_pairs_are_of_the_users_of_a_history(run: Run, model: Path, tmp_path: Path) -> None:
+    item, other = NestedEmbeddings.load(model).items.ids[:2].tolist()
+    history, path = tmp_path / "new.csv", tmp_path / "pairs.csv"
+    history.write_text(f"user,item\nzoe,{item}\n")
+    path.write_text(f"user_id,item_id\nzoe,{other}\nu001,{item}\n")
+    result = run("recommend", model, "--history", history, "-k", "80", "--deny", path)
+    assert "skipped the lists of 1 user not in --history: 'u001'" in result.err
+    assert {item, other}.isdisjoint(row[1] for row in rows_of(result.out))
+    path.write_text(f"user_id,item_id\nu001,{item}\n")
+    assert run("recommend", model, "--history", history, "--deny", path).code == 1
+
+
+@pytest.mark.parametrize("content", ["", "\n", "item_id\n", "user_id,item_id\n"])
+def test_an_empty_deny_list_denies_nothing(run: Run, model: Path, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "none.csv"
+    path.write_text(content)
+    result = run("recommend", model, "--user", "u001", "-k", "3", "--deny", path)
+    assert [row[1] for row in rows_of(result.out)[1:]] == _best(run, model, "-k", "3")
+    assert "none.csv holds no ids: nothing is denied" in result.err
+    assert run("recommend", model, "--user", "u001", "--allow", path).code == 1
+
+
+def test_a_history_of_unknown_items_alone_is_an_error_or_skipped(run: Run, model: Path, tmp_path: Path) -> None:
+    """It got the list of the mean user."""
+    path = tmp_path / "new.csv"
+    path.write_text(f"user,item\nann,never-heard-of\nzoe,{NestedEmbeddings.load(model).items.ids[0]}\n")
+    failed = run("recommend", model, "--history", path)
+    assert (failed.code, failed.out) == (1, "")
+    skipped = run("recommend", model, "--history", path, "-k", "1", "--skip-unknown")
+    assert [row[0] for row in rows_of(skipped.out)] == ["user_id", "zoe"]
+    assert "Skipped 1 history of unknown items alone: 'ann'" in skipped.err
+    (tmp_path / "one.txt").write_text("never-heard-of\n")
+    alone = run("recommend", model, "--history", tmp_path / "one.txt", "--skip-unknown")
+    assert rows_of(alone.out) == [HEADER]
+
+
+def test_with_nothing_left_the_filters_are_named(run: Run, model: Path, tmp_path: Path) -> None:
+    seen = NestedEmbeddings.load(model)
+    row = int(seen.users.index_of(["u001"])[0])
+    items = seen.items.ids[seen.seen.indices[seen.seen.indptr[row] : seen.seen.indptr[row + 1]]]
+    (tmp_path / "seen.txt").write_text("\n".join(items.tolist()))
+    result = run("recommend", model, "--user", "u001", "--allow", tmp_path / "seen.txt")
+    assert "--include-seen allows seen items, and there are more without --allow" in result.err

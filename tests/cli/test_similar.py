@@ -39,3 +39,17 @@ def test_unknown_ids_are_an_error_or_skipped(run: Run, model: Path) -> None:
     assert run("similar", model, "--item", "jam").code == 1
     skipped = run("similar", model, "--item", "jam", "--skip-unknown")
     assert (skipped.code, skipped.err) == (0, "Skipped 1 item unknown to the model: 'jam'\n")
+
+
+def test_an_output_denies_what_was_shown_before(run: Run, model: Path, tmp_path: Path) -> None:
+    """Its column of queries was read as the items to deny, which are left out anyway."""
+    one, other = NestedEmbeddings.load(model).items.ids[:2].tolist()
+    words = ("similar", model, "--item", one, "--item", other, "-k")
+    for name in ("shown.csv", "shown.tsv", "shown.jsonl", "shown.parquet"):
+        assert run(*words, "2", "--out", tmp_path / name).code == 0
+        result = run(*words, "2", "--deny", tmp_path / name)
+        four = rows_of(run(*words, "4").out)
+        assert [row[:2] for row in rows_of(result.out)] == [row[:2] for row in four[:1] + four[3:5] + four[7:9]]
+    refused = run("recommend", model, "--user", "u001", "--deny", tmp_path / "shown.csv")
+    assert (refused.code, refused.out) == (1, "")
+    assert "two columns of items, item_id and similar_item_id" in refused.err

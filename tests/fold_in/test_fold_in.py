@@ -191,6 +191,24 @@ def test_unknown_ids_raise_or_are_left_out_and_reported(softmax: NestedEmbedding
     assert softmax.fold_in(["x"], unknown="skip").skipped.tolist() == ["x"]
 
 
+def test_histories_of_unknown_ids_alone_are_left_out(softmax: NestedEmbeddings) -> None:
+    """They got the vector of the mean user, as an empty history does, and its list."""
+    items = some_items(softmax, 1, 2)
+    histories = {"ann": ["x", "y"], "bob": items, "cid": []}
+    with pytest.raises(UnknownIdError, match="'x', 'y'"):
+        softmax.fold_in(histories)
+    found = softmax.fold_in(histories, {"ann": [1, 2], "bob": [1, 1], "cid": []}, unknown="skip")
+    assert (found.ids.tolist(), found.skipped_histories.tolist()) == (["bob", "cid"], ["ann"])
+    assert np.array_equal(found.vectors, softmax.fold_in([items, []]).vectors)
+    ranking = softmax.recommend_for(histories, 2, allow=[items, some_items(softmax, 3, 4), items], unknown="skip")
+    assert (ranking.queries.tolist(), ranking.skipped.tolist()) == (["bob", "cid"], ["ann"])
+    assert sorted(ranking.ids[0].tolist()) == sorted(some_items(softmax, 3, 4))
+    alone = softmax.fold_in(["x"], unknown="skip")
+    assert alone.rows.shape == (0, softmax.embedding_size)
+    assert softmax.recommend_for(["x"], unknown="skip").ids.tolist() == []
+    assert softmax.with_users(histories, unknown="skip").n_users == softmax.n_users + 2
+
+
 def test_recommend_for_filters_as_recommend_does(softmax: NestedEmbeddings) -> None:
     own, allowed = some_items(softmax, 4, 5), some_items(softmax, 1, 2, 3, 4, 5)
     ids, scores = softmax.recommend_for(own, k=9, width=8, allow=allowed, deny=allowed[:1])

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nestrec.cli.file_heads import read_head
 from nestrec.cli.id_files import read_ids
-from nestrec.cli.item_choices import read_column_names
 from nestrec.cli.reading import read_with_progress
 from nestrec.errors import OptionError
 
@@ -48,5 +48,5 @@ def split_histories(histories: Interactions, size: int) -> Iterator[Interactions
 
 def _has_one_column(path: Path) -> bool:
     """Tell whether the first line of a text file is one value; not of standard input."""
-    names, is_text = read_column_names(path)
-    return is_text and len(names) == 1
+    head = read_head(path)
+    return head.is_text and len(head.names) == 1

@@ -6,9 +6,9 @@ import io
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,22 +22,27 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".json", ".jsonl", ".ndjson")
 _LONGEST_ROW = 1 << 20  # characters
 _LONGEST_FIELD = 100  # lines that a field in quotes may go over
+_SAMPLE = 1000  # rows that are compared with the ids of a model
 _QUOTED = re.compile(r' *"((?:[^"]|"")*)" *')
 
 
-def read_ids(path: Path, known: Vocabulary, role: str) -> Iterator[str]:
+def read_ids(
+    path: Path, known: Vocabulary, role: str, *, owners: Vocabulary | None = None, may_be_empty: bool = False
+) -> Iterator[str]:
     """Yield the ids of a file, or of standard input (`-`), in order; `role` is user or item.
 
     A .csv or .tsv gives the column with a usual name for users or items, or else its first one; Parquet and JSON lines
     likewise; any other file its lines. Blanks around an id belong to it only where it stands in quotes. A first line
     that is a usual name, and no id of the model, is a header; so is one that names both users and items. Raises
-    DataError where the file cannot be read or has no ids.
+    DataError where the file cannot be read, where it has no ids unless it `may_be_empty`, and where rows without a
+    header are, or may be, pairs of one of the `owners` and an id.
     """
     from nestrec.data.readers.byte_source import ByteSource
     from nestrec.data.readers.location import locate
 
     with closing(ByteSource(locate(path))) as source:
-        yield from _not_empty(_ids_of(source, known, role), source.path, role)
+        ids = _ids_of(source, known, role, owners)
+        yield from ids if may_be_empty else _not_empty(ids, source.path, role)
 
 
 def split_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -51,7 +56,28 @@ def split_blocks(ids: Iterable[str], size: int) -> Iterator[list[str]]:
         yield block
 
 
-def _ids_of(source: ByteSource, known: Vocabulary, role: str) -> Iterator[str]:
+def are_pairs(rows: Sequence[Sequence[str]], owners: Vocabulary, ids: Vocabulary, name: str) -> bool:
+    """Tell whether rows without a header are pairs, most of them of an id of each vocabulary, rather than single ids.
+
+    Raises DataError where they could be both, since the first column holds ids of both vocabularies.
+    """
+    first, second = ([row[place] for row in rows if len(row) > place] for place in (0, 1))
+    if not (_are_mostly(first, owners) and len(second) == len(first) and _are_mostly(second, ids)):
+        return False
+    if _are_mostly(first, ids):
+        raise DataError(
+            f"{name} has no header, and its rows, such as {','.join(rows[0])}, can be pairs as well as single ids; "
+            "write a first line that names the columns, such as user_id,item_id or item_id"
+        )
+    return True
+
+
+def _are_mostly(values: Sequence[str], ids: Vocabulary) -> bool:
+    """Tell whether more than half of the values are ids of a vocabulary."""
+    return bool(values) and 2 * int((ids.index_of(values, unknown="mark") >= 0).sum()) > len(values)
+
+
+def _ids_of(source: ByteSource, known: Vocabulary, role: str, owners: Vocabulary | None) -> Iterator[str]:
     from nestrec.data.readers.parquet import read_parquet_ids
 
     if source.format is not None and source.format.name == "parquet":
@@ -62,7 +88,7 @@ def _ids_of(source: ByteSource, known: Vocabulary, role: str) -> Iterator[str]:
     if suffix in _JSON:
         return _json_ids(_lines(source), source.path, role)
     rows = _rows(_lines(source), _DELIMITERS.get(suffix), known)
-    return _column(rows, known, role)
+    return _column(rows, known, role, owners, source.path)
 
 
 def _lines(source: ByteSource) -> Iterator[str]:
@@ -125,7 +151,9 @@ def split_fields(row: str, delimiter: str | None) -> list[str]:
         place = end + len(delimiter)
 
 
-def _column(rows: Iterator[list[str]], known: Vocabulary, role: str) -> Iterator[str]:
+def _column(
+    rows: Iterator[list[str]], known: Vocabulary, role: str, owners: Vocabulary | None, path: str
+) -> Iterator[str]:
     """Yield the ids of the column of users or items, past a header."""
     first = next(rows, None)
     if first is None:
@@ -133,14 +161,23 @@ def _column(rows: Iterator[list[str]], known: Vocabulary, role: str) -> Iterator
     place = next((place for place, name in enumerate(first) if is_usual(name, role)), None)
     names_both = all(any(is_usual(name, each) for name in first) for each in ("user", "item"))
     if names_both and role == "item":
-        raise DataError(
-            f"item ids must not be given as pairs of users and items here, got columns {', '.join(first)}; give one "
-            "column of item ids, or, for lists of single users, a file of pairs to nestrec recommend"
-        )
+        raise _refuse_pairs(path, first)
+    if place is None and owners is not None:
+        sample = [first, *islice(rows, _SAMPLE)]
+        if are_pairs(sample, owners, known, path):
+            raise _refuse_pairs(path, first)
+        rows = chain(sample[1:], rows)
     if place is None or (not names_both and known.index_of([first[place]], unknown="mark")[0] >= 0):
         place = 0
         yield from filter(None, first[:1])
     yield from (fields[place] for fields in rows if len(fields) > place and fields[place])
+
+
+def _refuse_pairs(path: str, first: list[str]) -> DataError:
+    return DataError(
+        f"{path}: item ids must not be given as pairs of users and items here, got {','.join(first)}; give one column "
+        "of item ids, or, for lists of single users, a file of pairs with a header to nestrec recommend"
+    )
 
 
 def is_usual(name: str, role: str) -> bool:

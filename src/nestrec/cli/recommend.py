@@ -15,7 +15,8 @@ Examples:
 --history reads interactions of users, whom the model need not know, and folds their items into vectors; no training. A
 file with one column is the history of one user.
 The columns are user_id, item_id, rank, score; title with --titles. Piped, the output is CSV. A file of users and items
-as --allow or --deny, such as an earlier output, gives each user a list: --deny leaves out what was shown before.
+as --allow or --deny, such as an earlier output, gives each user a list: --deny leaves out what was shown before. An
+empty --deny denies nothing.
 
 """
 
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nestrec.cli.console import say
 from nestrec.cli.histories import read_histories, split_histories
 from nestrec.cli.id_files import read_ids, split_blocks
-from nestrec.cli.item_choices import announce_matches, read_item_choice
+from nestrec.cli.item_choices import ItemChoices, announce_matches
 from nestrec.cli.panels import ITEMS, USERS
 from nestrec.cli.ranking_output import RankingTable, check_ranking_path, choose_titles, write_ranking
 from nestrec.cli.reading import SOURCES, refuse_reading_twice
@@ -44,11 +45,12 @@ from nestrec.cli.shared_options import (
     flag,
     option,
 )
-from nestrec.cli.unknown_ids import Omissions
+from nestrec.cli.unknown_ids import HISTORY, Omissions, suggest_more
 from nestrec.data.read_report import format_count
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
+    from nestrec.data.interactions import Interactions
     from nestrec.data.vocabulary import Vocabulary
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.retrieval.ranking import Ranking
@@ -104,18 +106,20 @@ def recommend(
         raise OptionError("--resume needs --all-users and --out FILE.parquet")
     if weight_column is not None and history is None:
         raise OptionError("--weight-column needs --history FILE")
-    from nestrec.data.vocabulary import Vocabulary
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
     with_titles = choose_titles(titles, loaded, out)
     announce_matches(loaded, where)
+    new = None if history is None else read_histories(history, loaded.items, weight_column, threads)
+    queries, lack = (loaded.users, "unknown to the model") if new is None else (_names_of(new), "not in --history")
+    choices = ItemChoices(loaded.items, queries, lack=lack, skip_unknown=skip_unknown)
     options = {
         "k": k,
         "width": width,
         "exclude_seen": exclude_seen,
-        "allow": read_item_choice(allow, loaded.items, by_user=True),
-        "deny": read_item_choice(deny, loaded.items, by_user=True),
+        "allow": choices.read(allow),
+        "deny": choices.read(deny, may_be_empty=True),
         "where": where,
         "rerank": reranking.reranker(),
         "popularity_penalty": reranking.popularity_penalty,
@@ -123,25 +127,29 @@ def recommend(
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
     }
+    omitted = Omissions(suggest_more({"--where": where, "--allow": allow, "--deny": deny}, exclude_seen=exclude_seen))
     if in_parts and out is not None:
         _announce_search_config(loaded, options, loaded.n_users)
         options["titles"] = with_titles
-        _write_in_parts(loaded, out, options, resume=resume, overwrite=overwrite)
+        _write_in_parts(loaded, out, options, omitted, resume=resume, overwrite=overwrite)
         return
-    omitted = Omissions()
     size = max(1, min(65_536, _ROWS_IN_MEMORY // max(1, k)))
-    vocabularies = [loaded.users, loaded.items]
-    find: Callable[..., Ranking] = loaded.recommend
-    if history is None:
+    find: Callable[..., Ranking] = loaded.recommend if new is None else loaded.recommend_for
+    if new is None:
         blocks = _blocks(user, users, loaded.users, size)
     else:
-        new, find = read_histories(history, loaded.items, weight_column, threads), loaded.recommend_for
-        if isinstance(new, list):
-            vocabularies[0], blocks = Vocabulary.from_ids([0]), [new]
-        else:
-            vocabularies[0], blocks = new.users, split_histories(new, size)
+        blocks = [new] if isinstance(new, list) else split_histories(new, size)
     rankings = _rankings(loaded, find, blocks, options, omitted)
-    write_ranking(RankingTable(NAMES, rankings, tuple(vocabularies), with_titles), out, omitted, overwrite=overwrite)
+    write_ranking(
+        RankingTable(NAMES, rankings, (queries, loaded.items), with_titles), out, omitted, overwrite=overwrite
+    )
+
+
+def _names_of(new: Interactions | list[str]) -> Vocabulary:
+    """Return the ids of the users of histories."""
+    from nestrec.data.vocabulary import Vocabulary
+
+    return Vocabulary.from_ids([0]) if isinstance(new, list) else new.users
 
 
 def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_users: int) -> bool:
@@ -162,7 +170,7 @@ def _announce_search_config(model: NestedEmbeddings, options: dict[str, Any], n_
 
 
 def _write_in_parts(
-    model: NestedEmbeddings, out: Path, options: dict[str, Any], *, resume: bool, overwrite: bool
+    model: NestedEmbeddings, out: Path, options: dict[str, Any], omitted: Omissions, *, resume: bool, overwrite: bool
 ) -> None:
     """Write the recommendations of all users part by part, and print the speed."""
     from nestrec.cli.progress import counting_bar
@@ -179,7 +187,6 @@ def _write_in_parts(
     except KeyboardInterrupt:
         say(f"The results so far are in {parts_folder(out)}; to continue, give the same command with --resume.")
         raise
-    omitted = Omissions()
     omitted.n_unanswered = done.n_unanswered
     omitted.add("item", done.skipped_items)
     omitted.report()
@@ -199,7 +206,7 @@ def _rankings(
     for block in blocks:
         announced = announced or _announce_search_config(model, options, _count_queries(block, is_new=is_new))
         ranking = find(block, **options)
-        omitted.add("user", ranking.skipped)
+        omitted.add(HISTORY if is_new else "user", ranking.skipped)
         (omitted.add if is_new else omitted.add_once)("item", ranking.skipped_items)
         omitted.n_unanswered += ranking.n_unanswered
         yield ranking

@@ -7,7 +7,8 @@ Examples:
   nestrec similar model --user 42 --out neighbours.csv
 
 Similarity is the cosine of the vectors, truncated to the width. Piped, the output is CSV. --where, --allow, --deny and
---titles are for items.
+--titles are for items. A file with the columns item_id and similar_item_id as --allow or --deny, such as an earlier
+output, gives each item a list: --deny leaves out what was shown before.
 
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nestrec.cli.console import cut_text, say
-from nestrec.cli.item_choices import announce_matches, read_item_choice
+from nestrec.cli.item_choices import ItemChoices, announce_matches
 from nestrec.cli.ranking_output import RankingTable, check_ranking_path, choose_titles, write_ranking
 from nestrec.cli.reading import refuse_reading_twice
 from nestrec.cli.shared_options import ModelFolder, Overwrite, RankingOut, SkipUnknown, Titles, Where, option
@@ -40,8 +41,12 @@ def similar(
     k: Annotated[int, option("N", "Neighbours per id.", name="-k")] = 10,
     width: Annotated[int | None, option("W", "Width to compare with.", "the widest")] = None,
     where: Where = None,
-    allow: Annotated[Path | None, option("FILE", "Allow-list: a file of the only item ids to return.")] = None,
-    deny: Annotated[Path | None, option("FILE", "Deny-list: a file of item ids not to return.")] = None,
+    allow: Annotated[
+        Path | None, option("FILE", "Allow-list: a file of the only items to return, or of pairs, as an output.")
+    ] = None,
+    deny: Annotated[
+        Path | None, option("FILE", "Deny-list: a file of items not to return, or of pairs, as an output.")
+    ] = None,
     titles: Titles = None,
     skip_unknown: SkipUnknown = False,
     out: RankingOut = None,
@@ -59,10 +64,8 @@ def similar(
     announce_matches(loaded, where)
     unknown: Any = "skip" if skip_unknown else "raise"
     if item:
-        lists: dict[str, Any] = {
-            name: read_item_choice(path, loaded.items, by_user=False)
-            for name, path in (("allow", allow), ("deny", deny))
-        }
+        choices = ItemChoices(loaded.items, loaded.items, "item", skip_unknown=skip_unknown)
+        lists: dict[str, Any] = {"allow": choices.read(allow), "deny": choices.read(deny, may_be_empty=True)}
         ranking = loaded.similar_items(item, k, width, where=where, unknown=unknown, **lists)
         with_titles, noun = choose_titles(titles, loaded, out), "item"
     else:

@@ -7,14 +7,21 @@ from typing import Any
 from nestrec.cli.console import say
 from nestrec.data.read_report import format_count
 
+HISTORY = "history"  # a noun, for histories of unknown items alone
+
 _NAMED = 5
+_DESCRIPTIONS = {  # of one, and of several
+    HISTORY: ("{n} history of unknown items alone", "{n} histories of unknown items alone"),
+}
 
 
 class Omissions:
-    """Unknown ids that --skip-unknown leaves out, by noun (user, item), and users without an item left to recommend."""
+    """What --skip-unknown leaves out, by noun (user, item, HISTORY), and users without an item left to recommend."""
 
-    def __init__(self) -> None:
+    def __init__(self, remedies: str = "") -> None:
+        """Take what would leave more items to recommend."""
         self.n_unanswered = 0
+        self._remedies = remedies
         self._counts: dict[str, int] = {}
         self._first: dict[str, list[str]] = {}
 
@@ -34,7 +41,24 @@ class Omissions:
         for noun, count in self._counts.items():
             if count:
                 more = ", …" if count > len(self._first[noun]) else ""
-                say(f"Skipped {format_count(count, noun)} unknown to the model: {', '.join(self._first[noun])}{more}")
+                say(f"Skipped {_describe(noun, count)}: {', '.join(self._first[noun])}{more}")
         if self.n_unanswered:
             users = format_count(self.n_unanswered, "user")
-            say(f"No item is left to recommend to {users}; --include-seen allows seen items")
+            say(f"No item is left to recommend to {users}" + (f"; {self._remedies}" if self._remedies else ""))
+
+
+def suggest_more(filters: dict[str, object], *, exclude_seen: bool) -> str:
+    """Return what would leave more items; `filters` are the options that bound them, with their values.
+
+    >>> suggest_more({"--where": "year > 1990", "--allow": None}, exclude_seen=True)
+    '--include-seen allows seen items, and there are more without --where'
+    """
+    given = " and ".join(name for name, value in filters.items() if value is not None)
+    remedies = ["--include-seen allows seen items"] if exclude_seen else []
+    return ", and ".join([*remedies, *([f"there are more without {given}"] if given else [])])
+
+
+def _describe(noun: str, count: int) -> str:
+    if noun in _DESCRIPTIONS:
+        return _DESCRIPTIONS[noun][count > 1].format(n=f"{count:,}")
+    return f"{format_count(count, noun)} unknown to the model"

@@ -30,7 +30,7 @@ from nestrec.errors import OptionError
 from nestrec.training.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
-    from nestrec.data.vocabulary import Vocabulary
+    from nestrec.embeddings import NestedEmbeddings
     from nestrec.updating.result import Update
 
 PANELS = {
@@ -111,8 +111,8 @@ def update(
     with training_progress(_metric(loaded.manifest)) as progress:
         updated = update_model(
             loaded, new,
-            remove_users=_read_ids(remove_users, loaded.users, "user"),
-            remove_items=_read_ids(remove_items, loaded.items, "item"),
+            remove_users=None if remove_users is None else list(read_ids(remove_users, loaded.users, "user")),
+            remove_items=_read_items(remove_items, loaded),
             remove_interactions=removed,
             unknown="skip" if skip_unknown else "raise",
             epochs=epochs, learning_rate=learning_rate,
@@ -128,8 +128,8 @@ def update(
     _warn_of_remains(updated, model, out)
 
 
-def _read_ids(path: Path | None, known: Vocabulary, role: str) -> list[str] | None:
-    return None if path is None else list(read_ids(path, known, role))
+def _read_items(path: Path | None, model: NestedEmbeddings) -> list[str] | None:
+    return None if path is None else list(read_ids(path, model.items, "item", owners=model.users))
 
 
 def _split(fraction: float, seed: int) -> Any:

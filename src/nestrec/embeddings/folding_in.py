@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any, Self
 
 from nestrec.arguments import check_keywords
+from nestrec.arrays import Float32Array
 from nestrec.embeddings.searching import SearchMethods
 from nestrec.errors import OptionError
 from nestrec.fold_in.explanation import Explanation, explain_score
 from nestrec.fold_in.fold_in import FoldIn
 from nestrec.fold_in.folded import FoldedVectors
-from nestrec.fold_in.histories import check_named, gather_histories, history_of
+from nestrec.fold_in.histories import Histories, check_named, gather_histories, history_of
 from nestrec.fold_in.insertion import count_folded, insert_ids, insert_items, insert_rows, insert_users
 from nestrec.reranking.reranker import Reranker
 from nestrec.retrieval.id_lookup import Unknown, look_up_one
@@ -43,7 +44,7 @@ class FoldInMethods(SearchMethods):
                 history gets the mean vector of the model's users.
             weights: importance of each item, in the shape of the histories, above 0; None: 1. Only ratios matter.
             unknown: "raise" UnknownIdError for an item the model does not know, or "skip" it and report it in the
-                result.
+                result; a history of unknown items alone is skipped, too.
             threads: None uses all processors.
 
         >>> from nestrec import SyntheticData, Trainer
@@ -54,8 +55,7 @@ class FoldInMethods(SearchMethods):
 
         """
         found = gather_histories(histories, weights, self.items, "item", unknown)
-        vectors = self._fold_in.fold_users(found, threads)
-        return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
+        return self._describe(found, self._fold_in.fold_users(found, threads))
 
     @check_keywords
     def fold_in_items(
@@ -66,8 +66,12 @@ class FoldInMethods(SearchMethods):
         Arguments, result and errors as in `fold_in`, with users in place of items.
         """
         found = gather_histories(histories, weights, self.users, "user", unknown)
-        vectors = self._fold_in.fold_items(found, threads)
-        return FoldedVectors(vectors[0] if found.single else vectors, found.names, self.widths, found.skipped)
+        return self._describe(found, self._fold_in.fold_items(found, threads))
+
+    def _describe(self, found: Histories, vectors: Float32Array) -> FoldedVectors:
+        """Return the result of folding in: one vector for a single history, none where it is left out."""
+        own = vectors[0] if found.single and len(found) else vectors
+        return FoldedVectors(own, found.names, self.widths, found.skipped, found.skipped_names)
 
     @check_keywords
     def with_users(
@@ -136,8 +140,8 @@ class FoldInMethods(SearchMethods):
         """Return the k items of highest score for new users, from the items of their histories.
 
         `histories` and `weights` as in `fold_in`, the other arguments and the result as in `recommend`; `exclude_seen`
-        leaves out the items of each history. The result's queries are the names of the histories, its `skipped_items`
-        the unknown ids of histories and lists.
+        leaves out the items of each history. The result's queries are the names of the histories, its `skipped` those
+        of histories of unknown ids alone, its `skipped_items` the unknown ids of histories and lists.
         """
         found = gather_histories(histories, weights, self.items, "item", unknown)
         asked = Asked(found.queries, "history", None)

@@ -25,11 +25,13 @@ class FoldedVectors(Tabular):
     """Widths of the model."""
     skipped: IdArray
     """Ids in the histories that the model does not know, as they were given; empty unless unknown="skip"."""
+    skipped_histories: IdArray
+    """Names of the histories of such ids alone, which have no vector."""
 
     @property
     def rows(self) -> Float32Array:
         """The vectors as a matrix, (n, embedding_size), for a single history too."""
-        return self.vectors.reshape(len(self.ids), -1)
+        return self.vectors.reshape(len(self.ids), self.widths.embedding_size)
 
     def at(self, width: int) -> Float32Array:
         """Return the vectors at a trained width, contiguous; raise OptionError for another width."""

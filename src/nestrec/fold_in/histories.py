@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from nestrec.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from nestrec.data.ids import IdArray, canonicalize_ids
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
@@ -28,6 +28,8 @@ class Histories:
     weights: Float64Array  # (n_entries,) above 0
     skipped: IdArray  # ids that the model does not know, as they were given
     single: bool  # one history by itself
+    skipped_names: IdArray  # of histories of unknown ids alone, which are left out
+    kept: BoolArray  # (n_given,) which of the given histories these are
 
     def __len__(self) -> int:
         """Count the histories."""
@@ -37,7 +39,7 @@ class Histories:
     def queries(self) -> LookedUp:
         """The histories as the rows of a search."""
         rows = np.arange(len(self), dtype=np.int32)
-        return LookedUp(rows, self.names, self.skipped[:0], self.single, np.ones(len(self), dtype=np.bool_))
+        return LookedUp(rows, self.names, self.skipped_names, self.single, self.kept)
 
 
 def history_of(seen: Interactions, user: int) -> Histories:
@@ -46,7 +48,8 @@ def history_of(seen: Interactions, user: int) -> Histories:
     indices = np.array(seen.indices[entries])
     indptr = np.array([0, len(indices)], dtype=np.int64)
     weights = np.ones(len(indices)) if seen.weights is None else seen.weights[entries].astype(np.float64)
-    return Histories(np.zeros(1, dtype=np.int64), indptr, indices, weights, indices[:0], single=True)
+    name, kept = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.bool_)
+    return Histories(name, indptr, indices, weights, indices[:0], single=True, skipped_names=name[:0], kept=kept)
 
 
 def gather_histories(
@@ -55,7 +58,8 @@ def gather_histories(
     """Return the histories in terms of the vocabulary of their ids; `noun` (item, user) is used in errors.
 
     An id that a history repeats counts once; with weights, they are summed. Raises UnknownIdError for an id that the
-    vocabulary does not hold, unless `unknown` is "skip", and OptionError for weights that do not fit.
+    vocabulary does not hold, unless `unknown` is "skip", and OptionError for weights that do not fit. Where unknown ids
+    are skipped, so are histories of which nothing is left.
     """
     if isinstance(histories, Interactions):
         if weights is not None:
@@ -68,8 +72,12 @@ def gather_histories(
     if len(looked_up.skipped) and unknown != "skip":
         look_up(vocabulary, looked_up.skipped, noun, unknown)  # raises
     known = vocabulary.index_of(canonicalize_flat(lists), unknown="mark") if len(looked_up.skipped) else looked_up.rows
-    rows = np.repeat(np.arange(len(lists)), [len(one) for one in lists])
-    return _arrange(names, rows, known, of_lists, looked_up.skipped, single=single)
+    sizes = np.array([len(one) for one in lists], dtype=np.int64)
+    rows = np.repeat(np.arange(len(lists)), sizes)
+    kept = (sizes == 0) | (np.bincount(rows[known >= 0], minlength=len(lists)) > 0)
+    new_rows = np.cumsum(kept) - 1  # of the histories that are kept; the others have no known id
+    arranged = _arrange(int(kept.sum()), new_rows[rows], known, of_lists)
+    return Histories(names[kept], *arranged, looked_up.skipped, single, names[~kept], kept)
 
 
 def check_named(histories: object, noun: str) -> None:
@@ -163,20 +171,17 @@ def _separate_weights(weights: object, names: IdArray, lists: list[list[Any]], s
 
 
 def _arrange(
-    names: IdArray,
+    n: int,  # histories
     rows: Int64Array,  # (n_given,) history of each id
     known: Int32Array,  # (n_given,) its index, -1 if unknown
     weights: Float64Array | None,
-    skipped: IdArray,
-    *,
-    single: bool,
-) -> Histories:
-    """Return the known ids of each history in ascending order, repeats joined."""
+) -> tuple[Int64Array, Int32Array, Float64Array]:
+    """Return the known ids of each history in ascending order, repeats joined, as indptr, indices and weights."""
     kept = known >= 0
     width = int(known.max(initial=0)) + 1
     keys, places = np.unique(rows[kept].astype(np.int64) * width + known[kept], return_inverse=True)
     summed = np.ones(len(keys))
     if weights is not None:
         summed = np.bincount(places, weights[kept], minlength=len(keys)).astype(np.float64)
-    indptr = np.searchsorted(keys, np.arange(len(names) + 1, dtype=np.int64) * width).astype(np.int64)
-    return Histories(names, indptr, (keys % width).astype(np.int32), summed, skipped, single)
+    indptr = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * width).astype(np.int64)
+    return indptr, (keys % width).astype(np.int32), summed
