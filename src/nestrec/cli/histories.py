@@ -3,30 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from nestrec.cli.file_heads import read_head
 from nestrec.cli.id_files import read_ids
-from nestrec.cli.reading import read_with_progress
+from nestrec.cli.panels import USERS
+from nestrec.cli.reading import Reading, read_with_progress
+from nestrec.cli.remembered_reading import RememberedReading
+from nestrec.cli.shared_options import option
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
     from nestrec.data.interactions import Interactions
-    from nestrec.data.vocabulary import Vocabulary
+    from nestrec.embeddings import NestedEmbeddings
 
 
-def read_histories(
-    path: Path, items: Vocabulary, weight_column: str | None, threads: int | None
-) -> Interactions | list[str]:
-    """Return the interactions of new users; a list of item ids for a text file with a single column."""
-    from nestrec.data.read_options import ReadOptions
+@dataclass(frozen=True)
+class HistoryReading:
+    """How a file of histories is read."""
 
-    if _has_one_column(path):
-        if weight_column is not None:
-            raise OptionError(f"--weight-column needs interactions with weights, and {path} has one column")
-        return list(read_ids(path, items, "item"))
-    return read_with_progress(path, ReadOptions(weight_column=weight_column, threads=threads), for_training=False)
+    panel: ClassVar[str] = USERS
+
+    user_column: Annotated[
+        str | None, option("COLUMN", "User column of --history, by name or position.", "as of the training data")
+    ] = None
+    item_column: Annotated[
+        str | None, option("COLUMN", "Item column of --history, likewise.", "as of the training data")
+    ] = None
+    min_rating: Annotated[
+        float | None, option("NUMBER", "Drop rows of --history rated below this.", "as of the training data")
+    ] = None
+    weight_column: Annotated[
+        str | None, option("COLUMN", "Column of weights in --history, by name or position.", "none")
+    ] = None
+
+    def check(self, history: Path | None) -> None:
+        """Raise OptionError for an option without --history."""
+        for field in fields(self):
+            if getattr(self, field.name) is not None and history is None:
+                raise OptionError(f"{field.name} needs --history FILE", option=field.name)
+
+    def read(self, path: Path, model: NestedEmbeddings, threads: int | None) -> Interactions | list[str]:
+        """Return the interactions of new users; a list of item ids for a text file with a single column."""
+        if _has_one_column(path):
+            for field in fields(self):
+                if getattr(self, field.name) is not None:
+                    rule = f"{field.name} needs interactions of users and items, and {path} has one column"
+                    raise OptionError(rule, option=field.name)
+            return list(read_ids(path, model.items, "item"))
+        given = Reading(user_column=self.user_column, item_column=self.item_column, min_rating=self.min_rating)
+        reading = RememberedReading.of(model.manifest).complete_history(path, given)
+        options = reading.options(weight_column=self.weight_column, threads=threads)
+        return read_with_progress(path, options, for_training=False)
 
 
 def split_histories(histories: Interactions, size: int) -> Iterator[Interactions]:

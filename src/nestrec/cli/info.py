@@ -17,6 +17,7 @@ import msgspec
 import typer
 
 from nestrec.cli.console import results, show
+from nestrec.cli.remembered_reading import RememberedReading
 from nestrec.cli.shared_options import ModelFolder, flag
 from nestrec.data.read_report import format_count
 from nestrec.report.sizes import bytes_per_million_items, format_bytes
@@ -61,6 +62,8 @@ def info(
     _show_training(manifest.get("training"))
     _show_updates(manifest.get("updates"))
     data = manifest.get("data")
+    if words := RememberedReading.of(manifest).words:
+        results().print(f"Read with {words}", soft_wrap=True)
     for line in _data_lines(data.get("report") if isinstance(data, dict) else None):
         results().print(line)
 

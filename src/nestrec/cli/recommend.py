@@ -12,8 +12,9 @@ Examples:
   nestrec recommend model --user 42 --diversity 0.3
   nestrec recommend model --user 42 --most-per-group 2 --groups genres
 
---history reads interactions of users, whom the model need not know, and folds their items into vectors; no training. A
-file with one column is the history of one user.
+--history reads interactions of users, whom the model need not know, and folds their items into vectors; no training.
+Columns and the minimum rating are those of the training data, where the file has them. A file with one column is the
+history of one user.
 The columns are user_id, item_id, rank, score; title with --titles. Piped, the output is CSV. A file of users and items
 as --allow or --deny, such as an earlier output, gives each user a list: --deny leaves out what was shown before. An
 empty --deny denies nothing.
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nestrec.cli.console import say
-from nestrec.cli.histories import read_histories, split_histories
+from nestrec.cli.histories import HistoryReading, split_histories
 from nestrec.cli.id_files import read_ids, split_blocks
 from nestrec.cli.item_choices import ItemChoices, announce_matches
 from nestrec.cli.panels import ITEMS, USERS
@@ -60,22 +61,20 @@ _ROWS_IN_MEMORY = 1_000_000
 
 
 PANELS = {
-    USERS: ("user", "users", "all_users", "history", "weight_column", "skip_unknown"),
+    USERS: ("user", "users", "all_users", "history", "skip_unknown"),
     ITEMS: ("k", "width", "exclude_seen", "where", "allow", "deny", "exact", "titles"),
 }
 
 
 def recommend(
     model: ModelFolder,
+    history_reading: HistoryReading,
     reranking: Reranking,
     user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
     users: Annotated[Path | None, option("FILE", "File of user ids: one per line, or a column; - for stdin.")] = None,
     all_users: Annotated[bool, flag("--all-users", "All users of the model.")] = False,
     history: Annotated[
         Path | None, option("FILE", f"New users by their interactions: they are folded in. {SOURCES}")
-    ] = None,
-    weight_column: Annotated[
-        str | None, option("COLUMN", "Column of weights in --history, by name or position.", "none")
     ] = None,
     k: Annotated[int, option("N", "Items per user.", name="-k")] = 10,
     width: Annotated[int | None, option("W", "Width to score with.", "the widest")] = None,
@@ -104,14 +103,13 @@ def recommend(
     check_ranking_path(out, overwrite=overwrite or (in_parts and resume))  # a finished file is refused later
     if resume and not in_parts:
         raise OptionError("--resume needs --all-users and --out FILE.parquet")
-    if weight_column is not None and history is None:
-        raise OptionError("--weight-column needs --history FILE")
+    history_reading.check(history)
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
     with_titles = choose_titles(titles, loaded, out)
     announce_matches(loaded, where)
-    new = None if history is None else read_histories(history, loaded.items, weight_column, threads)
+    new = None if history is None else history_reading.read(history, loaded, threads)
     queries, lack = (loaded.users, "unknown to the model") if new is None else (_names_of(new), "not in --history")
     choices = ItemChoices(loaded.items, queries, lack=lack, skip_unknown=skip_unknown)
     options = {

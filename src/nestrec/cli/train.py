@@ -35,6 +35,7 @@ from nestrec.cli.method_options import MethodOptions
 from nestrec.cli.output_paths import check_model_path, was_interrupted
 from nestrec.cli.panels import BASICS
 from nestrec.cli.reading import SOURCES, Reading, Signals, read_with_progress, refuse_reading_twice
+from nestrec.cli.remembered_reading import keep_reading
 from nestrec.cli.shared_options import argument, option, output
 from nestrec.cli.training_options import FilterOptions, ModelOptions, OptimizationOptions, RunOptions, ValidationOptions
 from nestrec.data.read_report import format_count
@@ -101,7 +102,7 @@ def train(
         with training_progress(trainer.metric) as progress:
             settings = run.start(checkpoint=checkpoint, return_on_interrupt=True, callbacks=progress)
             trained = trainer.fit(interactions, validation=held_out, refit=not validation.no_refit, run=settings)
-        trained = attach(_with_report(trained, interactions), table)
+        trained = attach(keep_reading(_with_report(trained, interactions), reading, signals), table)
         _save(trained, out, overwrite=replaces, checkpoint=checkpoint)
         _end_if_interrupted(trained, out, checkpoint)
     _present(trained, out)

@@ -7,7 +7,8 @@ Examples:
   nestrec update model --remove-users forget.txt --skip-unknown
   nestrec update model today.csv --remove-items sold_out.csv
 
-A few epochs on the interactions that the model knows and the new ones, with the options it was trained with. The
+A few epochs on the interactions that the model knows and the new ones, with the options it was trained with. Files are
+read as the training data were, where no option says otherwise: with its minimum rating, weights and columns. The
 vectors stay comparable with those before, and those that moved by no more than --changed-tolerance stay as they are.
 Without --out the model is replaced, as a whole. What is removed is in none of its files afterwards.
 
@@ -15,6 +16,7 @@ Without --out the model is replaced, as a whole. What is removed is in none of i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +25,7 @@ from nestrec.cli.id_files import read_ids
 from nestrec.cli.output_paths import check_file_paths, check_model_path
 from nestrec.cli.panels import BASICS, TRAINING, VALIDATION
 from nestrec.cli.reading import SOURCES, Reading, Signals, read_with_progress, refuse_reading_twice
+from nestrec.cli.remembered_reading import RememberedReading
 from nestrec.cli.shared_options import ModelFolder, SkipUnknown, Threads, argument, flag, option, output
 from nestrec.cli.train import checkpoint_of
 from nestrec.data.read_report import format_count
@@ -30,12 +33,14 @@ from nestrec.errors import OptionError
 from nestrec.training.checkpoint_folder import CheckpointFolder
 
 if TYPE_CHECKING:
+    from nestrec.data.interactions import Interactions
+    from nestrec.data.read_options import ReadOptions
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.updating.result import Update
 
 PANELS = {
     BASICS: (
-        "out", "remove_users", "remove_items", "remove_interactions", "skip_unknown", "changed_out",
+        "out", "remove_users", "remove_items", "remove_interactions", "skip_unknown", "as_trained", "changed_out",
         "changed_tolerance", "overwrite",
     ),
     TRAINING: ("epochs", "learning_rate"),
@@ -61,6 +66,13 @@ def update(
         Path | None, option("FILE", "Interactions to remove, in a file as FILE, read with the same options.")
     ] = None,
     skip_unknown: SkipUnknown = False,
+    as_trained: Annotated[
+        bool,
+        flag(
+            "--as-trained/--not-as-trained",
+            "Read files with the options of the training data: columns, minimum rating, weights, dislikes.",
+        ),
+    ] = True,
     changed_out: Annotated[
         Path | None,
         output("FILE", "Write changed, added and removed ids as .csv, or .parquet with vectors; for a vector store."),
@@ -101,13 +113,9 @@ def update(
         check_changes_path(changed_out)
     check_file_paths(changed_out, overwrite=overwrite)
     loaded = NestedEmbeddings.load(model)
-    options = reading.options(threads=threads)
-    with_signals = signals.add_to(options)
-    new = None if not files else read_with_progress(files, with_signals, for_training=False)
-    removed, held_out = (
-        None if source is None else read_with_progress(source, with_signals.without_signals(), new, for_training=False)
-        for source in (remove_interactions, validation)
-    )
+    sources = _Sources(RememberedReading.of(loaded.manifest if as_trained else {}), reading, signals, threads)
+    new = sources.read_new(files)
+    removed, held_out = sources.read_removed(remove_interactions, new), sources.read_held_out(validation, new)
     with training_progress(_metric(loaded.manifest)) as progress:
         updated = update_model(
             loaded, new,
@@ -126,6 +134,35 @@ def update(
         say(f"Wrote {changed_out}.")
     _present(updated, target)
     _warn_of_remains(updated, model, out)
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """Reads the files of interactions of an update; what options do not say is as of the training data."""
+
+    remembered: RememberedReading
+    reading: Reading
+    signals: Signals
+    threads: int | None
+
+    def read_new(self, files: list[Path] | None) -> Interactions | None:
+        return None if not files else read_with_progress(files, self._complete(files[0]), for_training=False)
+
+    def read_held_out(self, path: Path | None, new: Interactions | None) -> Interactions | None:
+        if path is None:
+            return None
+        return read_with_progress(path, self._complete(path).without_signals(), new, for_training=False)
+
+    def read_removed(self, path: Path | None, new: Interactions | None) -> Interactions | None:
+        """Read pairs to remove, whose ratings do not matter unless the options say so."""
+        if path is None:
+            return None
+        options = self.remembered.complete_ids(path, self.reading).options(threads=self.threads)
+        return read_with_progress(path, self.signals.add_to(options).without_signals(), new, for_training=False)
+
+    def _complete(self, path: Path) -> ReadOptions:
+        reading, signals = self.remembered.complete(path, self.reading, self.signals)
+        return signals.add_to(reading.options(threads=self.threads))
 
 
 def _read_items(path: Path | None, model: NestedEmbeddings) -> list[str] | None:

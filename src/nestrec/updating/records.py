@@ -17,6 +17,8 @@ from nestrec.updating.merging import Merged
 
 UPDATES = "updates"  # section of the manifest
 
+_KEPT = ("reading",)  # of the section of data: how the data of the training were read
+
 
 def describe_update(
     setup: TrainingSetup, run: Run, merged: Merged, changes: Changes, drift: Drift, tolerance: float, seconds: float
@@ -62,9 +64,10 @@ def update_manifest(
     if isinstance(report, Mapping) and record["interactions"]["removed"]:
         report = {**report, "examples": {}, "notes": [], "training_notes": []}
     sections = {name: value for name, value in manifest.items() if name != "folded_in"}  # they are trained now
+    kept = {name: manifest["data"][name] for name in _KEPT if name in manifest["data"]}
     return {
         **sections,
-        "data": {**describe_data(seen), **({"report": report} if report else {})},
+        "data": {**describe_data(seen), **kept, **({"report": report} if report else {})},
         "training": {**training, "options": options, **trained},
         UPDATES: [*manifest.get(UPDATES, []), record],
     }
