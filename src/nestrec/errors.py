@@ -9,6 +9,7 @@
     ├── HubError              the Hugging Face Hub refuses a request or cannot be reached
     ├── UnknownIdError        an id that the model does not know (also a KeyError)
     ├── ModelFileError        a saved model is damaged, foreign or of another version
+    ├── StoreError            a vector store cannot be opened, is unfinished, or returns other lists than the model
     ├── TrainingError         training cannot continue
     ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
     └── PluginError           a plug-in of another package cannot be used
@@ -80,6 +81,10 @@ class UnknownIdError(NestrecError, KeyError):
 
 class ModelFileError(NestrecError):
     """A saved model is damaged, foreign or of another version."""
+
+
+class StoreError(NestrecError):
+    """A vector store cannot be opened, is unfinished, or returns other lists than the model."""
 
 
 class TrainingError(NestrecError):

@@ -1,12 +1,12 @@
-"""Plug-ins: samplers, losses, backbones, metrics, readers and exporters that other packages register by entry points.
+"""Plug-ins by entry points of other packages: samplers, losses, backbones, metrics, readers, exporters and stores.
 
 A package names an object of its own in its `pyproject.toml`, and nestrec finds it by that name once both are installed:
 
     [project.entry-points."nestrec.samplers"]
     stratified = "my_package.samplers:StratifiedSampler"
 
-The groups are `nestrec.samplers`, `nestrec.losses`, `nestrec.backbones`, `nestrec.metrics`, `nestrec.readers` and
-`nestrec.exporters`.
+The groups are `nestrec.samplers`, `nestrec.losses`, `nestrec.backbones`, `nestrec.metrics`, `nestrec.readers`,
+`nestrec.exporters` and `nestrec.stores`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ nothing of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,10 @@ class ItemTable:
     def select_rows(self, where: str) -> Int32Array:
         """Return the indices of the items for which a condition holds, ascending."""
         return self._queries.select_rows(where)
+
+    def read_batches(self, n_rows: int) -> Iterator[dict[str, list[Any]]]:
+        """Yield the columns of so many consecutive items at a time, in the model's order, as Python values."""
+        return self._queries.read_batches(n_rows)
 
     def count_values(self) -> dict[str, int]:
         """Return for each column how many items have a value."""

@@ -88,6 +88,14 @@ class TableQueries:
             found = cursor.execute(f"SELECT {counts} FROM {self._source}").fetchall()[0]
         return dict(zip(self._columns, found, strict=True))
 
+    def read_batches(self, n_rows: int) -> Iterator[dict[str, list[Any]]]:
+        """Yield the columns of consecutive rows, in order, so many at a time."""
+        names = ", ".join(map(quote_name, self._columns))
+        with self._query() as cursor:
+            result = cursor.execute(f"SELECT {names} FROM {self._source} ORDER BY {ROW}")
+            while rows := result.fetchmany(n_rows):
+                yield {name: list(values) for name, values in zip(self._columns, zip(*rows, strict=True), strict=True)}
+
     def stream(self, requested_schema: object) -> object:
         """Return all rows as an Arrow C stream."""
         names = ", ".join(map(quote_name, self._columns))

@@ -1,0 +1,176 @@
+"""Rows of one side in a Parquet file that can be changed: what is written later lies in parts beside it.
+
+A part holds rows in place of earlier ones of the same ids, or ids that are deleted. `compact` writes all of it as one
+file and removes the parts; until then the latest part of an id counts. Vectors are fixed-size lists to readers of
+Arrow's schema (pyarrow, polars) and lists to others.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from nestrec.atomic.output_file import atomic_file
+from nestrec.data.ids import IdArray
+from nestrec.data.readers.duckdb_connection import connect, escape_path, quote_name, quote_text, shorten_message
+from nestrec.errors import OutputError, StoreError
+from nestrec.export.exporters import Side
+from nestrec.stores.layout import FINGERPRINT, ID, VECTOR, Layout, SideLayout
+from nestrec.stores.store import Rows, StoredRows
+from nestrec.stores.write_plan import stored_rows
+from nestrec.tabular import Tabular
+
+_PART, _DELETED = "part", "deleted"
+_MEMORY_MB = 256
+_READ_AT_ONCE = 100_000
+
+
+class ParquetRows:
+    """The rows of a side in a folder."""
+
+    def __init__(self, folder: Path, side: Side, layout: Layout) -> None:
+        self.path = folder / f"{side}.parquet"
+        self._parts = folder / f"{side}.parts"
+        self._table, self._size = layout.side(side), layout.size
+
+    def write(self, rows: Rows) -> None:
+        """Write a part."""
+        columns, plain = self._table.columns, {ID: rows.ids, VECTOR: rows.vectors, FINGERPRINT: rows.fingerprints}
+        with _database() as database:
+            database.register("plain", _Columns(plain))
+            source = "plain"
+            if columns:
+                database.register("described", {name: _as_objects(rows.columns[name]) for name in columns})
+                casts = (f"{quote_name(name)}::{kind} AS {quote_name(name)}" for name, kind in columns.items())
+                source = f"plain POSITIONAL JOIN (SELECT {', '.join(casts)} FROM described)"
+            self._write_part(database, _join((ID, VECTOR, FINGERPRINT, *columns)), source, is_deleted="false")
+
+    def delete(self, ids: IdArray) -> None:
+        """Write a part of deleted ids."""
+        with _database() as database:
+            database.register("plain", _Columns({ID: ids}))
+            nulls = self._nulls(VECTOR, FINGERPRINT, *self._table.columns)
+            self._write_part(database, f"{ID}, {nulls}", "plain", is_deleted="true")
+
+    def read(self) -> Iterator[StoredRows]:
+        """Yield the ids and fingerprints of the rows that count."""
+        with _database() as database:
+            if not (self.path.exists() or self._list_parts()):
+                return
+            result = database.execute(self._latest(f"{ID}, {FINGERPRINT}"))
+            while rows := result.fetchmany(_READ_AT_ONCE):
+                ids, fingerprints = zip(*rows, strict=True)
+                yield stored_rows(list(ids), list(fingerprints), self._table.id_type)
+
+    def compact(self) -> None:
+        """Write all rows that count as one file; without parts there is nothing to do."""
+        parts = self._list_parts()
+        if not parts and self.path.exists():
+            return
+        names = (ID, VECTOR, FINGERPRINT, *self._table.columns)
+        query = self._latest(_join(names)) if parts else f"SELECT {self._nulls(*names)} LIMIT 0"
+        schema = _encode_schema(self._table, self._size)
+        options = f"FORMAT parquet, COMPRESSION zstd{schema}"
+        with atomic_file(self.path, overwrite=True) as partial, _database() as database:
+            database.execute(f"COPY ({query}) TO {quote_text(str(partial))} ({options})")
+        shutil.rmtree(self._parts, ignore_errors=True)
+
+    def _latest(self, columns: str) -> str:
+        """Return the query of the rows that count."""
+        parts = [quote_text(escape_path(str(part))) for part in self._list_parts()]
+        whole = f"read_parquet({quote_text(escape_path(str(self.path)))})"
+        if not parts:
+            return f"SELECT {columns} FROM {whole}"
+        pending = f"read_parquet([{', '.join(parts)}])"
+        latest = f"SELECT {ID} AS last_id, max({_PART}) AS last_part FROM {pending} GROUP BY {ID}"
+        newer = f"SELECT {columns} FROM {pending} JOIN latest ON {ID} = last_id AND {_PART} = last_part"
+        newer += f" WHERE NOT {_DELETED}"
+        if not self.path.exists():
+            return f"WITH latest AS ({latest}) {newer}"
+        older = f"SELECT {columns} FROM {whole} WHERE {ID} NOT IN (SELECT last_id FROM latest)"
+        return f"WITH latest AS MATERIALIZED ({latest}) {older} UNION ALL {newer}"
+
+    def _nulls(self, *names: str) -> str:
+        """Return columns of their types without values."""
+        kinds = {ID: self._table.id_type, VECTOR: "FLOAT[]", FINGERPRINT: "BIGINT", **self._table.columns}
+        return ", ".join(f"NULL::{kinds[name]} AS {quote_name(name)}" for name in names)
+
+    def _write_part(self, database: Any, columns: str, source: str, *, is_deleted: str) -> None:
+        part = max((int(part.stem) for part in self._list_parts()), default=0) + 1
+        query = f"SELECT {columns}, {part} AS {_PART}, {is_deleted} AS {_DELETED} FROM {source}"
+        with atomic_file(self._parts / f"{part:08d}.parquet") as partial:
+            database.execute(f"COPY ({query}) TO {quote_text(str(partial))} (FORMAT parquet)")
+
+    def _list_parts(self) -> list[Path]:
+        return sorted(self._parts.glob("[0-9]*.parquet"))
+
+
+def _join(names: tuple[str, ...]) -> str:
+    return ", ".join(map(quote_name, names))
+
+
+class _Columns(Tabular):
+    """NumPy columns as an Arrow stream, for duckdb."""
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self._columns = columns
+
+    def as_columns(self) -> dict[str, Any]:
+        """Return the columns."""
+        return self._columns
+
+
+def _as_objects(values: list[Any]) -> Any:
+    """Return values of one column, lists among them, as an array of objects."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+@contextmanager
+def _database() -> Iterator[Any]:
+    """Open a connection of bounded memory; map its errors."""
+    try:
+        with connect(threads=1, memory_mb=_MEMORY_MB) as database:
+            database.execute("SET pandas_analyze_sample = 1000000")  # the types of objects, by all rows of a batch
+            yield database
+    except duckdb.IOException as error:
+        raise OutputError(f"the store cannot be written ({shorten_message(error)}); make room") from error
+    except duckdb.Error as error:
+        raise StoreError(f"the rows of the store cannot be read or written ({shorten_message(error)})") from error
+
+
+def _encode_schema(table: SideLayout, size: int) -> str:
+    """Return the option of COPY that keeps Arrow's schema, where vectors are fixed-size lists.
+
+    Only for tables without other columns than text, whole numbers and lists of them, whose types Arrow has too.
+    """
+    import nanoarrow as na
+    from nanoarrow.ipc import StreamWriter
+
+    kinds = {"BIGINT": na.int64(), "VARCHAR": na.string(), "DOUBLE": na.float64(), "INTEGER": na.int32()}
+    kinds |= {"BOOLEAN": na.bool_(), "DATE": na.date32()}
+    kinds |= {f"{name}[]": na.list_(kind) for name, kind in kinds.items()}
+    if not all(kind in kinds for kind in table.columns.values()):
+        return ""
+    schema = na.struct(
+        {
+            ID: kinds[table.id_type],
+            VECTOR: na.fixed_size_list(na.float32(), size),
+            FINGERPRINT: na.int64(),
+            **{name: kinds[kind] for name, kind in table.columns.items()},
+        }
+    )
+    buffer = io.BytesIO()
+    with StreamWriter.from_writable(buffer) as writer:
+        writer.write_stream(na.Array(na.c_array([], schema)))
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return f", KV_METADATA {{'ARROW:schema': {quote_text(encoded)}}}"
