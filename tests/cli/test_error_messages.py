@@ -53,6 +53,7 @@ EXIT_CODES = {  # of each command: words that are wrong usage, and words that fa
     "recommend": (["{model}", "--user", "u001", "--all-users"], ["{model}", "--user", "nobody"]),
     "similar": (["{model}", "--user", "u001", "--item", "a"], ["{model}", "--item", "none"]),
     "export": (["{model}", "--to", "docx", "--out", "x"], ["none", "--to", "npz", "--out", "x"]),
+    "query": (["file", "--model", "{model}"], ["file", "--model", "none", "--store", "duckdb", "--user", "u001"]),
     "tune": (["rows.csv", "--trials", "0"], ["none.csv"]),
     "compare": (["rows.csv", "rows.csv", "--models", "magic"], ["none.csv", "rows.csv"]),
     "update": (["{model}"], ["{model}", "none.csv"]),

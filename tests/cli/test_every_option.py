@@ -219,6 +219,28 @@ TESTED_ELSEWHERE = {
         "--side": "test_it_writes_the_vectors_of_a_side_at_a_width",
         "--option": "test_options_of_the_format_are_taken",
         "--overwrite": "test_a_file_is_replaced_only_with_overwrite",
+        "--widths": "test_a_store_is_written_queried_and_kept_up_to_date",
+        "--changed-since": "test_a_store_is_written_queried_and_kept_up_to_date",
+        "--verify": "test_a_store_that_falls_short_exits_with_1_and_names_users",
+        "--min-recall": "test_a_store_that_falls_short_exits_with_1_and_names_users",
+        "--quantize": "test_quantization_and_a_condition_reach_the_store",
+        "--where": "test_quantization_and_a_condition_reach_the_store",
+    },
+    "query": {
+        "--model": "test_a_query_is_what_the_store_finds",
+        "--store": "test_a_query_is_what_the_store_finds",
+        "--user": "test_a_query_is_what_the_store_finds",
+        "--users": "test_users_of_a_file_are_queried_and_unknown_ones_skipped",
+        "--skip-unknown": "test_users_of_a_file_are_queried_and_unknown_ones_skipped",
+        "-k": "test_a_query_is_what_the_store_finds",
+        "--widths": "test_widths_shortlist_and_exact_reach_the_store",
+        "--shortlist": "test_widths_shortlist_and_exact_reach_the_store",
+        "--exact": "test_widths_shortlist_and_exact_reach_the_store",
+        "--exclude-seen/--include-seen": "test_a_query_is_what_the_store_finds",
+        "--option": "test_widths_shortlist_and_exact_reach_the_store",
+        "--titles/--no-titles": "test_titles_come_with_the_items",
+        "--out": "test_users_of_a_file_are_queried_and_unknown_ones_skipped",
+        "--overwrite": "test_users_of_a_file_are_queried_and_unknown_ones_skipped",
     },
     "tune": {
         "--model": "test_another_model_is_tuned_at_each_width",
@@ -294,7 +316,7 @@ def test_every_option_of_every_command_is_tested() -> None:
             tested |= READING  # the same class of options as that of train
         if name in {"update", "tune", "compare"}:
             tested |= SIGNALS  # the same
-        if name not in {"items", "explain", "similar", "export", "info", "doctor", "datasets"}:
+        if name not in {"items", "explain", "similar", "query", "info", "doctor", "datasets"}:
             tested.add("--quiet/-q")  # test_quiet_prints_results_alone
         assert options_of(command) == tested, name
 

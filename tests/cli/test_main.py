@@ -17,6 +17,7 @@ from nestrec.cli.main import _Commands, app
 from nestrec.data.formats import selectable_formats
 from nestrec.evaluation.metric_registry import load_metrics
 from nestrec.export.exporters import list_exporters
+from nestrec.stores.registry import list_targets
 from tests.cli.conftest import SMALL, Run
 
 COMMANDS = ["demo", "train", "evaluate", "recommend", "similar", "info", "doctor", "datasets"]
@@ -43,6 +44,8 @@ def test_examples_fit_80_columns_and_defaults_stand_without_parentheses(run: Run
     [
         ("evaluate", "Metrics, comma-separated: {}.", load_metrics),
         ("export", "Format to write: {}.", list_exporters),
+        ("export", "Or store: {}.", list_targets),
+        ("query", "Store: {}.", list_targets),
         ("train", "One of {}.", selectable_formats),
         ("split", "One of {}.", selectable_formats),
     ],

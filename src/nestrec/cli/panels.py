@@ -12,8 +12,8 @@ from nestrec.cli.invalid_values import explain
 
 ARGUMENTS, OPTIONS = "Arguments", "Options"
 BASICS, DATA, MODEL, TRAINING, VALIDATION, RUN = "Basics", "Data", "Model", "Training", "Validation", "Run"
-USERS, ITEMS, LISTS, TUNING = "Users", "Items", "Lists", "Tuning"
-PANELS = (ARGUMENTS, BASICS, USERS, ITEMS, LISTS, OPTIONS, TUNING, DATA, MODEL, TRAINING, VALIDATION, RUN)
+USERS, ITEMS, LISTS, TUNING, STORES = "Users", "Items", "Lists", "Tuning", "Stores"
+PANELS = (ARGUMENTS, BASICS, USERS, ITEMS, LISTS, OPTIONS, STORES, TUNING, DATA, MODEL, TRAINING, VALIDATION, RUN)
 
 
 class PanelCommand(TyperCommand):
