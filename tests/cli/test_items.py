@@ -292,3 +292,10 @@ def test_info_shows_the_columns(run: Run, described: Path) -> None:
     assert ["genres", "list", "of", "text", str(n)] in words
     assert ["title", "text", str(n - 1)] in words
     assert json.loads(run("info", described, "--json").out)["item_table"]["n_described"] == n
+
+
+def test_groups_name_a_column_of_the_table(run: Run, described: Path) -> None:
+    refused = run("recommend", described, "--user", "u001", "--most-per-group", "1", "--groups", "genre")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--groups must be one of " in refused.err
+    assert "got 'genre'; did you mean 'genres'?" in refused.err

@@ -352,9 +352,13 @@ def test_a_popularity_penalty_is_that_of_the_library(run: Run, model: Path) -> N
         (["--diversity", "0.3", "--calibrate", "0.3"], "--calibrate"),
         (["--diversity-width", "2"], "--diversity"),
         (["--groups", "4"], "--most-per-group"),
-        (["--diversity", "7"], "7"),
+        (["--diversity", "7"], "--diversity must be a number from 0 (scores alone) to 1, got 7"),
+        (["--calibrate", "7"], "--calibrate must be a number from 0 (scores alone) to 1, got 7"),
+        (["--diversity", "0.3", "--diversity-width", "3"], "--diversity-width must be one of 2, 4, 8; got 3"),
+        (["--most-per-group", "0"], "--most-per-group must be 1 or more"),
+        (["--most-per-group", "1", "--groups", "0"], "--groups must be 1 or more"),
         (["--most-per-group", "1", "--groups", "genre"], "item table"),
-        (["--popularity-penalty", "-1"], "-1"),
+        (["--popularity-penalty", "-1"], "--popularity-penalty must be between 0 and 1000000, got -1"),
         (["--weight-column", "plays"], "--history"),
     ],
 )
@@ -477,3 +481,15 @@ def test_with_nothing_left_the_filters_are_named(run: Run, model: Path, tmp_path
     (tmp_path / "seen.txt").write_text("\n".join(items.tolist()))
     result = run("recommend", model, "--user", "u001", "--allow", tmp_path / "seen.txt")
     assert "--include-seen allows seen items, and there are more without --allow" in result.err
+
+
+def test_lists_that_a_quota_shortens_are_said(run: Run, model: Path, tmp_path: Path) -> None:
+    words = ("recommend", model, "-k", "10", "--most-per-group", "1", "--groups", "3")
+    one = run(*words, "--user", "u001")
+    assert len(rows_of(one.out)) == 1 + 3
+    assert "The list has 3 items, fewer than 10: --most-per-group 1 leaves out the other candidates" in one.err
+    for name in ("all.csv", "all.parquet"):
+        assert (
+            "Lists have 3.0 items on average, fewer than 10" in run(*words, "--all-users", "--out", tmp_path / name).err
+        )
+    assert "fewer" not in run("recommend", model, "-k", "3", "--most-per-group", "9", "--user", "u001").err

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from nestrec.cli.exit_codes import FAILURE, WRONG_USAGE
 from nestrec.errors import NestrecError, OptionError, OutputError
@@ -43,6 +44,27 @@ def format_error(error: NestrecError, options: Mapping[str, str]) -> str:
     for mention in ((error.option,) if error.option else ()) + error.mentions:
         message = _replace(message, mention, _spell(mention, options))
     return message
+
+
+@contextmanager
+def rename_options(**names: str) -> Iterator[None]:
+    """Let errors name an argument of the library as the parameter of the command that its value came from.
+
+    >>> try:
+    ...     with rename_options(strength="diversity"):
+    ...         raise OptionError("strength must be at most 1, got 7", option="strength")
+    ... except OptionError as error:
+    ...     print(error, error.option)
+    diversity must be at most 1, got 7 diversity
+    """
+    try:
+        yield
+    except OptionError as error:
+        name = names.get(error.option or "")
+        if name is None:
+            raise
+        message = _replace(str(error), str(error.option), name)
+        raise type(error)(message, option=name, mentions=error.mentions) from error
 
 
 def _replace(message: str, mention: str, spelling: str) -> str:

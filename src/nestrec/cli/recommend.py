@@ -104,9 +104,11 @@ def recommend(
     if resume and not in_parts:
         raise OptionError("--resume needs --all-users and --out FILE.parquet")
     history_reading.check(history)
+    rerank = reranking.reranker()
     from nestrec.embeddings import NestedEmbeddings
 
     loaded = NestedEmbeddings.load(model)
+    reranking.check(loaded)
     with_titles = choose_titles(titles, loaded, out)
     announce_matches(loaded, where)
     new = None if history is None else history_reading.read(history, loaded, threads)
@@ -119,7 +121,7 @@ def recommend(
         "allow": choices.read(allow),
         "deny": choices.read(deny, may_be_empty=True),
         "where": where,
-        "rerank": reranking.reranker(),
+        "rerank": rerank,
         "popularity_penalty": reranking.popularity_penalty,
         "exact": exact,
         "unknown": "skip" if skip_unknown else "raise",
@@ -130,17 +132,19 @@ def recommend(
         _announce_search_config(loaded, options, loaded.n_users)
         options["titles"] = with_titles
         _write_in_parts(loaded, out, options, omitted, resume=resume, overwrite=overwrite)
-        return
-    size = max(1, min(65_536, _ROWS_IN_MEMORY // max(1, k)))
-    find: Callable[..., Ranking] = loaded.recommend if new is None else loaded.recommend_for
-    if new is None:
-        blocks = _blocks(user, users, loaded.users, size)
     else:
-        blocks = [new] if isinstance(new, list) else split_histories(new, size)
-    rankings = _rankings(loaded, find, blocks, options, omitted)
-    write_ranking(
-        RankingTable(NAMES, rankings, (queries, loaded.items), with_titles), out, omitted, overwrite=overwrite
-    )
+        size = max(1, min(65_536, _ROWS_IN_MEMORY // max(1, k)))
+        blocks = _blocks(user, users, loaded.users, size) if new is None else _split(new, size)
+        find: Callable[..., Ranking] = loaded.recommend if new is None else loaded.recommend_for
+        rankings = _rankings(loaded, find, blocks, options, omitted)
+        table = RankingTable(NAMES, rankings, (queries, loaded.items), with_titles)
+        write_ranking(table, out, omitted, overwrite=overwrite)
+    if (line := reranking.describe_short(omitted.n_items, omitted.n_lists, k)) is not None:
+        say(line)
+
+
+def _split(new: Interactions | list[str], size: int) -> Iterable[Any]:
+    return [new] if isinstance(new, list) else split_histories(new, size)
 
 
 def _names_of(new: Interactions | list[str]) -> Vocabulary:
@@ -185,7 +189,8 @@ def _write_in_parts(
     except KeyboardInterrupt:
         say(f"The results so far are in {parts_folder(out)}; to continue, give the same command with --resume.")
         raise
-    omitted.n_unanswered = done.n_unanswered
+    omitted.n_unanswered, omitted.n_lists = done.n_unanswered, done.n_users - done.n_unanswered
+    omitted.n_items = done.n_rows
     omitted.add("item", done.skipped_items)
     omitted.report()
     kept = f", {done.n_resumed:,} of them by an earlier run" if done.n_resumed else ""
@@ -206,7 +211,7 @@ def _rankings(
         ranking = find(block, **options)
         omitted.add(HISTORY if is_new else "user", ranking.skipped)
         (omitted.add if is_new else omitted.add_once)("item", ranking.skipped_items)
-        omitted.n_unanswered += ranking.n_unanswered
+        omitted.count_answers(ranking)
         yield ranking
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from nestrec.cli.error_messages import rename_options
 from nestrec.cli.panels import LISTS
 from nestrec.cli.shared_options import option
 from nestrec.errors import OptionError
 
 if TYPE_CHECKING:
+    from nestrec.embeddings import NestedEmbeddings
     from nestrec.reranking.catalogue import Groups
     from nestrec.reranking.reranker import Reranker
 
@@ -52,10 +54,35 @@ class Reranking:
         if self.groups is not None and self.calibrate is None and self.most_per_group is None:
             raise OptionError("--groups needs --calibrate S or --most-per-group N")
         if self.diversity is not None:
-            return Diversify(self.diversity, self.diversity_width)
+            with rename_options(strength="diversity"):
+                return Diversify(self.diversity, self.diversity_width)
         if self.calibrate is not None:
-            return Calibrate(self.calibrate, self._groups())
-        return None if self.most_per_group is None else Quota(self.most_per_group, self._groups())
+            with rename_options(strength="calibrate", topics="groups"):
+                return Calibrate(self.calibrate, self._groups())
+        if self.most_per_group is None:
+            return None
+        with rename_options(most="most_per_group", topics="groups"):
+            return Quota(self.most_per_group, self._groups())
+
+    def check(self, model: NestedEmbeddings) -> None:
+        """Raise OptionError for a width or a column that the model lacks."""
+        if self.diversity_width is not None and self.diversity_width not in model.widths.values:
+            widths = ", ".join(map(str, model.widths))
+            raise OptionError(
+                f"diversity_width must be one of {widths}; got {self.diversity_width}", option="diversity_width"
+            )
+        if self.groups is not None and not self.groups.isdecimal() and model.item_table is not None:
+            with rename_options(column="groups"):
+                model.item_table.require_column(self.groups)
+
+    def describe_short(self, n_items: int, n_lists: int, k: int) -> str | None:
+        """Return what to say where a quota leaves lists of fewer than k items on average; None where it does not."""
+        if self.most_per_group is None or n_items >= n_lists * k:
+            return None
+        lists = (
+            f"The list has {n_items} items" if n_lists == 1 else f"Lists have {n_items / n_lists:.1f} items on average"
+        )
+        return f"{lists}, fewer than {k}: --most-per-group {self.most_per_group} leaves out the other candidates"
 
     def _groups(self) -> Groups:
         from nestrec.reranking import Categories, Topics

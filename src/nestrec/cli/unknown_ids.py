@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nestrec.cli.console import say
 from nestrec.data.read_report import format_count
+
+if TYPE_CHECKING:
+    from nestrec.retrieval.ranking import Ranking
 
 HISTORY = "history"  # a noun, for histories of unknown items alone
 
@@ -21,6 +24,7 @@ class Omissions:
     def __init__(self, remedies: str = "") -> None:
         """Take what would leave more items to recommend."""
         self.n_unanswered = 0
+        self.n_lists = self.n_items = 0  # of the users with an answer
         self._remedies = remedies
         self._counts: dict[str, int] = {}
         self._first: dict[str, list[str]] = {}
@@ -35,6 +39,12 @@ class Omissions:
         """Count ids that are the same for every block, unless they are counted already."""
         if noun not in self._counts:
             self.add(noun, ids)
+
+    def count_answers(self, ranking: Ranking) -> None:
+        """Count lists and their items."""
+        self.n_unanswered += ranking.n_unanswered
+        self.n_lists += len(ranking.queries) - ranking.n_unanswered
+        self.n_items += int((ranking.scores > float("-inf")).sum())
 
     def report(self) -> None:
         """Print on stderr what was left out."""

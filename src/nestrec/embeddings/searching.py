@@ -20,7 +20,7 @@ from nestrec.retrieval.request import check_k, check_result_size
 from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search import search_items
 
-_STRONGEST = 1e6
+_STRONGEST = 1_000_000
 
 
 class SearchMethods(ModelParts):

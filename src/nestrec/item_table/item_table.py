@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nestrec.arguments import suggest
 from nestrec.arrays import Int32Array
 from nestrec.data.ids import TEXT
 from nestrec.data.vocabulary import Vocabulary
@@ -82,9 +83,16 @@ class ItemTable:
 
         Raises OptionError for a column that the table lacks.
         """
-        if column not in self.columns:
-            raise OptionError(f"column must be one of {', '.join(self.columns)}; got {column!r}", option="column")
+        self.require_column(column)
         return self._queries.read_values(column, is_list=self.columns[column].endswith("[]"))
+
+    def require_column(self, column: str) -> None:
+        """Raise OptionError for a column that the table lacks."""
+        if column not in self.columns:
+            raise OptionError(
+                f"column must be one of {', '.join(self.columns)}; got {column!r}{suggest(column, self.columns)}",
+                option="column",
+            )
 
     def select(self, where: str) -> npt.NDArray[Any]:
         """Return the ids of the items for which a condition holds, in the model's order.

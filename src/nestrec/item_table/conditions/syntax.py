@@ -27,6 +27,13 @@ DEEPEST = 100  # levels of parentheses and of "not"
 _KEYWORDS = ("and", "or", "not", "in", "is", "null", "contains", "starts", "with", "between", "true", "false")
 _COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
 _SAME = {"==": "=", "!=": "<>"}
+_PARTS = "contains 'abc' or {column} starts with 'abc'"
+_INSTEAD = {  # words of other languages, and how the test is written here
+    **dict.fromkeys(("like", "ilike", "glob", "matches", "match", "regexp", "rlike", "similar"), _PARTS),
+    **dict.fromkeys(("contain", "include", "includes", "has", "have"), "contains 'abc'"),
+    **dict.fromkeys(("startswith", "starts_with", "begins", "start"), "starts with 'abc'"),
+    **dict.fromkeys(("endswith", "ends_with", "ends"), "contains 'abc'"),
+}
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,8 @@ class _Parser:
             return Test(column, _SAME.get(token.text, token.text), token, (self._take_value(),))
         if self._take_word("is"):
             opposite = self._take_word("not")
-            self._expect_word("null")
+            if not self._take_word("null"):
+                raise self.fail("must have null after is; for other values write = or !=")
             return Not(Test(column, "null", token)) if opposite else Test(column, "null", token)
         opposite = self._take_word("not")
         test = self._parse_word_test(column)
@@ -140,7 +148,7 @@ class _Parser:
             if opposite:
                 raise self.fail("must have in, contains, starts with or between after not")
             if not self._ends_test():
-                raise self.fail("must have a comparison after a column, such as = or contains")
+                raise self.fail(self._explain_comparison(column))
             return Test(column, "true", column)
         return Not(test) if opposite else test
 
@@ -158,6 +166,15 @@ class _Parser:
             self._expect_word("and")
             return Test(column, "between", token, (low, self._take_value()))
         return None
+
+    def _explain_comparison(self, column: Token) -> str:
+        """Return the rule for what follows a column and is not a comparison."""
+        instead = _INSTEAD.get(self.next.text.lower()) if self.next.kind == "word" else None
+        if instead is not None:
+            return f"must be written {column.text} {instead}".replace("{column}", column.text)
+        if self.next.is_operator("("):
+            return "must have columns alone, without functions such as lower(…): contains and starts with ignore case"
+        return "must have a comparison after a column, such as = or contains"
 
     def _ends_test(self) -> bool:
         return self.next.kind == "end" or self.next.is_word("and", "or") or self.next.is_operator(")")
@@ -181,6 +198,8 @@ class _Parser:
             return self._take()
         if self.next.kind == "word":
             raise self.fail("must have a column here; put the name of a column in double quotes if it is a keyword")
+        if self.next.kind in ("number", "text"):
+            raise self.fail("must begin each test with a column, such as year >= 1990 or genres contains 'Comedy'")
         raise self.fail("must have a column here")
 
     def _take_values(self) -> tuple[Value, ...]:
@@ -204,8 +223,12 @@ class _Parser:
             return Value(self._parse_number(token), self._take())
         if token.is_word("true", "false"):
             return Value(token.text.lower() == "true", self._take())
+        if token.is_word("null"):
+            raise self.fail("must test for missing values by is null or is not null")
         if token.kind == "word":
             raise self.fail("must have a value here; put text in quotes")
+        if token.is_operator("<", ">") and self._tokens[self._place - 1].is_operator("="):
+            raise self.fail(f"must be written with {token.text}=")
         raise self.fail("must have a value here: a number, true, false, or text in quotes")
 
     def _parse_number(self, token: Token) -> int | float:

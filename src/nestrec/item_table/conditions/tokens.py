@@ -25,6 +25,13 @@ _TOKEN = re.compile(
 )
 _OPEN_QUOTE = "'\"`"
 _CURLY = "‘’“”«»„"
+_REMEDIES = {  # for characters of other notations
+    **{letter: f"must be written with {ascii_}" for letter, ascii_ in (("≥", ">="), ("≤", "<="), ("≠", "!="))},
+    **dict.fromkeys(";&|", "must join its tests by the words and, or"),
+    **dict.fromkeys("+-*/%^", "must compare columns with values, without arithmetic"),
+    "~": "must use contains or starts with for a part of a text",
+    "!": "must be written with != or with the word not",
+}
 
 
 class Token(NamedTuple):
@@ -88,7 +95,8 @@ def _explain(condition: str, place: int) -> OptionError:
         return point_at(condition, place, place + 1, f"must close the quote {letter}; a quote inside is doubled")
     if letter in _CURLY:
         return point_at(condition, place, place + 1, f"must have straight quotes, ' or \", got {letter}")
-    return point_at(condition, place, place + 1, f"must have text in quotes, got the character {letter!r} outside them")
+    remedy = _REMEDIES.get(letter, "must have text in quotes")
+    return point_at(condition, place, place + 1, f"{remedy}, got the character {letter!r} outside quotes")
 
 
 def _cut(condition: str, place: int) -> tuple[str, int]:
