@@ -50,7 +50,7 @@ def test_a_ranking_shows_its_answers_escaped(model: NestedEmbeddings) -> None:
         ["ann", HOSTILE, "1", "3.0000"],
         ["ann", "tea", "2", "2.0000"],
     ]
-    assert repr(found) == "<Ranking: 1 queries, at most 2 answers each>"
+    assert repr(found) == "<Ranking: 1 query, at most 2 answers each>"
 
 
 def test_a_long_table_is_cut_and_says_so(model: NestedEmbeddings) -> None:

@@ -42,3 +42,11 @@ def test_mistakes_are_reported(run: Run, model: Path) -> None:
         result = run("explain", model, *words)
         assert result.code == (1 if "nobody" in words else 2)
         assert (result.out, result.err != "") == ("", True)
+
+
+def test_an_unknown_id_is_not_to_be_skipped(run: Run, model: Path) -> None:
+    """The error proposed --skip-unknown, which explain lacks."""
+    result = run("explain", model, "--user", "nobody", "--item", NestedEmbeddings.load(model).items.ids[0])
+    assert "user id 'nobody' is unknown to the model" in result.err
+    assert "skip" not in result.err
+    assert result.err.endswith("correct the id\n")

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 
 from nestrec.cli.console import cut_text
 from nestrec.embeddings import NestedEmbeddings
+from nestrec.errors import DataWarning
 from nestrec.item_table.item_table import ItemTable
 from tests.cli.conftest import SMALL, Run
 from tests.cli.test_recommend import rows_of
@@ -299,3 +300,12 @@ def test_groups_name_a_column_of_the_table(run: Run, described: Path) -> None:
     assert (refused.code, refused.out) == (2, "")
     assert "--groups must be one of " in refused.err
     assert "got 'genre'; did you mean 'genres'?" in refused.err
+
+
+def test_a_file_of_interactions_is_no_item_table(run: Run, model: Path, interactions: Path, tmp_path: Path) -> None:
+    NestedEmbeddings.load(model).save(tmp_path / "m")
+    result = run("items", tmp_path / "m", interactions)
+    assert result.code == 0
+    assert "Warning: ratings.csv does not look like an item table, which has one row for each item" in result.err
+    with pytest.warns(DataWarning, match="repeat an item"):
+        NestedEmbeddings.load(model).with_item_table(interactions)

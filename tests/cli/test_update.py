@@ -154,6 +154,14 @@ def test_validation_of_an_update(run: Run, own: Path, unseen: Path, interactions
         (lambda own, unseen: (own, unseen, "--epochs", -1), 2, "--epochs must be between 0"),
         (lambda own, unseen: (own, unseen, "--changed-tolerance", 2), 2, "--changed-tolerance"),
         (lambda own, unseen: (own.parent / "none", unseen), 1, "no model"),
+        # before a file is read
+        (lambda own, unseen: (own, "none.csv", "--changed-tolerance", 2), 2, "--changed-tolerance"),
+        (lambda own, unseen: (own, "none.csv", "--epochs", -1), 2, "--epochs"),
+        (lambda own, unseen: (own, "none.csv", "--learning-rate", 99), 2, "--learning-rate"),
+        (lambda own, unseen: (own, "none.csv", "--seed", -1), 2, "--seed"),
+        (lambda own, unseen: (own, "none.csv", "--validation-fraction", 2), 2, "2"),
+        (lambda own, unseen: (own, "none.csv", "--validation-fraction", 0.1, "--epochs", 0), 2, "--epochs 0"),
+        (lambda own, unseen: (own, "--remove-users", "none.csv", "--validation-fraction", 0.1), 2, "validation"),
     ],
 )
 def test_mistakes_of_an_update(
@@ -164,3 +172,44 @@ def test_mistakes_of_an_update(
     assert result.code == code
     assert named in result.err
     assert {path: path.read_bytes() for path in own.iterdir()} == contents
+
+
+def test_interactions_to_remove_that_are_not_there_are_skipped_by_an_option(
+    run: Run, own: Path, tmp_path: Path
+) -> None:
+    """The error named Python's argument."""
+    item = NestedEmbeddings.load(own).items.ids[0]
+    (tmp_path / "pairs.csv").write_text(f"user_id,item_id\nnobody,{item}\n", encoding="utf-8")
+    refused = run("update", own, "--remove-interactions", tmp_path / "pairs.csv", "--epochs", 0)
+    assert refused.code == 1
+    assert "or skip them with --skip-unknown" in refused.err
+
+
+def test_pairs_without_a_header_are_not_items_to_remove(run: Run, tmp_path: Path) -> None:
+    numbers = NestedEmbeddings.from_arrays([[1.0], [2.0], [3.0]], [[1.0], [2.0], [3.0]], widths=[1])
+    numbers.save(tmp_path / "m")
+    (tmp_path / "pairs.csv").write_text("0,2\n1,2\n")
+    contents = {path: path.read_bytes() for path in (tmp_path / "m").iterdir()}
+    assert run("update", tmp_path / "m", "--remove-items", tmp_path / "pairs.csv").code == 1
+    assert {path: path.read_bytes() for path in (tmp_path / "m").iterdir()} == contents
+
+
+def _unseen_item(path: Path) -> str:
+    """Return an item that user u001 has not seen."""
+    model = NestedEmbeddings.load(path)
+    return str(model.recommend("u001", k=1).ids[0])
+
+
+def test_info_says_of_which_model_the_metrics_are(run: Run, own: Path, unseen: Path) -> None:
+    assert "before 1 update" not in run("info", own).out
+    assert run("update", own, unseen, "--epochs", 1, *KEEP).code == 0
+    shown = run("info", own).out
+    assert "These are metrics of the model before 1 update; nestrec evaluate measures it as it is" in shown
+    assert "Of the last update" not in shown
+    (own.parent / "one.txt").write_text(f"{NestedEmbeddings.load(own).users.ids[-1]}\n", encoding="utf-8")
+    (own.parent / "held.csv").write_text(f"user_id,item_id\nu001,{_unseen_item(own)}\n")
+    words = ("--remove-users", own.parent / "one.txt", "--validation", own.parent / "held.csv", "--epochs", 1)
+    assert run("update", own, *words, *KEEP).code == 0
+    shown = run("info", own).out
+    assert "before 2 updates" in shown
+    assert "Of the last update: on the validation part, epoch 1" in shown

@@ -188,6 +188,8 @@ def test_dislikes_after_the_cut_are_not_known_in_training() -> None:
         ({"weight_column": "plays", "weight_transform": "log"}, "log1p.*'log'"),
         ({"half_life": 0}, "half_life.*above 0"),
         ({"half_life": float("nan")}, "half_life.*above 0"),
+        ({"half_life": 1e-300}, "half_life.*above 0.00001, about a second.*got 1e-300"),
+        ({"half_life": float("inf")}, "half_life.*finite"),
         ({"half_life": 3, "timestamp_column": ""}, "timestamp_column"),
         ({"dislike_below": 4, "min_rating": 3}, "dislike_below must be at most min_rating"),
         ({"dislike_below": float("inf")}, "dislike_below.*finite"),

@@ -19,6 +19,7 @@ from nestrec.retrieval.search_config import CoarseIndexOptions, SearchConfig
 from nestrec.training.options import Run
 from nestrec.training.trainer import Trainer
 from nestrec.updating.changed_file import write_changes
+from nestrec.updating.options import UpdateOptions
 from nestrec.widths import Widths
 from tests.training.worlds import Interfering, Recorder, is_same, quality
 from tests.updating.worlds import QUICK, parts, trained, trainer
@@ -68,7 +69,7 @@ def test_a_deterministic_update_repeats_itself_and_a_seed_changes_it(updated: Up
 def test_the_manifest_has_a_history_and_the_options_of_new_rules(updated: Update) -> None:
     twice = update(updated.model, remove_users=[updated.model.users.ids[0]], epochs=1, learning_rate=0.1, run=QUICK)
     history = twice.model.manifest["updates"]
-    assert [entry["epochs"] for entry in history] == [3, 1]
+    assert [entry["epochs"] for entry in history] == [5, 1]
     assert history[1]["learning_rate"] == 0.1
     options = updated.model.manifest["training"]["options"]
     assert options["regularization"] == list(trainer().resolve(updated.model.seen).objective.regularization)
@@ -227,7 +228,7 @@ def test_changes_as_files(updated: Update, tmp_path: Path) -> None:
     [
         (NestedEmbeddings.from_arrays([[1.0]], [[1.0], [2.0]], 1), "without training options"),
         (Popularity().fit(parts().old, Widths([1]), Run()), "popularity"),
-        (trained().at(4), "cut"),
+        (trained().at(4), r"got one cut to 4.*update\(model, …\).model.at\(4\)"),
     ],
 )
 def test_models_that_cannot_be_trained_further(model: NestedEmbeddings, named: str) -> None:
@@ -250,6 +251,41 @@ def test_mistakes() -> None:
         update(trained(), remove_users=["nobody"])
     with pytest.raises(DataError):
         update(trained(), remove_users=trained().users.ids)
+
+
+def test_mistakes_are_found_before_anything_is_read() -> None:
+    missing = "no-such-file.csv"
+    with pytest.raises(OptionError, match="validation must be left out with epochs 0"):
+        update(trained(), missing, epochs=0, validation=RandomSplit(0.1))
+    with pytest.raises(TrainingError):
+        update(trained().at(4), missing)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "given", "rate", "trained_for"),
+    [(10, None, 1.0, 5), (20, None, 1.0, 6), (10, 5, 1.0, 5), (10, 2, 0.4, 2), (10, 1, 0.2, 1), (10, 0, 0.2, 0)],
+)
+def test_few_epochs_start_at_a_lower_learning_rate(
+    epochs: int, given: int | None, rate: float, trained_for: int
+) -> None:
+    """Models of few epochs got updates of one or two at the rate of a full training, which made them worse."""
+    setup = trainer(epochs=epochs).resolve(parts().old)
+    schedule = UpdateOptions(given, None, 0.0, QUICK).shorten(setup).schedule
+    assert schedule.epochs == schedule.stop_after == trained_for
+    assert schedule.learning_rate == pytest.approx(rate * setup.schedule.learning_rate)
+    assert schedule.final_learning_rate == pytest.approx(schedule.learning_rate / 10)
+    assert UpdateOptions(given, 0.5, 0.0, QUICK).shorten(setup).schedule.learning_rate == 0.5
+
+
+def test_six_updates_of_a_model_of_few_epochs_are_near_a_full_training() -> None:
+    """At the rate of a full training, in two epochs each, they reached 0.86 of it."""
+    model = trainer(epochs=6).fit(parts().old, validation=None, run=QUICK)
+    for number in range(6):
+        part = RandomSplit(0.5, seed=number).split(parts().new)[1]
+        model = update(model, part, run=QUICK).model
+    full = trainer(epochs=6).fit(model.seen, validation=None, run=QUICK)
+    best, reached = (quality(one, parts().held_out) for one in (full, model))
+    assert all(reached[width] > 0.98 * best[width] for width in (4, 16))
 
 
 def test_it_is_public() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -59,8 +60,11 @@ def info(
         _show_item_table(loaded.item_table)
     if loaded.search_config is not None:
         results().print(f"Search config: {loaded.search_config.name} ({_measured(loaded.search_config)})")
-    _show_training(manifest.get("training"))
-    _show_updates(manifest.get("updates"))
+    updates = manifest.get("updates")
+    n_updates = len(updates) if isinstance(updates, list) else 0
+    _show_training(manifest.get("training"), n_updates)
+    if n_updates:
+        _show_updates(updates)
     data = manifest.get("data")
     if words := RememberedReading.of(manifest).words:
         results().print(f"Read with {words}", soft_wrap=True)
@@ -144,7 +148,7 @@ def _read_section(section: Any, kind: type[T]) -> T | None:
         return None
 
 
-def _show_training(section: Any) -> None:
+def _show_training(section: Any, n_updates: int) -> None:
     training = _read_section(section, _Training)
     if training is None:
         return
@@ -153,18 +157,24 @@ def _show_training(section: Any) -> None:
     table = _validation_table(section)
     if table is not None:
         show(table)
+        if n_updates:
+            before = format_count(n_updates, "update")
+            results().print(f"These are metrics of the model before {before}; nestrec evaluate measures it as it is")
     stopped = ", then interrupted" if training.interrupted else ""
     epochs = format_count(training.epochs, "epoch")
     text = f"Trained {epochs} on {training.trained_on} in {training.seconds:.1f} s{stopped}"
     results().print(f"{text}; validation: {training.validation.kind}")
 
 
-def _show_updates(section: Any) -> None:
-    """Show the update history; a section of the same name may hold anything."""
-    if not isinstance(section, list) or not section:
-        return
+def _show_updates(section: list[Any]) -> None:
+    """Show the update history, and the validation of the last update; a section of the same name may hold anything."""
     with suppress(LookupError, TypeError, ValueError):
         show(history_table(section))
+    with suppress(LookupError, TypeError, ValueError, AttributeError, StopIteration):
+        found = section[-1]["validation"]
+        table = validation_table({"validation_metrics": found, "options": {"metric": found["metric"]}})
+        if table is not None:
+            show(replace(table, title=f"Of the last update: {str(table.title).lower()}"))
 
 
 def _validation_table(section: dict[str, Any]) -> TextTable | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from nestrec.cli.console import say
+from nestrec.cli.console import say, warn
 from nestrec.cli.panels import DATA
 from nestrec.cli.shared_options import option
 from nestrec.errors import OptionError
@@ -67,6 +67,8 @@ def read_item_table(path: Path, items: Vocabulary, options: ItemTableOptions) ->
     table = ItemTable(items, *build_item_table(path, items, options))
     for line in table.description.lines(len(items)):
         say(line)
+    if table.description.warning is not None:
+        warn(f"Warning: {table.description.warning}")
     return table
 
 

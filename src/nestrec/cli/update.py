@@ -16,7 +16,7 @@ Without --out the model is replaced, as a whole. What is removed is in none of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,9 +80,16 @@ def update(
     changed_tolerance: Annotated[
         float, option("SHARE", "Share of its length up to which a vector's change is undone.")
     ] = 0.0,
-    epochs: Annotated[int | None, option("N", "Epochs; 0: no training.", "0.3 of those of the training")] = None,
+    epochs: Annotated[
+        int | None, option("N", "Epochs; 0: no training.", "0.3 of those of the training, at least 5")
+    ] = None,
     learning_rate: Annotated[
-        float | None, option("NUMBER", "Initial learning rate; it decays to a tenth.", "that of the training")
+        float | None,
+        option(
+            "NUMBER",
+            "Initial learning rate; it decays to a tenth.",
+            "that of the training; lower for fewer than 5",
+        ),
     ] = None,
     validation: Annotated[
         Path | None, option("FILE", "Held-out interactions that choose the epoch, read like FILE.")
@@ -104,15 +111,26 @@ def update(
     target = model if out is None else out
     check_model_path(target, overwrite=out is None or overwrite)
     from nestrec.cli.progress import training_progress
+    from nestrec.data.splitting import RandomSplit
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.training.options import Run
     from nestrec.updating.changed_file import check_changes_path, write_changes
+    from nestrec.updating.options import UpdateOptions
+    from nestrec.updating.trained_model import read_trainer
     from nestrec.updating.update import update as update_model
 
+    options = UpdateOptions(
+        epochs, learning_rate, changed_tolerance, Run(seed=seed, threads=threads, deterministic=deterministic)
+    )
+    split = None if validation_fraction is None else RandomSplit(validation_fraction, seed)
+    options.check_validation(
+        is_given=split is not None or validation is not None, is_split=split is not None, has_new=bool(files)
+    )
     if changed_out is not None:
         check_changes_path(changed_out)
     check_file_paths(changed_out, overwrite=overwrite)
     loaded = NestedEmbeddings.load(model)
+    read_trainer(loaded)
     sources = _Sources(RememberedReading.of(loaded.manifest if as_trained else {}), reading, signals, threads)
     new = sources.read_new(files)
     removed, held_out = sources.read_removed(remove_interactions, new), sources.read_held_out(validation, new)
@@ -124,9 +142,9 @@ def update(
             remove_interactions=removed,
             unknown="skip" if skip_unknown else "raise",
             epochs=epochs, learning_rate=learning_rate,
-            validation=held_out if validation_fraction is None else _split(validation_fraction, seed),
+            validation=held_out if split is None else split,
             changed_tolerance=changed_tolerance,
-            run=Run(seed=seed, threads=threads, deterministic=deterministic, callbacks=progress),
+            run=replace(options.run, callbacks=progress),
         )  # fmt: skip
     updated.model.save(target, overwrite=out is None or overwrite)
     if changed_out is not None:
@@ -167,12 +185,6 @@ class _Sources:
 
 def _read_items(path: Path | None, model: NestedEmbeddings) -> list[str] | None:
     return None if path is None else list(read_ids(path, model.items, "item", owners=model.users))
-
-
-def _split(fraction: float, seed: int) -> Any:
-    from nestrec.data.splitting import RandomSplit
-
-    return RandomSplit(fraction, seed)
 
 
 def _metric(manifest: Any) -> str:

@@ -19,6 +19,7 @@ REPEATS = ("first", "last", "max", "sum")
 
 EPOCH_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}  # per second
 
+_SECOND = 1e-5  # days, about
 _YEARS = ("%Y", "%y", "%G", "%c", "%x")
 
 Column = str | int | None
@@ -52,8 +53,8 @@ class ReadOptions:
     weight_transform: str | None = None
     """Function of the summed weight of an interaction: `log1p` or `sqrt`."""
     half_life: float | None = None
-    """Days in which the weight of a row falls to half, before repeats are summed; age is counted from the latest time
-    in the data. It needs a column of times."""
+    """Days in which the weight of a row falls to half, before repeats are summed, more than 0.00001 (about a second);
+    age is counted from the latest time in the data. It needs a column of times."""
     header: bool | None = None
     """Whether the first row names the columns; by default it does unless columns are given by position."""
     delimiter: str | None = None
@@ -178,8 +179,9 @@ class ReadOptions:
                     option="weight_transform",
                 )
         if self.half_life is not None:
-            valid = 0 < check_number("half_life", self.half_life, example=30) < math.inf
-            require(valid, "half_life", "be a number of days above 0, such as 30", self.half_life)
+            valid = _SECOND < check_number("half_life", self.half_life, example=30) < math.inf
+            rule = "be a finite number of days above 0.00001, about a second, such as 30"
+            require(valid, "half_life", rule, self.half_life)
             require(self.timestamp_column != "", "timestamp_column", "name times for half_life", "")
         if self.dislike_below is not None:
             self._check_dislikes(self.dislike_below)

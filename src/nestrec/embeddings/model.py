@@ -7,6 +7,7 @@ of prefixes: a prefix is never normalized, since its norm carries popularity. On
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -25,7 +26,7 @@ from nestrec.embeddings.parts import restore_coarse_index, sort_by_id
 from nestrec.embeddings.recommending import RecommendMethods
 from nestrec.embeddings.updating import UpdateMethods
 from nestrec.embeddings.vectors import VectorMethods
-from nestrec.errors import DataError, ModelFileError
+from nestrec.errors import DataError, DataWarning, ModelFileError
 from nestrec.hub.card import format_card, remove_local_details
 from nestrec.hub.repository import CARD, download, upload
 from nestrec.item_table.item_table import ItemTable
@@ -87,7 +88,7 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, UpdateMet
         """Return the same model with an item table: titles in its results, and columns for `where`.
 
         Items without a row have no values; rows of other ids are left out and counted in `item_table.description`, as
-        are those that repeat an id. None in place of a table removes it.
+        are those that repeat an id; if most do, DataWarning is issued. None in place of a table removes it.
 
         Args:
             table: a path of a file of any format that can be read, a table (pandas, polars, pyarrow, duckdb), or a
@@ -106,9 +107,10 @@ class NestedEmbeddings(RecommendMethods, FoldInMethods, VectorMethods, UpdateMet
         from nestrec.item_table.sources import TextLayout
 
         options = ItemTableOptions(id_column, title_column, list_separator, TextLayout(delimiter, encoding, header))
-        return replace(
-            self, item_table=ItemTable(self.items, *build_item_table(table, self.items, options)), check=False
-        )
+        built = ItemTable(self.items, *build_item_table(table, self.items, options))
+        if built.description.warning is not None:
+            warnings.warn(built.description.warning, DataWarning, stacklevel=3)
+        return replace(self, item_table=built, check=False)
 
     @check_keywords
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:

@@ -124,7 +124,8 @@ class RecommendMethods(SearchMethods):
         Equal to the scores of `recommend` up to rounding. Raises UnknownIdError for an id the model does not know and
         OptionError for lists of different lengths.
         """
-        users, items = look_up(self.users, user_ids, "user", "raise"), look_up(self.items, item_ids, "item", "raise")
+        users = look_up(self.users, user_ids, "user", "raise", offers_skip=False)
+        items = look_up(self.items, item_ids, "item", "raise", offers_skip=False)
         if not (users.single or items.single or len(users.rows) == len(items.rows)):
             raise OptionError(
                 f"user_ids and item_ids must have the same length, or one of them must be a single id; got "

@@ -45,6 +45,16 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         lines += [f"left out {text}" for text, count in left_out.items() if count]
         return [*lines, *self.notes]
 
+    @property
+    def warning(self) -> str | None:
+        """What to warn of a source that does not look like an item table: most rows repeat an item."""
+        if 2 * self.n_repeated <= self.n_rows - self.n_without_id:
+            return None
+        return (
+            f"{self.source} does not look like an item table, which has one row for each item: {self.n_repeated:,} of "
+            f"{format_count(self.n_rows, 'row')} repeat an item, as interactions do; the first row of each is used"
+        )
+
 
 def read_description(manifest: Mapping[str, Any]) -> Description:
     """Return the section of a manifest; raise ModelFileError where it is not one."""

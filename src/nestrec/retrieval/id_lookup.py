@@ -16,6 +16,7 @@ Unknown = Literal["raise", "skip"]
 Ids = npt.ArrayLike | Iterable[Any]  # one id, or many: list, array, Series, set, iterator
 
 _MOST_SHOWN = 5  # unknown ids in an error
+_SKIP = 'unknown="skip"'
 
 
 class LookedUp(NamedTuple):
@@ -28,10 +29,11 @@ class LookedUp(NamedTuple):
     known: BoolArray  # (n_given,) which of the given ids these are
 
 
-def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> LookedUp:
+def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown, *, offers_skip: bool = True) -> LookedUp:
     """Return the rows of one id or of a list of ids; `noun` (user, item) is used in errors.
 
-    Raises UnknownIdError for ids that the vocabulary does not hold, unless `unknown` is "skip".
+    Raises UnknownIdError for ids that the vocabulary does not hold, unless `unknown` is "skip", which errors propose
+    where the caller `offers_skip`.
     """
     if unknown not in ("raise", "skip"):
         raise OptionError(f'unknown must be "raise" or "skip", got {unknown!r}', option="unknown")
@@ -44,13 +46,16 @@ def look_up(vocabulary: Vocabulary, ids: Ids, noun: str, unknown: Unknown) -> Lo
     rows = vocabulary.index_of(flat, unknown="mark")
     known = rows >= 0
     if unknown == "raise" and not known.all():
-        raise UnknownIdError(_describe_unknown(vocabulary, flat[~known], noun), mentions=('unknown="skip"',))
+        message = _describe_unknown(vocabulary, flat[~known], noun)
+        if not offers_skip:
+            raise UnknownIdError(message)
+        raise UnknownIdError(f"{message}, or give {_SKIP} to leave unknown ones out", mentions=(_SKIP,))
     return LookedUp(rows[known], vocabulary.ids_at(rows[known]), flat[~known], given.ndim == 0, known)
 
 
 def look_up_one(vocabulary: Vocabulary, id_: Any, noun: str) -> int:
     """Return the row of one id; raise OptionError for a list, UnknownIdError for an unknown id."""
-    found = look_up(vocabulary, id_, noun, "raise")
+    found = look_up(vocabulary, id_, noun, "raise", offers_skip=False)
     if not found.single:
         raise OptionError(f"{noun}_id must be a single id, got {len(found.rows)} of them", option=f"{noun}_id")
     return int(found.rows[0])
@@ -71,5 +76,5 @@ def _describe_unknown(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> st
     example = vocabulary.ids[:1].tolist()
     return (
         f"{subject} unknown to the model, which knows {len(vocabulary)} {noun}s, such as {example[0]!r}; "
-        'correct the ids, or give unknown="skip" to leave unknown ones out'
+        f"correct the {'id' if len(unknown) == 1 else 'ids'}"
     )

@@ -115,7 +115,9 @@ class Ranking(Tabular):
 
     def __repr__(self) -> str:
         """Show the sizes."""
-        return f"<Ranking: {len(self.queries):,} queries, at most {self.ids.shape[-1]:,} answers each>"
+        n, k = len(self.queries), self.ids.shape[-1]
+        queries, answers = f"{n:,} {'query' if n == 1 else 'queries'}", f"{k:,} answer{'' if k == 1 else 's'}"
+        return f"<Ranking: {queries}, at most {answers} each>"
 
     def _scores(self) -> Float32Array:
         return self._by_query(self.scores)

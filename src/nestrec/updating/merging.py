@@ -131,7 +131,8 @@ def _select(
         removed = removed[np.isin(removed, keys)]
         n_missing = removal.interactions.n_interactions - len(removed)
         if n_missing and unknown != "skip":
-            raise UnknownIdError(_describe_missing(removal.interactions, users, items, keys, n_missing))
+            message = _describe_missing(removal.interactions, users, items, keys, n_missing)
+            raise UnknownIdError(message, mentions=('unknown="skip"',))
         kept &= ~np.isin(keys, removed)
         n_not_found += n_missing
     return kept, n_not_found

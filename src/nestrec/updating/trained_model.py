@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nestrec.training.regularization_search import STEP, Trial, best_multiples
 from nestrec.training.samplers import SAMPLERS
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.trainer import Trainer
+from nestrec.widths import Widths
 
 _BUILT_IN: dict[str, Mapping[str, Any]] = {"backbone": BACKBONES, "loss": LOSSES, "sampler": SAMPLERS}
 
@@ -92,7 +93,12 @@ def _check_kind(trainer: Trainer, model: NestedEmbeddings) -> None:
             _refuse(f"one of the {'torch' if trainer.engine is not None else CPU_ENGINE} engine ({method})")
         )
     if trainer.widths != model.widths:
-        raise TrainingError(_refuse(f"one of width {model.embedding_size} cut from a wider one"))
+        widths = ", ".join(map(str, cast("Widths", trainer.widths)))
+        raise TrainingError(
+            f"the model of an update must have all the widths that it was trained with, {widths}; got one "
+            f"cut to {model.embedding_size}: update the whole model, then cut that, as in "
+            f"update(model, …).model.at({model.embedding_size})"
+        )
 
 
 def _refuse(found: str) -> str:

@@ -10,11 +10,12 @@ that only those that changed must be written to a vector store again.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nestrec.arguments import check_integer, check_keywords, check_range
+from nestrec.arguments import check_keywords
 from nestrec.data.as_interactions import as_interactions
+from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError, TrainingError
 from nestrec.training.check_interactions import check_learnable
@@ -25,51 +26,15 @@ from nestrec.training.validation import prepare_validation
 from nestrec.updating.build import Builder
 from nestrec.updating.holding_out import hold_out
 from nestrec.updating.merging import Removal, merge
+from nestrec.updating.options import TOLERANCE, UpdateOptions
 from nestrec.updating.result import Update
 from nestrec.updating.trained_model import TrainedBy, read_trainer
-from nestrec.updating.training import WarmTraining, shorten_schedule
+from nestrec.updating.training import WarmTraining
 
 if TYPE_CHECKING:
-    from nestrec.data.interactions import Interactions
     from nestrec.data.splitting import Split
     from nestrec.retrieval.id_lookup import Ids, Unknown
     from nestrec.training.setup import TrainingSetup
-
-EPOCHS_SHARE = 0.3  # of the epochs of a full training
-TOLERANCE = 0.0
-
-
-@dataclass(frozen=True)
-class _Options:
-    """The options of an update that were given, checked."""
-
-    epochs: int | None
-    learning_rate: float | None
-    tolerance: float
-    run: Run
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if self.epochs is not None and not 0 <= check_integer("epochs", self.epochs, 4) <= 100_000:
-            raise OptionError(
-                f"epochs must be between 0 and 100000, got {self.epochs} (0: no training)", option="epochs"
-            )
-        if self.learning_rate is not None:
-            check_range("learning_rate", self.learning_rate, 1e-6, 10, 0.3)
-        check_range("changed_tolerance", self.tolerance, 0, 1, 0.05)
-        if not isinstance(self.run, Run):
-            raise OptionError(f"run must be a Run, as in Run(seed=1, threads=4); got {self.run!r}")
-        if self.run.checkpoint is not None or self.run.return_on_interrupt:
-            raise OptionError(
-                "run must have neither checkpoint nor return_on_interrupt for an update: an interrupted one leaves the "
-                "model as it was"
-            )
-
-    def shorten(self, setup: TrainingSetup) -> TrainingSetup:
-        """Return the setup with the epochs and the learning rate of an update."""
-        epochs = max(1, round(EPOCHS_SHARE * setup.schedule.epochs)) if self.epochs is None else self.epochs
-        rate = setup.schedule.learning_rate if self.learning_rate is None else self.learning_rate
-        return shorten_schedule(setup, epochs, rate)
 
 
 @check_keywords
@@ -100,10 +65,11 @@ def update(  # noqa: PLR0913 - each is an option of its own
         remove_items: ids of items to remove likewise.
         remove_interactions: interactions to remove, in the same forms as `interactions`.
         unknown: "raise" UnknownIdError for something to remove that is not there, or "skip" it.
-        epochs: epochs to train; None: 0.3 of those of a full training. 0: no training; new users and items start
-            from the vectors of their items and users, and vectors with new interactions get one step towards them.
-            Where nothing is new and nothing is removed, nothing is trained and all vectors stay as they are.
-        learning_rate: of the first epoch, falling to a tenth; None: that of a full training.
+        epochs: epochs to train; None: 0.3 of those of a full training, at least 5. 0: no training; new users and items
+            start from the vectors of their items and users, and vectors with new interactions get one step towards
+            them. Where nothing is new and nothing is removed, nothing is trained and all vectors stay as they are.
+        learning_rate: of the first epoch, falling to a tenth; None: that of a full training, for fewer than 5 epochs a
+            share of it, as many fifths.
         validation: interactions to choose the best of the epochs by: as in `Trainer.fit`, but a split holds out a part
             of the new interactions alone, since the model was trained on the old ones. None: all epochs are trained.
         changed_tolerance: share of a vector's length up to which a change is undone.
@@ -125,22 +91,22 @@ def update(  # noqa: PLR0913 - each is an option of its own
     """
     if not isinstance(model, NestedEmbeddings):
         raise OptionError(f"model must be NestedEmbeddings, got {type(model).__name__}; load it first")
-    started, options = time.perf_counter(), _Options(epochs, learning_rate, changed_tolerance, run)
-    split = resolve_validation(validation)
+    started, options = time.perf_counter(), UpdateOptions(epochs, learning_rate, changed_tolerance, run)
+    split, has_new = resolve_validation(validation), interactions is not None
+    is_split = split is not None and not isinstance(split, Interactions)
+    options.check_validation(is_given=split is not None, is_split=is_split, has_new=has_new)
+    trained_by = read_trainer(model)
     new = None if interactions is None else as_interactions(interactions, keep_timestamps=needs_times(split))
     removed = None if remove_interactions is None else as_interactions(remove_interactions)
     removal = Removal(remove_users, remove_items, removed)
     if new is None and removal.is_empty:
         raise OptionError("an update must have new interactions or something to remove, got neither")
-    trained_by = read_trainer(model)
     first, held_out = hold_out(split, new)
     merged = merge(model.seen, new, removal, unknown)
     check_learnable(merged.interactions)
     has_same_pairs = not merged.n_new and not merged.n_removed
-    if (
-        has_same_pairs and merged.interactions.fingerprint() == model.seen.fingerprint()
-    ):  # nothing to learn, nothing to forget
-        options, held_out = replace(options, epochs=0), None
+    if has_same_pairs and merged.interactions.fingerprint() == model.seen.fingerprint():
+        options, held_out = replace(options, epochs=0), None  # nothing to learn, nothing to forget
     with StopRequest() as stop:
         warm = WarmTraining(model, trained_by.rotated, run, stop)
         setup, validated = options.shorten(trained_by.resolve(merged.interactions)), None
@@ -156,15 +122,13 @@ def update(  # noqa: PLR0913 - each is an option of its own
 
 def _choose_epoch(
     warm: WarmTraining,
-    options: _Options,
+    options: UpdateOptions,
     trained_by: TrainedBy,
     part: Interactions,
     held_out: Interactions,
     setup: TrainingSetup,
 ) -> tuple[TrainingSetup, dict[str, Any] | None]:
     """Return the setup with the number of epochs that validation chose, and what it found."""
-    if not setup.schedule.epochs:
-        raise OptionError("validation must be left out with epochs 0, of which it has none to choose", option="epochs")
     validation = prepare_validation(held_out, part, lambda of: options.shorten(trained_by.resolve(of)), warm.run)
     found = warm.find_epoch(validation)
     if found is None:
