@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from nestrec.baselines import baseline
 from nestrec.data.interactions import Interactions
 from nestrec.data.splitting import RandomSplit
 from nestrec.data.synthetic import SyntheticData
+from nestrec.evaluation.full_ranking import rank_embeddings
 from nestrec.evaluation.popularity_bands import BANDS, assign_bands, describe_bands
 from tests.evaluation.plain import numbered
 
@@ -73,3 +77,17 @@ def test_bands_are_evaluated_on_request_alone() -> None:
     asked = evaluate(model, TEST, 5, bootstrap_samples=0, by_popularity=True).as_dict()
     assert [band["name"] for band in asked["bands"]] == list(BANDS)
     assert list(asked["widths"][0]["bands"]) == list(BANDS)
+
+
+def test_bands_take_no_second_ranking(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, calls = import_module("nestrec.evaluation.evaluate"), []
+
+    def rank(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return rank_embeddings(*arguments)
+
+    monkeypatch.setattr(module, "rank_embeddings", rank)
+    model = baseline("puresvd").fit(TRAIN, Widths([2, 8]), Run(threads=1))
+    found = evaluate(model, TEST, 5, bootstrap_samples=0, by_popularity=True)
+    assert len(calls) == 1
+    assert found.at(8).means == evaluate(model, TEST, 5, bootstrap_samples=0).at(8).means

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from nestrec.arguments import check_keywords
 from nestrec.arrays import Float32Array
-from nestrec.embeddings.searching import SearchMethods
+from nestrec.embeddings.searching import ListOptions, SearchMethods
 from nestrec.errors import OptionError
 from nestrec.fold_in.explanation import Explanation, explain_score
 from nestrec.fold_in.fold_in import FoldIn
@@ -144,20 +144,11 @@ class FoldInMethods(SearchMethods):
         of histories of unknown ids alone, its `skipped_items` the unknown ids of histories and lists.
         """
         found = gather_histories(histories, weights, self.items, "item", unknown)
+        vectors, histories = self._fold_in.fold_users(found, threads), ItemLists(found.indptr, found.indices)
         asked = Asked(found.queries, "history", None)
-        return self._search(
-            found.queries,
-            self._fold_in.fold_users(found, threads),
-            ItemLists(found.indptr, found.indices),
-            k,
-            width,
-            exclude_seen=exclude_seen,
-            filters=self._filters(asked, allow, deny, where, unknown).with_skipped(found.skipped),
-            rerank=rerank,
-            popularity_penalty=popularity_penalty,
-            exact=exact,
-            threads=threads,
-        )
+        filters = self._filters(asked, allow, deny, where, unknown).with_skipped(found.skipped)
+        options = ListOptions(k, width, exclude_seen, rerank, popularity_penalty, exact, threads)
+        return self._search(found.queries, vectors, histories, filters, options)
 
     @check_keywords
     def explain(

@@ -8,7 +8,7 @@ import numpy as np
 
 from nestrec.arguments import check_keywords
 from nestrec.arrays import Float32Array
-from nestrec.embeddings.searching import SearchMethods
+from nestrec.embeddings.searching import ListOptions, SearchMethods
 from nestrec.errors import OptionError
 from nestrec.reranking.reranker import Reranker
 from nestrec.retrieval.id_lookup import Ids, Unknown, look_up
@@ -63,19 +63,10 @@ class RecommendMethods(SearchMethods):
 
         """
         queries = look_up(self.users, user_ids, "user", unknown)
-        return self._search(
-            queries,
-            self.user_embeddings,
-            ItemLists(self.seen.indptr, self.seen.indices),
-            k,
-            width,
-            exclude_seen=exclude_seen,
-            filters=self._filters(Asked(queries, "user", self.users), allow, deny, where, unknown),
-            rerank=rerank,
-            popularity_penalty=popularity_penalty,
-            exact=exact,
-            threads=threads,
-        )
+        histories = ItemLists(self.seen.indptr, self.seen.indices)
+        filters = self._filters(Asked(queries, "user", self.users), allow, deny, where, unknown)
+        options = ListOptions(k, width, exclude_seen, rerank, popularity_penalty, exact, threads)
+        return self._search(queries, self.user_embeddings, histories, filters, options)
 
     @check_keywords
     def similar_items(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,49 +24,56 @@ from nestrec.retrieval.search import search_items
 _STRONGEST = 1_000_000
 
 
+class ListOptions(NamedTuple):
+    """How lists are chosen: the options that `recommend` and `recommend_for` have in common, filters aside."""
+
+    k: int
+    width: int | None
+    exclude_seen: bool
+    rerank: Reranker | None
+    popularity_penalty: float
+    exact: bool
+    threads: int | None
+
+
 class SearchMethods(ModelParts):
     """Find the best items of query vectors."""
 
-    def _search(  # noqa: PLR0913 - the options of `recommend`
+    def _search(
         self,
         queries: LookedUp,
         vectors: Float32Array,  # (n_rows, embedding_size)
         histories: ItemLists,  # of the same rows
-        k: int,
-        width: int | None,
-        *,
-        exclude_seen: bool,
         filters: ItemFilters,
-        rerank: Reranker | None,
-        popularity_penalty: float,
-        exact: bool,
-        threads: int | None,
+        options: ListOptions,
     ) -> Ranking:
         """Return the answers of queries, which are rows of the vectors."""
-        wanted, choose = check_k(k), None
-        if rerank is not None:
-            wanted = max(k, min(self.n_items, k * check_reranker(rerank).candidates))
+        k, width, penalty, choose = check_k(options.k), options.width, options.popularity_penalty, None
+        wanted = k
+        if options.rerank is not None:
+            rerank = check_reranker(options.rerank)
+            wanted = max(k, min(self.n_items, k * rerank.candidates))
             own = histories.select(queries.rows)
             choose = partial(apply_reranker, rerank, k=k, histories=own, catalogue=self._catalogue)
         check_result_size(wanted, len(queries.rows), self.n_items)
-        check_range("popularity_penalty", popularity_penalty, 0, _STRONGEST, 0.1)
-        if popularity_penalty:
-            retriever, vectors = self._penalize_popularity(popularity_penalty, vectors[queries.rows], width)
+        check_range("popularity_penalty", penalty, 0, _STRONGEST, 0.1)
+        if penalty:
+            retriever, vectors = self._penalize_popularity(penalty, vectors[queries.rows], width)
             histories = histories.select(queries.rows)
             queries = queries._replace(rows=np.arange(len(queries.rows), dtype=np.int32))
         else:
-            retriever = self.retriever(width, k=wanted, exact=exact, n_queries=len(queries.rows))
+            retriever = self.retriever(width, k=wanted, exact=options.exact, n_queries=len(queries.rows))
         return search_items(
             retriever,
             queries,
             vectors,
             self.items,
             wanted,
-            excluded=histories if exclude_seen else None,
+            excluded=histories if options.exclude_seen else None,
             filters=filters,
             item_table=self.item_table,
             choose=choose,
-            threads=threads,
+            threads=options.threads,
         )
 
     def _penalize_popularity(

@@ -19,7 +19,7 @@ from nestrec.evaluation.evaluation import Evaluation, WidthEvaluation
 from nestrec.evaluation.full_ranking import Lists, Progress, Results, rank_embeddings, rank_similarities, score_lists
 from nestrec.evaluation.held_out import HeldOut, match_ids
 from nestrec.evaluation.metric_registry import AccuracyMetric, Metric, format_labels, select_metrics
-from nestrec.evaluation.popularity_bands import BandMeans, average_bands, measure_bands
+from nestrec.evaluation.popularity_bands import BandMeans, BandSums, measure_bands
 from nestrec.evaluation.significance import bootstrap_intervals
 from nestrec.item_similarities import ItemSimilarities
 from nestrec.parallel.threads import resolve_threads
@@ -66,7 +66,7 @@ def evaluate(  # noqa: PLR0913 - options by keyword
         seed: of the bootstrap; the ranking is deterministic.
         by_popularity: also evaluate each third of the items by popularity: head, middle and tail have a third of the
             training interactions each. All items are ranked; relevant are the held-out items of the third. Means are
-            over the warm users who have some, in `WidthEvaluation.bands`. Ranks a second time.
+            over the warm users who have some, in `WidthEvaluation.bands`.
         progress: True shows a progress bar, on a terminal or in a notebook; a function is called with the number of
             users ranked so far and in total.
 
@@ -100,12 +100,12 @@ def evaluate(  # noqa: PLR0913 - options by keyword
         warnings.warn(warning, DataWarning, stacklevel=2)
     accuracy = [metric for metric in selected if isinstance(metric, AccuracyMetric)]
     lists = _rank(model, widths, held, max(cutoffs), threads)
+    band_sums = BandSums(len(widths), model.seen, held, accuracy, cutoffs) if by_popularity else None
+    if band_sums is not None:
+        lists = band_sums.watch(lists)
     with _report_progress(progress) as report:
         results = score_lists(lists, (len(widths), model.n_items), held, accuracy, cutoffs, report)
-    bands: list[BandMeans] = [{} for _ in widths]
-    if by_popularity:
-        lists = _rank(model, widths, held, max(cutoffs), threads)
-        bands = average_bands(lists, len(widths), model.seen, held, accuracy, cutoffs)
+    bands: list[BandMeans] = [{} for _ in widths] if band_sums is None else band_sums.means()
     is_known = np.zeros(len(rows), dtype=np.bool_)
     is_known[held.known] = True
     return Evaluation(

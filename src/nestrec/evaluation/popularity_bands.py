@@ -69,32 +69,45 @@ def measure_bands(train: Interactions, held: HeldOut) -> tuple[PopularityBand, .
     )
 
 
-def average_bands(
-    lists: Lists,
-    n_widths: int,
-    train: Interactions,
-    held: HeldOut,
-    metrics: Sequence[AccuracyMetric],
-    cutoffs: Sequence[int],
-) -> list[BandMeans]:
-    """Return the metrics of each band at each width, from a ranking; a band without test items has no entry."""
-    bands, labels = assign_bands(train), format_labels(metrics, cutoffs)
-    functions = [metric.function for metric in metrics]
-    sums: Float64Array = np.zeros((n_widths, len(BANDS), len(labels)))
-    n_users = np.array([np.count_nonzero(_count_relevant(held, bands == band)) for band in range(len(BANDS))])
-    for block, by_width in lists:
-        for band, (level, ranked) in product(range(len(BANDS)), enumerate(by_width)):
-            hits = _find_hits(held, block, ranked, bands == band)
-            sums[level, band] += user_values(hits, functions, cutoffs).sum(axis=0, dtype=np.float64)
-    means = sums / np.maximum(n_users, 1)[:, np.newaxis]
-    return [
-        {
-            name: dict(zip(labels, row.tolist(), strict=True))
-            for name, row, n in zip(BANDS, level, n_users, strict=True)
-            if n
-        }
-        for level in means
-    ]
+class BandSums:
+    """Sums of the metrics of each band at each width, over the users of a ranking as it goes by."""
+
+    def __init__(
+        self,
+        n_widths: int,
+        train: Interactions,
+        held: HeldOut,
+        metrics: Sequence[AccuracyMetric],
+        cutoffs: Sequence[int],
+    ) -> None:
+        """Assign the items to bands."""
+        self._held, self._cutoffs = held, cutoffs
+        self._functions, self._labels = [metric.function for metric in metrics], format_labels(metrics, cutoffs)
+        bands = assign_bands(train)
+        self._in_band = [bands == band for band in range(len(BANDS))]
+        self._n_users = np.array([np.count_nonzero(_count_relevant(held, in_band)) for in_band in self._in_band])
+        self._sums: Float64Array = np.zeros((n_widths, len(BANDS), len(self._labels)))
+
+    def watch(self, lists: Lists) -> Lists:
+        """Yield the blocks of a ranking, and add up what is in them."""
+        for block, by_width in lists:
+            for (band, in_band), (level, ranked) in product(enumerate(self._in_band), enumerate(by_width)):
+                hits = _find_hits(self._held, block, ranked, in_band)
+                values = user_values(hits, self._functions, self._cutoffs)
+                self._sums[level, band] += values.sum(axis=0, dtype=np.float64)
+            yield block, by_width
+
+    def means(self) -> list[BandMeans]:
+        """Return the means of each width; a band without test items has no entry."""
+        means = self._sums / np.maximum(self._n_users, 1)[:, np.newaxis]
+        return [
+            {
+                name: dict(zip(self._labels, row.tolist(), strict=True))
+                for name, row, n in zip(BANDS, level, self._n_users, strict=True)
+                if n
+            }
+            for level in means
+        ]
 
 
 def _count_relevant(held: HeldOut, in_band: BoolArray) -> Int64Array:
