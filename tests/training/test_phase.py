@@ -24,7 +24,15 @@ from nestrec.training.validation import Validation
 from nestrec.widths import Widths
 from tests.training.worlds import Recorder, is_same, quick, tiny
 
-SCHEDULE = Schedule(epochs=11, stop_after=7, learning_rate=0.2, final_learning_rate=0.1, evaluate_every=3, patience=2)
+SCHEDULE = Schedule(
+    epochs=11,
+    stop_after=7,
+    learning_rate=0.2,
+    final_learning_rate=0.1,
+    evaluate_every=3,
+    patience=2,
+    level_starts=(0.0,),
+)
 
 
 def test_the_rate_falls_in_a_straight_line() -> None:

@@ -32,12 +32,17 @@ class ModelOptions:
         str | None, option("LIST", "Embedding widths to train: prefix lengths, ascending.", "4,8,16,32,64")
     ] = None
     level_weights: Annotated[str | None, option("LIST", "Loss weight of each width.", "rising with the width")] = None
+    level_starts: Annotated[
+        str | None,
+        option("LIST", "Share of the epochs after which each width starts.", "up to 0.25; pairs and lightgcn 0"),
+    ] = None
 
     def given(self) -> dict[str, Any]:
         """Return the arguments of Trainer that were given."""
         widths = None if self.widths is None else parse_integers("--widths", self.widths)
         weights = None if self.level_weights is None else parse_numbers("--level-weights", self.level_weights)
-        return _without_none({"widths": widths, "level_weights": weights})
+        starts = None if self.level_starts is None else parse_numbers("--level-starts", self.level_starts)
+        return _without_none({"widths": widths, "level_weights": weights, "level_starts": starts})
 
 
 @dataclass(frozen=True)

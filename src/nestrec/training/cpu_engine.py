@@ -18,6 +18,7 @@ from nestrec.kernels.training import dislikes, nested_bpr, nested_softmax
 from nestrec.kernels.training.tile_sizes import BLOCK, POOL_BLOCK
 from nestrec.parallel.threads import map_in_threads
 from nestrec.training.aligned_rows import align_rows, new_aligned_rows
+from nestrec.training.level_arrays import LevelArrays
 from nestrec.training.objective import Objective, starting_values
 from nestrec.training.optimizers import FIRST_SQUARE
 from nestrec.training.rounds import Rounds, round_blocks
@@ -51,14 +52,8 @@ class CpuEngine:
         self._signals = signals
         self._weights = np.zeros(0, dtype=np.float32) if signals.weights is None else signals.weights
         self._user_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
-        widths = np.array(objective.widths.values, dtype=np.int64)
-        self._stride = -(-int(widths[-1]) // LANES) * LANES
-        self._widths = widths
-        self._level_mask = (np.arange(self._stride) < widths[:, None]).astype(np.float32).ravel()
-        self._level_weights = np.array(objective.level_weights, dtype=np.float32)
-        self._gradient_weights = objective.gradient_weights().ravel()
-        self._l2_weights = np.zeros(self._stride, dtype=np.float32)
-        self._l2_weights[: widths[-1]] = objective.l2_weights()
+        self._stride = -(-objective.widths.embedding_size // LANES) * LANES
+        self._levels = LevelArrays.of(objective, self._stride)
         self.users = align_rows(starting_values(objective, n_users, self._stride, seed, 0))
         self.items = align_rows(starting_values(objective, n_items, self._stride, seed, 1))
         self.user_squares = new_aligned_rows(n_users, self._stride)
@@ -88,6 +83,10 @@ class CpuEngine:
     def item_embeddings(self) -> Float32Array:
         """(n_items, embedding_size), a view of the parameters."""
         return self.items[:, : self.objective.widths.embedding_size]
+
+    def use_levels(self, n: int) -> None:
+        """Train the n narrowest levels from the next step on; dimensions of none of them keep their values."""
+        self._levels = LevelArrays.of(self.objective.first_levels(n), self._stride)
 
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.
@@ -135,7 +134,7 @@ class CpuEngine:
     def _train_dislikes(self, epoch_key: np.uint64, start: int, stop: int, learning_rate: float) -> float:
         """Train the dislikes that belong to a slice of the epoch, in order, on one thread; return the sum of losses."""
         kernel: Any = dislikes.train_slice
-        slope_weights, inverse_temperatures = self.objective.of_dislikes()
+        levels = self._levels
         loss: float = kernel(
             self.users.reshape(-1),
             self.items.reshape(-1),
@@ -145,10 +144,10 @@ class CpuEngine:
             self.indices,
             self._signals.disliking,
             self._signals.disliked,
-            self._widths,
-            self._level_weights,
-            slope_weights.ravel(),
-            inverse_temperatures,
+            levels.widths,
+            levels.weights,
+            levels.dislike_slope_weights,
+            levels.dislike_inverse_temperatures,
             self._stride,
             np.float32(learning_rate),
             np.uint64(random_bits(epoch_key, _DISLIKES)),
@@ -158,10 +157,8 @@ class CpuEngine:
 
     def _arguments(self, key: np.uint64, learning_rate: float) -> tuple[Any, ...]:
         """Return what kernels take before the positions; NumPy scalars, for whose types they are compiled."""
-        objective = self.objective
-        by_level = (
-            (self._gradient_weights, objective.inverse_temperatures()) if objective.softmax else (self._level_mask,)
-        )
+        levels, is_softmax = self._levels, self.objective.softmax
+        by_level = (levels.gradient_weights, levels.inverse_temperatures) if is_softmax else (levels.mask,)
         return (
             self.users.reshape(-1),
             self.items.reshape(-1),
@@ -171,13 +168,13 @@ class CpuEngine:
             self.indices,
             self._user_of,
             self._weights,
-            self._widths,
-            self._level_weights,
+            levels.widths,
+            levels.weights,
             *by_level,
             self._stride,
-            objective.n_candidates,
+            self.objective.n_candidates,
             np.float32(learning_rate),
-            self._l2_weights,
+            levels.l2_weights,
             key,
         )
 

@@ -29,6 +29,7 @@ _STRONG = 0.33  # regularization at the reference width from which it does not
 _STRENGTH_SLOPE = 3  # decrease of the exponent with that regularization
 _STRONGEST = 0.08  # regularization of pairs for users with few interactions
 _FEW = 6.0  # interactions per user up to which that holds
+_LAST_START = 0.25  # share of the epochs after which all levels are trained
 _FALL = 0.2  # exponent of its decrease beyond
 
 
@@ -44,6 +45,7 @@ class DataDefaults:
     steps_per_user: int
     epochs_least: int
     epochs_most: int
+    joins_levels: bool  # one after the other; otherwise all levels are trained from the first epoch on
 
     def epochs_for(self, interactions: Interactions, *, moves_all: bool) -> int:
         """Return the number of epochs that gives a typical user's vector a fixed number of steps, within bounds.
@@ -54,6 +56,17 @@ class DataDefaults:
             return self.epochs_least
         epochs = round(self.steps_per_user / _per_user(interactions))
         return min(self.epochs_most, max(self.epochs_least, epochs))
+
+    def level_starts_for(self, n_levels: int, *, moves_all: bool) -> tuple[float, ...]:
+        """Return the share of the epochs after which each level is trained.
+
+        A tenth for the second and a twentieth more for each that follows: narrow levels find the strongest signal
+        before wide ones take their part of it, and cost less. All levels start at once where every step moves all
+        vectors.
+        """
+        if not self.joins_levels or moves_all:
+            return (0.0,) * n_levels
+        return tuple(min(_LAST_START, 0.05 + 0.05 * level) if level else 0.0 for level in range(n_levels))
 
 
 def softmax_candidates(interactions: Interactions) -> int:
@@ -131,6 +144,7 @@ PAIRWISE = DataDefaults(
     steps_per_user=600,
     epochs_least=50,
     epochs_most=120,
+    joins_levels=False,
 )
 SOFTMAX = DataDefaults(
     softmax=True,
@@ -141,6 +155,7 @@ SOFTMAX = DataDefaults(
     steps_per_user=1600,
     epochs_least=20,
     epochs_most=40,
+    joins_levels=True,
 )
 DIRECT = DataDefaults(
     softmax=False,
@@ -151,4 +166,5 @@ DIRECT = DataDefaults(
     steps_per_user=600,
     epochs_least=50,
     epochs_most=120,
+    joins_levels=False,
 )

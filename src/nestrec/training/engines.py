@@ -50,6 +50,9 @@ class RunningEngine(Protocol):
     def item_embeddings(self) -> Float32Array:
         """(n_items, embedding_size); holds until the next step."""
 
+    def use_levels(self, n: int) -> None:
+        """Train the n narrowest levels from the next step on; dimensions of none of them keep their values."""
+
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained."""
 

@@ -28,6 +28,7 @@ def describe_options(setup: TrainingSetup, run: Run) -> dict[str, Any]:
     return {
         "widths": list(objective.widths),
         "level_weights": list(objective.level_weights),
+        "level_starts": list(schedule.level_starts),
         "backbone": repr(setup.backbone),
         "loss": repr(setup.loss),
         "sampler": repr(setup.sampler),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -38,6 +38,23 @@ class Objective:
     temperature: float | None = None  # of the softmax; None: by the width
     regularize_whole: bool = False  # regularize the full vectors of a triplet alike, as the paper does
 
+    def first_levels(self, n: int) -> Objective:
+        """Return the objective of the n narrowest levels: the others have neither a loss nor regularization.
+
+        Of more levels, if none of the n has a weight.
+        """
+        n = max(n, 1 + min(level for level, weight in enumerate(self.level_weights) if weight > 0))
+        if n >= len(self.widths):
+            return self
+        of_levels, others = self.level_weights[:n], (0.0,) * (len(self.widths) - n)
+        weights = (*(weight / sum(of_levels) for weight in of_levels), *others)
+        return replace(self, level_weights=weights, regularization=(*self.regularization[:n], *others))
+
+    @property
+    def n_levels(self) -> int:
+        """Levels up to the widest that has a weight."""
+        return 1 + max(level for level, weight in enumerate(self.level_weights) if weight > 0)
+
     def l2_weights(self) -> Float32Array:
         """Return the weight of each squared coordinate, (embedding_size,): its block's regularization.
 
@@ -56,15 +73,17 @@ class Objective:
     def gradient_weights(self) -> Float32Array:
         """Return the weight of each level's loss (column) for the block of coordinates of each level (row).
 
-        (n_levels, n_levels). A row sums to 1, so that all blocks have gradients of the same size. A level has its level
-        weight, times `coupling` for each level that it is wider than the block's: with 1 narrow prefixes are trained
-        for the sum of all levels, with 0 each block is trained for its own level alone, given the narrower ones.
+        (n_levels, n_levels). A row sums to 1, so that all blocks have gradients of the same size; it is 0 for a block
+        that is in no level with a weight. A level has its level weight, times `coupling` for each level that it is
+        wider than the block's: with 1 narrow prefixes are trained for the sum of all levels, with 0 each block is
+        trained for its own level alone, given the narrower ones.
         """
         levels = np.arange(len(self.widths))
         apart = levels - levels[:, None]
         weights = np.where(apart >= 0, self.coupling ** np.maximum(apart, 0.0) * np.array(self.level_weights), 0.0)
-        normalised: Float32Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-        return normalised
+        sums = weights.sum(axis=1, keepdims=True)
+        normalised: Float32Array = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+        return normalised.astype(np.float32)
 
     def of_dislikes(self) -> DislikeObjective:
         """Return the loss of an interaction with a disliked item as its only negative."""

@@ -87,6 +87,7 @@ class PhaseRun:
         state, start = self.state, time.perf_counter()
         begun_at = state.position
         rate = self.schedule.rate(state.epoch)
+        self.engine.use_levels(self.schedule.n_levels(state.epoch))
         while state.position < self.engine.n_positives and not self.stop.made:
             end = min(state.position + self.engine.slice_size, self.engine.n_positives)
             loss, n_trained = self.engine.train(state.epoch, state.position, end, rate)

@@ -35,7 +35,7 @@ from nestrec.training.progress import show_training
 from nestrec.training.registry import CPU_ENGINE, resolve
 from nestrec.training.resolve_validation import needs_times, resolve_validation
 from nestrec.training.samplers import Sampler
-from nestrec.training.schedule import Schedule
+from nestrec.training.schedule import Schedule, check_level_starts
 from nestrec.training.setup import TrainingSetup
 from nestrec.training.stop_request import StopRequest
 from nestrec.training.validation import prepare_validation
@@ -61,6 +61,9 @@ class Trainer:
     """Prefix lengths to train: ascending, unique, at most 1024. The widest is the embedding size."""
     level_weights: Sequence[float] | None = None
     """Loss weight of each width, scaled to sum to 1. None: l^(1/3) for the l-th narrowest."""
+    level_starts: Sequence[float] | None = None
+    """Share of the epochs after which the training of each width starts, ascending from 0. None: with the softmax and
+    mf 0, then 0.1, and 0.05 more for each wider one up to 0.25; otherwise 0 for all."""
     backbone: Backbone | str = MF()  # noqa: RUF009 - a frozen value
     """Encoder from parameters to embeddings, an object or a name (mf, lightgcn)."""
     loss: Loss | str | None = None
@@ -106,6 +109,8 @@ class Trainer:
         normalize_level_weights(self.level_weights, widths)
         weights = None if self.level_weights is None else tuple(self.level_weights)
         object.__setattr__(self, "level_weights", weights)
+        if self.level_starts is not None:
+            object.__setattr__(self, "level_starts", check_level_starts(self.level_starts, widths))
         check_count("epochs", 1 if self.epochs is None else self.epochs, 100_000, 60)
         self._resolve_method()
         check_range("learning_rate", self._learning_rate(), 1e-6, 10, 0.3)
@@ -207,6 +212,9 @@ class Trainer:
         epochs = self.epochs
         if epochs is None:
             epochs = rules.epochs_for(interactions, moves_all=backbone.moves_all)
+        starts = self.level_starts
+        if starts is None:
+            starts = rules.level_starts_for(len(widths), moves_all=backbone.moves_all)
         n_candidates = sampler.n_candidates
         return TrainingSetup(
             interactions=interactions,
@@ -234,6 +242,7 @@ class Trainer:
                 final_learning_rate=self._final_learning_rate(),
                 evaluate_every=math.ceil(epochs / 8) if self.evaluate_every is None else self.evaluate_every,
                 patience=self.patience,
+                level_starts=tuple(starts),
             ),
             metric=MetricAtCutoff.parse(self.metric),
             tune_seconds=self.tune_seconds,

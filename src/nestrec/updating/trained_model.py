@@ -56,7 +56,7 @@ def _make_trainer(options: Mapping[str, Any], **further: Any) -> Trainer:
     """Return the trainer of the options in a manifest; without `further`, the regularization is that of the rule."""
     method = {kind: _parse_object(kind, options[kind]) for kind in ("backbone", "loss", "sampler")}
     same = (
-        "widths", "level_weights", "regularize_whole", "starting_scale", "epochs", "learning_rate",
+        "widths", "level_weights", "level_starts", "regularize_whole", "starting_scale", "epochs", "learning_rate",
         "final_learning_rate", "rotate", "metric", "evaluate_every", "patience",
     )  # fmt: skip
     return Trainer(**method, engine=options["engine"], **{name: options[name] for name in same}, **further)

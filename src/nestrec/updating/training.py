@@ -88,7 +88,7 @@ class _Rotating:
 
 
 def shorten_schedule(setup: TrainingSetup, epochs: int, learning_rate: float) -> TrainingSetup:
-    """Return the setup with the schedule of an update; the learning rate falls to a tenth."""
+    """Return the setup with the schedule of an update, of all levels; the learning rate falls to a tenth."""
     schedule = replace(
         setup.schedule,
         epochs=epochs,
@@ -96,5 +96,6 @@ def shorten_schedule(setup: TrainingSetup, epochs: int, learning_rate: float) ->
         learning_rate=learning_rate,
         final_learning_rate=learning_rate / 10,
         evaluate_every=1,
+        level_starts=(0.0,) * len(setup.objective.widths),
     )
     return replace(setup, schedule=schedule)

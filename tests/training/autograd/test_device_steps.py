@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 from nestrec.training.autograd.counter_rng import Draws, derive_key, on_device, random_bits  # noqa: E402
 from nestrec.training.autograd.device_steps import DeviceSteps, EpochKeys, Repeated, can_repeat  # noqa: E402
 from nestrec.training.autograd.fused_loss import FusedPairs  # noqa: E402
+from nestrec.training.autograd.level_tensors import LevelTensors  # noqa: E402
 from nestrec.training.autograd.negatives import Moment  # noqa: E402
 from tests.training.autograd.engines import CPU, started, torch_trainer  # noqa: E402
 
@@ -72,7 +73,8 @@ class Own(DynamicSampler):
 )
 def test_only_steps_that_depend_on_the_device_alone_are_repeated(sampler: Sampler, expected: bool) -> None:
     objective = torch_trainer(sampler=sampler, loss=BPR()).resolve(tiny()).objective
-    assert can_repeat(FusedPairs(objective, BPR(), CPU), BPR(), sampler) == expected
+    fused_loss = FusedPairs(LevelTensors(objective, CPU), BPR(), regularizes_whole=False)
+    assert can_repeat(fused_loss, BPR(), sampler) == expected
     assert not can_repeat(None, SampledSoftmax(), PoolSampler())
 
 

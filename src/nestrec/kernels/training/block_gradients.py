@@ -12,6 +12,7 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
 from nestrec.kernels.compiled import compiled
+from nestrec.kernels.simd.lanes import LANES
 from nestrec.kernels.training.block_lanes import DIMENSION_LANES
 from nestrec.kernels.training.block_products import add_user_gradients, score_pool, sum_pool_gradients
 from nestrec.kernels.training.block_rows import BlockRows
@@ -40,13 +41,14 @@ _LINE = 16  # float32 numbers in a cache line
 
 
 class Tables(NamedTuple):
-    """Parameters and sums of squared gradients, flat, stride numbers a row."""
+    """Parameters and sums of squared gradients, flat, stride numbers a row of which the first `size` are trained."""
 
     users: Float32Array
     items: Float32Array
     user_squares: Float32Array
     item_squares: Float32Array
     stride: int
+    size: int  # a multiple of LANES
 
 
 class Levels(NamedTuple):
@@ -100,9 +102,22 @@ def aligned_zeros(n: int) -> Any:
 
 
 @compiled
-def padded_size(stride: int) -> int:
-    """Return the numbers of a copy of a row: the stride rounded up to whole registers of dimensions."""
-    return (stride + DIMENSION_LANES - 1) // DIMENSION_LANES * DIMENSION_LANES
+def new_tables(
+    users: Float32Array,
+    items: Float32Array,
+    user_squares: Float32Array,
+    item_squares: Float32Array,
+    stride: int,
+    width: int,  # of the widest level that is trained
+) -> Any:
+    """Return the tables of which the dimensions below the width are trained."""
+    return Tables(users, items, user_squares, item_squares, stride, (width + LANES - 1) // LANES * LANES)
+
+
+@compiled
+def padded_size(size: int) -> int:
+    """Return the numbers of a copy of a row: the trained ones rounded up to whole registers of dimensions."""
+    return (size + DIMENSION_LANES - 1) // DIMENSION_LANES * DIMENSION_LANES
 
 
 @compiled
@@ -137,11 +152,11 @@ def copy_block(tables: Tables, rows: BlockRows, n_rows: int, panels: Panels, buf
     padded, pool_size = len(buffers.decays), len(rows.pool)
     for row in range(POOL_BLOCK):
         buffers.weights[row] = rows.weights[row] if row < n_rows else np.float32(0)
-    copy_rows(tables.users, rows.users, n_rows, tables.stride, buffers.users, padded)
-    copy_rows(tables.items, rows.items, n_rows, tables.stride, buffers.positives, padded)
+    copy_rows(tables.users, rows.users, n_rows, tables.stride, tables.size, buffers.users, padded)
+    copy_rows(tables.items, rows.items, n_rows, tables.stride, tables.size, buffers.positives, padded)
     buffers.users[n_rows * padded :] = np.float32(0)
     buffers.positives[n_rows * padded :] = np.float32(0)
-    copy_rows(tables.items, rows.pool, pool_size, tables.stride, buffers.pool, padded)
+    copy_rows(tables.items, rows.pool, pool_size, tables.stride, tables.size, buffers.pool, padded)
     fill_panels(buffers.users, padded, panels, buffers.user_panels)
     transpose_rows(buffers.users, padded, buffers.user_columns)
     transpose_rows(buffers.positives, padded, buffers.positive_columns)
@@ -151,18 +166,18 @@ def copy_block(tables: Tables, rows: BlockRows, n_rows: int, panels: Panels, buf
 def prefetch_user(tables: Tables, row: int, for_update: bool) -> None:
     """Prefetch a user's vector, for an update with its sums of squares."""
     if for_update:
-        prefetch_row(tables.users, tables.user_squares, row * tables.stride, tables.stride)
+        prefetch_row(tables.users, tables.user_squares, row * tables.stride, tables.size)
     else:
-        prefetch_vector(tables.users, row * tables.stride, tables.stride)
+        prefetch_vector(tables.users, row * tables.stride, tables.size)
 
 
 @compiled
 def prefetch_item(tables: Tables, row: int, for_update: bool) -> None:
     """Prefetch an item's vector, for an update with its sums of squares."""
     if for_update:
-        prefetch_row(tables.items, tables.item_squares, row * tables.stride, tables.stride)
+        prefetch_row(tables.items, tables.item_squares, row * tables.stride, tables.size)
     else:
-        prefetch_vector(tables.items, row * tables.stride, tables.stride)
+        prefetch_vector(tables.items, row * tables.stride, tables.size)
 
 
 @compiled

@@ -24,11 +24,19 @@ from nestrec.kernels.training.updates import adaptive_step
 
 
 @compiled
-def copy_rows(vectors: Float32Array, rows: Int64Array, n: int, stride: int, copies: Float32Array, padded: int) -> None:
-    """Copy the vectors of the first n rows to copies (n, padded), which keeps what is behind the stride."""
+def copy_rows(
+    vectors: Float32Array,
+    rows: Int64Array,
+    n: int,
+    stride: int,
+    size: int,
+    copies: Float32Array,
+    padded: int,
+) -> None:
+    """Copy `size` dimensions of the first n rows to copies (n, padded), which keeps what is behind them."""
     for number in range(n):
         row, to = rows[number] * stride, number * padded
-        for d in range(0, stride, LANES):
+        for d in range(0, size, LANES):
             store(copies, to + d, load(vectors, row + d))
 
 
@@ -92,17 +100,17 @@ def step_row(
     row: int,
     gradients: Float32Array,
     at: int,
-    decays: Float32Array,  # (stride,) weight of each squared coordinate
-    stride: int,
+    decays: Float32Array,  # (size,) or more: weight of each squared coordinate
+    size: int,
     rate: float,
 ) -> None:
-    """Update a vector by its gradient and regularization; row and at are offsets."""
-    whole = stride - stride % DIMENSION_LANES
+    """Update the first `size` dimensions by their gradient and regularization; row and at are offsets."""
+    whole = size - size % DIMENSION_LANES
     for d in range(0, whole, DIMENSION_LANES):
         decay, own = load_dimensions(decays, d), load_dimensions(parameters, row + d)
         gradient = multiply_add(decay, own, load_dimensions(gradients, at + d))
         adaptive_step(parameters, squares, row + d, gradient, splat_dimensions(rate))
-    for d in range(whole, stride, LANES):
+    for d in range(whole, size, LANES):
         gradient = multiply_add(load(decays, d), load(parameters, row + d), load(gradients, at + d))
         adaptive_step(parameters, squares, row + d, gradient, splat(rate))
 

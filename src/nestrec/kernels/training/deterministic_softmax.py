@@ -26,6 +26,7 @@ from nestrec.kernels.training.block_gradients import (
     Tables,
     compute_gradients,
     new_buffers,
+    new_tables,
     padded_size,
     prefetch_item,
     prefetch_user,
@@ -115,10 +116,10 @@ def step_shard(
     decays: Float32Array,  # (padded,) scratch
 ) -> None:
     """Update the rows of a shard by the gradients of the round's blocks, in their order."""
-    users, items, user_squares, item_squares, stride = tables
+    users, items, user_squares, item_squares, stride, size = tables
     n, padded = len(owned), len(decays)
     pool_size = n - 2 * POOL_BLOCK
-    n_masses = len(shared.masses) // shared.n_blocks
+    n_masses = (panels.levels[-1] + 1) * pool_size
     for block in range(count):
         rows, masses = shared.rows[block * n : (block + 1) * n], shared.masses[block * n_masses :]
         n_owned = find_owned(rows, shard, n_shards, owned)
@@ -132,12 +133,12 @@ def step_shard(
             place = owned[number]
             row, at = rows[place] * stride, (block * n + place) * padded
             if place < POOL_BLOCK:
-                step_row(users, user_squares, row, shared.gradients, at, l2_weights, stride, rate)
+                step_row(users, user_squares, row, shared.gradients, at, l2_weights, size, rate)
             elif place < 2 * POOL_BLOCK:
-                step_row(items, item_squares, row, shared.gradients, at, l2_weights, stride, rate)
+                step_row(items, item_squares, row, shared.gradients, at, l2_weights, size, rate)
             else:
                 weight_decays(masses, place - 2 * POOL_BLOCK, pool_size, panels, decays)
-                step_row(items, item_squares, row, shared.gradients, at, decays, stride, rate)
+                step_row(items, item_squares, row, shared.gradients, at, decays, size, rate)
 
 
 @compiled
@@ -176,8 +177,9 @@ def train_rounds(
 
     Returns when all is done, by whichever threads. The losses of blocks are to be summed in their order.
     """
-    n_levels, n_items, padded = len(widths), len(items) // stride, padded_size(stride)
-    tables = Tables(users, items, user_squares, item_squares, stride)
+    n_levels, n_items = len(widths), len(items) // stride
+    tables = new_tables(users, items, user_squares, item_squares, stride, widths[-1])
+    padded = padded_size(tables.size)
     levels = Levels(widths, level_weights, gradient_weights, inverse_temperature)
     shared = Round(n_blocks, round_rows, round_gradients, round_masses, claims, counters)
     panels = lay_out_panels(widths, l2_weights)

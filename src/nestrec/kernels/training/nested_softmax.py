@@ -33,6 +33,7 @@ from nestrec.kernels.training.block_gradients import (
     aligned_zeros,
     compute_gradients,
     new_buffers,
+    new_tables,
     padded_size,
 )
 from nestrec.kernels.training.block_rows import BlockRows, look_up_block, move_on, new_rows, order_block
@@ -53,15 +54,15 @@ def step_block(
     rate: float,
 ) -> None:
     """Update the rows of a block by its gradients, one after the other."""
-    users, items, user_squares, item_squares, stride = tables
+    users, items, user_squares, item_squares, stride, size = tables
     padded, pool_size = len(decays), len(rows.pool)
     for row in range(n_rows):
         user, item, at = rows.users[row] * stride, rows.items[row] * stride, row * padded
-        step_row(users, user_squares, user, gradients.users, at, l2_weights, stride, rate)
-        step_row(items, item_squares, item, gradients.positives, at, l2_weights, stride, rate)
+        step_row(users, user_squares, user, gradients.users, at, l2_weights, size, rate)
+        step_row(items, item_squares, item, gradients.positives, at, l2_weights, size, rate)
     for lane in range(pool_size):
         weight_decays(gradients.masses, lane, pool_size, panels, decays)
-        step_row(items, item_squares, rows.pool[lane] * stride, gradients.pool, lane * padded, decays, stride, rate)
+        step_row(items, item_squares, rows.pool[lane] * stride, gradients.pool, lane * padded, decays, size, rate)
 
 
 @compiled
@@ -90,8 +91,9 @@ def train_slice(
 
     A user who has interacted with every item has no negative; such positives are skipped.
     """
-    n_levels, n_items, padded = len(widths), len(items) // stride, padded_size(stride)
-    tables = Tables(users, items, user_squares, item_squares, stride)
+    n_levels, n_items = len(widths), len(items) // stride
+    tables = new_tables(users, items, user_squares, item_squares, stride, widths[-1])
+    padded = padded_size(tables.size)
     levels = Levels(widths, level_weights, gradient_weights, inverse_temperature)
     panels = lay_out_panels(widths, l2_weights)
     b = new_buffers(padded, pool_size, n_levels, len(panels.levels))

@@ -24,6 +24,7 @@ from nestrec.training.autograd.counter_rng import Draws, derive_key, random_bits
 from nestrec.training.autograd.device_steps import DeviceSteps, EpochKeys, can_repeat
 from nestrec.training.autograd.dislikes import DislikeGradients, Dislikes
 from nestrec.training.autograd.fused_loss import fused_loss_for
+from nestrec.training.autograd.level_tensors import LevelTensors
 from nestrec.training.autograd.negatives import BatchMaker, Moment
 from nestrec.training.autograd.nested_loss import Batch, BatchGradients, Leaves, NestedLoss
 from nestrec.training.autograd.optimizer_steps import AdamSteps, Arrays, ModuleSteps, Rate, Steps, add_l2, steps_for
@@ -66,9 +67,10 @@ class AutogradEngine:
         )
         self._table = torch.from_numpy(np.concatenate([users, items])).to(config.device)
         self._encoder = config.backbone.encoder(indptr, indices, n_items, size, config.device)
+        self._levels = LevelTensors(objective, config.device)
         self._set_positives(indptr, indices, n_items, signals.weights)
         self._dislikes = (
-            Dislikes(objective, signals, indptr, indices, self.n_positives, config.device)
+            Dislikes(self._levels, signals, indptr, indices, self.n_positives, config.device)
             if signals.n_dislikes
             else None
         )
@@ -78,14 +80,15 @@ class AutogradEngine:
         self._order: tuple[int, torch.Tensor] | None = None
         drawing = drawing_for(indptr, indices, n_items, config.device, threads, mixed=config.mixed_precision)
         self._batches = BatchMaker(objective, config, self._module, drawing, self._n_users, n_items)
+        whole, seen_lanes = objective.regularize_whole, drawing.seen_lanes
         self._loss = NestedLoss(
-            objective, config.loss, config.sampler, self._module, n_items, drawing.seen_lanes, config.device
+            self._levels, config.loss, config.sampler, self._module, n_items, seen_lanes, regularizes_whole=whole
         )
         is_on_gpu = fused.serves(config.device)
         if is_on_gpu:
             fused.check_batch(config.batch_size, max(objective.n_candidates, 2 * len(objective.widths.values) + 2))
         self._fused_loss = (
-            fused_loss_for(objective, config, self._module, drawing, self._n_users, n_items)
+            fused_loss_for(self._levels, config, self._module, drawing, self._n_users, n_items, regularizes_whole=whole)
             if is_on_gpu and self._encoder.is_local
             else None
         )
@@ -121,6 +124,10 @@ class AutogradEngine:
     def item_embeddings(self) -> Float32Array:
         """(n_items, embedding_size), encoded; valid until the next call or step."""
         return self._encode()[self._n_users :]
+
+    def use_levels(self, n: int) -> None:
+        """Train the n narrowest levels from the next step on; dimensions of none of them keep their values."""
+        self._levels.set(self.objective.first_levels(n))
 
     def train(self, epoch: int, start: int, stop: int, learning_rate: float) -> tuple[float, int]:
         """Train on positions [start, stop) of the epoch's order; return the sum of losses and the positives trained.

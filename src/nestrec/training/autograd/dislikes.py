@@ -12,9 +12,9 @@ import torch
 from torch.nn.functional import softplus
 
 from nestrec.arrays import Int32Array, Int64Array
-from nestrec.training.autograd import levels
 from nestrec.training.autograd.counter_rng import below, derive_key, random_bits
-from nestrec.training.objective import Objective
+from nestrec.training.autograd.level_tensors import LevelTensors
+from nestrec.training.autograd.levels import block_products, couple
 from nestrec.training.signals import Signals
 
 _ORDER, _POSITIVES = 2**40, 2**40 + 1  # keys derived from an epoch's
@@ -33,7 +33,7 @@ class Dislikes:
 
     def __init__(
         self,
-        objective: Objective,
+        levels: LevelTensors,
         signals: Signals,
         indptr: Int64Array,  # (n_users + 1,) of the interactions
         indices: Int32Array,
@@ -41,16 +41,13 @@ class Dislikes:
         device: torch.device,
     ) -> None:
         """Move them to the device, without those of users who have no interactions."""
-        self._widths, self._n_users, self._n_positives = objective.widths.values, len(indptr) - 1, n_positives
+        self._levels, self._n_users, self._n_positives = levels, len(indptr) - 1, n_positives
         users, items = np.asarray(signals.disliking), np.asarray(signals.disliked)
         kept = np.diff(indptr)[users] > 0
         self._signals = Signals(disliking=users[kept], disliked=items[kept])
         self._users, self._items, self._indices, self._indptr = (
             torch.from_numpy(array.astype(np.int64)).to(device) for array in (users[kept], items[kept], indices, indptr)
         )
-        slope_weights, inverse = objective.of_dislikes()
-        self._slope_weights, self._inverse = (torch.from_numpy(array).to(device) for array in (slope_weights, inverse))
-        self._level_weights = torch.tensor(objective.level_weights, device=device)
         self._order: tuple[int, torch.Tensor] | None = None
 
     def gradients(self, layers: torch.Tensor, epoch_key: int, start: int, stop: int) -> DislikeGradients:
@@ -66,13 +63,14 @@ class Dislikes:
         leaves = [layers[:, row].detach().requires_grad_(True) for row in rows]
         losses = self._losses(*(leaf.mean(dim=0) for leaf in leaves))
         gradients = torch.autograd.grad(losses.sum(), leaves)
-        return DislikeGradients(self._level_weights @ losses.detach().sum(dim=1), rows, list(gradients))
+        return DislikeGradients(self._levels.weights @ losses.detach().sum(dim=1), rows, list(gradients))
 
     def _losses(self, users: torch.Tensor, positives: torch.Tensor, disliked: torch.Tensor) -> torch.Tensor:
         """Return (n_levels, n), whose sum has the gradients of the weighted objective."""
-        products = levels.block_products(users, disliked - positives, self._widths)
-        margins = levels.couple(products, self._slope_weights)
-        return softplus(self._inverse[:, None] * margins) / self._inverse[:, None]
+        products = block_products(users, disliked - positives, self._levels.widths)
+        margins = couple(products, self._levels.dislike_slope_weights)
+        inverse_temperatures = self._levels.dislike_inverse_temperatures[:, None]
+        return softplus(inverse_temperatures * margins) / inverse_temperatures
 
     def _draw_positives(self, users: torch.Tensor, epoch_key: int, first: int) -> torch.Tensor:
         low, high = self._indptr[users], self._indptr[users + 1]

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
-from nestrec.training.autograd import levels
 from nestrec.training.autograd.config import EngineConfig
+from nestrec.training.autograd.level_tensors import LevelTensors
+from nestrec.training.autograd.levels import weigh_pools
 from nestrec.training.autograd.nested_loss import weigh
 from nestrec.training.autograd.scoring import Drawing, Fused
 from nestrec.training.losses import Loss, PairLoss, SampledSoftmax, Scored
-from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler
 
 
@@ -34,38 +34,33 @@ class FusedLoss(Protocol):
 
 
 def fused_loss_for(
-    objective: Objective,
+    levels: LevelTensors,
     config: EngineConfig,
     module: nn.Module | None,  # of the sampler
     drawing: Drawing,
     n_users: int,
     n_items: int,
+    *,
+    regularizes_whole: bool,
 ) -> FusedLoss | None:
     """Return the fused version of the method's loss; None if it has none."""
     sampler = config.sampler
     if isinstance(drawing, Fused) and _is_sampled_softmax(config.loss):
-        return FusedPools(objective, drawing, n_users, n_items, config.device)
+        return FusedPools(levels, drawing, n_users, n_items, regularizes_whole=regularizes_whole)
     if module is not None or not isinstance(sampler, ChoosingSampler) or not _uses_scores_only(config.loss):
         return None
     if type(sampler).own_loss is not ChoosingSampler.own_loss:
         return None
-    return FusedPairs(objective, config.loss, config.device)
+    return FusedPairs(levels, config.loss, regularizes_whole=regularizes_whole)
 
 
 class FusedPairs:
     """A loss of the scores of pairs, differentiated by autograd."""
 
-    def __init__(self, objective: Objective, loss: Loss, device: torch.device) -> None:
-        """Move the constants to the device."""
-        self._loss, self._widths = loss, objective.widths.values
-        self._width_of_level = torch.tensor(self._widths, device=device)
-        self._level_weights = torch.tensor(objective.level_weights, device=device)
-        self._inverse_temperatures = torch.from_numpy(objective.inverse_temperatures()).to(device)
-        self._l2_weights = torch.from_numpy(objective.l2_weights()).to(device)
-        self._regularizes_whole = objective.regularize_whole
-        mask = levels.level_mask(self._widths, device)
-        self._negative_weights = levels.negative_weights(mask, self._level_weights, self._l2_weights)
-        self._pair_weights: torch.Tensor | None = None  # cached: the number of pools is constant
+    def __init__(self, levels: LevelTensors, loss: Loss, *, regularizes_whole: bool) -> None:
+        """Move the widths to the device."""
+        self._levels, self._loss, self._regularizes_whole = levels, loss, regularizes_whole
+        self._width_of_level = torch.tensor(levels.widths, device=levels.mask.device)
 
     def __call__(
         self, table: torch.Tensor, rows: list[torch.Tensor], weights: torch.Tensor | None = None
@@ -75,43 +70,42 @@ class FusedPairs:
 
         pairs = Pairs(table, rows[0], rows[1], rows[2][..., 0].contiguous(), self._width_of_level)
         scores = pairs.scores().requires_grad_(True)
-        loss = self._level_weights @ weigh(self._loss(self._scored(*scores)), weights).mean(dim=1)
+        loss = self._levels.weights @ weigh(self._loss(self._scored(*scores)), weights).mean(dim=1)
         (slopes,) = torch.autograd.grad(loss, [scores])
-        if self._pair_weights is None:
-            self._pair_weights = self._weigh_pairs(pairs.negatives.shape[1])
-        return loss.detach(), pairs.gradients(slopes, self._pair_weights / len(pairs.users))
+        pair_weights = self._weigh_pairs(pairs.negatives.shape[1])
+        return loss.detach(), pairs.gradients(slopes, pair_weights / len(pairs.users))
 
     def _scored(self, positives: torch.Tensor, negatives: torch.Tensor) -> Scored:
-        none = positives.new_empty((0, self._widths[-1]))
-        return Scored(none, none, self._widths, positives, negatives, self._inverse_temperatures, 1.0)
+        widths, none = self._levels.widths, positives.new_empty((0, self._levels.widths[-1]))
+        return Scored(none, none, widths, positives, negatives, self._levels.inverse_temperatures, 1.0)
 
     def _weigh_pairs(self, n_pools: int) -> torch.Tensor:
         """Return the L2 weights of a user, a positive and its negatives, (2 + n_pools, embedding_size)."""
         if self._regularizes_whole:
-            return self._l2_weights.repeat(2 + n_pools, 1)
-        return torch.cat([self._l2_weights.expand(2, -1), levels.weigh_pools(self._negative_weights, n_pools)])
+            return self._levels.l2_weights.repeat(2 + n_pools, 1)
+        of_negatives = weigh_pools(self._levels.negative_l2_weights, n_pools)
+        return torch.cat([self._levels.l2_weights.expand(2, -1), of_negatives])
 
 
 class FusedPools:
     """The sampled softmax over pools, with the gradients of its formula."""
 
-    def __init__(self, objective: Objective, drawing: Fused, n_users: int, n_items: int, device: torch.device) -> None:
-        """Move the constants to the device."""
+    def __init__(
+        self, levels: LevelTensors, drawing: Fused, n_users: int, n_items: int, *, regularizes_whole: bool
+    ) -> None:
+        """Move the widths to the device."""
         from nestrec.training.autograd.fused.pool_softmax import PoolSoftmax
 
-        widths = objective.widths.values
-        gradient_weights = torch.from_numpy(objective.gradient_weights()).to(device)
-        block_of = levels.block_of(levels.level_mask(widths, device))
-        self._level_weights = torch.tensor(objective.level_weights, device=device)
+        self._levels = levels
         self._softmax = PoolSoftmax(
             seen=drawing.seen_rows,
             n_users=n_users,
             n_items=n_items,
-            widths=torch.tensor(widths, device=device),
-            inverse_temperatures=torch.from_numpy(objective.inverse_temperatures()).to(device),
-            weights=gradient_weights[block_of].T.contiguous(),
-            l2_weights=torch.from_numpy(objective.l2_weights()).to(device),
-            regularizes_whole=objective.regularize_whole,
+            widths=torch.tensor(levels.widths, device=levels.mask.device),
+            inverse_temperatures=levels.inverse_temperatures,
+            weights=levels.dimension_weights,
+            l2_weights=levels.l2_weights,
+            regularizes_whole=regularizes_whole,
             block=POOL_BLOCK,
         )
 
@@ -121,7 +115,7 @@ class FusedPools:
         """Return loss and gradients; rows are (batch,), (batch,) and (n_blocks, n_candidates)."""
         users, positives, pools = rows
         losses, gradients = self._softmax(table, users, positives, pools, weights)
-        return self._level_weights @ losses.mean(dim=1), gradients
+        return self._levels.weights @ losses.mean(dim=1), gradients
 
 
 def _is_sampled_softmax(loss: Loss) -> bool:

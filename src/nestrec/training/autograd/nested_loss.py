@@ -14,9 +14,16 @@ from torch import nn
 
 from nestrec.kernels.training.pool import MASKED_SCORE
 from nestrec.kernels.training.tile_sizes import POOL_BLOCK
-from nestrec.training.autograd import levels
+from nestrec.training.autograd.level_tensors import LevelTensors
+from nestrec.training.autograd.levels import (
+    block_products,
+    couple,
+    own_scores,
+    pooled_products,
+    shared_scores,
+    weigh_pools,
+)
 from nestrec.training.losses import Loss, Negatives, PoolLoss, Scored
-from nestrec.training.objective import Objective
 from nestrec.training.samplers import ChoosingSampler, Sampler
 
 SeenLanes = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
@@ -62,25 +69,18 @@ class NestedLoss:
 
     def __init__(
         self,
-        objective: Objective,
+        levels: LevelTensors,
         loss: Loss,
         sampler: Sampler,
         module: nn.Module | None,  # of the sampler
         n_items: int,
         seen_lanes: SeenLanes,  # (users, pools, block) -> (batch, n_candidates): which of its pool each user has seen
-        device: torch.device,
+        *,
+        regularizes_whole: bool,
     ) -> None:
-        """Move the constants to the device."""
-        self._objective, self._loss, self._sampler = objective, loss, sampler
+        self._levels, self._loss, self._sampler = levels, loss, sampler
         self._module, self._n_items, self._seen_lanes = module, n_items, seen_lanes
-        self._widths = objective.widths.values
-        self._level_weights = torch.tensor(objective.level_weights, device=device)
-        self._inverse_temperatures = torch.from_numpy(objective.inverse_temperatures()).to(device)
-        self._gradient_weights = torch.from_numpy(objective.gradient_weights()).to(device)
-        self._l2_weights = torch.from_numpy(objective.l2_weights()).to(device)
-        self._level_mask = levels.level_mask(self._widths, device)
-        self._negative_weights = levels.negative_weights(self._level_mask, self._level_weights, self._l2_weights)
-        self._block_of = levels.block_of(self._level_mask)
+        self._regularizes_whole = regularizes_whole
 
     def __call__(self, batch: Batch, leaves: Leaves) -> BatchGradients:
         """Return the mean loss and its gradients, without L2 regularization, and the weights of the latter.
@@ -105,14 +105,20 @@ class NestedLoss:
             scored = self._of_pool(batch, leaves)
             losses = weigh(self._loss(scored), batch.weights).mean(dim=1)
             # Each level's loss stands unweighted: the gradients of its scores are weighted on their way to the blocks.
-            return losses.sum(), self._level_weights @ losses.detach(), scored
-        positive_scores = negative_scores = levels.shared_scores(users, positives, self._level_mask)
+            return losses.sum(), self._levels.weights @ losses.detach(), scored
+        positive_scores = negative_scores = shared_scores(users, positives, self._levels.mask)
         if by_layer is not None:
             negative_scores = self._negative_scores(users, _averaged(by_layer))
         scored = Scored(
-            users, positives, self._widths, positive_scores, negative_scores, self._inverse_temperatures, 1.0
+            users,
+            positives,
+            self._levels.widths,
+            positive_scores,
+            negative_scores,
+            self._levels.inverse_temperatures,
+            1.0,
         )
-        loss = self._level_weights @ weigh(self._loss(scored), batch.weights).mean(dim=1)
+        loss = self._levels.weights @ weigh(self._loss(scored), batch.weights).mean(dim=1)
         sampler = self._sampler
         if isinstance(sampler, ChoosingSampler) and by_layer is not None:
             added = sampler.own_loss(self._module, leaves.users, leaves.positives, by_layer)
@@ -121,15 +127,15 @@ class NestedLoss:
 
     def _negative_scores(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
         if negatives.shape[1] == 1:  # shared by the levels
-            return levels.shared_scores(users, negatives.squeeze(1), self._level_mask)
-        return levels.own_scores(users, negatives, self._level_mask)
+            return shared_scores(users, negatives.squeeze(1), self._levels.mask)
+        return own_scores(users, negatives, self._levels.mask)
 
     def _of_pool(self, batch: Batch, leaves: Leaves) -> Scored:
         assert leaves.negatives is not None
         assert batch.negatives is not None
         users, positives, pools = _averaged(leaves.users), _averaged(leaves.positives), _averaged(leaves.negatives)
-        positive_scores = levels.couple(levels.block_products(users, positives, self._widths), self._gradient_weights)
-        scores = levels.couple(levels.pooled_products(users, pools, self._widths, POOL_BLOCK), self._gradient_weights)
+        positive_scores = couple(block_products(users, positives, self._levels.widths), self._levels.gradient_weights)
+        scores = couple(pooled_products(users, pools, self._levels.widths, POOL_BLOCK), self._levels.gradient_weights)
         seen = self._seen_lanes(batch.users, batch.negatives, POOL_BLOCK)
         scores = scores.masked_fill(seen, float(MASKED_SCORE))
         each = self._n_items / pools.shape[1]
@@ -147,35 +153,39 @@ class NestedLoss:
         return Scored(
             users=users,
             items=items,
-            widths=self._widths,
+            widths=self._levels.widths,
             positives=positives,
             negatives=negatives,
-            inverse_temperatures=self._inverse_temperatures,
+            inverse_temperatures=self._levels.inverse_temperatures,
             items_per_candidate=each,
             user_index=user_index,
         )
 
     def _weigh_l2(self, batch: Batch, scored: Scored) -> list[torch.Tensor]:
         """Return the L2 weights of the batch's users, positives and negatives."""
-        if self._objective.regularize_whole:
-            return [self._l2_weights] * (2 if batch.negatives is None else 3)
+        if self._regularizes_whole:
+            return [self._levels.l2_weights] * (2 if batch.negatives is None else 3)
         if batch.negatives is None:
-            return [self._l2_weights, self._l2_weights]
-        return [self._l2_weights, self._l2_weights, self._weigh_negatives(scored, batch.negatives, batch.weights)]
+            return [self._levels.l2_weights, self._levels.l2_weights]
+        return [
+            self._levels.l2_weights,
+            self._levels.l2_weights,
+            self._weigh_negatives(scored, batch.negatives, batch.weights),
+        ]
 
     def _weigh_negatives(self, scored: Scored, negatives: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
         """Return the L2 weights of negatives: by the levels that contain a coordinate, or by a candidate's slope."""
         if self._loss.takes is not Negatives.POOL:
-            return levels.weigh_pools(self._negative_weights, negatives.shape[1])
+            return weigh_pools(self._levels.negative_l2_weights, negatives.shape[1])
         assert isinstance(self._loss, PoolLoss)  # as `pair_loss_and_sampler` requires
         with torch.no_grad():
             shares = self._loss.shares(scored)
             shares = shares if weights is None else shares * weights[:, None]
-            mixed = torch.tensordot(self._gradient_weights, shares, dims=([1], [0]))
+            mixed = torch.tensordot(self._levels.gradient_weights, shares, dims=([1], [0]))
             n_pools, n_candidates = negatives.shape[:2]
             padded = torch.nn.functional.pad(mixed, (0, 0, 0, n_pools * POOL_BLOCK - mixed.shape[1]))
-            slopes = padded.view(len(self._widths), n_pools, POOL_BLOCK, n_candidates).sum(dim=2)
-            return slopes[self._block_of].permute(1, 2, 0) * self._l2_weights
+            slopes = padded.view(len(self._levels.widths), n_pools, POOL_BLOCK, n_candidates).sum(dim=2)
+            return slopes[self._levels.block_of].permute(1, 2, 0) * self._levels.l2_weights
 
 
 def weigh(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
