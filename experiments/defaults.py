@@ -3,12 +3,13 @@
     python experiments/defaults.py FILE … [--seeds 0,1] [--only candidates] [--users 0.25]
 
 For each variant it trains the search phase (nine tenths of FILE, the rest held out) and prints ndcg@20 at the best
-epoch, by width and averaged. Outcomes are noted in docs/results/defaults.md.
+epoch, by width and averaged, and the processor seconds of a run. Outcomes are noted in docs/results/defaults.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -59,6 +60,10 @@ VARIANTS: dict[str, list[Variant]] = {
     ],
     "softmax epochs": [SOFTMAX | {"epochs": n} for n in (10, 20, 40, 70)],
     "rounds": [SOFTMAX] + [SOFTMAX | {"round_blocks": n} for n in (4, 16, 32)],  # of deterministic training
+    "level starts": [
+        SOFTMAX | {"level_starts": starts}
+        for starts in ((0,) * 5, None, (0, 0.025, 0.05, 0.075, 0.1), (0, 0.1, 0.2, 0.3, 0.4))
+    ],
     "softmax level weights": [
         SOFTMAX | {"level_weights": weights} for weights in ((1, 1, 1, 1, 1), (5, 4, 3, 2, 1), None)
     ],
@@ -156,9 +161,11 @@ def main() -> None:
         print(f"\n{path.parent.name}/{path.name}: {interactions!r}")
         for group in options.only or VARIANTS:
             for variant in VARIANTS[group]:
+                started = time.process_time()
                 values = [validated(interactions, variant, int(seed)) for seed in options.seeds.split(",")]
+                seconds = (time.process_time() - started) / len(values)
                 cells = " ".join(f"{value:.4f}" for value in np.mean(values, axis=0))
-                print(f"  {variant!s:100s} {cells}  mean {np.mean(values):.4f}", flush=True)
+                print(f"  {variant!s:100s} {cells}  mean {np.mean(values):.4f}  {seconds:.1f} s", flush=True)
 
 
 if __name__ == "__main__":
