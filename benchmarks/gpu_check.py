@@ -199,9 +199,7 @@ def sweep(interactions: Interactions, size: str, device: str, is_over: Callable[
     engine: Any = start(interactions, "fused", device)
     rows = engine._order_of(0)[: engine.config.batch_size]
     engine._table.normal_(std=0.3)
-    batch = engine._batches.batch(
-        engine._positives[rows], engine._items[rows], engine._table[None], engine._moment(0, 0)
-    )
+    batch = engine._batches.batch(engine._positives.at(rows), engine._table[None], engine._moment(0, 0))
     nodes, exact = engine._rows(batch), None
     for precision, chunk, warps, tile in [("ieee", 32, 8, 32), *VARIANTS]:
         variant = f"{size:8} {precision:7} {chunk} candidates, {warps} warps, {tile} dimensions"
@@ -214,9 +212,9 @@ def sweep(interactions: Interactions, size: str, device: str, is_over: Callable[
             patch.object(pool_softmax, "_TILE", tile),
         ):
             try:
-                _, gradients = engine._fused_loss(engine._table, nodes)
+                _, gradients = engine._fused_loss(engine._table, nodes, None)
                 exact = gradients.clone() if exact is None else exact
-                taken = milliseconds(lambda: engine._fused_loss(engine._table, nodes))
+                taken = milliseconds(lambda: engine._fused_loss(engine._table, nodes, None))
                 apart = float((gradients - exact).abs().max() / exact.abs().max())
                 print(f"{variant}: {taken:.3f} ms, apart {apart:.1e}")
             except Exception as error:  # the next variant may run
