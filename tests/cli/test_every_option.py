@@ -27,6 +27,7 @@ from nestrec.training.trainer import Trainer
 CHANGING = {
     "--widths": ["--widths", "2,4,9"],
     "--level-weights": ["--level-weights", "1,1,6"],
+    "--level-starts": ["--level-starts", "0,0.3,0.4"],
     "--sampler": ["--sampler", "uniform"],
     "--candidates": ["--sampler", "dynamic", "--candidates", "3"],
     "--preset": ["--preset", "paper"],

@@ -162,6 +162,7 @@ def test_a_split_by_time_of_a_file_without_times_is_reported(run: Run, tmp_path:
             ["--level-weights", "1,a"],
             "--level-weights must be numbers separated by commas, such as 1,1,2; got '1,a'",
         ),
+        (["--level-starts", "0,0.5"], "--level-starts must be numbers from 0 to 0.9, one per width"),
         (["--level-weights", "1,1"], "--level-weights must be numbers, one per width"),
         (["--sampler", "uniform", "--candidates", "4"], "--candidates 4 must go with --sampler pool"),
         (["--no-validation", "--patience", "2"], "--patience has no effect with --no-validation"),

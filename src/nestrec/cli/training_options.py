@@ -34,7 +34,7 @@ class ModelOptions:
     level_weights: Annotated[str | None, option("LIST", "Loss weight of each width.", "rising with the width")] = None
     level_starts: Annotated[
         str | None,
-        option("LIST", "Share of the epochs after which each width starts.", "up to 0.25; pairs and lightgcn 0"),
+        option("LIST", "Share of the epochs after which each width starts.", "rising to 0.25; pairs, lightgcn 0"),
     ] = None
 
     def given(self) -> dict[str, Any]:
