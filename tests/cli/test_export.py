@@ -30,10 +30,10 @@ def test_it_writes_the_vectors_of_a_side_at_a_width(run: Run, model: Path, tmp_p
 
 
 def test_options_of_the_format_are_taken(run: Run, model: Path, tmp_path: Path) -> None:
-    words = ("--option", "kind=ivf", "--option", "shortlist=7")
+    words = ("--option", "kind=ivf", "--option", "n-lists=7")
     assert run("export", model, "--to", "faiss", *words, "--out", tmp_path / "f").code == 0
-    described = json.loads((tmp_path / "f" / "index.json").read_text())
-    assert (described["kind"], described["shortlist"]) == ("ivf", 7)
+    described = json.loads((tmp_path / "f" / "nestrec-store.json").read_text())
+    assert described["options"] == {"kind": "ivf", "n_lists": 7}
 
 
 def test_a_file_is_replaced_only_with_overwrite(run: Run, model: Path, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_plugin_s_format_is_offered(run: Run, model: Path, tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--to", "csv"), "must be one of npz, parquet, word2vec, faiss"),
+        (("--to", "csv"), "must be one of npz, parquet, word2vec, duckdb, faiss"),
         (("--to", "npz", "--width", "3"), "width 3 was not trained"),
         (("--to", "npz", "--option", "x"), "--option must be NAME=VALUE"),
         (("--to", "npz", "--option", "x=1"), "got 'x'"),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import faiss
 import numpy as np
 import pytest
 
 from nestrec.embeddings import NestedEmbeddings
-from nestrec.errors import ModelFileError, OptionError
+from nestrec.errors import OptionError
 from nestrec.export.exporters import list_exporters, make_exporter
 from tests.plugin_packages import installed_package
 
@@ -47,16 +45,10 @@ def read_word2vec(path: Path) -> tuple[list[Any], np.ndarray[Any, Any]]:
     return [row[0] for row in rows], vectors
 
 
-def read_faiss(path: Path) -> tuple[list[Any], np.ndarray[Any, Any]]:
-    index = faiss.read_index(str(path / "index.faiss"))
-    return json.loads((path / "items.json").read_text(encoding="utf-8")), index.reconstruct_n(0, index.ntotal)
-
-
 READERS: dict[str, Read] = {
     "npz": read_npz,
     "parquet": read_parquet,
     "word2vec": read_word2vec,
-    "faiss": read_faiss,
 }
 
 
@@ -86,10 +78,6 @@ def test_a_narrower_model_is_written_at_its_width(name: str, tmp_path: Path) -> 
 
 def test_users_are_written_where_the_format_has_them(name: str, tmp_path: Path) -> None:
     model = model_of([1, 2, 3])
-    if name == "faiss":
-        with pytest.raises(OptionError, match="side must be items"):
-            make_exporter(name).export(model, tmp_path / "out", side="users")
-        return
     make_exporter(name).export(model, tmp_path / "out", side="users")
     ids, vectors = READERS[name](tmp_path / "out")
     assert [int(one) for one in ids] == [-7, 5, 11]
@@ -107,16 +95,13 @@ def test_a_target_that_exists_is_replaced_only_with_overwrite(name: str, tmp_pat
 
 
 def test_a_foreign_target_of_another_kind_is_refused(name: str, tmp_path: Path) -> None:
-    """A folder in place of a file, a file in place of a folder."""
+    """A folder in place of a file."""
     target = tmp_path / "out"
-    if name == "faiss":
-        target.write_text("mine")
-    else:
-        target.mkdir()
-        (target / "mine.txt").write_text("mine")
-    with pytest.raises((OptionError, ModelFileError)):
+    target.mkdir()
+    (target / "mine.txt").write_text("mine")
+    with pytest.raises(OptionError):
         make_exporter(name).export(model_of([1, 2]), target, overwrite=True)
-    assert (target if name == "faiss" else target / "mine.txt").read_text() == "mine"
+    assert (target / "mine.txt").read_text() == "mine"
 
 
 def test_ids_that_a_format_cannot_hold_leave_no_file(tmp_path: Path) -> None:
@@ -132,20 +117,11 @@ def test_numpy_reads_the_archive_without_pickle(tmp_path: Path) -> None:
     assert np.load(tmp_path / "out", allow_pickle=False)["ids"].dtype.kind == "U"
 
 
-def test_options_are_fields_of_the_exporter(tmp_path: Path) -> None:
-    make_exporter("faiss", kind="hnsw", shortlist="50").export(model_of([1, 2, 3]), tmp_path / "out")
-    described = json.loads((tmp_path / "out" / "index.json").read_text())
-    assert (described["kind"], described["shortlist"]) == ("hnsw", 50)
-
-
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("nps", {}, "must be one of npz, parquet, word2vec, faiss; got 'nps'"),
+        ("nps", {}, "must be one of npz, parquet, word2vec; got 'nps'"),
         ("npz", {"kind": "flat"}, "options of npz are none; got 'kind'"),
-        ("faiss", {"sort": "flat"}, "one of kind, shortlist; got 'sort'"),
-        ("faiss", {"kind": "tree"}, "kind"),
-        ("faiss", {"shortlist": "0"}, "shortlist"),
     ],
 )
 def test_unknown_names_and_options_are_refused(name: str, options: dict[str, Any], sentence: str) -> None:

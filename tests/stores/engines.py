@@ -46,6 +46,9 @@ class Engine(NamedTuple):
 
 ENGINES = {
     "duckdb": Engine("duckdb", "duckdb", {}),
+    "faiss": Engine("faiss", "faiss", {}),
+    "faiss-hnsw": Engine("faiss", "faiss", {"kind": "hnsw", "ef": 500}),
+    "faiss-ivf": Engine("faiss", "faiss", {"kind": "ivf", "n_lists": 8, "n_probes": 8}),
     "qdrant": Engine("qdrant", "qdrant_client", {}),
     "qdrant-edge": Engine("qdrant-edge", "qdrant_edge", {}),
 }

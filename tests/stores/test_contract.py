@@ -211,7 +211,8 @@ export(with_titles(model_of(100)), store, request, progress=lambda done, _: os._
 def test_an_export_that_is_killed_is_continued(engine: Engine, tmp_path: Path) -> None:
     """Without a row twice, and without a gap; until then a search is refused."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-    words = [sys.executable, "-c", KILLED, engine.name, str(tmp_path)]
+    key = next(key for key, one in ENGINES.items() if one is engine)
+    words = [sys.executable, "-c", KILLED, key, str(tmp_path)]
     killed = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert killed.returncode == 9, killed.stderr
     model = with_titles(model_of(100))
@@ -239,7 +240,7 @@ def test_verify_finds_what_differs(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_the_recommended_search_reaches_its_recall(engine: Engine, tmp_path: Path) -> None:
-    model = model_of(400, n_users=60)
+    model = model_of(200, n_users=25)
     with engine.open(tmp_path) as store:
         report = export(model, store)
         best = model.recommend(model.users.ids, k=10, exact=True).ids
@@ -263,6 +264,13 @@ def test_a_place_of_something_else_is_refused(engine: Engine, tmp_path: Path) ->
     with engine.open(tmp_path) as store, pytest.raises(OutputError, match="must be empty"):
         export(model_of(5), store, ExportRequest(overwrite=True))
     assert [path.name for path in tmp_path.rglob("*")] == ["store", "mine.txt"]
+
+
+def test_a_file_in_place_of_a_folder_is_refused(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("mine")
+    with engine.open(tmp_path) as store, pytest.raises(OutputError, match="must be a folder"):
+        export(model_of(5), store, ExportRequest(overwrite=True))
+    assert (tmp_path / "store").read_text() == "mine"
 
 
 def test_a_place_without_a_store_is_an_error(engine: Engine, tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def export(
         str,
         option(
             "NAME",
-            "Format to write: npz, parquet, word2vec, faiss{nestrec.exporters}. "
-            "Or store: duckdb, qdrant, qdrant-edge{nestrec.stores}.",
+            "Format to write: npz, parquet, word2vec{nestrec.exporters}. "
+            "Or store: duckdb, faiss, qdrant, qdrant-edge{nestrec.stores}.",
             show_default=False,
         ),
     ],

@@ -25,7 +25,6 @@ _BUILT_IN = {
     "npz": ("nestrec.export.vector_files", "NpzExporter"),
     "parquet": ("nestrec.export.vector_files", "ParquetExporter"),
     "word2vec": ("nestrec.export.vector_files", "Word2VecExporter"),
-    "faiss": ("nestrec.export.faiss_index", "FaissExporter"),
 }
 
 
@@ -64,8 +63,8 @@ def make_exporter(name: str, **options: Any) -> Exporter:
 
     Raises OptionError for unknown names, options and values.
 
-    >>> make_exporter("faiss", kind="hnsw")
-    FaissExporter(kind='hnsw', shortlist=200)
+    >>> make_exporter("word2vec")
+    Word2VecExporter()
     """
     exporters = list_exporters()
     if name not in exporters:

@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from os.path import realpath
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
 import numpy as np
 
 from nestrec.arrays import Int64Array
@@ -22,7 +21,6 @@ from nestrec.atomic.folder import FILE_SUFFIX, FolderLayout, get_stored_name, wr
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import ModelFileError, OptionError, OutputError
-from nestrec.export.exporters import Side
 from nestrec.export.faiss_kinds import KINDS, FaissKind, faiss_library
 from nestrec.kernels.search.rerank import rerank, write_ranking
 from nestrec.kernels.search.selection import encode_keys
@@ -159,22 +157,6 @@ class FaissIndex(Retriever):
                 f"width {width}; build it again"
             )
         return cls(model.item_embeddings, kind, width, shortlist, index, model.items)
-
-
-@dataclass(frozen=True)
-class FaissExporter:
-    """A folder of a FAISS index by inner product and the ids of its rows, `items.json`."""
-
-    kind: Literal["flat", "hnsw", "ivf"] = "flat"
-    shortlist: Annotated[int, msgspec.Meta(ge=1)] = 200
-    """Candidates that `FaissIndex` reranks once it is loaded."""
-
-    def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
-        """See `Exporter`; raises OptionError for users and MissingExtraError without faiss."""
-        if side != "items":
-            raise OptionError(f"side must be items for a FAISS index, got {side!r}", option="side")
-        _check_place(path, overwrite=overwrite)
-        FaissIndex.build(model, KINDS[self.kind](), shortlist=self.shortlist).save(path, overwrite=overwrite)
 
 
 def _read_one_save(folder: Path) -> tuple[dict[str, Any], Any]:

@@ -87,13 +87,23 @@ class _Export:
         self._earlier = None if found is None else read_metadata(found, store.place)
         layout, self._points = self._describe()
         if self._earlier is not None and self._earlier.layout != layout:
-            if not request.overwrite:
-                raise _explain_layouts(store.place, self._earlier.layout, layout)
-            self._earlier = None
+            self._replace(_describe_differences(self._earlier.layout, layout))
+        if self._earlier is not None and self._earlier.options != store.build_options():
+            self._replace(f"options {_show(self._earlier.options)}, not {_show(store.build_options())}")
         self._layout = layout
         self._rows = {side: self._select(model, side) for side in layout.sides}
         self._fingerprints = {side: rows.fingerprint() for side, rows in self._rows.items()}
         self._version = _join_versions(self._rows, self._fingerprints)
+
+    def _replace(self, differences: str) -> None:
+        """Start again where the store may be replaced; raise OutputError otherwise."""
+        if not self._request.overwrite:
+            raise OutputError(
+                f"the store at {self._store.place} was written with other settings: {differences}; replace it with "
+                "overwrite=True, or name another one",
+                mentions=("overwrite=True",),
+            )
+        self._earlier = None
 
     def run(self, progress: Progress | None) -> ExportReport:
         """Compare, write, delete, build the index and store the metadata."""
@@ -184,7 +194,8 @@ class _Export:
         n_rows = {side: len(rows.selected) for side, rows in self._rows.items()}
         return StoreMetadata(
             self._store.name, self._layout, self._version, None, self._request.where,
-            n_rows.get("items", 0), n_rows.get("users", 0), points, package_version("nestrec"),
+            n_rows.get("items", 0), n_rows.get("users", 0), points, self._store.build_options(),
+            package_version("nestrec"),
         )  # fmt: skip
 
     def _begin(self, metadata: StoreMetadata) -> None:
@@ -221,23 +232,18 @@ def _join(widths: Any) -> str:
     return ", ".join(map(str, widths))
 
 
-def _explain_layouts(place: str, stored: Layout, wanted: Layout) -> OutputError:
-    """Return the error for a store of another layout, which names what differs."""
+def _describe_differences(stored: Layout, wanted: Layout) -> str:
     names = [
         name for name in ("widths", "items", "users", "quantize") if getattr(stored, name) != getattr(wanted, name)
     ]
-    differences = "; ".join(
-        f"{name} {_show(getattr(stored, name))}, not {_show(getattr(wanted, name))}" for name in names
-    )
-    return OutputError(
-        f"the store at {place} has another layout: {differences}; replace it with overwrite=True, or name another one",
-        mentions=("overwrite=True",),
-    )
+    return "; ".join(f"{name} {_show(getattr(stored, name))}, not {_show(getattr(wanted, name))}" for name in names)
 
 
 def _show(value: Any) -> str:
     if isinstance(value, tuple):
         return _join(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={one}" for name, one in value.items()) or "none"
     if value is None:
         return "none"
     return value if isinstance(value, str) else f"({value.id_type} ids; columns {', '.join(value.columns) or 'none'})"

@@ -47,6 +47,8 @@ class StoreMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_users: int = 0
     operating_points: tuple[OperatingPoint, ...] = ()
     """In ascending order of recall."""
+    options: dict[str, Any] = {}
+    """Options that the index was built with."""
     nestrec: str = ""
     """Version of nestrec that wrote it."""
     format: int = FORMAT

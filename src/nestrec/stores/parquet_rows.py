@@ -18,8 +18,9 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from nestrec.arrays import Float32Array
 from nestrec.atomic.output_file import atomic_file
-from nestrec.data.ids import IdArray
+from nestrec.data.ids import TEXT, IdArray
 from nestrec.data.readers.duckdb_connection import connect, escape_path, quote_name, quote_text, shorten_message
 from nestrec.errors import OutputError, StoreError
 from nestrec.export.exporters import Side
@@ -70,6 +71,39 @@ class ParquetRows:
                 ids, fingerprints = zip(*rows, strict=True)
                 yield stored_rows(list(ids), list(fingerprints), self._table.id_type)
 
+    def count(self) -> int:
+        """Return the number of rows of the joined file."""
+        with _database() as database:
+            return int(database.execute(f"SELECT count(*) FROM {self._whole}").fetchall()[0][0])
+
+    def read_ids(self) -> IdArray:
+        """Return the ids of the joined file, in the order of its rows."""
+        with _database() as database:
+            found = database.execute(f"SELECT {ID} FROM {self._whole}").fetchall()
+        return np.array([row[0] for row in found], dtype=TEXT if self._table.id_type == "VARCHAR" else np.int64)
+
+    def read_vectors(self) -> Iterator[Float32Array]:
+        """Yield the vectors of the joined file in blocks, in the order of its rows."""
+        yield from self._stream_vectors(f"FROM {self._whole}")
+
+    def sample_vectors(self, n_rows: int) -> Float32Array:
+        """Return the vectors of so many rows: those of the smallest fingerprints, which are a random sample."""
+        parts = list(self._stream_vectors(f"FROM {self._whole} ORDER BY {FINGERPRINT} LIMIT {n_rows}"))
+        return np.concatenate([np.zeros((0, self._size), dtype=np.float32), *parts])
+
+    def _stream_vectors(self, source: str) -> Iterator[Float32Array]:
+        import nanoarrow as na
+
+        with _database() as database:
+            stream = na.ArrayStream(database.sql(f"SELECT {VECTOR}::FLOAT[{self._size}] AS {VECTOR} {source}"))
+            for chunk in stream.iter_chunks():
+                numbers = np.frombuffer(chunk.child(0).child(0).buffers[1], dtype=np.float32)
+                yield numbers[: len(chunk) * self._size].reshape(-1, self._size)
+
+    @property
+    def _whole(self) -> str:
+        return f"read_parquet({quote_text(escape_path(str(self.path)))})"
+
     def compact(self) -> None:
         """Write all rows that count as one file; without parts there is nothing to do."""
         parts = self._list_parts()
@@ -86,16 +120,15 @@ class ParquetRows:
     def _latest(self, columns: str) -> str:
         """Return the query of the rows that count."""
         parts = [quote_text(escape_path(str(part))) for part in self._list_parts()]
-        whole = f"read_parquet({quote_text(escape_path(str(self.path)))})"
         if not parts:
-            return f"SELECT {columns} FROM {whole}"
+            return f"SELECT {columns} FROM {self._whole}"
         pending = f"read_parquet([{', '.join(parts)}])"
         latest = f"SELECT {ID} AS last_id, max({_PART}) AS last_part FROM {pending} GROUP BY {ID}"
         newer = f"SELECT {columns} FROM {pending} JOIN latest ON {ID} = last_id AND {_PART} = last_part"
         newer += f" WHERE NOT {_DELETED}"
         if not self.path.exists():
             return f"WITH latest AS ({latest}) {newer}"
-        older = f"SELECT {columns} FROM {whole} WHERE {ID} NOT IN (SELECT last_id FROM latest)"
+        older = f"SELECT {columns} FROM {self._whole} WHERE {ID} NOT IN (SELECT last_id FROM latest)"
         return f"WITH latest AS MATERIALIZED ({latest}) {older} UNION ALL {newer}"
 
     def _nulls(self, *names: str) -> str:

@@ -70,6 +70,10 @@ class QdrantEdgeStore(Store):
         """Name the folder; nothing is opened yet."""
         self._folder = StoreFolder(self.place)
 
+    def build_options(self) -> dict[str, Any]:
+        """See `Store`."""
+        return {name: getattr(self.options, name) for name in ("m", "ef_construct", "indexing_threshold")}
+
     def load_metadata(self) -> dict[str, Any] | None:
         """See `Store`."""
         return self._folder.load_metadata()

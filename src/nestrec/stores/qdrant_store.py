@@ -79,6 +79,10 @@ class QdrantStore(Store):
         """Tell a folder from an address; nothing is opened yet."""
         self._folder = None if "://" in self.place else StoreFolder(self.place)
 
+    def build_options(self) -> dict[str, Any]:
+        """See `Store`."""
+        return {name: getattr(self.options, name) for name in ("m", "ef_construct")}
+
     def load_metadata(self) -> dict[str, Any] | None:
         """See `Store`; a server has it in the metadata of the collection of items, where there is one."""
         if self._folder is not None:

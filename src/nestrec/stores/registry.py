@@ -22,6 +22,7 @@ from nestrec.stores.store import Store, Target
 
 BUILT_IN = {
     "duckdb": ("nestrec.stores.duckdb_store", "DuckDBTarget"),
+    "faiss": ("nestrec.stores.faiss_store", "FaissTarget"),
     "qdrant": ("nestrec.stores.qdrant_store", "QdrantTarget"),
     "qdrant-edge": ("nestrec.stores.qdrant_edge", "QdrantEdgeTarget"),
 }
@@ -30,8 +31,8 @@ BUILT_IN = {
 def list_targets() -> dict[str, Any]:
     """Return the targets by name.
 
-    >>> list(list_targets())[:1]
-    ['duckdb']
+    >>> list(list_targets())[:2]
+    ['duckdb', 'faiss']
     """
     built_in = {name: getattr(import_module(module), kind) for name, (module, kind) in BUILT_IN.items()}
     return merge_plugins("nestrec.stores", built_in)

@@ -111,6 +111,10 @@ class Store(ABC):
     def save_metadata(self, metadata: StoreMetadata) -> None:
         """Store metadata, which is small and JSON."""
 
+    def build_options(self) -> dict[str, Any]:
+        """Return the options that an index is built with, as JSON; another export must have the same ones."""
+        return {}
+
     def locked(self) -> AbstractContextManager[object]:
         """Return a context manager that keeps other exports out, where that is possible."""
         return nullcontext()
