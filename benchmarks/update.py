@@ -1,12 +1,16 @@
 """An update beside a training on all interactions: quality at every width, processor time, vectors to write again.
 
     python benchmarks/update.py FILE [--test FILE] [--by time] [--seeds 0,1,2] [--steps 10] [--tolerances 0,0.1,0.3]
+        [--fulls 3] [--users 100] [--epochs 6] [--update-epochs 2] [--update-rate 0.3]
 
 Without --test, a random fifth of FILE is the test part. Of the rest, the last tenth (--by time) or a random tenth is
 new. `nestrec.update` takes it into a model of the other nine tenths; the peer is `Trainer().fit` on both, with the
 search for the best epoch and the training on all that it consists of. Both run with their defaults, in turns in one
 process, and times are processor seconds: the machine may be shared. With --steps, the new tenth comes in so many
-updates, one after the other. With --choose, a tenth of the training part takes the place of the test part.
+updates, one after the other. With --choose, a tenth of the training part takes the place of the test part. --fulls is
+the number of full trainings, of other seeds, whose mean values the others are shares of: of small data, two differ by
+several percent. --users takes a random sample of the users; --epochs are those of the trainings, --update-epochs and
+--update-rate those of the updates.
 """
 
 from __future__ import annotations
@@ -32,8 +36,11 @@ from nestrec import (
     read_interactions,
     update,
 )
+from nestrec.data.cold_ids import drop_cold
 from nestrec.data.splitting import Split, select_interactions
 from nestrec.training.callbacks import Callback, PhaseStart
+
+Values = np.ndarray[tuple[int, int], np.dtype[np.float64]]  # labels x widths
 
 LABELS = ("recall@20", "ndcg@20")
 TEST_SEED, NEW_SEED = 100, 50
@@ -54,12 +61,21 @@ class FinalPhase(Callback):
 def read_parts(arguments: argparse.Namespace) -> tuple[Interactions, Interactions]:
     """Return the training and the test part."""
     options = ReadOptions(keep_timestamps=arguments.by == "time")
-    interactions = read_interactions(arguments.file, options=options)
+    interactions = sample_users(read_interactions(arguments.file, options=options), arguments.users)
     if arguments.test is None:
         interactions, test = RandomSplit(0.2, seed=TEST_SEED).split(interactions)
     else:
         test = read_interactions(arguments.test)
     return RandomSplit(0.1).split(interactions) if arguments.choose else (interactions, test)
+
+
+def sample_users(interactions: Interactions, n: int | None) -> Interactions:
+    """Return the interactions of some users."""
+    if n is None:
+        return interactions
+    chosen = np.random.default_rng(0).permutation(interactions.n_users)[:n]
+    owners = np.repeat(np.arange(interactions.n_users), np.diff(interactions.indptr))
+    return drop_cold(select_interactions(interactions, np.isin(owners, chosen)))
 
 
 def split_new(train: Interactions, by: str, seed: int, share: float = 0.1) -> tuple[Interactions, Interactions]:
@@ -77,13 +93,13 @@ def in_steps(new: Interactions, n: int) -> Iterator[Interactions]:
         yield select_interactions(new, place * n // new.n_interactions == step)
 
 
-def quality(model: NestedEmbeddings, test: Interactions) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def quality(model: NestedEmbeddings, test: Interactions) -> Values:
     """Return (labels, widths)."""
     found = evaluate(model, test, cutoffs=20, metrics=("recall", "ndcg"), bootstrap_samples=0)
     return np.array([[width.means[label] for width in found.widths] for label in LABELS])
 
 
-def print_row(name: str, values: np.ndarray[tuple[int, int], np.dtype[np.float64]], note: str = "") -> None:
+def print_row(name: str, values: Values, note: str = "") -> None:
     """Print the figures of both labels by width, as a row of Markdown."""
     print("|", name, "|", " | ".join(f"{value:.4f}" for row in values for value in row), "|", note, "|", flush=True)
 
@@ -103,33 +119,40 @@ def measure(arguments: argparse.Namespace) -> None:
     """Print a table: values of the full training, then shares of them."""
     train, test = read_parts(arguments)
     print(f"{arguments.file}: {train}, test {test}")
-    shares = []
+    shares: dict[str, list[Values]] = {}
     for seed in map(int, arguments.seeds.split(",")):
         old, new = split_new(train, arguments.by, seed)
-        run = Run(seed=seed)
-        before = Trainer().fit(old, run=run)
+        run, trainer = Run(seed=seed), Trainer(epochs=arguments.epochs)
+        given = {"epochs": arguments.update_epochs, "learning_rate": arguments.update_rate, "run": run}
+        before = trainer.fit(old, run=run)
         watch, started = FinalPhase(), time.process_time()
-        full = Trainer().fit(train, run=Run(seed=seed, callbacks=watch))
+        full = trainer.fit(train, run=Run(seed=seed, callbacks=watch))
         ended = time.process_time()
-        updated = update(before, new, run=run)
+        updated = update(before, new, **given)
         seconds = time.process_time() - ended
-        base = quality(full, test)
+        others = [quality(trainer.fit(train, run=Run(seed=seed + 1000 * n)), test) for n in range(1, arguments.fulls)]
+        base = np.mean([quality(full, test), *others], axis=0)
         rotated = " ".join(str(model.manifest["training"]["rotated"]) for model in (before, full))
         print_row(f"full, seed {seed}", base, f"{ended - started:.1f} s, last phase {ended - watch.started:.1f} s")
-        print_row("before", quality(before, test) / base, f"rotated: {rotated}")
+        shares.setdefault("before", []).append(quality(before, test) / base)
+        print_row("before", shares["before"][-1], f"rotated: {rotated}")
         note = f"{seconds / (ended - started):.3f} of full, {seconds / (ended - watch.started):.3f} of its last phase"
-        shares.append(quality(updated.model, test) / base)
-        print_row("update", shares[-1], f"{note}; {describe(updated)}")
+        shares.setdefault("update", []).append(quality(updated.model, test) / base)
+        print_row("update", shares["update"][-1], f"{note}; {describe(updated)}")
         for tolerance in map(float, filter(None, arguments.tolerances.split(","))):
-            kept = update(before, new, changed_tolerance=tolerance, run=run)
+            kept = update(before, new, changed_tolerance=tolerance, **given)
             print_row(f"tolerance {tolerance:g}", quality(kept.model, test) / base, describe(kept))
         model = before
         for step in in_steps(new, arguments.steps) if arguments.steps else ():
-            updated = update(model, step, run=run)
+            updated = update(model, step, **given)
             model = updated.model
         if arguments.steps:
-            print_row(f"{arguments.steps} updates", quality(model, test) / base, f"last one: {describe(updated)}")
-    print_row("update, mean", np.mean(shares, axis=0))
+            name = f"{arguments.steps} updates"
+            shares.setdefault(name, []).append(quality(model, test) / base)
+            print_row(name, shares[name][-1], f"last one: {describe(updated)}")
+    for name, values in shares.items():
+        spread = np.std([of_seed.mean() for of_seed in values], ddof=1) if len(values) > 1 else 0.0
+        print_row(f"{name}, mean", np.mean(values, axis=0), f"{np.mean(values):.3f}, deviation of seeds {spread:.3f}")
 
 
 def main() -> None:
@@ -141,6 +164,11 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--tolerances", default="")
+    parser.add_argument("--fulls", type=int, default=1)
+    parser.add_argument("--users", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--update-epochs", type=int)
+    parser.add_argument("--update-rate", type=float)
     parser.add_argument("--choose", action="store_true", help="measure on a validation part")
     measure(parser.parse_args())
 

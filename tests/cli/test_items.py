@@ -178,6 +178,7 @@ def test_a_condition_that_nothing_meets_is_said(run: Run, described: Path) -> No
     result = run("recommend", described, "--user", user, "--where", "price > 1000")
     assert (result.code, result.out) == (0, "user_id,item_id,rank,score\n")
     assert "No item of the model meets --where price > 1000" in result.err
+    assert result.err.endswith("No item is left to recommend to 1 user; there are more without --where\n")
 
 
 @pytest.mark.parametrize("command", ["recommend", "similar"])

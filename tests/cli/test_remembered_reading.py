@@ -115,6 +115,17 @@ def test_a_history_is_read_as_the_training_was(run: Run, own: Path, tmp_path: Pa
     assert recommended(other, "--user-column", "visitor", "--item-column", "film") == one
 
 
+def test_of_standard_input_nothing_is_known_before(
+    run: Run, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "h.csv", [("ann", NestedEmbeddings.load(own).items.ids[0], 2)], "who,sku,rating")
+    with path.open("rb") as file:
+        monkeypatch.setattr("nestrec.data.readers.byte_source._STANDARD_INPUT", file.fileno())
+        result = run("recommend", own, "--history", "-", "-k", "1")
+    assert len(rows_of(result.out)) == 2
+    assert "- may have no ratings, so --min-rating 3 is left out; give it if there are" in result.err
+
+
 @pytest.mark.parametrize("option", ["--user-column", "--item-column", "--min-rating"])
 def test_options_of_a_history_need_one_with_users(run: Run, model: Path, tmp_path: Path, option: str) -> None:
     refused = run("recommend", model, "--user", "u001", option, "1")

@@ -109,12 +109,13 @@ def _is_similar_item(name: str) -> bool:
     return n == 1 and is_usual(rest, "item")
 
 
-def announce_matches(model: NestedEmbeddings, where: str | None) -> None:
-    """Print on stderr how many items meet the condition of --where."""
+def announce_matches(model: NestedEmbeddings, where: str | None) -> bool:
+    """Print on stderr how many items meet the condition of --where; return whether any may."""
     if where is None or model.item_table is None:  # an error later
-        return
+        return True
     n = len(model.item_table.select_rows(where))
     if n:
         say(f"{n:,} of {format_count(model.n_items, 'item')} meet --where")
     else:
         say(f"No item of the model meets --where {where}")
+    return n > 0

@@ -110,7 +110,7 @@ def recommend(
     loaded = NestedEmbeddings.load(model)
     reranking.check(loaded)
     with_titles = choose_titles(titles, loaded, out)
-    announce_matches(loaded, where)
+    any_matches = announce_matches(loaded, where)
     new = None if history is None else history_reading.read(history, loaded, threads)
     queries, lack = (loaded.users, "unknown to the model") if new is None else (_names_of(new), "not in --history")
     choices = ItemChoices(loaded.items, queries, lack=lack, skip_unknown=skip_unknown)
@@ -127,7 +127,8 @@ def recommend(
         "unknown": "skip" if skip_unknown else "raise",
         "threads": threads,
     }
-    omitted = Omissions(suggest_more({"--where": where, "--allow": allow, "--deny": deny}, exclude_seen=exclude_seen))
+    filters = {"--where": where, "--allow": allow, "--deny": deny}
+    omitted = Omissions(suggest_more(filters, exclude_seen=exclude_seen and any_matches))
     if in_parts and out is not None:
         _announce_search_config(loaded, options, loaded.n_users)
         options["titles"] = with_titles

@@ -103,7 +103,9 @@ class RememberedReading:
             taken.pop("repeats", None)
         _announce(path, taken)
         if "min_rating" in self.values and not has_ratings and "min_rating" not in given:
-            say(f"{path} has no ratings, so {_format_option('min_rating', self.values['min_rating'])} is left out")
+            lack = "has no ratings" if head.names else "may have no ratings"  # of standard input nothing is known
+            option = _format_option("min_rating", self.values["min_rating"])
+            say(f"{path} {lack}, so {option} is left out" + ("" if head.names else "; give it if there are"))
         return _replace(reading, taken)
 
     def _choose(self, head: Head, given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

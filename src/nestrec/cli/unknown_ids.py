@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nestrec.cli.console import say
@@ -57,7 +58,7 @@ class Omissions:
             say(f"No item is left to recommend to {users}" + (f"; {self._remedies}" if self._remedies else ""))
 
 
-def suggest_more(filters: dict[str, object], *, exclude_seen: bool) -> str:
+def suggest_more(filters: Mapping[str, object], *, exclude_seen: bool) -> str:
     """Return what would leave more items; `filters` are the options that bound them, with their values.
 
     >>> suggest_more({"--where": "year > 1990", "--allow": None}, exclude_seen=True)
