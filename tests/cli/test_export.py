@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from nestrec.embeddings import NestedEmbeddings
 from tests.cli.conftest import Run
@@ -60,7 +61,7 @@ def test_a_plugin_s_format_is_offered(run: Run, model: Path, tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--to", "csv"), "must be one of npz, parquet, word2vec, duckdb, faiss"),
+        (("--to", "docx"), "must be one of npz, parquet, feather, csv, safetensors, word2vec, duckdb, faiss"),
         (("--to", "npz", "--width", "3"), "width 3 was not trained"),
         (("--to", "npz", "--option", "x"), "--option must be NAME=VALUE"),
         (("--to", "npz", "--option", "x=1"), "got 'x'"),
@@ -74,6 +75,19 @@ def test_mistakes_are_reported_in_one_sentence(
     assert result.code == 2
     assert sentence in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_some_items_and_of_codes(run: Run, model: Path, tmp_path: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+    ids = loaded.items.ids.tolist()
+    loaded.with_item_table({"id": ids, "year": [1980 + row for row in range(len(ids))]}).save(tmp_path / "titled")
+    words = ("export", tmp_path / "titled", "--to", "safetensors", "--where", "year < 2000", "--quantize", "int8")
+    written = run(*words, "--out", tmp_path / "v.safetensors")
+    assert written.code == 0, written.err
+    assert load_file(tmp_path / "v.safetensors")["vectors"].shape == (20, 8)
+    refused = run("export", tmp_path / "titled", "--to", "csv", "--quantize", "int8", "--out", tmp_path / "x.csv")
+    assert refused.code == 2
+    assert "'quantize'" in refused.err
 
 
 def test_standard_output_is_refused(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

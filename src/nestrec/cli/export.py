@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
 
 
+_OF_FILES = ("--quantize", "--where")  # options of stores that files have too
+
+
 def export(
     model: ModelFolder,
     stores: StoreOptions,
@@ -38,7 +41,7 @@ def export(
         str,
         option(
             "NAME",
-            "Format to write: npz, parquet, word2vec{nestrec.exporters}. "
+            "Format to write: npz, parquet, feather, csv, safetensors, word2vec{nestrec.exporters}. "
             "Or store: duckdb, faiss, qdrant, qdrant-edge{nestrec.stores}.",
             show_default=False,
         ),
@@ -51,7 +54,8 @@ def export(
 ) -> None:
     """Write vectors and ids to files of other tools or to vector stores."""
     from nestrec.embeddings import NestedEmbeddings
-    from nestrec.export.exporters import list_exporters
+    from nestrec.export.exporters import list_exporters, make_exporter
+    from nestrec.export.item_columns import keep_items
 
     if out == "-":
         raise OptionError("--out must be a file or folder, such as items.npz, got -; formats are not written to stdout")
@@ -63,17 +67,19 @@ def export(
             raise OptionError(f"--width is of files; for {to} give --widths, such as --widths 16,64")
         write_store(model, to, out, stores.request(side, overwrite=overwrite), stores, options)
         return
-    _check_format(to, side, stores, list(list_exporters()))
+    exporters = list_exporters()
+    _check_format(to, side, stores, list(exporters))
+    if stores.quantize is not None:
+        options["quantize"] = stores.quantize
+    exporter = make_exporter(to, **options)
     loaded = NestedEmbeddings.load(model, search_config=False)
-    _write_file(loaded if width is None else loaded.at(width), to, Path(out), side, options, overwrite=overwrite)
+    if stores.where is not None and side == "items":
+        loaded = keep_items(loaded, stores.where)
+    _write_file(loaded if width is None else loaded.at(width), exporter, Path(out), side, overwrite=overwrite)
 
 
-def _write_file(
-    model: NestedEmbeddings, to: str, out: Path, side: Any, options: dict[str, str], *, overwrite: bool
-) -> None:
-    from nestrec.export.exporters import make_exporter
-
-    make_exporter(to, **options).export(model, out, side=side, overwrite=overwrite)
+def _write_file(model: NestedEmbeddings, exporter: Any, out: Path, side: Any, *, overwrite: bool) -> None:
+    exporter.export(model, out, side=side, overwrite=overwrite)
     n = model.n_items if side == "items" else model.n_users
     say(f"Wrote {out}: {format_count(n, side.removesuffix('s'))}, width {model.embedding_size}.")
 
@@ -91,6 +97,7 @@ def _check_format(to: str, side: str, stores: StoreOptions, formats: list[str]) 
     names = [*formats, *_list_stores()]
     if to not in names:
         raise OptionError(f"--to must be one of {', '.join(names)}; got {to!r}{suggest(to, names)}")
-    given = [*stores.list_given(), *(["--side both"] if side == "both" else [])]
+    given = [name for name in stores.list_given() if name not in _OF_FILES]
+    given += ["--side both"] if side == "both" else []
     if given:
         raise OptionError(f"{', '.join(given)} must go with a store, {', '.join(_list_stores())}; got --to {to}")

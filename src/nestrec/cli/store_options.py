@@ -28,7 +28,8 @@ class StoreOptions:
         str | None, option("LIST", "Widths to store, such as 16,64.", "those of the recommended operating point")
     ] = None
     quantize: Annotated[
-        Literal["int8", "bf16"] | None, typer.Option(help="Quantize the vectors of the first stage.")
+        Literal["int8", "bf16"] | None,
+        typer.Option(help="Quantize the vectors of a safetensors file, or of a store's first stage."),
     ] = None
     where: Annotated[
         str | None, option("TEXT", 'Only items that meet a condition on the item table, such as "year >= 1990".')

@@ -23,7 +23,10 @@ from nestrec.plugins import merge_plugins
 Side = Literal["items", "users"]
 _BUILT_IN = {
     "npz": ("nestrec.export.vector_files", "NpzExporter"),
-    "parquet": ("nestrec.export.vector_files", "ParquetExporter"),
+    "parquet": ("nestrec.export.table_files", "ParquetExporter"),
+    "feather": ("nestrec.export.table_files", "FeatherExporter"),
+    "csv": ("nestrec.export.table_files", "CsvExporter"),
+    "safetensors": ("nestrec.export.safetensors_file", "SafetensorsExporter"),
     "word2vec": ("nestrec.export.vector_files", "Word2VecExporter"),
 }
 

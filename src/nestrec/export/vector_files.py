@@ -1,4 +1,4 @@
-"""Vectors and ids in one file: NumPy, Parquet, or the text format of word2vec."""
+"""Vectors and ids in one file: NumPy, or the text format of word2vec."""
 
 from __future__ import annotations
 
@@ -16,43 +16,31 @@ from nestrec.data.ids import IdArray
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.export.exporters import Side, select_side
-from nestrec.export.parquet import register_columns, write_parquet
 
 _ROWS = 65_536  # written at once
 
 
 @dataclass(frozen=True)
 class NpzExporter:
-    """A NumPy archive of two arrays, `ids` and `vectors`, which `numpy.load` reads without pickle."""
+    """A NumPy archive of the arrays `ids`, `vectors` and, where the model has them, `titles`; read without pickle."""
 
     def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
         """See `Exporter`; raises OptionError for ids that end with a NUL, which NumPy text drops."""
         ids, vectors = select_side(model, side)
-        if ids.dtype.kind == "T":
-            texts = ids.tolist()
-            if any(text.endswith("\0") for text in texts):
-                raise OptionError("ids must not end with a NUL character in an .npz file; export to parquet")
-            ids = np.array(texts, dtype=np.str_)
+        arrays = {"ids": _as_fixed_text("ids", ids) if ids.dtype.kind == "T" else ids, "vectors": vectors}
+        table = model.item_table
+        if side == "items" and table is not None and table.title_column is not None:
+            arrays["titles"] = _as_fixed_text("titles", table.titles_at(np.arange(model.n_items)))
         with atomic_file(path, overwrite=overwrite) as partial, partial.open("wb") as file:
-            np.savez(file, ids=ids, vectors=vectors)
+            np.savez(file, allow_pickle=False, **arrays)
 
 
-@dataclass(frozen=True)
-class ParquetExporter:
-    """A Parquet file of two columns, `id` and `vector`, a list of 32-bit floats."""
-
-    def export(self, model: NestedEmbeddings, path: Path, *, side: Side = "items", overwrite: bool = False) -> None:
-        """See `Exporter`."""
-        ids, vectors = select_side(model, side)
-        dimensions = [f"d{number}" for number in range(vectors.shape[1])]
-        columns = {"id": ids, **dict(zip(dimensions, np.ascontiguousarray(vectors.T), strict=True))}
-
-        def query(database: Any) -> Any:
-            block = register_columns(database, columns)
-            return database.from_query(f"SELECT id, [{', '.join(dimensions)}] AS vector FROM ({block})")
-
-        with atomic_file(path, overwrite=overwrite) as partial:
-            write_parquet(partial, path, query)
+def _as_fixed_text(name: str, texts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return text of a fixed width, which needs no pickle."""
+    plain = texts.tolist()
+    if any(text.endswith("\0") for text in plain):
+        raise OptionError(f"{name} must not end with a NUL character in an .npz file; export to parquet")
+    return np.array(plain, dtype=np.str_)
 
 
 @dataclass(frozen=True)

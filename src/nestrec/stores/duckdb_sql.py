@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nestrec.stores.layout import ID, VECTOR
+from nestrec.export.item_columns import ID, VECTOR
 from nestrec.stores.requests import Stage
 
 

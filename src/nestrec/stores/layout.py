@@ -9,11 +9,10 @@ import msgspec
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.export.exporters import Side
+from nestrec.export.item_columns import list_columns, rename_column
 
 Quantization = Literal["int8", "bf16"]
 
-ID, VECTOR, FINGERPRINT = "id", "vector", "fingerprint"
-RESERVED = (ID, VECTOR, FINGERPRINT)
 SEEN = "seen"  # column of users: ids of the items in their training interactions
 
 
@@ -64,23 +63,6 @@ def describe_layout(
         users=_describe_users(model) if "users" in sides else None,
         quantize=quantize,
     )
-
-
-def rename_column(name: str) -> str:
-    """Return the name of an item table's column in a store: some names are those of ids, vectors and fingerprints.
-
-    >>> rename_column("year"), rename_column("ID")
-    ('year', 'item_ID')
-    """
-    return f"item_{name}" if name.lower() in RESERVED else name
-
-
-def list_columns(model: NestedEmbeddings) -> dict[str, str]:
-    """Return the columns of the item table that a store has: all but the ids, which it has anyway."""
-    table = model.item_table
-    if table is None:
-        return {}
-    return {name: kind for name, kind in table.columns.items() if name != table.description.id_column}
 
 
 def _describe_items(model: NestedEmbeddings) -> SideLayout:

@@ -16,8 +16,9 @@ from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
 from nestrec.export.exporters import Side
+from nestrec.export.item_columns import list_columns, rename_column
 from nestrec.retrieval.item_lists import ItemLists
-from nestrec.stores.layout import SEEN, list_columns, rename_column
+from nestrec.stores.layout import SEEN
 from nestrec.stores.store import Rows
 
 BLOCK = 16_384  # rows that are read at once, of an item table or of seen items

@@ -7,8 +7,6 @@ Arrow's schema (pyarrow, polars) and lists to others.
 
 from __future__ import annotations
 
-import base64
-import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +22,11 @@ from nestrec.data.ids import TEXT, IdArray
 from nestrec.data.readers.duckdb_connection import connect, escape_path, quote_name, quote_text, shorten_message
 from nestrec.errors import OutputError, StoreError
 from nestrec.export.exporters import Side
-from nestrec.stores.layout import FINGERPRINT, ID, VECTOR, Layout, SideLayout
+from nestrec.export.item_columns import FINGERPRINT, ID, VECTOR
+from nestrec.export.parquet import ArrowColumns, format_arrow_schema
+from nestrec.stores.layout import Layout
 from nestrec.stores.store import Rows, StoredRows
 from nestrec.stores.write_plan import stored_rows
-from nestrec.tabular import Tabular
 
 _PART, _DELETED = "part", "deleted"
 _MEMORY_MB = 256
@@ -46,7 +45,7 @@ class ParquetRows:
         """Write a part."""
         columns, plain = self._table.columns, {ID: rows.ids, VECTOR: rows.vectors, FINGERPRINT: rows.fingerprints}
         with _database() as database:
-            database.register("plain", _Columns(plain))
+            database.register("plain", ArrowColumns(plain))
             source = "plain"
             if columns:
                 database.register("described", {name: _as_objects(rows.columns[name]) for name in columns})
@@ -57,7 +56,7 @@ class ParquetRows:
     def delete(self, ids: IdArray) -> None:
         """Write a part of deleted ids."""
         with _database() as database:
-            database.register("plain", _Columns({ID: ids}))
+            database.register("plain", ArrowColumns({ID: ids}))
             nulls = self._nulls(VECTOR, FINGERPRINT, *self._table.columns)
             self._write_part(database, f"{ID}, {nulls}", "plain", is_deleted="true")
 
@@ -111,7 +110,9 @@ class ParquetRows:
             return
         names = (ID, VECTOR, FINGERPRINT, *self._table.columns)
         query = self._latest(_join(names)) if parts else f"SELECT {self._nulls(*names)} LIMIT 0"
-        schema = _encode_schema(self._table, self._size)
+        schema = format_arrow_schema(
+            self._table.id_type, {FINGERPRINT: "BIGINT", **self._table.columns}, self._size
+        )  # fmt: skip
         options = f"FORMAT parquet, COMPRESSION zstd{schema}"
         with atomic_file(self.path, overwrite=True) as partial, _database() as database:
             database.execute(f"COPY ({query}) TO {quote_text(str(partial))} ({options})")
@@ -150,17 +151,6 @@ def _join(names: tuple[str, ...]) -> str:
     return ", ".join(map(quote_name, names))
 
 
-class _Columns(Tabular):
-    """NumPy columns as an Arrow stream, for duckdb."""
-
-    def __init__(self, columns: dict[str, Any]) -> None:
-        self._columns = columns
-
-    def as_columns(self) -> dict[str, Any]:
-        """Return the columns."""
-        return self._columns
-
-
 def _as_objects(values: list[Any]) -> Any:
     """Return values of one column, lists among them, as an array of objects."""
     array = np.empty(len(values), dtype=object)
@@ -179,31 +169,3 @@ def _database() -> Iterator[Any]:
         raise OutputError(f"the store cannot be written ({shorten_message(error)}); make room") from error
     except duckdb.Error as error:
         raise StoreError(f"the rows of the store cannot be read or written ({shorten_message(error)})") from error
-
-
-def _encode_schema(table: SideLayout, size: int) -> str:
-    """Return the option of COPY that keeps Arrow's schema, where vectors are fixed-size lists.
-
-    Only for tables without other columns than text, whole numbers and lists of them, whose types Arrow has too.
-    """
-    import nanoarrow as na
-    from nanoarrow.ipc import StreamWriter
-
-    kinds = {"BIGINT": na.int64(), "VARCHAR": na.string(), "DOUBLE": na.float64(), "INTEGER": na.int32()}
-    kinds |= {"BOOLEAN": na.bool_(), "DATE": na.date32()}
-    kinds |= {f"{name}[]": na.list_(kind) for name, kind in kinds.items()}
-    if not all(kind in kinds for kind in table.columns.values()):
-        return ""
-    schema = na.struct(
-        {
-            ID: kinds[table.id_type],
-            VECTOR: na.fixed_size_list(na.float32(), size),
-            FINGERPRINT: na.int64(),
-            **{name: kinds[kind] for name, kind in table.columns.items()},
-        }
-    )
-    buffer = io.BytesIO()
-    with StreamWriter.from_writable(buffer) as writer:
-        writer.write_stream(na.Array(na.c_array([], schema)))
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f", KV_METADATA {{'ARROW:schema': {quote_text(encoded)}}}"

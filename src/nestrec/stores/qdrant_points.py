@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from nestrec.data.ids import IdArray
 from nestrec.errors import OptionError
 from nestrec.export.exporters import Side
-from nestrec.stores.layout import FINGERPRINT, ID, Layout
+from nestrec.export.item_columns import FINGERPRINT, ID
+from nestrec.stores.layout import Layout
 from nestrec.stores.requests import Query, Stage
 from nestrec.stores.store import Answer, Rows, StoredRows
 from nestrec.stores.write_plan import stored_rows
