@@ -23,6 +23,7 @@ from nestrec.training import engines
 from nestrec.training import regularization_search as strength
 from nestrec.training.validation import COMPARED_USERS
 from tests.faults.torture import build_parser
+from tests.stores.postgres import make_database
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -132,12 +133,22 @@ def test_python_examples_of_the_readme_run(folder: Path, monkeypatch: pytest.Mon
     assert len(names["ids"]) == len(names["scores"]) == 5
 
 
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> None:
+    """Start the database that a page is about."""
+    if request.node.callspec.params["path"].name == "pgvector.md":
+        request.getfixturevalue("postgres")
+        make_database("shop")
+
+
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if fenced(path, "python") and path != README], ids=by_name)
 def test_python_examples_of_other_pages_run(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     run_examples(path)
 
 
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if shell_lines(path)], ids=by_name)
 def test_command_lines_of_shell_blocks_run_one_after_another(
     path: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ import pytest
 from nestrec.data.interactions import Interactions
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.stores import Store, open_store
+from tests.stores.postgres import database_of
 
 DECAY = np.array([4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3])
 ODD_IDS = [
@@ -38,6 +39,8 @@ class Engine(NamedTuple):
     module: str
     options: dict[str, Any]
     place: Callable[[Path], str] = lambda folder: str(folder / "store")
+    fixture: str | None = None
+    """Fixture that starts the server; None: the store is a folder."""
 
     def open(self, folder: Path) -> Store:
         """Return the store in a folder of the test."""
@@ -49,6 +52,7 @@ ENGINES = {
     "faiss": Engine("faiss", "faiss", {}),
     "faiss-hnsw": Engine("faiss", "faiss", {"kind": "hnsw", "ef": 500}),
     "faiss-ivf": Engine("faiss", "faiss", {"kind": "ivf", "n_lists": 8, "n_probes": 8}),
+    "pgvector": Engine("pgvector", "pgvector", {}, database_of, "postgres"),
     "qdrant": Engine("qdrant", "qdrant_client", {}),
     "qdrant-edge": Engine("qdrant-edge", "qdrant_edge", {}),
 }

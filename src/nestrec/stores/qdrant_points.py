@@ -6,8 +6,6 @@ stay as they are; all others become a UUID made of their text (version 5). The p
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
 import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ from nestrec.data.ids import IdArray
 from nestrec.errors import OptionError
 from nestrec.export.exporters import Side
 from nestrec.export.item_columns import FINGERPRINT, ID
+from nestrec.stores.json_values import as_json
 from nestrec.stores.layout import Layout
 from nestrec.stores.requests import Query, Stage
 from nestrec.stores.store import Answer, Rows, StoredRows
@@ -106,22 +105,3 @@ def is_quantized(width: int, layout: Layout) -> bool:
 def is_searched(side: Side, width: int, layout: Layout) -> bool:
     """Tell whether a graph is built of these vectors: the widest only score what a prefix has found."""
     return side == "items" and (width < layout.size or len(layout.widths) == 1)
-
-
-def as_json(value: Any) -> Any:
-    """Return a value of an item table as JSON has it: dates and times in ISO 8601, decimals as floats.
-
-    >>> as_json([dt.date(2026, 1, 31), None]), as_json(decimal.Decimal("2.50"))
-    (['2026-01-31', None], 2.5)
-    """
-    if isinstance(value, list):
-        return [as_json(one) for one in value]
-    if isinstance(value, dict):
-        return {str(name): as_json(one) for name, one in value.items()}
-    if isinstance(value, (dt.date, dt.time)):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal):
-        return float(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
