@@ -18,9 +18,11 @@ from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.funnel import Funnel, Stage
 from nestrec.retrieval.item_lists import ItemLists
+from nestrec.retrieval.nested_codes import build_codes
 from nestrec.retrieval.quantization import Storage
 from nestrec.retrieval.retriever import Retriever
 from nestrec.svd_rotation import svd_rotation
+from nestrec.widths import Widths
 
 from .worlds import Vectors, check_integers, exclusions, falling_spectrum, full_sort, rows_of
 
@@ -54,6 +56,18 @@ def funnel(storage: Storage, clusters: int = 0, rotate: bool = False, rows: int 
     return build
 
 
+def by_codes(*widths: int) -> Callable[[Vectors], Retriever]:
+    """Nested codes of vectors with dimensions beyond those that are searched, if the last width is greater."""
+
+    def build(vectors: Vectors) -> Retriever:
+        n_more = max(widths) - SIZE
+        more = np.random.default_rng(8).normal(size=(len(vectors.items), n_more)).astype(np.float32)
+        items = np.hstack([vectors.items, more])
+        return Exact(items, build_codes(items, Widths(widths)).indexes[SIZE])
+
+    return build
+
+
 def by_faiss(kind: FaissKind, width: int) -> Callable[[Vectors], Retriever]:
     """An index that proposes everything."""
 
@@ -79,6 +93,8 @@ RETRIEVERS: dict[str, Callable[[Vectors], Retriever]] = {
     "exact funnel, int8, refinement": exact(Storage.INT8, 5, rows=SIZE),
     "exact funnel, int8, refinement of half, rotated": exact(Storage.INT8, 3, rotate=True, rows=7),
     "exact funnel, float32, clusters, refinement": exact(Storage.FLOAT32, 5, clusters=9, rows=SIZE),
+    "exact, nested codes": by_codes(3, 8, SIZE),
+    "exact, nested codes of a prefix": by_codes(4, SIZE, 24),
     "funnel, float32": funnel(Storage.FLOAT32),
     "funnel, int8": funnel(Storage.INT8),
     "funnel, bf16, rotated": funnel(Storage.BF16, rotate=True),

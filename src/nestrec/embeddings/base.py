@@ -10,7 +10,7 @@ from typing import Any, Self
 from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
-from nestrec.embeddings.parts import SEARCH_CONFIG, check_matrix, check_types, replace_search_sections
+from nestrec.embeddings.parts import SEARCH_CONFIG, check_codes, check_matrix, check_types, replace_search_sections
 from nestrec.errors import DataError, OptionError
 from nestrec.item_table.item_table import ItemTable, check_item_table
 from nestrec.retrieval.coarse_index import CoarseIndex
@@ -18,6 +18,7 @@ from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import FullScan
 from nestrec.retrieval.id_lookup import Unknown
 from nestrec.retrieval.item_filters import Asked, ItemChoice, ItemFilters, look_up_filters
+from nestrec.retrieval.nested_codes import NestedCodes, build_codes
 from nestrec.retrieval.retriever import Retriever
 from nestrec.retrieval.search_config import SearchConfig
 from nestrec.widths import Widths
@@ -45,6 +46,8 @@ class ModelParts:
     """The coarse index of the search config."""
     item_table: ItemTable | None = None
     """Titles and other columns of the items; see `with_item_table`."""
+    codes: NestedCodes | None = None
+    """Compact codes of the items, by which every width is searched; see `with_codes`. They are not saved."""
 
     def __post_init__(self, check: bool) -> None:
         """Validate that the parts fit each other."""
@@ -57,6 +60,7 @@ class ModelParts:
                 f"{self.seen.n_users} and {self.seen.n_items}; use the interactions it was trained on"
             )
         check_item_table(self.item_table, self.items)
+        check_codes(self.codes, self.widths, len(self.items))
 
     @property
     def n_users(self) -> int:
@@ -82,7 +86,8 @@ class ModelParts:
         size, config = widths.embedding_size, self.search_config
         kept = self if config is None or config.width <= size else self.with_search_config(None, None)
         users, items = self.user_embeddings[:, :size], self.item_embeddings[:, :size]
-        return replace(kept, user_embeddings=users, item_embeddings=items, widths=widths, check=False)
+        codes = None if self.codes is None else self.codes.up_to(size)
+        return replace(kept, user_embeddings=users, item_embeddings=items, widths=widths, codes=codes, check=False)
 
     @property
     def search_config(self) -> SearchConfig | None:
@@ -95,24 +100,45 @@ class ModelParts:
         sections = replace_search_sections(self.manifest, config, index)
         return replace(self, manifest=sections, coarse_index=index, check=False)
 
+    def with_codes(self, *, threads: int | None = None) -> Self:
+        """Return the same model with compact codes of its items, which make exact searches fast at every width.
+
+        A server calls it after each load. The answers of `recommend` and `recommend_for` are those of the full scan, to
+        the bit; a search config still goes first where it applies. Codes take about a byte per dimension of an item and
+        seconds to build for a million items. They are not saved with the model; in small catalogues they are not used.
+
+        `threads`: None uses all processors.
+
+        >>> import nestrec
+        >>> interactions = nestrec.SyntheticData(n_users=60, n_items=200).generate(seed=0).interactions
+        >>> model = nestrec.Trainer(widths=(4, 8), epochs=3).fit(interactions, validation=None).with_codes()
+        >>> model.codes
+        <NestedCodes: 200 items, widths 4, 8, 4024 bytes>
+        """
+        return replace(self, codes=build_codes(self.item_embeddings, self.widths, threads), check=False)
+
     @cached_property
     def _configured_retriever(self) -> Retriever:
         config = self.search_config or SearchConfig(self.embedding_size)
         return config.retriever(self.item_embeddings, self.coarse_index)
 
     def retriever(self, width: int | None = None, *, k: int = 1, exact: bool = False, n_queries: int = 1) -> Retriever:
-        """Return the retriever for the best k items of a width: that of the search config, where it applies.
+        """Return the retriever for the best k items of a width: by the search config, by the codes, or the full scan.
 
         A search config applies at its own width and up to the k it was measured for, and to batches of queries only
         where it was measured to be faster than the full scan. `exact` replaces its shortlists by a certified exact
-        search of the same coarse index.
+        search: of the codes, if the model has some, or of its coarse index. Codes apply at every width, in catalogues
+        where they are faster.
         """
-        size, config = self._width(width), self.search_config
-        if config is None or not config.applies_to(size, k, n_queries):
-            return FullScan(self.item_embeddings, size)
-        if exact and not config.exact and self.coarse_index is not None:
+        size, config, codes = self._width(width), self.search_config, self.codes
+        configured = config is not None and config.applies_to(size, k, n_queries)
+        if configured and config is not None and (config.exact or not exact):
+            return self._configured_retriever
+        if codes is not None and codes.applies_to(n_queries):
+            return Exact(self.item_embeddings, codes.indexes[size])
+        if configured and self.coarse_index is not None:
             return Exact(self.item_embeddings, self.coarse_index)
-        return self._configured_retriever
+        return FullScan(self.item_embeddings, size)
 
     def _filters(
         self, asked: Asked, allow: ItemChoice | None, deny: ItemChoice | None, where: str | None, unknown: Unknown

@@ -31,4 +31,6 @@ class DisplayMethods(ModelParts):
             parts.append(f"{training['epochs']} epochs in {training['seconds']:.1f} s")
         if self.search_config is not None:
             parts.append(f"search config: {self.search_config.name}")
+        if self.codes is not None:
+            parts.append(f"codes of every width: {self.codes.nbytes:,} bytes")
         return "; ".join(parts)

@@ -105,7 +105,7 @@ class FoldInMethods(SearchMethods):
         """Return a model that knows these items too, from the ids of users who interacted with them.
 
         As `with_users`, with items in place of users. A search config is removed, since its coarse index lacks
-        the new items: plan again. The item table has no values for them.
+        the new items: plan again. Codes are built again. The item table has no values for the new items.
         """
         found = gather_histories(histories, weights, self.users, "user", unknown)
         check_named(histories, "item")
@@ -115,9 +115,11 @@ class FoldInMethods(SearchMethods):
         table = None if self.item_table is None else self.item_table.reindex(items)
         kept = self.with_search_config(None, None)
         manifest = count_folded(kept.manifest, "items", len(found))
-        return replace(
-            kept, item_embeddings=vectors, items=items, seen=seen, manifest=manifest, item_table=table, check=False
-        )
+        known = replace(
+            kept, item_embeddings=vectors, items=items, seen=seen, manifest=manifest, item_table=table, codes=None,
+            check=False,
+        )  # fmt: skip
+        return known if self.codes is None else known.with_codes(threads=threads)
 
     @check_keywords
     def recommend_for(  # noqa: PLR0913 - the options of `recommend`, and weights

@@ -17,6 +17,7 @@ from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import DataError, ModelFileError, OptionError
 from nestrec.retrieval.coarse_index import CoarseIndex
+from nestrec.retrieval.nested_codes import NestedCodes
 from nestrec.retrieval.request import as_matrix
 from nestrec.retrieval.search_config import SearchConfig
 from nestrec.widths import Widths
@@ -53,6 +54,15 @@ def check_matrix(noun: str, matrix: Float32Array, n_rows: int, widths: Widths, *
     if finite and not is_finite(matrix):
         raise DataError(
             f"{noun}_embeddings must be finite, got NaN or infinite numbers; train again with a smaller learning rate"
+        )
+
+
+def check_codes(codes: NestedCodes | None, widths: Widths, n_items: int) -> None:
+    """Raise DataError unless the codes are of so many items and these widths."""
+    if codes is not None and (codes.n_items, codes.widths) != (n_items, widths):
+        raise DataError(
+            f"codes must be of the model's {n_items} items and its widths, got {codes!r}; build them with "
+            "model.with_codes()"
         )
 
 

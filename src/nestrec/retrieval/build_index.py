@@ -37,21 +37,33 @@ def build_index(
 
     Raises DataError where a number is not finite, since its bounds would not hold.
     """
-    item_norms = prefix_norms(vectors, full_width)
-    if not np.isfinite(item_norms).all():
-        bad = int(np.flatnonzero(~np.isfinite(item_norms))[0])
-        raise DataError(f"item vectors must be finite, got NaN or infinity in item {bad}; train the model again")
+    item_norms = measure_norms(vectors, full_width)
     labels, centroids = _assign_clusters(vectors, full_width, rotation, clusters)
-    items, begins, ends = _arrange(item_norms, labels, clustered=clusters is not None)
+    items, begins, ends = arrange(item_norms, labels, clustered=clusters is not None)
     refinement = RefinementCodes.allocate(len(vectors), refinement_width) if refinement_width else None
     builder = _Builder(vectors, full_width, rotation, item_norms, items, width, storage, labels, centroids, refinement)
     for first in range(0, len(items) // BLOCK, _BLOCKS_AT_ONCE):
         builder.fill(first)
-    positions = np.empty(len(vectors), dtype=np.int32)
-    used = np.flatnonzero(items >= 0).astype(np.int32)
-    positions[items[used]] = used
+    positions = invert(items, len(vectors))
     cells = builder.measure_cells(begins, ends)
     return CoarseIndex(builder.blocks, storage, width, full_width, cells, rotation, positions, builder.refinement)
+
+
+def measure_norms(vectors: Float32Array, width: int) -> Float64Array:
+    """Return the norms of the prefixes of all items, (n_items,); raise DataError where a number is not finite."""
+    item_norms = prefix_norms(vectors, width)
+    if not np.isfinite(item_norms).all():
+        bad = int(np.flatnonzero(~np.isfinite(item_norms))[0])
+        raise DataError(f"item vectors must be finite, got NaN or infinity in item {bad}; train the model again")
+    return item_norms
+
+
+def invert(items: Int32Array, n_items: int) -> Int32Array:
+    """Return the position of each item, (n_items,), where these are the items of all positions."""
+    positions = np.empty(n_items, dtype=np.int32)
+    used = np.flatnonzero(items >= 0).astype(np.int32)
+    positions[items[used]] = used
+    return positions
 
 
 def _assign_clusters(
@@ -66,7 +78,7 @@ def _assign_clusters(
     return clusters.fit(vectors[:, :full_width].astype(np.float64) @ rotation.of_items[:, :width])
 
 
-def _arrange(
+def arrange(
     item_norms: Float64Array, labels: Int64Array, *, clustered: bool
 ) -> tuple[Int32Array, Int32Array, Int32Array]:
     """Return the item of each position, by descending norm within a cell, and the first and last block of each cell."""
@@ -82,6 +94,21 @@ def _arrange(
         return items, (ends - n_blocks).astype(np.int32), ends.astype(np.int32)
     begins = np.arange(0, ends[-1], _BLOCKS_PER_CELL, dtype=np.int32)
     return items, begins, np.minimum(begins + _BLOCKS_PER_CELL, ends[-1]).astype(np.int32)
+
+
+def write_bounds(
+    blocks: CodeBlocks,
+    some: slice,  # blocks to write
+    width: int,  # of the codes
+    errors: Float64Array,  # (n_blocks, BLOCK) norms of the differences between items and their codes
+    decoded_norms: Float64Array,  # likewise of the decoded prefixes
+    item_norms: Float64Array,  # likewise of the items
+) -> None:
+    """Write what the bounds of some blocks need beside codes and scales, rounded up."""
+    largest = decoded_norms.max(axis=1)
+    blocks.quantization_errors[some] = (errors.max(axis=1) + relative_error(width) * largest) * _UPWARDS
+    blocks.decoded_norms[some] = largest * _UPWARDS
+    blocks.max_norms[some] = (item_norms * _UPWARDS).max(axis=1)
 
 
 @dataclass(eq=False)
@@ -125,13 +152,11 @@ class _Builder:
         own.codes[first * self._size :][: quantized.codes.size] = quantized.codes.ravel()
         if len(own.residual_norms):
             own.residual_norms[positions] = (norms(rotated[:, :, self.width :]) * _UPWARDS).ravel()
-        decoded_norms = norms(quantized.decoded).max(axis=1)
-        errors = norms(prefixes - quantized.decoded).max(axis=1)
-        item_norms = np.where(items < 0, 0.0, self.norms[items]) * _UPWARDS
+        item_norms = np.where(items < 0, 0.0, self.norms[items]).reshape(-1, BLOCK)
         own.scales[some] = quantized.scales
-        own.quantization_errors[some] = (errors + relative_error(self.width) * decoded_norms) * _UPWARDS
-        own.decoded_norms[some] = decoded_norms * _UPWARDS
-        own.max_norms[some] = item_norms.reshape(-1, BLOCK).max(1)
+        write_bounds(
+            own, some, self.width, norms(prefixes - quantized.decoded), norms(quantized.decoded), item_norms
+        )  # fmt: skip
         if self.refinement is not None:
             self.refinement.fill(items[items >= 0], rotated.reshape(len(items), -1)[items >= 0])
         if len(self.centroids):

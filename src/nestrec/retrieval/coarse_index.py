@@ -54,8 +54,18 @@ class CoarseIndex:
 
     @property
     def n_steps(self) -> int:
-        """Steps of an item's codes."""
+        """Steps that a scan multiplies."""
         return self.storage.steps(self.width)
+
+    @property
+    def block_steps(self) -> int:
+        """Steps of a block's codes, more than `n_steps` where the codes are of wider vectors (nested_codes.py)."""
+        return len(self.blocks.codes) // (len(self.blocks.items) * self.storage.per_step)
+
+    @property
+    def n_scanned_codes(self) -> int:
+        """Number of codes that a scan of all blocks multiplies."""
+        return len(self.blocks.items) * self.n_steps * self.storage.per_step
 
     @property
     def nbytes(self) -> int:

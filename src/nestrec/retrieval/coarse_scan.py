@@ -37,7 +37,7 @@ def scan_coarsely(
     allowed = index.used_bits if request.allowed is None else index.allowed_bits(request.allowed)
     scan, n = CoarseScan(index, request, options, use, allowed), len(request)
     one_by_one = index.cells.is_clustered or n <= FEW_QUERIES
-    if one_by_one and n < threads and len(index.blocks.codes) >= _WORTH_SHARING:
+    if one_by_one and n < threads and index.n_scanned_codes >= _WORTH_SHARING:
         return sum(scan_one_query(scan, row, threads) for row in range(n))
     size, stopped = _batch_size(n, options.n_candidates, threads), Event()
 
@@ -70,8 +70,8 @@ def _scan_together(scan: CoarseScan, batch: slice, stopped: Event) -> int:
             if stopped.is_set():
                 break
             n_scored += scan_batch(
-                encoded.codes, encoded.bound_terms, blocks, index.n_steps, index.storage.per_step, item_filter,
-                n_candidates, buffers, begin + every // 2, end, every,
+                encoded.codes, encoded.bound_terms, blocks, index.n_steps, index.block_steps, index.storage.per_step,
+                item_filter, n_candidates, buffers, begin + every // 2, end, every,
             )  # fmt: skip
         return n_scored
 

@@ -36,8 +36,8 @@ def scan_one_query(scan: CoarseScan, row: int, threads: int) -> int:
 
     def visit(n_candidates: int, buffers: Buffers, cells: _Visits) -> int:
         n_scored: int = scan_single(
-            encoded.codes, encoded.bound_terms, blocks, index.n_steps, index.storage.per_step, item_filter,
-            n_candidates, buffers, *cells,
+            encoded.codes, encoded.bound_terms, blocks, index.n_steps, index.block_steps, index.storage.per_step,
+            item_filter, n_candidates, buffers, *cells,
         )  # fmt: skip
         return n_scored
 

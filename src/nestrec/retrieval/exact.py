@@ -3,7 +3,7 @@
 The coarse scan keeps the items of greatest upper bound; refinement codes, if any, tighten these bounds. Candidates are
 reranked by descending bound until the k-th best score is above the next bound and above everything that the scan
 refused: that certifies the answer to be the full scan's, bit for bit. Where the candidates do not suffice, more are
-kept; where that would be a large part of the catalogue, all items are scored.
+kept; where that would be a large part of the catalogue, all items are scored. So are those of a short allow-list.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Exact(IndexRetriever):
 
     def answer(self, request: Request, threads: int) -> Ranking:
         """See `Retriever`."""
+        if self._n_allowed(request) * _LARGE_PART <= self.n_items:
+            return scan_all(request, self.vectors, self.full_width, threads)
         shown = min(request.k, self.n_items)
         best = empty_keys(len(request), shown)
         open_rows, n_candidates = np.arange(len(request)), self._first_candidates(shown)
@@ -52,7 +54,7 @@ class Exact(IndexRetriever):
         return ranking
 
     def _n_allowed(self, request: Request) -> int:
-        return self.n_items if request.allowed is None else int(request.allowed.sum())
+        return self.n_items if request.allowed is None else int(np.count_nonzero(request.allowed))
 
     def _first_candidates(self, k: int) -> int:
         by_blocks = 2 * k + 64  # refinement codes make more candidates cheap, and another scan costs much

@@ -42,11 +42,14 @@ class Builder:
             items=seen.items,
             seen=seen,
             item_table=None if self.model.item_table is None else self.model.item_table.reindex(seen.items),
+            codes=None,
         )
         drift = measure_drift(self.model, bare, known, self.tolerance, self.run.threads)
         updated, message = rebuild_index(bare, self.model)
         if message is not None:
             self.run.callback_list.on_message(message)
+        if self.model.codes is not None:
+            updated = updated.with_codes(threads=self.run.threads)
         seconds = time.perf_counter() - self.started
         record = describe_update(setup, self.run, self.merged, changes, drift, self.tolerance, seconds)
         if validated is not None:

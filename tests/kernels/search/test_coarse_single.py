@@ -32,7 +32,7 @@ def test_blocks_beyond_two_billion_codes_are_reached(tmp_path: Path) -> None:
     begins = np.array([N_BLOCKS - 1], dtype=np.int32)
     query = np.ones(WIDTH, dtype=np.int16)
     n_scored = scan_single(
-        query, bound_terms, blocks, WIDTH // 2, 2, item_filter, 3, buffers, begins, begins + np.int32(1),
+        query, bound_terms, blocks, WIDTH // 2, WIDTH // 2, 2, item_filter, 3, buffers, begins, begins + np.int32(1),
         np.full(1, np.inf, dtype=np.float32), 10,
     )  # fmt: skip
     kept = np.sort(buffers.keys[0, : buffers.counts[0]])[::-1][:3]

@@ -30,6 +30,7 @@ def scan_batch(
     bound_terms: BoundTerms,  # (n_groups * GROUP,) each
     blocks: CodeBlocks,
     n_steps: int,
+    block_steps: int,  # of a block's codes: n_steps, or more where only a prefix is scanned
     per_step: int,  # dimensions of an item in a step
     item_filter: ItemFilter,
     k: int,
@@ -45,7 +46,7 @@ def scan_batch(
     allowed, indptr, excluded = item_filter
     scores, terms = np.empty(GROUP * PART, dtype=np.float32), np.empty(3 * GROUP, dtype=np.float32)
     limits = np.empty(GROUP, dtype=np.float64)
-    size, n_scored = n_steps * per_step, 0
+    size, block_size, n_scored = n_steps * per_step, block_steps * per_step, 0
     for block in range(begin, end, every):
         max_residual = (
             residual_norms[block * BLOCK : (block + 1) * BLOCK].max() if len(residual_norms) > 0 else np.float32(0.0)
@@ -67,7 +68,7 @@ def scan_batch(
             least = least_sums(codes, (limits[0], limits[1], limits[2], limits[3]))
             n_scored += GROUP * BLOCK
             for position in range(block * BLOCK, (block + 1) * BLOCK, PART):
-                item = (block * size * BLOCK) + (position - block * BLOCK) * per_step
+                item = (block * block_size * BLOCK) + (position - block * BLOCK) * per_step
                 if not _score_part(queries, first * size, codes, item, n_steps, per_step, least, scores):
                     continue
                 reached = _bound_part(scores, terms, residual_norms, position, thresholds, first)

@@ -26,6 +26,7 @@ def scan_single(
     bound_terms: BoundTerms,  # (1,) each
     blocks: CodeBlocks,
     n_steps: int,
+    block_steps: int,  # of a block's codes: n_steps, or more where only a prefix is scanned
     per_step: int,
     item_filter: ItemFilter,  # of the one query
     k: int,
@@ -41,7 +42,7 @@ def scan_single(
     query_scales, query_residuals, prefix_norms, query_errors, roundings, query_norms, underflows = bound_terms
     allowed, indptr, excluded = item_filter
     scores = np.empty(BLOCK, dtype=np.float32)
-    size, n_visited = n_steps * per_step, 0
+    size, n_visited = block_steps * per_step, 0
     for cell in range(len(begins)):
         if bounds[cell] < thresholds[0] or n_visited >= most:
             break

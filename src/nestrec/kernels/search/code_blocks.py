@@ -24,7 +24,7 @@ BLOCK = 64  # items; the bits of one word say which of them may be returned
 class CodeBlocks(NamedTuple):
     """Items by position: 64 to a block, of similar norm; the last block of a cell may have unused positions."""
 
-    codes: npt.NDArray[Any]  # flat (n_blocks, n_steps, BLOCK, per_step); float32, uint16 (bf16) or int8
+    codes: npt.NDArray[Any]  # flat (n_blocks, block_steps, BLOCK, per_step); float32, uint16 (bf16) or int8
     items: Int32Array  # (n_positions,) item_index, -1 where unused
     residual_norms: Float32Array  # (n_positions,) norm of the dimensions without codes; (0,) where all have codes
     scales: Float32Array  # (n_blocks,) value of a code of 1
