@@ -68,7 +68,6 @@ PANELS = {
 
 def recommend(
     model: ModelFolder,
-    history_reading: HistoryReading,
     reranking: Reranking,
     user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
     users: Annotated[Path | None, option("FILE", "File of user ids: one per line, or a column; - for stdin.")] = None,
@@ -76,6 +75,7 @@ def recommend(
     history: Annotated[
         Path | None, option("FILE", f"New users by their interactions: they are folded in. {SOURCES}")
     ] = None,
+    history_reading: HistoryReading = HistoryReading(),  # noqa: B008 - a frozen value
     k: Annotated[int, option("N", "Items per user.", name="-k")] = 10,
     width: Annotated[int | None, option("W", "Width to score with.", "the widest")] = None,
     exclude_seen: Annotated[

@@ -13,6 +13,7 @@ from nestrec.data.cold_ids import drop_cold, restrict_to
 from nestrec.data.dislikes import with_dislikes
 from nestrec.data.ids import as_text
 from nestrec.data.interactions import Interactions
+from nestrec.data.read_report import format_count
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import UnknownIdError
 from nestrec.retrieval.id_lookup import Ids, Unknown, look_up
@@ -147,6 +148,6 @@ def _describe_missing(pairs: Interactions, users: Vocabulary, items: Vocabulary,
     of_items = pairs.items.ids[pairs.indices[places]].tolist()
     shown = ", ".join(f"{user!r} with {item!r}" for user, item in zip(of_users, of_items, strict=True))
     return (
-        f"interactions to remove must be among those that the model has seen, got {n:,} others: {shown}"
+        f"interactions to remove must be among those that the model has seen, got {format_count(n, 'other')}: {shown}"
         f'{", …" if n > _SHOWN else ""}; correct them, or skip them with unknown="skip"'
     )
