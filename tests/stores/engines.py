@@ -55,6 +55,7 @@ ENGINES = {
     "pgvector": Engine("pgvector", "pgvector", {}, database_of, "postgres"),
     "qdrant": Engine("qdrant", "qdrant_client", {}),
     "qdrant-edge": Engine("qdrant-edge", "qdrant_edge", {}),
+    "sqlite-vec": Engine("sqlite-vec", "sqlite_vec", {}),
 }
 
 

@@ -41,7 +41,11 @@ def query(
     model: Annotated[Path, option("MODEL", "Folder of the model, for the users' vectors.", show_default=False)],
     store: Annotated[
         str | None,
-        option("NAME", "Store: duckdb, faiss, pgvector, qdrant, qdrant-edge{nestrec.stores}.", "as the folder says"),
+        option(
+            "NAME",
+            "Store: duckdb, faiss, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
+            "as the folder says",
+        ),
     ] = None,
     user: Annotated[list[str] | None, option("ID", "User id; repeatable.")] = None,
     users: Annotated[Path | None, option("FILE", "File of user ids: one per line, or a column; - for stdin.")] = None,

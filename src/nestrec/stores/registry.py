@@ -26,6 +26,7 @@ BUILT_IN = {
     "pgvector": ("nestrec.stores.pgvector_store", "PgvectorTarget"),
     "qdrant": ("nestrec.stores.qdrant_store", "QdrantTarget"),
     "qdrant-edge": ("nestrec.stores.qdrant_edge", "QdrantEdgeTarget"),
+    "sqlite-vec": ("nestrec.stores.sqlite_vec_store", "SqliteVecTarget"),
 }
 
 
