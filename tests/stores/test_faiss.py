@@ -65,6 +65,15 @@ def test_an_index_of_other_options_needs_overwrite(tmp_path: Path) -> None:
         assert store.metadata.options == {"kind": "hnsw", "m": 16, "ef_construct": 100}
 
 
+def test_a_search_after_another_export_reads_the_new_index(tmp_path: Path) -> None:
+    with open_store(tmp_path / "f", "faiss") as searching, open_store(tmp_path / "f", "faiss") as writing:
+        for model in (model_of(50), model_of(60, seed=1)):
+            export(model, writing)
+            found = searching.search(model.user_embeddings, 5, widths=(8,), exact=True)
+            expected = model.recommend(model.users.ids, k=5, exclude_seen=False, exact=True)
+            assert found.ids.tolist() == expected.ids.tolist()
+
+
 def test_an_index_needs_items(tmp_path: Path) -> None:
     with open_store(tmp_path / "f", "faiss") as store, pytest.raises(OptionError, match="side must be items"):
         export(model_of(5), store, ExportRequest(sides=("users",)))

@@ -95,7 +95,7 @@ class DuckDBStore(Store):
     def find(self, query: Query) -> Answer:
         """See `Store`."""
         file = quote_text(escape_path(str(self._folder.path / "items.parquet")))
-        sql, parameters = search_sql(query.stages, f"read_parquet({file})", self.layout.side("items").id_type)
+        sql, parameters = search_sql(query.stages, f"read_parquet({file})", query.metadata.layout.side("items").id_type)
         values = {name: query.prefix(stage) for name, stage in parameters.items()}
         try:
             found = self._database.execute(sql, {**values, "excluded": query.excluded}).fetchall()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
@@ -50,6 +50,15 @@ class FaissTarget:
         return FaissStore(place, self)
 
 
+class _Opened(NamedTuple):
+    """An index that was read."""
+
+    base: OpenIndex
+    ids: IdArray  # by position
+    positions: dict[Any, int]  # by id
+    version: str | None
+
+
 @dataclass
 class FaissStore(Store):
     """Rows in Parquet files, an index that is built of them at the end of an export, and read by the first search."""
@@ -59,7 +68,7 @@ class FaissStore(Store):
     batch_rows: ClassVar[int] = 32_768
 
     _folder: StoreFolder = field(init=False, repr=False)
-    _opened: tuple[OpenIndex, IdArray, dict[Any, int]] | None = field(init=False, repr=False, default=None)
+    _opened: _Opened | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         """Name the folder; nothing is read yet."""
@@ -119,7 +128,7 @@ class FaissStore(Store):
 
     def find(self, query: Query) -> Answer:
         """See `Store`; the index proposes candidates where it is of the first width, others are scanned for."""
-        index, ids, places = self._open()
+        index, ids, places, _ = self._open(query.metadata)
         known = [places[one] for one in query.excluded if one in places]
         excluded = np.array(known, dtype=np.int64)
         first, *others = query.stages
@@ -141,17 +150,16 @@ class FaissStore(Store):
         """Forget the index."""
         self._opened = None
 
-    def _open(self) -> tuple[OpenIndex, IdArray, dict[Any, int]]:
-        """Return the index with the ids of its positions, of the same export; raise StoreError while one is running."""
-        if self._opened is None:
-            before = self.metadata
-            if before.writing is None:
-                index, ids = OpenIndex(self._folder.path / INDEX), self._rows("items").read_ids()
-                if self.metadata == before and len(ids) == len(index.vectors):
-                    self._opened = index, ids, {one: at for at, one in enumerate(ids.tolist())}
-        if self._opened is None:
-            raise StoreError(f"an export to {self.place} is running or did not end; repeat it, and search afterwards")
-        return self._opened
+    def _open(self, metadata: StoreMetadata) -> _Opened:
+        """Return the index with the ids of its positions, both of one export; raise StoreError while one is running."""
+        if self._opened is not None and self._opened.version == metadata.version:
+            return self._opened
+        if metadata.writing is None:
+            index, ids = OpenIndex(self._folder.path / INDEX), self._rows("items").read_ids()
+            if self.metadata == metadata and len(ids) == len(index.vectors):
+                self._opened = _Opened(index, ids, {one: at for at, one in enumerate(ids.tolist())}, metadata.version)
+                return self._opened
+        raise StoreError(f"an export to {self.place} is running or did not end; repeat it, and search afterwards")
 
     def _rows(self, side: Side) -> ParquetRows:
         return ParquetRows(self._folder.path, side, self.layout)

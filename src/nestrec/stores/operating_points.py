@@ -66,8 +66,7 @@ def _measure_ranks(
 def _rank(scores: Float32Array, best: Int32Array, seen: Int32Array) -> Int64Array:
     """Return the rank of some items among those that were not seen; ties count as ahead."""
     scores[seen] = -np.inf
-    ordered = np.sort(scores)
-    return len(scores) - np.searchsorted(ordered, scores[best], side="left")
+    return np.array([np.count_nonzero(scores >= score) for score in scores[best].tolist()], dtype=np.int64)
 
 
 def exclude_seen(model: NestedEmbeddings, items: Int32Array, users: Int32Array) -> ItemLists:

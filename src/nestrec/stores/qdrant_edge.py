@@ -156,7 +156,9 @@ class QdrantEdgeStore(Store):
         edge = _edge()
         if query.exact:
             return edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))
-        rescore = edge.QuantizationSearchParams(rescore=True) if is_quantized(stage.width, self.layout) else None
+        rescore = (
+            edge.QuantizationSearchParams(rescore=True) if is_quantized(stage.width, query.metadata.layout) else None
+        )
         ef = max(stage.limit, self.options.ef or max(LEAST_EF, 2 * stage.limit))
         return edge.SearchParams(hnsw_ef=ef, quantization=rescore)
 

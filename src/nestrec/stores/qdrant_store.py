@@ -257,7 +257,9 @@ class QdrantStore(Store):
             return None
         if query.exact:
             return models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
-        rescore = models.QuantizationSearchParams(rescore=True) if is_quantized(stage.width, self.layout) else None
+        rescore = (
+            models.QuantizationSearchParams(rescore=True) if is_quantized(stage.width, query.metadata.layout) else None
+        )
         ef = max(stage.limit, self.options.ef or max(LEAST_EF, 2 * stage.limit))
         return models.SearchParams(hnsw_ef=ef, quantization=rescore)
 

@@ -37,6 +37,8 @@ class Query:
     excluded: list[Any]
     """Item ids, of the type that the store has."""
     exact: bool
+    metadata: StoreMetadata
+    """Of the store when the search began."""
 
     @property
     def k(self) -> int:
@@ -71,10 +73,10 @@ def make_stages(
 
 
 def make_queries(
+    metadata: StoreMetadata,
     user_vectors: npt.ArrayLike,
     stages: tuple[Stage, ...],
     exclude: Sequence[Any] | None,
-    id_type: str,
     *,
     exact: bool,
 ) -> list[Query]:
@@ -86,8 +88,9 @@ def make_queries(
             f"exclude must have a list of item ids for each of {len(vectors)} vectors, got {len(exclude)} lists",
             option="exclude",
         )
+    id_type = metadata.layout.side("items").id_type
     lists = [[]] * len(vectors) if exclude is None else [_as_stored(ids, id_type) for ids in exclude]
-    return [Query(vector, stages, ids, exact) for vector, ids in zip(vectors, lists, strict=True)]
+    return [Query(vector, stages, ids, exact, metadata) for vector, ids in zip(vectors, lists, strict=True)]
 
 
 def rank_answers(answers: Sequence[Any], k: int, id_type: str) -> Ranking:

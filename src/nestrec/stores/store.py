@@ -156,7 +156,7 @@ class Store(ABC):
         metadata = self.metadata
         side = metadata.layout.side("items")
         stages = make_stages(metadata, k, widths, shortlist)
-        queries = make_queries(user_vectors, stages, exclude, side.id_type, exact=exact)
+        queries = make_queries(metadata, user_vectors, stages, exclude, exact=exact)
         return rank_answers([self.find(query) for query in queries], k, side.id_type)
 
     @property

@@ -8,18 +8,21 @@ store's index, is compared with a two-stage search that scores every item in its
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from nestrec.arrays import Float32Array, Float64Array, Int32Array
+from nestrec.arrays import BoolArray, Float32Array, Float64Array, Int32Array
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError, StoreError
 from nestrec.field_docs import show_field_docs
+from nestrec.retrieval.item_lists import ItemLists
 from nestrec.retrieval.ranking import Ranking
 from nestrec.retrieval.top_k import top_k
 from nestrec.stores.layout import describe_layout
+from nestrec.stores.metadata import StoreMetadata
 from nestrec.stores.model_rows import select_model_rows
 from nestrec.stores.operating_points import exclude_seen, sample_users
 from nestrec.stores.requests import Stage, make_stages
@@ -75,27 +78,18 @@ def verify(model: NestedEmbeddings, store: Store, *, n_users: int = 100, k: int 
     if n_users < 1:
         raise OptionError(f"n_users must be 1 or more, got {n_users}", option="verify")
     metadata = store.metadata
-    size = metadata.layout.size
-    users = sample_users(model, n_users, seed)
-    items = select_model_rows(model, "items", size, metadata.where).selected
-    vectors, ids = model.user_embeddings[users, :size], model.items.ids_at(items)
-    seen = exclude_seen(model, items, users)
-    lists = [ids[seen.indices[a:b]].tolist() for a, b in zip(seen.indptr, seen.indptr[1:], strict=False)]
-    side = _Items(model.item_embeddings[items, :size], ids)
-    exact = store.search(vectors, k, widths=(size,), exclude=lists, exact=True)
-    best, scores = top_k(vectors, side.vectors, size, k, excluded=seen)
-    differs = [not side.agrees(*row) for row in zip(vectors, best, scores, exact.ids, exact.scores, strict=True)]
     stages = make_stages(metadata, k, None, None)
-    found = store.search(vectors, k, exclude=lists)
-    recall = np.array([
-        side.recall(found, row, _search_exactly(vectors[row], side.vectors, seen.indices[a:b], stages))
-        for row, (a, b) in enumerate(zip(seen.indptr, seen.indptr[1:], strict=False))
-    ])  # fmt: skip
+    users = sample_users(model, n_users, seed)
+    sample = _Sample.draw(model, users, metadata)
+    vectors, lists = sample.queries, sample.excluded_ids()
+    exact = store.search(vectors, k, widths=(metadata.layout.size,), exclude=lists, exact=True)
+    differs = sample.compare(exact, k)
+    recall = sample.measure_recall(store.search(vectors, k, exclude=lists), stages)
     order = np.argsort(recall, kind="stable")
     return VerifyReport(
         len(users),
-        tuple(model.users.ids_at(users[np.array(differs, dtype=np.bool_)]).tolist()),
-        float(np.nanmean(recall)) if len(recall) else 1.0,
+        tuple(model.users.ids_at(users[differs]).tolist()),
+        float(np.nanmean(recall)) if np.isfinite(recall).any() else 1.0,
         tuple(model.users.ids_at(users[order[recall[order] < 1]]).tolist()),
         tuple(stage.width for stage in stages),
         stages[0].limit,
@@ -104,35 +98,65 @@ def verify(model: NestedEmbeddings, store: Store, *, n_users: int = 100, k: int 
 
 
 @dataclass(frozen=True, eq=False)
-class _Items:
-    """The items that a store should hold."""
+class _Sample:
+    """Sampled users, and the items that a store should hold."""
 
-    vectors: Float32Array  # (n, size)
-    ids: Any  # (n,)
+    queries: Float32Array  # (n_users, size)
+    vectors: Float32Array  # (n_items, size)
+    items: Vocabulary
+    seen: ItemLists  # positions among the items, by user
 
-    def agrees(
+    @classmethod
+    def draw(cls, model: NestedEmbeddings, users: Int32Array, metadata: StoreMetadata) -> _Sample:
+        """Return the sample of these users and of the items of a store."""
+        size = metadata.layout.size
+        items = select_model_rows(model, "items", size, metadata.where).selected
+        return cls(
+            model.user_embeddings[users, :size],
+            model.item_embeddings[items, :size],
+            Vocabulary(model.items.ids_at(items)),
+            exclude_seen(model, items, users),
+        )
+
+    def excluded_ids(self) -> list[list[Any]]:
+        """Return the ids of the seen items of each user."""
+        return [self.items.ids_at(rows).tolist() for rows in self._seen_rows()]
+
+    def compare(self, found: Ranking, k: int) -> BoolArray:
+        """Return whether each user's list differs from that of a full scan."""
+        best, scores = top_k(self.queries, self.vectors, self.vectors.shape[1], k, excluded=self.seen)
+        rows = zip(self.queries, best, scores, found.ids, found.scores, strict=True)
+        return np.array([not self._agrees(*row) for row in rows], dtype=np.bool_)
+
+    def measure_recall(self, found: Ranking, stages: tuple[Stage, ...]) -> Float64Array:
+        """Return for each user the share of the exact list of these stages that was found; NaN for an empty one."""
+        recall = np.full(len(self.queries), np.nan)
+        for at, (user, seen) in enumerate(zip(self.queries, self._seen_rows(), strict=True)):
+            expected = _search_exactly(user, self.vectors, seen, stages)
+            rows = self._find(found.ids[at][found.scores[at] > -np.inf])
+            if len(expected):
+                recall[at] = np.isin(expected, rows).mean()
+        return recall
+
+    def _agrees(
         self, user: Float32Array, best: Int32Array, scores: Float32Array, found: Any, found_scores: Float32Array
     ) -> bool:
         """Tell whether a list found has the scores of the best items, and its items really have those scores."""
         n = int(np.count_nonzero(best >= 0))
-        if int(np.count_nonzero(found_scores > -np.inf)) != n:
+        rows = self._find(found[found_scores > -np.inf])
+        if len(rows) != n or (rows < 0).any() or len(set(rows.tolist())) != n:
             return False
-        rows = Vocabulary(self.ids).index_of(found[:n], unknown="mark")
-        if (rows < 0).any() or len(set(rows.tolist())) != n:
-            return False
-        norms = np.linalg.norm(self.vectors[rows], axis=1) * np.linalg.norm(user)
+        lengths = np.maximum(*(np.linalg.norm(self.vectors[some], axis=1) for some in (rows, best[:n])))
         own = self.vectors[rows].astype(np.float64) @ user.astype(np.float64)
-        tolerance = _ROUNDING * np.maximum(norms, np.linalg.norm(self.vectors[best[:n]], axis=1) * np.linalg.norm(user))
-        return bool(
-            (np.abs(own - scores[:n]) <= tolerance).all() and (np.abs(own - found_scores[:n]) <= tolerance).all()
-        )
+        tolerance = _ROUNDING * lengths * np.linalg.norm(user)
+        return all((np.abs(own - others) <= tolerance).all() for others in (scores[:n], found_scores[:n]))
 
-    def recall(self, found: Ranking, row: int, expected: Int32Array) -> float:
-        """Return the share of the expected items that a list has; NaN where nothing is expected."""
-        if not len(expected):
-            return float("nan")
-        rows = Vocabulary(self.ids).index_of(found.ids[row][found.scores[row] > -np.inf], unknown="mark")
-        return float(np.isin(expected, rows).mean())
+    def _seen_rows(self) -> list[Int32Array]:
+        return [self.seen.indices[start:end] for start, end in pairwise(self.seen.indptr.tolist())]
+
+    def _find(self, ids: Any) -> Int32Array:
+        """Return the position of each id, -1 for one that the store should not have."""
+        return self.items.index_of(ids, unknown="mark")
 
 
 def _search_exactly(
