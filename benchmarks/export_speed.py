@@ -3,9 +3,9 @@
     python benchmarks/export_speed.py --items 1000000 [--stores duckdb,faiss,qdrant-edge] [--no-graph]
 
 The model has random vectors of 64 dimensions and a title for each item, and is memory-mapped. How to read the table:
-`first s` is the time of a first export, from an empty folder to a store that can be searched, of which `index s` goes to
-the engine's index or to joining files at the end; `rows/s` is of the rest; `cpu s` are the processor's seconds of all of
-it. `again s` finds that nothing changed, `1% s` writes the items whose vectors changed. `peak MB` is the most anonymous
+`first s` is a first export, from an empty folder to a store that can be searched. Of it, `index s` goes to the engine's
+index or to joining files at the end; `rows/s` is of the rest; `cpu s` are the processor's seconds of all of it.
+`again s` finds that nothing changed, `1% s` writes the items whose vectors changed. `peak MB` is the most anonymous
 memory of the process beyond what it had before the first export, engine included: files that are mapped count as the
 system's cache. `--no-graph` leaves out the HNSW graph of Qdrant Edge.
 """
