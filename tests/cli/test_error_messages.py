@@ -54,6 +54,7 @@ EXIT_CODES = {  # of each command: words that are wrong usage, and words that fa
     "similar": (["{model}", "--user", "u001", "--item", "a"], ["{model}", "--item", "none"]),
     "export": (["{model}", "--to", "docx", "--out", "x"], ["none", "--to", "npz", "--out", "x"]),
     "query": (["file", "--model", "{model}"], ["file", "--model", "none", "--store", "duckdb", "--user", "u001"]),
+    "serve": (["{model}", "--port", "70000"], ["none"]),
     "tune": (["rows.csv", "--trials", "0"], ["none.csv"]),
     "compare": (["rows.csv", "rows.csv", "--models", "magic"], ["none.csv", "rows.csv"]),
     "update": (["{model}"], ["{model}", "none.csv"]),

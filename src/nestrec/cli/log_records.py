@@ -10,8 +10,11 @@ import logging
 from nestrec.cli.console import is_quiet, messages, say, warn
 
 
-class _Notice(logging.Handler):
+class Notice(logging.Handler):
+    """Shows records on stderr: warnings always, others unless --quiet was given."""
+
     def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
         message = record.getMessage()
         if record.levelno >= logging.WARNING:
             warn(f"nestrec: {message}")
@@ -23,5 +26,5 @@ def show_log_records() -> None:
     """Show the warnings of this process, and its first compilation on a terminal, unless --quiet was given."""
     logger = logging.getLogger("nestrec.kernels")
     logger.setLevel(logging.INFO if messages().is_terminal and not is_quiet() else logging.WARNING)
-    if not any(isinstance(handler, _Notice) for handler in logger.handlers):
-        logger.addHandler(_Notice())
+    if not any(isinstance(handler, Notice) for handler in logger.handlers):
+        logger.addHandler(Notice())

@@ -28,7 +28,7 @@ from nestrec.plugins import list_plugin_names
 _PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
 _COMMANDS = (  # each is a module of nestrec.cli with a function of this name
     "demo", "split", "train", "update", "items", "evaluate", "plan", "recommend",
-    "explain", "similar", "export", "query", "tune", "compare", "info", "doctor", "datasets",
+    "explain", "similar", "export", "query", "serve", "tune", "compare", "info", "doctor", "datasets",
 )  # fmt: skip
 _PLUGIN_GROUP = re.compile(r"\{(nestrec\.\w+)\}")  # in the help of an option, after the built-in names
 _WITHOUT_PROGRESS = ("items", "explain", "similar", "query", "info", "doctor")

@@ -13,7 +13,11 @@ from nestrec.cli.invalid_values import explain
 ARGUMENTS, OPTIONS = "Arguments", "Options"
 BASICS, DATA, MODEL, TRAINING, VALIDATION, RUN = "Basics", "Data", "Model", "Training", "Validation", "Run"
 USERS, ITEMS, LISTS, TUNING, STORES = "Users", "Items", "Lists", "Tuning", "Stores"
-PANELS = (ARGUMENTS, BASICS, USERS, ITEMS, LISTS, OPTIONS, STORES, TUNING, DATA, MODEL, TRAINING, VALIDATION, RUN)
+MODELS, ACCESS, LOAD = "Models", "Access", "Limits and load"
+PANELS = (
+    ARGUMENTS, BASICS, USERS, ITEMS, LISTS, OPTIONS, MODELS, ACCESS, LOAD, STORES, TUNING, DATA, MODEL, TRAINING,
+    VALIDATION, RUN,
+)  # fmt: skip
 
 
 class PanelCommand(TyperCommand):

@@ -1,0 +1,47 @@
+"""Load models again while requests are answered: by an admin's request, a signal, or a folder that changed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nestrec.errors import NestrecError
+from nestrec.logs import get_logger
+from nestrec.serving.messages import Reloaded
+from nestrec.serving.metrics import Metrics
+from nestrec.serving.model_set import ModelSet
+
+
+class Administration:
+    """Loads models again, one at a time, in a thread."""
+
+    def __init__(self, models: ModelSet, metrics: Metrics) -> None:
+        self._models, self._metrics = models, metrics
+        self._turn = asyncio.Lock()
+        for served in models.served.values():
+            metrics.set_model(served)
+
+    async def reload(self, names: list[str]) -> Reloaded:
+        """Load these models again; those that fail keep their former version."""
+        versions, failures = {}, {}
+        async with self._turn:
+            for name in names:
+                try:
+                    served = await asyncio.to_thread(self._models.reload, name)
+                except (NestrecError, OSError, MemoryError) as error:
+                    failures[name] = str(error) or type(error).__name__
+                    get_logger("serving").error("model %s was not loaded again: %s", name, failures[name])
+                    self._metrics.add_reload(name, "failure")
+                else:
+                    versions[name] = served.version
+                    get_logger("serving").info("model %s is now of version %s", name, served.version)
+                    self._metrics.set_model(served)
+                    self._metrics.add_reload(name, "success")
+        return Reloaded(versions, failures)
+
+    async def watch(self, seconds: float) -> None:
+        """Load models again whose folders were replaced, looking every so many seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            changed = await asyncio.to_thread(self._models.changed)
+            if changed:
+                await self.reload(changed)
