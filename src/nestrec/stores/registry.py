@@ -23,6 +23,7 @@ from nestrec.stores.store import Store, Target
 BUILT_IN = {
     "duckdb": ("nestrec.stores.duckdb_store", "DuckDBTarget"),
     "faiss": ("nestrec.stores.faiss_store", "FaissTarget"),
+    "lancedb": ("nestrec.stores.lancedb_store", "LanceDBTarget"),
     "pgvector": ("nestrec.stores.pgvector_store", "PgvectorTarget"),
     "qdrant": ("nestrec.stores.qdrant_store", "QdrantTarget"),
     "qdrant-edge": ("nestrec.stores.qdrant_edge", "QdrantEdgeTarget"),
