@@ -21,7 +21,9 @@ def test_it_solves_the_normal_equations_of_every_block(levels: tuple[int, ...]) 
     lists, weights = [[1, 4, 9], [], [2], list(range(20))], rng.uniform(0.2, 3, 24)
     indptr = np.cumsum([0, *map(len, lists)])
     indices = np.array([row for one in lists for row in one], dtype=np.int32)
-    histories = Histories(np.arange(4), indptr, indices, weights, indices[:0], single=False)
+    kept = np.ones(4, dtype=np.bool_)
+    none = indices[:0]
+    histories = Histories(np.arange(4), indptr, indices, weights, none, single=False, skipped_names=none, kept=kept)
     found = solver.fold(histories, threads=2)
     for row, (low, high) in enumerate(itertools.pairwise(indptr)):
         own = table[indices[low:high]].astype(np.float64)
