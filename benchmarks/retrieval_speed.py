@@ -4,6 +4,7 @@
     python benchmarks/retrieval_speed.py --trained --items 100000 --sizes 64,256
     python benchmarks/retrieval_speed.py --curve --items 100000,1000000 --sizes 64
     python benchmarks/retrieval_speed.py --parts
+    python benchmarks/retrieval_speed.py --codes --items 100000,1000000 --sizes 64
 
 Generated vectors are normal numbers whose size falls with the dimension d as d^-0.375 on both sides, so that the share
 of the scores' variance in the first 4, 8, 16 and 32 of 64 dimensions (.70, .81, .90, .96) is that of models trained on
@@ -20,6 +21,7 @@ the full width, and 150 are reranked. `bytes` is the size of the coarse index pe
 and for search configs of nestrec.
 `--parts` prints the thread time of a query in a batch: coarse scan and selection, by width and shortlist, and scoring
 the candidates by refinement codes or by the vectors.
+`--codes` prints build time and bytes of codes, and milliseconds of one user at every width: see codes_speed.py.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ import numpy.typing as npt
 import torch
 from implicit.cpu.topk import topk
 
+from codes_speed import compare_codes
 from nestrec import Run, SyntheticData, Trainer
 from nestrec.arrays import Float32Array
 from nestrec.autotune.trial import recall
@@ -80,6 +83,7 @@ def main() -> None:
     parser.add_argument("--trained", action="store_true", help="vectors trained on a generated world")
     parser.add_argument("--curve", action="store_true", help="recall against speed beside HNSW")
     parser.add_argument("--parts", action="store_true", help="what a query of a batch spends its time on")
+    parser.add_argument("--codes", action="store_true", help="one user at every width, by codes and by a full scan")
     options = parser.parse_args()
     faiss.omp_set_num_threads(options.threads)
     torch.set_num_threads(options.threads)
@@ -90,6 +94,8 @@ def main() -> None:
             print(f"\n{vectors.name}: {n_items:,} items x {size}, {len(vectors.queries)} queries", flush=True)
             if options.parts:
                 parts(vectors, options.threads, options.rounds)
+            elif options.codes:
+                compare_codes(vectors.items, vectors.queries)
             elif options.curve:
                 curve(vectors, options.threads, options.rounds)
             else:

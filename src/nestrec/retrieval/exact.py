@@ -41,16 +41,15 @@ class Exact(IndexRetriever):
         open_rows, n_candidates = np.arange(len(request)), self._first_candidates(shown)
         scanned = reranked = 0
         while len(open_rows) and n_candidates * _LARGE_PART <= self.n_items:
-            certified, n_scanned, n_reranked = self._certify(
-                request.select(open_rows), n_candidates, best, open_rows, threads
-            )
+            rest = request if len(open_rows) == len(request) else request.select(open_rows)
+            certified, n_scanned, n_reranked = self._certify(rest, n_candidates, best, open_rows, threads)
             scanned, reranked = scanned + n_scanned, reranked + n_reranked
             open_rows, n_candidates = open_rows[~certified], n_candidates * _GROWTH
         reranked += len(open_rows) * self._n_allowed(request)
         ranking = rank_keys(best, request.k, Work(len(request) * self.n_items, scanned, reranked))
         if len(open_rows):
-            rest = scan_all(request.select(open_rows), self.vectors, self.full_width, threads)
-            ranking.ids[open_rows], ranking.scores[open_rows] = rest
+            scored = scan_all(request.select(open_rows), self.vectors, self.full_width, threads)
+            ranking.ids[open_rows], ranking.scores[open_rows] = scored
         return ranking
 
     def _n_allowed(self, request: Request) -> int:
