@@ -5,12 +5,13 @@ BIN := .venv/bin
 CHECKED := tests/kernels tests/parallel tests/retrieval/test_damaged_index.py tests/retrieval/test_nested_codes.py \
 	tests/retrieval/test_top_k.py tests/evaluation/test_rank_widths.py tests/training/test_one_user.py
 
-.PHONY: help demo test docs torture format clean
+.PHONY: help demo test docs stores torture format clean
 
 help:
 	@echo "make demo    train on synthetic data, evaluate every width; model, picture and page go to demo/"
 	@echo "make test    linters, strict type check, import layers, all tests"
 	@echo "make docs    build the documentation as a site in site/; make docs SERVE=1 shows it at http://127.0.0.1:8000"
+	@echo "make stores  tests of stores whose engines are too large for make test, in .venv-stores"
 	@echo "make torture faults at every file operation, kills, bit flips, fuzzing, bombs: hours; N=10000000 inputs, SEED=1"
 	@echo "make format  fix and format with ruff"
 	@echo "make clean   remove .venv and all build outputs"
@@ -31,6 +32,16 @@ test: .venv/.installed-dev
 docs: .venv/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve,build)
 	@$(if $(SERVE),,echo "Open site/index.html.")
+
+stores: .venv-stores/.installed
+	.venv-stores/bin/pytest -q tests/stores tests/test_documentation.py -k "$(LARGE)"
+
+LARGE := chdb
+.venv-stores/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-stores
+	.venv-stores/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-stores/bin/python -m pip install --quiet --editable ".[chdb]" "pytest>=8.3,<10" "hypothesis>=6.120,<7"
+	touch $@
 
 N ?= 1000000
 SEED ?= 0
@@ -54,4 +65,4 @@ format: .venv/.installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv demo site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-stores demo site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ OPTION = re.compile(r"`(--[a-z-]+)[^`]*`")
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 REPOSITORY_PATH = re.compile(r"(?<![\w/.])((?:src|tests|docs|benchmarks|examples|experiments)/[\w/.]+\.(?:py|md))\b")
 LOCAL_PATH = re.compile(r"(?:^|[\s\"'(`=])(/(?:home|root|work|tmp|Users|mnt|opt)\b\S*|[A-Z]:\\\S+)", re.MULTILINE)
+LARGE_ENGINES = {"chdb.md": "chdb"}  # page: module
 
 
 def by_name(path: Path) -> str:
@@ -134,21 +136,24 @@ def test_python_examples_of_the_readme_run(folder: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest) -> None:
-    """Start the database that a page is about."""
-    if request.node.callspec.params["path"].name == "pgvector.md":
+def store(request: pytest.FixtureRequest) -> None:
+    """Start the database that a page is about; skip a page whose engine is not installed."""
+    name = request.node.callspec.params["path"].name
+    if name == "pgvector.md":
         request.getfixturevalue("postgres")
         make_database("shop")
+    if name in LARGE_ENGINES and find_spec(LARGE_ENGINES[name]) is None:
+        pytest.skip(f"{LARGE_ENGINES[name]} is not installed; make stores installs it")
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if fenced(path, "python") and path != README], ids=by_name)
 def test_python_examples_of_other_pages_run(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     run_examples(path)
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if shell_lines(path)], ids=by_name)
 def test_command_lines_of_shell_blocks_run_one_after_another(
     path: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -48,6 +48,7 @@ class Engine(NamedTuple):
 
 
 ENGINES = {
+    "chdb": Engine("chdb", "chdb", {}),
     "duckdb": Engine("duckdb", "duckdb", {}),
     "faiss": Engine("faiss", "faiss", {}),
     "faiss-hnsw": Engine("faiss", "faiss", {"kind": "hnsw", "ef": 500}),

@@ -42,7 +42,7 @@ def export(
         option(
             "NAME",
             "Format to write: npz, parquet, feather, csv, safetensors, word2vec{nestrec.exporters}. "
-            "Or store: duckdb, faiss, lancedb, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
+            "Or store: chdb, duckdb, faiss, lancedb, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
             show_default=False,
         ),
     ],

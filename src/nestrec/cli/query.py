@@ -43,7 +43,7 @@ def query(
         str | None,
         option(
             "NAME",
-            "Store: duckdb, faiss, lancedb, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
+            "Store: chdb, duckdb, faiss, lancedb, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
             "as the folder says",
         ),
     ] = None,

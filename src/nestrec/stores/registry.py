@@ -21,6 +21,7 @@ from nestrec.stores.folder import METADATA
 from nestrec.stores.store import Store, Target
 
 BUILT_IN = {
+    "chdb": ("nestrec.stores.chdb_store", "ChDBTarget"),
     "duckdb": ("nestrec.stores.duckdb_store", "DuckDBTarget"),
     "faiss": ("nestrec.stores.faiss_store", "FaissTarget"),
     "lancedb": ("nestrec.stores.lancedb_store", "LanceDBTarget"),
@@ -35,7 +36,7 @@ def list_targets() -> dict[str, Any]:
     """Return the targets by name.
 
     >>> list(list_targets())[:2]
-    ['duckdb', 'faiss']
+    ['chdb', 'duckdb']
     """
     built_in = {name: getattr(import_module(module), kind) for name, (module, kind) in BUILT_IN.items()}
     return merge_plugins("nestrec.stores", built_in)
