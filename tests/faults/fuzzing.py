@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.faults.tally import Tally
 from tests.poison import VARIABLE, poison
 
-FUZZERS = ("fuzz_readers", "fuzz_text", "fuzz_values", "fuzz_sources", "fuzz_models")
+FUZZERS = ("fuzz_readers", "fuzz_text", "fuzz_values", "fuzz_sources", "fuzz_models", "fuzz_server")
 _SECONDS_PER_INPUT, _LEAST_SECONDS = 0.25, 1200.0  # on a busy machine, 2,000 databases have taken over 240 s
 _ALL_DAMAGES = 4 * 3600.0  # seconds
 _COLUMN = {  # what fuzzers call it -> the column of the table

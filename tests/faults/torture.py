@@ -140,9 +140,12 @@ def _fuzzers(options: argparse.Namespace) -> list[Check]:
 
 _AT_ONCE = 40_000
 _AT_ONCE_SLOW = 2_000
-_SLOW = 0.01  # share of those that open databases and models
+_SLOW = 0.1  # share of those that open databases and models, or send requests
 # Of the inputs, by how fast each fuzzer is: a database is opened, and a model loaded, in milliseconds.
-_SHARES = {"fuzz_readers": 0.44, "fuzz_text": 0.32, "fuzz_values": 0.23, "fuzz_sources": 0.004, "fuzz_models": 0.006}
+_SHARES = {
+    "fuzz_readers": 0.4, "fuzz_text": 0.28, "fuzz_values": 0.21, "fuzz_sources": 0.004, "fuzz_models": 0.006,
+    "fuzz_server": 0.1,
+}  # fmt: skip
 
 
 def _bombs(options: argparse.Namespace) -> list[Check]:

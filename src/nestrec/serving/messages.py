@@ -165,7 +165,7 @@ class ModelDescription(msgspec.Struct, frozen=True):
     n_items: int
     columns: dict[str, str]  # of the item table, with their types
     has_titles: bool
-    milliseconds: dict[str, float]  # of one request at each width, as measured when the model was loaded
+    milliseconds: dict[str, float]  # of processor time of one request by width, as measured at its loading
 
 
 class ModelDescriptions(msgspec.Struct, frozen=True):

@@ -38,11 +38,11 @@ def describe_api(endpoints: list[Endpoint], limits: Limits) -> dict[str, Any]:
     """
     types = [Problem, *(kind for one in endpoints for kind in (one.query, one.body, one.answer) if kind is not None)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    components = {name: _apply_limits(name, schema, limits) for name, schema in components.items()}
     found = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, Any] = {}
     for one in endpoints:
         paths.setdefault(one.path, {})[one.method.lower()] = _describe(one, found, components)
-    components = {name: _apply_limits(name, schema, limits) for name, schema in components.items()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "nestrec", "version": version("nestrec"), "description": "Recommendations at any width."},

@@ -1,17 +1,12 @@
-"""Prepare a model for requests: whatever searches of its widths build on first use is built before."""
+"""Prepare a model for requests: what makes its searches fast at every width is built before the first of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from nestrec.embeddings import NestedEmbeddings
 
-if TYPE_CHECKING:
-    from nestrec.embeddings import NestedEmbeddings
-
-_K = 10
+_THREADS = 1  # the others answer requests while a model is loaded again
 
 
 def prepare_widths(model: NestedEmbeddings) -> NestedEmbeddings:
-    """Return the model with the retriever of every width built."""
-    for width in model.widths:
-        model.retriever(width, k=_K)
-    return model
+    """Return the model with compact codes, by which every width is searched exactly."""
+    return model.with_codes(threads=_THREADS)
