@@ -9,7 +9,7 @@ import pytest
 
 import nestrec
 from nestrec import NestedEmbeddings, SyntheticData, Trainer
-from nestrec.errors import DataError
+from nestrec.errors import DataError, OptionError
 from nestrec.retrieval import nested_codes
 from nestrec.retrieval.exact import Exact
 from nestrec.retrieval.full_scan import FullScan
@@ -129,3 +129,10 @@ def test_codes_of_another_model_are_refused(model: NestedEmbeddings) -> None:
             model.seen,
             codes=codes,
         )
+
+
+def test_mistakes_in_arguments_are_named(model: NestedEmbeddings) -> None:
+    with pytest.raises(OptionError, match="threads must be at least 1, got 0"):
+        model.with_codes(threads=0)
+    with pytest.raises(OptionError, match="thread"):
+        model.with_codes(thread=2)  # type: ignore[call-arg]

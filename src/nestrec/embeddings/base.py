@@ -7,6 +7,7 @@ from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
+from nestrec.arguments import check_keywords
 from nestrec.arrays import Float32Array
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
@@ -100,6 +101,7 @@ class ModelParts:
         sections = replace_search_sections(self.manifest, config, index)
         return replace(self, manifest=sections, coarse_index=index, check=False)
 
+    @check_keywords
     def with_codes(self, *, threads: int | None = None) -> Self:
         """Return the same model with compact codes of its items, which make exact searches fast at every width.
 
