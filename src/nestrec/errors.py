@@ -10,6 +10,7 @@
     ├── UnknownIdError        an id that the model does not know (also a KeyError)
     ├── ModelFileError        a saved model is damaged, foreign or of another version
     ├── StoreError            a vector store cannot be opened, is unfinished, or returns other lists than the model
+    ├── RequestError          a server of models refuses a request or cannot be reached
     ├── TrainingError         training cannot continue
     ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
     └── PluginError           a plug-in of another package cannot be used
@@ -85,6 +86,19 @@ class ModelFileError(NestrecError):
 
 class StoreError(NestrecError):
     """A vector store cannot be opened, is unfinished, or returns other lists than the model."""
+
+
+class RequestError(NestrecError):
+    """A server of models refuses a request or cannot be reached."""
+
+    status: int | None
+    """HTTP status; None where there was no answer."""
+    request_id: str | None
+    """Id of the request in the log of the server."""
+
+    def __init__(self, message: str, *, status: int | None = None, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.request_id = status, request_id
 
 
 class TrainingError(NestrecError):

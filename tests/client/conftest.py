@@ -1,0 +1,3 @@
+from tests.serving.conftest import folder, served, shop
+
+__all__ = ["folder", "served", "shop"]
