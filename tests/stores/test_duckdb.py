@@ -13,8 +13,8 @@ import pytest
 
 from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError
-from nestrec.stores import ExportRequest, export, open_store
-from tests.stores.engines import ODD_IDS, model_of, with_titles
+from nestrec.stores import ExportRequest, export, open_store, verify
+from tests.stores.engines import ODD_IDS, change, model_of, with_titles
 
 
 def run_sql(folder: Path, monkeypatch: pytest.MonkeyPatch, setup: str, parameters: dict[str, Any]) -> list[Any]:
@@ -71,6 +71,14 @@ def test_columns_keep_their_types_and_vectors_their_size(tmp_path: Path) -> None
     table["item_Vector"] = table.pop("Vector")
     assert {name: read[name] for name in table} == table
     assert pl.read_parquet(tmp_path / "shop" / "items.parquet")["vector"].dtype == pl.Array(pl.Float32, 8)
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    model = with_titles(model_of(20))
+    with open_store(tmp_path / "a 'shop' [1] {x} %s.*", "duckdb") as store:
+        export(model, store, ExportRequest(widths=(2, 8)))
+        assert export(change(model), store, ExportRequest(widths=(2, 8), overwrite=True)).changed
+        assert verify(change(model), store, n_users=5).n_stale == 0
 
 
 def test_quantization_is_refused_before_anything_is_written(tmp_path: Path) -> None:

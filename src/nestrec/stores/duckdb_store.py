@@ -18,7 +18,7 @@ from nestrec.stores.duckdb_readme import write_readme
 from nestrec.stores.duckdb_sql import search_sql
 from nestrec.stores.folder import StoreFolder
 from nestrec.stores.metadata import StoreMetadata
-from nestrec.stores.parquet_rows import ParquetRows
+from nestrec.stores.parquet_rows import ParquetRows, RowsDatabase
 from nestrec.stores.requests import Query
 from nestrec.stores.store import Answer, Rows, Store, StoredRows
 
@@ -46,6 +46,7 @@ class DuckDBStore(Store):
     batch_rows: ClassVar[int] = 32_768
 
     _folder: StoreFolder = field(init=False, repr=False)
+    _rows_database: RowsDatabase = field(init=False, repr=False, default_factory=RowsDatabase)
 
     def __post_init__(self) -> None:
         """Name the folder; nothing is read yet."""
@@ -104,7 +105,8 @@ class DuckDBStore(Store):
         return Answer([row[0] for row in found], [row[1] for row in found])
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        self._rows_database.close()
         if "_database" in self.__dict__:
             self._database.close()
             del self.__dict__["_database"]
@@ -114,4 +116,4 @@ class DuckDBStore(Store):
         return connect()
 
     def _rows(self, side: Side) -> ParquetRows:
-        return ParquetRows(self._folder.path, side, self.layout)
+        return ParquetRows(self._folder.path, side, self.layout, self._rows_database)

@@ -17,7 +17,7 @@ from nestrec.export.exporters import Side
 from nestrec.stores.faiss_index import IndexOptions, Kind, OpenIndex, faiss_library, sample_size, write_index
 from nestrec.stores.folder import StoreFolder
 from nestrec.stores.metadata import StoreMetadata
-from nestrec.stores.parquet_rows import ParquetRows
+from nestrec.stores.parquet_rows import ParquetRows, RowsDatabase
 from nestrec.stores.requests import DEFAULT_SHORTLIST, Query
 from nestrec.stores.store import Answer, Rows, Store, StoredRows
 
@@ -68,6 +68,7 @@ class FaissStore(Store):
     batch_rows: ClassVar[int] = 32_768
 
     _folder: StoreFolder = field(init=False, repr=False)
+    _rows_database: RowsDatabase = field(init=False, repr=False, default_factory=RowsDatabase)
     _opened: _Opened | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -85,14 +86,14 @@ class FaissStore(Store):
 
     def save_metadata(self, metadata: StoreMetadata) -> None:
         """See `Store`."""
-        self.close()
+        self._opened = None
         self._folder.save_metadata(metadata.as_dict())
 
     def create(self, metadata: StoreMetadata) -> None:
         """See `Store`; raises OptionError for a layout without items."""
         if metadata.layout.items is None:
             raise OptionError("side must be items or both for a FAISS index, got users", option="side")
-        self.close()
+        self._opened = None
         self._folder.clear()
         self._folder.save_metadata(metadata.as_dict())
 
@@ -110,7 +111,7 @@ class FaissStore(Store):
 
     def build_index(self) -> None:
         """Join the rows to one file for each side, and build the index of the items."""
-        self.close()
+        self._opened = None
         layout = self.layout
         for side in layout.sides:
             self._rows(side).compact()
@@ -147,8 +148,9 @@ class FaissStore(Store):
         return Answer(ids[found].tolist(), scores.tolist())
 
     def close(self) -> None:
-        """Forget the index."""
+        """Forget the index, and close the connection to the rows."""
         self._opened = None
+        self._rows_database.close()
 
     def _open(self, metadata: StoreMetadata) -> _Opened:
         """Return the index with the ids of its positions, both of one export; raise StoreError while one is running."""
@@ -162,7 +164,7 @@ class FaissStore(Store):
         raise StoreError(f"an export to {self.place} is running or did not end; repeat it, and search afterwards")
 
     def _rows(self, side: Side) -> ParquetRows:
-        return ParquetRows(self._folder.path, side, self.layout)
+        return ParquetRows(self._folder.path, side, self.layout, self._rows_database)
 
 
 def _score(vectors: Float32Array, rows: Int64Array, query: Float32Array, width: int) -> Float32Array:

@@ -36,7 +36,8 @@ _READ_AT_ONCE = 100_000
 class ParquetRows:
     """The rows of a side in a folder."""
 
-    def __init__(self, folder: Path, side: Side, layout: Layout) -> None:
+    def __init__(self, folder: Path, side: Side, layout: Layout, database: RowsDatabase) -> None:
+        self._database = database
         self.path = folder / f"{side}.parquet"
         self._parts = folder / f"{side}.parts"
         self._table, self._size = layout.side(side), layout.size
@@ -44,7 +45,7 @@ class ParquetRows:
     def write(self, rows: Rows) -> None:
         """Write a part."""
         columns, plain = self._table.columns, {ID: rows.ids, VECTOR: rows.vectors, FINGERPRINT: rows.fingerprints}
-        with _database() as database:
+        with self._database.cursor() as database:
             database.register("plain", ArrowColumns(plain))
             source = "plain"
             if columns:
@@ -55,14 +56,14 @@ class ParquetRows:
 
     def delete(self, ids: IdArray) -> None:
         """Write a part of deleted ids."""
-        with _database() as database:
+        with self._database.cursor() as database:
             database.register("plain", ArrowColumns({ID: ids}))
             nulls = self._nulls(VECTOR, FINGERPRINT, *self._table.columns)
             self._write_part(database, f"{ID}, {nulls}", "plain", is_deleted="true")
 
     def read(self) -> Iterator[StoredRows]:
         """Yield the ids and fingerprints of the rows that count."""
-        with _database() as database:
+        with self._database.cursor() as database:
             if not (self.path.exists() or self._list_parts()):
                 return
             result = database.execute(self._latest(f"{ID}, {FINGERPRINT}"))
@@ -72,12 +73,12 @@ class ParquetRows:
 
     def count(self) -> int:
         """Return the number of rows of the joined file."""
-        with _database() as database:
+        with self._database.cursor() as database:
             return int(database.execute(f"SELECT count(*) FROM {self._whole}").fetchall()[0][0])
 
     def read_ids(self) -> IdArray:
         """Return the ids of the joined file, in the order of its rows."""
-        with _database() as database:
+        with self._database.cursor() as database:
             found = database.execute(f"SELECT {ID} FROM {self._whole}").fetchall()
         return np.array([row[0] for row in found], dtype=TEXT if self._table.id_type == "VARCHAR" else np.int64)
 
@@ -93,7 +94,7 @@ class ParquetRows:
     def _stream_vectors(self, source: str) -> Iterator[Float32Array]:
         import nanoarrow as na
 
-        with _database() as database:
+        with self._database.cursor() as database:
             stream = na.ArrayStream(database.sql(f"SELECT {VECTOR}::FLOAT[{self._size}] AS {VECTOR} {source}"))
             for chunk in stream.iter_chunks():
                 numbers = np.frombuffer(chunk.child(0).child(0).buffers[1], dtype=np.float32)
@@ -114,7 +115,7 @@ class ParquetRows:
             self._table.id_type, {FINGERPRINT: "BIGINT", **self._table.columns}, self._size
         )  # fmt: skip
         options = f"FORMAT parquet, COMPRESSION zstd{schema}"
-        with atomic_file(self.path, overwrite=True) as partial, _database() as database:
+        with atomic_file(self.path, overwrite=True) as partial, self._database.cursor() as database:
             database.execute(f"COPY ({query}) TO {quote_text(str(partial))} ({options})")
         shutil.rmtree(self._parts, ignore_errors=True)
 
@@ -158,14 +159,28 @@ def _as_objects(values: list[Any]) -> Any:
     return array
 
 
-@contextmanager
-def _database() -> Iterator[Any]:
-    """Open a connection of bounded memory; map its errors."""
-    try:
-        with connect(threads=1, memory_mb=_MEMORY_MB) as database:
-            database.execute("SET pandas_analyze_sample = 1000000")  # the types of objects, by all rows of a batch
-            yield database
-    except duckdb.IOException as error:
-        raise OutputError(f"the store cannot be written ({shorten_message(error)}); make room") from error
-    except duckdb.Error as error:
-        raise StoreError(f"the rows of the store cannot be read or written ({shorten_message(error)})") from error
+class RowsDatabase:
+    """A database of bounded memory that is opened when it is first used: opening one takes longer than a small part."""
+
+    def __init__(self) -> None:
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def cursor(self) -> Iterator[Any]:
+        """Give a connection of its own; map its errors."""
+        try:
+            if self._opened is None:
+                self._opened = connect(threads=1, memory_mb=_MEMORY_MB)
+                self._opened.execute("SET GLOBAL pandas_analyze_sample = 1000000")  # types by all rows of a batch
+            with self._opened.cursor() as cursor:
+                yield cursor
+        except duckdb.IOException as error:
+            raise OutputError(f"the store cannot be written ({shorten_message(error)}); make room") from error
+        except duckdb.Error as error:
+            raise StoreError(f"the rows of the store cannot be read or written ({shorten_message(error)})") from error
+
+    def close(self) -> None:
+        """Close it; it opens again when it is used."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
