@@ -11,7 +11,7 @@ help:
 	@echo "make demo    train on synthetic data, evaluate every width; model, picture and page go to demo/"
 	@echo "make test    linters, strict type check, import layers, all tests"
 	@echo "make docs    build the documentation as a site in site/; make docs SERVE=1 shows it at http://127.0.0.1:8000"
-	@echo "make stores  tests of stores whose engines are too large for make test, in .venv-stores"
+	@echo "make stores  tests of engines and clients too large for make test, in .venv-stores"
 	@echo "make torture faults at every file operation, kills, bit flips, fuzzing, bombs: hours; N=10000000 inputs, SEED=1"
 	@echo "make format  fix and format with ruff"
 	@echo "make clean   remove .venv and all build outputs"
@@ -36,11 +36,12 @@ docs: .venv/.installed-dev
 stores: .venv-stores/.installed
 	.venv-stores/bin/pytest -q tests/stores tests/test_documentation.py -k "$(LARGE)"
 
-LARGE := chdb
+LARGE := chdb or feeds
 .venv-stores/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-stores
 	.venv-stores/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-stores/bin/python -m pip install --quiet --editable ".[chdb]" "pytest>=8.3,<10" "hypothesis>=6.120,<7"
+	.venv-stores/bin/python -m pip install --quiet --editable ".[chdb]" "pytest>=8.3,<10" "hypothesis>=6.120,<7" \
+		"elasticsearch>=9,<10" "opensearch-py>=3,<4" "pyvespa>=1.2,<2" "redis>=8,<9" "weaviate-client>=4.20,<5"
 	touch $@
 
 N ?= 1000000

@@ -61,7 +61,7 @@ def test_a_plugin_s_format_is_offered(run: Run, model: Path, tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--to", "docx"), "must be one of npz, parquet, feather, csv, safetensors, word2vec, duckdb, faiss"),
+        (("--to", "docx"), "must be one of npz, parquet, feather, csv, safetensors, word2vec, elasticsearch"),
         (("--to", "npz", "--width", "3"), "width 3 was not trained"),
         (("--to", "npz", "--option", "x"), "--option must be NAME=VALUE"),
         (("--to", "npz", "--option", "x=1"), "got 'x'"),

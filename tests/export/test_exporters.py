@@ -22,6 +22,7 @@ from nestrec.errors import OptionError
 from nestrec.export.exporters import list_exporters, make_exporter
 from nestrec.export.item_columns import keep_items
 from tests.plugin_packages import installed_package
+from tests.stores.feeds.readers import READERS as FEED_READERS
 
 TEXT_IDS = ["jam", "tea", "rye", "öl", "b c"]
 Read = Callable[[Path], tuple[list[Any], np.ndarray[Any, Any]]]
@@ -84,7 +85,9 @@ READERS: dict[str, Read] = {
     "csv": read_csv,
     "safetensors": read_safetensors,
     "word2vec": read_word2vec,
+    **FEED_READERS,
 }
+TEXT_IDS_ALONE = ("word2vec", "redis", "weaviate")
 
 
 @pytest.fixture(params=READERS)
@@ -101,7 +104,7 @@ def test_ids_and_the_bits_of_vectors_come_back(name: str, items: list[Any], tmp_
     model = model_of(items)
     make_exporter(name).export(model, tmp_path / "out")
     ids, vectors = READERS[name](tmp_path / "out")
-    assert ids == [str(one) if name == "word2vec" else one for one in model.items.ids.tolist()]
+    assert ids == [str(one) if name in TEXT_IDS_ALONE else one for one in model.items.ids.tolist()]
     np.testing.assert_array_equal(vectors, model.item_embeddings)
 
 
@@ -155,7 +158,7 @@ def test_numpy_reads_the_archive_without_pickle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("nps", {}, "must be one of npz, parquet, feather, csv, safetensors, word2vec; got 'nps'"),
+        ("nps", {}, "must be one of npz, parquet, feather, csv, safetensors, word2vec, .*; got 'nps'"),
         ("npz", {"kind": "flat"}, "options of npz are none; got 'kind'"),
     ],
 )

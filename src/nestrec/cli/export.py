@@ -41,7 +41,8 @@ def export(
         str,
         option(
             "NAME",
-            "Format to write: npz, parquet, feather, csv, safetensors, word2vec{nestrec.exporters}. "
+            "Format to write: npz, parquet, feather, csv, safetensors, word2vec, elasticsearch, opensearch, "
+            "redis, vespa, weaviate{nestrec.exporters}. "
             "Or store: chdb, duckdb, faiss, lancedb, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
             show_default=False,
         ),

@@ -28,6 +28,11 @@ _BUILT_IN = {
     "csv": ("nestrec.export.table_files", "CsvExporter"),
     "safetensors": ("nestrec.export.safetensors_file", "SafetensorsExporter"),
     "word2vec": ("nestrec.export.vector_files", "Word2VecExporter"),
+    "elasticsearch": ("nestrec.stores.feeds.elasticsearch", "ElasticsearchExporter"),
+    "opensearch": ("nestrec.stores.feeds.elasticsearch", "OpenSearchExporter"),
+    "redis": ("nestrec.stores.feeds.redis", "RedisExporter"),
+    "vespa": ("nestrec.stores.feeds.vespa", "VespaExporter"),
+    "weaviate": ("nestrec.stores.feeds.weaviate", "WeaviateExporter"),
 }
 
 
