@@ -330,9 +330,9 @@ def test_a_place_of_something_else_is_refused(folder_engine: Engine, tmp_path: P
     assert [path.name for path in tmp_path.rglob("*")] == ["store", "mine.txt"]
 
 
-def test_a_file_in_place_of_a_folder_is_refused(engine: Engine, tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_refused(folder_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("mine")
-    with engine.open(tmp_path) as store, pytest.raises(OutputError, match="must be a folder"):
+    with folder_engine.open(tmp_path) as store, pytest.raises(OutputError, match="must be a folder"):
         export(model_of(5), store, ExportRequest(overwrite=True))
     assert (tmp_path / "store").read_text() == "mine"
 
