@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Run a second time with bounds checks and poisoned buffers (tests/poison.py).
 CHECKED := tests/kernels tests/parallel tests/retrieval/test_damaged_index.py tests/retrieval/test_nested_codes.py \
-	tests/retrieval/test_top_k.py tests/evaluation/test_rank_widths.py tests/training/test_one_user.py
+	tests/retrieval/test_top_k.py tests/evaluation/test_rank_widths.py tests/training/test_one_user.py \
+	tests/training/test_level_starts.py
 
 .PHONY: help demo test docs stores torture format clean
 
