@@ -15,7 +15,7 @@ from nestrec.fold_in.contributions import softmax_contributions
 from nestrec.fold_in.histories import Histories
 from nestrec.fold_in.item_softmax import ItemSoftmax
 from nestrec.fold_in.objective import QuadraticObjective, SoftmaxObjective, read_objective
-from nestrec.fold_in.pool import Pool, draw_pool
+from nestrec.fold_in.pool import POOL_SIZE, SMALL_POOL_SIZE, Pool, draw_pool
 from nestrec.fold_in.solvers import LeastSquares, fold_in_by_softmax
 from nestrec.widths import Widths
 
@@ -35,9 +35,8 @@ class FoldIn:
     def fold_users(self, histories: Histories, threads: int | None) -> Float32Array:
         """Return the vectors of users, (n, embedding_size); the mean of the model's users for an empty history."""
         if isinstance(self.objective, SoftmaxObjective):
-            vectors = fold_in_by_softmax(
-                self.objective, self.widths, self.item_embeddings, self._pool, histories, threads
-            )
+            pools = self._pool, self._small_pool
+            vectors = fold_in_by_softmax(self.objective, self.widths, self.item_embeddings, *pools, histories, threads)
         else:
             vectors = self._user_squares.fold(histories, threads)
         return _fill_empty(vectors, histories, self.user_embeddings)
@@ -62,8 +61,16 @@ class FoldIn:
 
     @cached_property
     def _pool(self) -> Pool:
+        return self._draw_pool(POOL_SIZE)
+
+    @cached_property
+    def _small_pool(self) -> Pool:
+        is_small = len(self.item_embeddings) <= SMALL_POOL_SIZE
+        return self._pool if is_small else self._draw_pool(SMALL_POOL_SIZE)
+
+    def _draw_pool(self, size: int) -> Pool:
         counts = np.bincount(self.seen.indices, minlength=len(self.item_embeddings))
-        return draw_pool(self.item_embeddings, counts)
+        return draw_pool(self.item_embeddings, counts, size)
 
     @cached_property
     def _user_squares(self) -> LeastSquares:

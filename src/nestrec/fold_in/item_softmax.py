@@ -17,7 +17,7 @@ from nestrec.arrays import Float32Array, Float64Array, Int32Array
 from nestrec.data.interactions import Interactions
 from nestrec.fold_in.histories import Histories
 from nestrec.fold_in.objective import SoftmaxObjective
-from nestrec.fold_in.pool import Pool, draw_pool
+from nestrec.fold_in.pool import SMALL_POOL_SIZE, Pool, draw_pool
 from nestrec.parallel.threads import map_in_threads, resolve_threads
 from nestrec.retrieval.item_lists import ItemLists
 from nestrec.widths import Widths
@@ -42,7 +42,7 @@ class ItemSoftmax:
         """Draw a pool of users and compute their log(Z)."""
         self.objective, self.widths, self.users, self.items, self.seen = objective, widths, users, items, seen
         counts = np.diff(seen.indptr)
-        self.pool = draw_pool(users, counts)
+        self.pool = draw_pool(users, counts, SMALL_POOL_SIZE)
         self.masses = self.pool.each * counts[self.pool.rows]  # interactions they stand for
         self.log_sums = self._log_sums(self.pool.rows)
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 
-POOL_SIZE = 2048
+POOL_SIZE = 16_384  # of the gradient of a user; with 2,048, what is learned fits the pool and not the catalogue
+SMALL_POOL_SIZE = 2048
 _EVEN_SHARE = 0.5  # of the mean count, added to every count
 _LANES = 8  # a pool is filled up to a multiple of it
 
@@ -24,6 +25,11 @@ class Pool:
     rows: Int32Array  # (n,) ascending
     columns: Float32Array  # (embedding_size, n filled up with zeros to a multiple of 8) their vectors, transposed
     each: Float64Array  # (n,) rows that each stands for
+
+    @classmethod
+    def empty(cls, embedding_size: int) -> Pool:
+        """Return a pool of no rows."""
+        return cls(np.zeros(0, np.int32), np.zeros((embedding_size, 0), np.float32), np.zeros(0))
 
     @property
     def n_unused(self) -> int:
@@ -37,11 +43,13 @@ class Pool:
 
     def places_of(self, rows: Int32Array) -> Int64Array:
         """Return the place of each row in the pool, -1 where it has none."""
+        if len(self.rows) == 0:
+            return np.full(len(rows), -1, dtype=np.int64)
         places = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where(self.rows[places] == rows, places, -1).astype(np.int64)
 
 
-def draw_pool(vectors: Float32Array, counts: Int64Array, size: int = POOL_SIZE) -> Pool:
+def draw_pool(vectors: Float32Array, counts: Int64Array, size: int) -> Pool:
     """Draw rows by their counts (n_rows,), systematically in order of them; all rows where there are few."""
     n = len(vectors)
     rows, each = np.arange(n, dtype=np.int32), np.ones(n)

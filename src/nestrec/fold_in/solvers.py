@@ -24,16 +24,18 @@ def fold_in_by_softmax(
     widths: Widths,
     items: Float32Array,  # (n_items, embedding_size)
     pool: Pool,
+    small_pool: Pool,  # the same where a catalogue is small
     histories: Histories,
     threads: int | None,
 ) -> Float32Array:
     """Return the vector of each history, (n, embedding_size); zeros for an empty one."""
-    from nestrec.kernels.fold_in.softmax_users import fold_in_users
+    from nestrec.kernels.fold_in.softmax_users import PoolArrays, fold_in_users
 
     vectors = np.zeros((len(histories), widths.embedding_size), dtype=np.float32)
-    log_each = np.zeros(pool.columns.shape[1], dtype=np.float32)
-    log_each[: len(pool.rows)] = pool.log_each
-    levels, in_pool = np.array(widths.values, dtype=np.int64), pool.places_of(histories.indices)
+    levels = np.array(widths.values, dtype=np.int64)
+    large_pool = Pool.empty(widths.embedding_size) if small_pool is pool else pool
+    small, large = (PoolArrays(each.columns, _log_each(each), each.n_unused) for each in (small_pool, large_pool))
+    in_small, in_large = (each.places_of(histories.indices) for each in (small_pool, large_pool))
 
     def fold(rows: tuple[int, int]) -> None:
         first, last = rows
@@ -41,11 +43,11 @@ def fold_in_by_softmax(
         fold_in_users(
             np.ascontiguousarray(items[histories.indices[entries]]),
             histories.weights[entries],
-            in_pool[entries],
             histories.indptr[first : last + 1] - histories.indptr[first],
-            pool.columns,
-            pool.n_unused,
-            log_each,
+            small,
+            in_small[entries],
+            large,
+            in_large[entries],
             levels,
             objective.inverse_temperatures,
             objective.l2_weights,
@@ -54,6 +56,13 @@ def fold_in_by_softmax(
 
     map_in_threads(fold, row_slices(histories.indptr, _ENTRIES), resolve_threads(threads))
     return vectors
+
+
+def _log_each(pool: Pool) -> Float32Array:
+    """Return the logarithms of the pool, filled up with zeros as its columns are."""
+    log_each = np.zeros(pool.columns.shape[1], dtype=np.float32)
+    log_each[: len(pool.rows)] = pool.log_each
+    return log_each
 
 
 class LeastSquares:

@@ -27,11 +27,21 @@ def solve_cholesky(
         for k in range(row):
             value -= matrix[row, k] * matrix[row, k]
         matrix[row, row] = math.sqrt(max(value, _LEAST_PIVOT))
+    solve_factorized(matrix, vector, n)
+
+
+@compiled
+def solve_factorized(
+    factor: Float64Array,  # (>= n, >= n), the Cholesky factor in its lower triangle
+    vector: Float64Array,  # (>= n,); overwritten by the solution
+    n: int,
+) -> None:
+    """Replace the vector by the solution of factor @ factor.T @ solution = vector."""
     for row in range(n):
         for k in range(row):
-            vector[row] -= matrix[row, k] * vector[k]
-        vector[row] /= matrix[row, row]
+            vector[row] -= factor[row, k] * vector[k]
+        vector[row] /= factor[row, row]
     for row in range(n - 1, -1, -1):
         for k in range(row + 1, n):
-            vector[row] -= matrix[k, row] * vector[k]
-        vector[row] /= matrix[row, row]
+            vector[row] -= factor[k, row] * vector[k]
+        vector[row] /= factor[row, row]

@@ -6,7 +6,8 @@ The items are fixed. At level l the dimensions x that it adds to the narrower on
 
 where s are the scores of the level, t is its inverse temperature, and j are the items of a pool, which stand for c_j
 items each, those of the history left out: the loss of training (`kernels/training/nested_softmax.py`) with one pool.
-It is convex in x and has as many unknowns as the level adds. A step is halved where the loss would rise.
+It is convex in x and has as many unknowns as the level adds. A step is halved where the loss would rise. Where there is
+a larger pool too, the minimum for the small one is then corrected (`correction.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from nestrec.arrays import Float32Array, Float64Array, Int64Array
 from nestrec.kernels.compiled import compiled
 from nestrec.kernels.fold_in.cholesky import solve_cholesky
+from nestrec.kernels.fold_in.correction import correct_level, new_corrections
 from nestrec.kernels.simd.lanes import LANES
 from nestrec.kernels.simd.vectors import loading, maximum, multiply_add, power_of_two, splatting, store
 
@@ -29,6 +31,14 @@ _MOST_HALVINGS = 12
 _TOLERANCE = 1e-5  # of the decrease that a step promises, for each interaction
 
 _load, _splat = loading(LANES), splatting(LANES)
+
+
+class PoolArrays(NamedTuple):
+    """Items of a pool, and how many each stands for."""
+
+    columns: Float32Array  # (embedding_size, pool_size), pool_size a multiple of LANES
+    log_each: Float32Array  # (pool_size,) logarithm of the number of items that each stands for
+    n_unused: int  # places at the end that hold no item
 
 
 class Buffers(NamedTuple):
@@ -217,14 +227,24 @@ def solve_level(
 
 
 @compiled
+def mask(narrower: Float32Array, n_unused: int, in_pool: Int64Array) -> None:
+    """Set the scores of a pool by no level: 0, and `MASKED` for unused places and items of the history."""
+    narrower[:] = 0
+    narrower[len(narrower) - n_unused :] = MASKED
+    for place in in_pool:
+        if place >= 0:
+            narrower[place] = MASKED
+
+
+@compiled
 def fold_in_users(
     positives: Float32Array,  # (n_entries, embedding_size) item vectors of the histories
     weights: Float64Array,  # (n_entries,) above 0
-    in_pool: Int64Array,  # (n_entries,) place of the item in the pool, -1 if it has none
     indptr: Int64Array,  # (n_users + 1,)
-    pool: Float32Array,  # (embedding_size, pool_size), pool_size a multiple of LANES
-    unused: int,  # places at the end of the pool that hold no item
-    log_each: Float32Array,
+    small: PoolArrays,
+    in_small: Int64Array,  # (n_entries,) place of the item in the pool, -1 if it has none
+    large: PoolArrays,  # of no columns where there is none
+    in_large: Int64Array,  # (n_entries,)
     widths: Int64Array,  # (n_levels,)
     inverse_temperatures: Float64Array,  # (n_levels,)
     l2_weights: Float64Array,  # (embedding_size,)
@@ -234,26 +254,32 @@ def fold_in_users(
     longest = 0
     for user in range(len(indptr) - 1):
         longest = max(longest, indptr[user + 1] - indptr[user])
+    pool, log_each, n_unused = small
+    has_large = large.columns.shape[1] > 0
     b = new_buffers(pool.shape[1], longest, widths[-1])
+    c = new_corrections(large.columns.shape[1], widths[-1])
     for user in range(len(indptr) - 1):
         low, high = indptr[user], indptr[user + 1]
         if low == high:
             continue
-        b.narrower[:] = 0
-        b.narrower[len(b.narrower) - unused :] = MASKED
-        for entry in range(low, high):
-            if in_pool[entry] >= 0:
-                b.narrower[in_pool[entry]] = MASKED
+        mask(b.narrower, n_unused, in_small[low:high])
+        mask(c.narrower, large.n_unused, in_large[low:high])
         b.own_narrower[:] = 0
-        first = 0
+        tolerance, first = _TOLERANCE * weights[low:high].sum(), 0
         for level in range(len(widths)):
             last = widths[level]
             own, of_own = positives[low:high], weights[low:high]
             solve_level(own, of_own, pool, log_each, first, last, inverse_temperatures[level], l2_weights, b)
+            if has_large:
+                correct_level(
+                    own, of_own, b.own_narrower, large.columns, large.log_each, first, last,
+                    inverse_temperatures[level], l2_weights, b.hessian, tolerance, b.x, c,
+                )  # fmt: skip
             for k in range(last - first):
                 b.tried[k] = b.x[k]
                 users[user, first + k] = b.tried[k]
             score_pool(pool, b.tried, first, last, b.narrower)
+            score_pool(large.columns, b.tried, first, last, c.narrower)
             for i in range(high - low):
                 for k in range(last - first):
                     b.own_narrower[i] += float(b.tried[k]) * float(own[i, first + k])
