@@ -15,7 +15,7 @@ from nestrec.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 POOL_SIZE = 16_384  # of the gradient of a user; with 2,048, what is learned fits the pool and not the catalogue
 SMALL_POOL_SIZE = 2048
 _EVEN_SHARE = 0.5  # of the mean count, added to every count
-_LANES = 8  # a pool is filled up to a multiple of it
+_LANES = 16  # a pool is filled up to a multiple of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Pool:
     """Some rows of a table of vectors."""
 
     rows: Int32Array  # (n,) ascending
-    columns: Float32Array  # (embedding_size, n filled up with zeros to a multiple of 8) their vectors, transposed
+    columns: Float32Array  # (embedding_size, n filled up with zeros to a multiple of 16) their vectors, transposed
     each: Float64Array  # (n,) rows that each stands for
 
     @classmethod

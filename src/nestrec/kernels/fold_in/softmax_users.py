@@ -28,6 +28,7 @@ MASKED = np.float32(-1e20)  # score of a pool item that is in the history
 _LOG2_E = np.float32(1 / np.log(2))
 _MOST_STEPS = 16
 _MOST_HALVINGS = 12
+_ROUGHER = 100.0  # tolerance of a minimum that is corrected
 _TOLERANCE = 1e-5  # of the decrease that a step promises, for each interaction
 
 _load, _splat = loading(LANES), splatting(LANES)
@@ -36,7 +37,7 @@ _load, _splat = loading(LANES), splatting(LANES)
 class PoolArrays(NamedTuple):
     """Items of a pool, and how many each stands for."""
 
-    columns: Float32Array  # (embedding_size, pool_size), pool_size a multiple of LANES
+    columns: Float32Array  # (embedding_size, pool_size), pool_size a multiple of 16
     log_each: Float32Array  # (pool_size,) logarithm of the number of items that each stands for
     n_unused: int  # places at the end that hold no item
 
@@ -198,16 +199,17 @@ def solve_level(
     last: int,
     inverse_temperature: float,
     l2_weights: Float64Array,
+    tolerance: float,
     b: Buffers,
 ) -> None:
     """Set x[: last - first] to the minimum of the level's loss."""
-    size, mass = last - first, weights.sum()
+    size = last - first
     b.x[:size] = 0.0
     b.step[:size] = 0.0
     loss = evaluate_loss(positives, weights, pool, log_each, first, last, inverse_temperature, l2_weights, b)
     for _ in range(_MOST_STEPS):
         promise = find_step(positives, weights, pool, first, last, inverse_temperature, l2_weights, b)
-        if promise < _TOLERANCE * mass:
+        if promise < tolerance:
             for k in range(size):
                 b.x[k] += b.step[k]
             return
@@ -257,6 +259,7 @@ def fold_in_users(
     pool, log_each, n_unused = small
     has_large = large.columns.shape[1] > 0
     b = new_buffers(pool.shape[1], longest, widths[-1])
+    large_columns = large.columns.reshape(-1)
     c = new_corrections(large.columns.shape[1], widths[-1])
     for user in range(len(indptr) - 1):
         low, high = indptr[user], indptr[user + 1]
@@ -266,18 +269,21 @@ def fold_in_users(
         mask(c.narrower, large.n_unused, in_large[low:high])
         b.own_narrower[:] = 0
         tolerance, first = _TOLERANCE * weights[low:high].sum(), 0
+        rough = tolerance * _ROUGHER if has_large else tolerance
         for level in range(len(widths)):
             last = widths[level]
             own, of_own = positives[low:high], weights[low:high]
-            solve_level(own, of_own, pool, log_each, first, last, inverse_temperatures[level], l2_weights, b)
+            solve_level(own, of_own, pool, log_each, first, last, inverse_temperatures[level], l2_weights, rough, b)
             if has_large:
                 correct_level(
-                    own, of_own, b.own_narrower, large.columns, large.log_each, first, last,
+                    own, of_own, b.own_narrower, large_columns, large.log_each, first, last,
                     inverse_temperatures[level], l2_weights, b.hessian, tolerance, b.x, c,
                 )  # fmt: skip
             for k in range(last - first):
                 b.tried[k] = b.x[k]
                 users[user, first + k] = b.tried[k]
+            if level + 1 == len(widths):
+                break
             score_pool(pool, b.tried, first, last, b.narrower)
             score_pool(large.columns, b.tried, first, last, c.narrower)
             for i in range(high - low):
