@@ -330,6 +330,15 @@ def test_a_place_of_something_else_is_refused(folder_engine: Engine, tmp_path: P
     assert [path.name for path in tmp_path.rglob("*")] == ["store", "mine.txt"]
 
 
+def test_two_exports_at_once_are_refused(folder_engine: Engine, tmp_path: Path) -> None:
+    model = model_of(5)
+    with folder_engine.open(tmp_path) as first, folder_engine.open(tmp_path) as second:
+        with first.locked(), pytest.raises(OutputError, match="another export"):
+            export(model, second, WIDE)
+        export(model, second, WIDE)
+        assert len(stored(second)) == 5
+
+
 def test_a_file_in_place_of_a_folder_is_refused(folder_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("mine")
     with folder_engine.open(tmp_path) as store, pytest.raises(OutputError, match="must be a folder"):
