@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET
 
-from nestrec.errors import OptionError
+from nestrec.errors import OptionError, UnknownIdError
 from nestrec.reranking.diversify import Diversify
 from nestrec.retrieval.id_lookup import Unknown, look_up_one
 from nestrec.retrieval.ranking import Ranking
@@ -40,12 +40,7 @@ def recommend_user(
     choice: Choice, widths: Widths, user: Id, options: RecommendOptions, *, seed: str, narrowed: bool = False
 ) -> ItemList:
     """Return the list of one user, interleaved where the choice is of two models."""
-    for served in choice.models:
-        look_up_one(served.model.users, user, "user")  # its error offers no skip_unknown
-    found = {
-        served.name: served.model.recommend(user, **_arguments(options, widths[served.name]))
-        for served in choice.models
-    }
+    found = {served.name: _recommend_one(served, user, options, widths[served.name]) for served in choice.models}
     lists = {}
     for served in choice.models:
         ranking = found[served.name]
@@ -126,6 +121,18 @@ def find_embedding(served: ServedModel, width: int, side: str, id_: Id) -> Embed
     matrix = served.model.user_embeddings if users else served.model.item_embeddings
     own = vocabulary.ids_at(np.array([row])).tolist()[0]
     return Embedding(served.name, served.version, width, own, matrix[row, :width].tolist())
+
+
+def _recommend_one(served: ServedModel, user: Id, options: RecommendOptions, width: int) -> Ranking:
+    """Return the ranking of a user, who must be known whatever the options say of unknown ids."""
+    try:
+        found = served.model.recommend(user, **_arguments(options, width))
+    except UnknownIdError:
+        look_up_one(served.model.users, user, "user")
+        raise
+    if len(found.queries) == 0:
+        look_up_one(served.model.users, user, "user")
+    return found
 
 
 def _recommend_group(

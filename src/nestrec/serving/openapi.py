@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nestrec.serving.code_samples import list_samples
 from nestrec.serving.limits import Limits
 from nestrec.serving.messages import Problem
 from nestrec.serving.routes import Endpoint
@@ -63,6 +64,7 @@ def _describe(one: Endpoint, schemas: dict[int, Any], components: dict[str, Any]
         "operationId": f"{one.method.lower()}{one.path.replace('/', '_').replace('{', '').replace('}', '')}",
         "parameters": [*_path_parameters(one.path), *_query_parameters(one.query, components), *_tag(one)],
         "responses": _responses(one, schemas),
+        "x-codeSamples": list_samples(one.method, one.path, one.body),
     }
     if one.path.startswith("/v1/"):
         operation["security"] = [{}, {"bearer": []}, {"header": []}]
