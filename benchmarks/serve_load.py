@@ -2,7 +2,7 @@
 
     python benchmarks/serve_load.py [--items 100000] [--rates 300,1000] [--seconds 15]
     python benchmarks/serve_load.py --reloads 20 --rates 300 --seconds 60
-    python benchmarks/serve_load.py --overload --rates 500,1000,2000,3000 --seconds 8
+    python benchmarks/serve_load.py --overload --rates 500,1000,2000 --seconds 3 --quality .87,.95,.99,.99,1
 
 Vectors are those of retrieval_speed.py: normal numbers that shrink with the dimension. Each request is one user's list
 of 10, over HTTP on this machine; load_generator.py runs in a process of its own. The server has one process.
@@ -10,8 +10,9 @@ of 10, over HTTP on this machine; load_generator.py runs in a process of its own
 How to read it: percentiles are milliseconds from the moment that a request was due, on a machine with two cores, which
 the generator shares. `cpu` is the server's processor time per answer in milliseconds, which other work on the machine
 hardly changes. `grown` is the growth of the server's resident memory in the run, after a short one that fills caches.
-`--overload` sends each rate to a server that narrows and to one that can only reject, in turns; `quality` is the share
-of the full width's best 10 in the lists that were answered, 0 for a request that was rejected.
+`--overload` sends each rate to a server that narrows and to one that can only reject, in turns; `quality` is the mean
+of what the answers are worth, 1 at the full width and 0 for a request that was rejected: the share of the full width's
+best 10 in the list, or what `--quality` gives for its width. Shares per processor second hold on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,7 @@ from nestrec import NestedEmbeddings
 WIDTHS = (4, 8, 16, 32, 64)
 KEY = "a-key-of-this-benchmark"
 _TICK = os.sysconf("SC_CLK_TCK")
+_QUALITY = "of each width beside the full one, such as its share of recall; by default, of the lists themselves"
 _SAMPLE = 300  # users whose lists are compared
 
 
@@ -95,20 +98,34 @@ def reload_often(folder: Path, model: NestedEmbeddings, port: int, options: argp
 
 def compare_overload(folder: Path, model: NestedEmbeddings, options: argparse.Namespace) -> None:
     """Print answers and quality at each rate, of a server that narrows and of one that only rejects, in turns."""
-    quality = measure_quality(model)
-    print("share of the full width's best 10:", {width: round(value, 3) for width, value in quality.items()})
+    quality = dict(zip(WIDTHS, options.quality, strict=True)) if options.quality else measure_quality(model)
+    print("quality by width:", {width: round(value, 3) for width, value in quality.items()})
     with running(folder) as narrowing, running(folder, "--narrow-from", "1") as rejecting:
-        for _, port in (narrowing, rejecting):
+        servers = {"narrows": narrowing, "rejects": rejecting}
+        for _, port in servers.values():
             generate_load(port, 200, 2, options)
         for rate in options.rates:
-            for name, (pid, port) in (("narrows", narrowing), ("rejects", rejecting)):
-                used = read_cpu(pid)
-                found = generate_load(port, rate, options.seconds, options)
-                answered = max(1, found["statuses"].get("200", 0))
-                found["cpu"] = round(1e3 * (read_cpu(pid) - used) / answered, 3)
-                gained = sum(quality[int(width)] * count for width, count in found["widths"].items())
-                found["quality"] = round(gained / found["sent"], 3)
-                show(f"rate {rate:g} {name}", found)
+            rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
+            for _ in range(options.rounds):
+                for name, (pid, port) in servers.items():
+                    used = read_cpu(pid)
+                    found = generate_load(port, rate, options.seconds, options)
+                    rounds[name].append({**found, "used": read_cpu(pid) - used})
+            for name, parts in rounds.items():
+                show(f"rate {rate:g} {name}", sum_up(parts, quality))
+
+
+def sum_up(parts: list[dict[str, Any]], quality: dict[int, float]) -> dict[str, Any]:
+    """Return the sums of several rounds."""
+    widths: Counter[str] = sum((Counter(part["widths"]) for part in parts), Counter())
+    statuses: Counter[str] = sum((Counter(part["statuses"]) for part in parts), Counter())
+    sent, used = sum(part["sent"] for part in parts), sum(part["used"] for part in parts)
+    gained = sum(quality[int(width)] * count for width, count in widths.items())
+    return {
+        "sent": sent, "statuses": dict(statuses), "widths": dict(widths), "p99s": [part["p99"] for part in parts],
+        "answers per processor second": round(statuses["200"] / used, 1), "quality": round(gained / sent, 3),
+        "quality per processor second": round(gained / used, 1),
+    }  # fmt: skip
 
 
 def measure_quality(model: NestedEmbeddings) -> dict[int, float]:
@@ -174,6 +191,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rates", type=lambda text: [float(part) for part in text.split(",")], default=[300.0, 1000.0])
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--reloads", type=int, default=0, help="replacements of the model during each rate")
+    parser.add_argument("--rounds", type=int, default=3, help="of --overload, in turns")
+    parser.add_argument("--quality", type=lambda text: [float(part) for part in text.split(",")], help=_QUALITY)
     parser.add_argument("--overload", action="store_true", help="compare narrowing with rejecting")
     return parser.parse_args()
 

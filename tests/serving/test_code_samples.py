@@ -21,8 +21,8 @@ KEY = "a-key-of-the-shop-1"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Return a server whose model has users and items from 0 to 29, and the widths of the examples."""
     place = tmp_path_factory.mktemp("samples")
-    vectors = np.random.default_rng(0).standard_normal((2, 30, 16)).astype(np.float32)
-    NestedEmbeddings.from_arrays(*vectors, widths=[4, 16]).save(place / "model")
+    users, items = np.random.default_rng(0).standard_normal((2, 30, 16)).astype(np.float32)
+    NestedEmbeddings.from_arrays(users, items, widths=[4, 16]).save(place / "model")
     (place / "keys").write_text(f"both {KEY}\n")
     with running(place / "model", "--api-keys", place / "keys", "--admin-keys", place / "keys") as process:
         yield process

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,3 +52,18 @@ def test_statuses_are_those_of_the_kind_of_route(description: Any) -> None:
     assert {"400", "408", "413", "415"} <= set(paths["/v1/recommend"]["post"]["responses"])
     assert {"403", "409"} <= set(paths["/v1/admin/reload"]["post"]["responses"])
     assert set(paths["/live"]["get"]["responses"]) == {"200"}
+
+
+def test_the_reference_page_names_every_route_metric_status_and_limit(description: Any, served: ServedModel) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "server.md").read_text(encoding="utf-8")
+    statuses = {
+        status for path in description["paths"].values() for one in path.values() for status in one["responses"]
+    }
+    with client_of(Server(ModelSet.of([served]))) as client:
+        client.get("/v1/models")
+        metrics = set(re.findall(r"^# TYPE (nestrec_\w+)", client.get("/metrics").body.decode(), re.MULTILINE))
+    names = {name for name in metrics if not name.endswith("_created")}
+    fields = {"trace_id", "client", "model", "version", "arm", "width", "k", "n_users", "rejected", "narrowed", "ms"}
+    values = {f"{value:,}" for value in vars(Limits()).values() if isinstance(value, int)}
+    expected = {*description["paths"], *statuses, *names, *fields, *values}
+    assert [word for word in sorted(expected) if word not in page] == []

@@ -97,3 +97,4 @@ class Server:
                     await task
             self._log.close()
             await asyncio.to_thread(self._turns.close)
+            await asyncio.to_thread(self.administration.close)
