@@ -37,11 +37,11 @@ docs: .venv/.installed-dev
 stores: .venv-stores/.installed
 	.venv-stores/bin/pytest -q tests/stores tests/test_documentation.py -k "$(LARGE)"
 
-LARGE := chdb or feeds
+LARGE := chdb or milvus or feeds
 .venv-stores/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-stores
 	.venv-stores/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-stores/bin/python -m pip install --quiet --editable ".[chdb]" "pytest>=8.3,<10" "hypothesis>=6.120,<7" \
+	.venv-stores/bin/python -m pip install --quiet --editable ".[chdb,milvus-lite]" "pytest>=8.3,<10" "hypothesis>=6.120,<7" \
 		"elasticsearch>=9,<10" "opensearch-py>=3,<4" "pyvespa>=1.2,<2" "redis>=8,<9" "weaviate-client>=4.20,<5"
 	touch $@
 

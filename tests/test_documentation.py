@@ -43,7 +43,7 @@ OPTION = re.compile(r"`(--[a-z-]+)[^`]*`")
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 REPOSITORY_PATH = re.compile(r"(?<![\w/.])((?:src|tests|docs|benchmarks|examples|experiments)/[\w/.]+\.(?:py|md))\b")
 LOCAL_PATH = re.compile(r"(?:^|[\s\"'(`=])(/(?:home|root|work|tmp|Users|mnt|opt)\b\S*|[A-Z]:\\\S+)", re.MULTILINE)
-LARGE_ENGINES = {"chdb.md": "chdb"}  # page: module
+LARGE_ENGINES = {"chdb.md": "chdb", "milvus-lite.md": "milvus_lite"}  # page: module
 
 
 def by_name(path: Path) -> str:

@@ -54,6 +54,7 @@ ENGINES = {
     "faiss-hnsw": Engine("faiss", "faiss", {"kind": "hnsw", "ef": 500}),
     "faiss-ivf": Engine("faiss", "faiss", {"kind": "ivf", "n_lists": 8, "n_probes": 8}),
     "lancedb": Engine("lancedb", "lancedb", {}),
+    "milvus-lite": Engine("milvus-lite", "milvus_lite", {}),
     "pgvector": Engine("pgvector", "pgvector", {}, database_of, "postgres"),
     "qdrant": Engine("qdrant", "qdrant_client", {}),
     "qdrant-edge": Engine("qdrant-edge", "qdrant_edge", {}),

@@ -43,7 +43,8 @@ def export(
             "NAME",
             "Format to write: npz, parquet, feather, csv, safetensors, word2vec, elasticsearch, opensearch, "
             "redis, vespa, weaviate{nestrec.exporters}. "
-            "Or store: chdb, duckdb, faiss, lancedb, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
+            "Or store: chdb, duckdb, faiss, lancedb, milvus-lite, pgvector, qdrant, qdrant-edge, "
+            "sqlite-vec{nestrec.stores}.",
             show_default=False,
         ),
     ],

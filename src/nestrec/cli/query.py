@@ -43,7 +43,8 @@ def query(
         str | None,
         option(
             "NAME",
-            "Store: chdb, duckdb, faiss, lancedb, pgvector, qdrant, qdrant-edge, sqlite-vec{nestrec.stores}.",
+            "Store: chdb, duckdb, faiss, lancedb, milvus-lite, pgvector, qdrant, qdrant-edge, "
+            "sqlite-vec{nestrec.stores}.",
             "as the folder says",
         ),
     ] = None,

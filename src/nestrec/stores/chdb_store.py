@@ -96,15 +96,13 @@ class ChDBStore(Store):
             self._greatest[side] = greatest if n_rows else None
         greatest = self._greatest[side]
         if greatest is not None and min(ids) <= greatest:
-            self.delete(side, rows.ids)
+            self._delete(side, rows.ids)
         self._insert(side, rows)
         self._greatest[side] = max(ids) if greatest is None else max(*ids, greatest)
 
     def delete(self, side: Side, ids: IdArray) -> None:
         """See `Store`."""
-        kind = id_type(self.layout.side(side))
-        sql = f"DELETE FROM {DATABASE}.{side} WHERE {ID} IN ({list_sql('ids', kind)})"
-        self._query(sql, {"ids": json.dumps(ids.tolist())})
+        self._delete(side, ids)
 
     def build_index(self) -> None:
         """Join the parts of the tables, and drop deleted rows."""
@@ -128,6 +126,11 @@ class ChDBStore(Store):
             self._session.close()
             self._session = None
         self._greatest.clear()
+
+    def _delete(self, side: Side, ids: IdArray) -> None:
+        kind = id_type(self.layout.side(side))
+        sql = f"DELETE FROM {DATABASE}.{side} WHERE {ID} IN ({list_sql('ids', kind)})"
+        self._query(sql, {"ids": json.dumps(ids.tolist())})
 
     def _insert(self, side: Side, rows: Rows) -> None:
         """Hand a batch over as a Parquet file."""

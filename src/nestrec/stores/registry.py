@@ -25,6 +25,7 @@ BUILT_IN = {
     "duckdb": ("nestrec.stores.duckdb_store", "DuckDBTarget"),
     "faiss": ("nestrec.stores.faiss_store", "FaissTarget"),
     "lancedb": ("nestrec.stores.lancedb_store", "LanceDBTarget"),
+    "milvus-lite": ("nestrec.stores.milvus_store", "MilvusLiteTarget"),
     "pgvector": ("nestrec.stores.pgvector_store", "PgvectorTarget"),
     "qdrant": ("nestrec.stores.qdrant_store", "QdrantTarget"),
     "qdrant-edge": ("nestrec.stores.qdrant_edge", "QdrantEdgeTarget"),
