@@ -13,7 +13,7 @@ help:
 	@echo "make test    linters, strict type check, import layers, all tests"
 	@echo "make docs    build the documentation as a site in site/; make docs SERVE=1 shows it at http://127.0.0.1:8000"
 	@echo "make stores  tests of engines and clients too large for make test, in .venv-stores"
-	@echo "make torture faults at every file operation, kills, bit flips, fuzzing, bombs: hours; N=10000000 inputs, SEED=1"
+	@echo "make torture faults at every file operation, kills, bit flips, fuzzing, bombs, a server under load: hours; N=10000000 inputs, SEED=1"
 	@echo "make format  fix and format with ruff"
 	@echo "make clean   remove .venv and all build outputs"
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tests.faults.bombs import check_bombs
 from tests.faults.durability import check_durability
+from tests.faults.endurance import check_server
 from tests.faults.enumeration import GROUPS, enumerate_faults
 from tests.faults.fuzzing import available, check_flips, check_fuzzer, checked_environment
 from tests.faults.injector import missing
@@ -31,7 +32,7 @@ from tests.faults.laboratory import Laboratory
 from tests.faults.scenarios import RANDOMLY_KILLED, SCENARIOS
 from tests.faults.tally import Tally, append_record, read_records, summed, table
 
-PARTS = ("faults", "kills", "flips", "fuzz", "bombs")
+PARTS = ("faults", "kills", "flips", "fuzz", "bombs", "load")
 _CHECKED = 0.01  # of the inputs are also given to kernels with bounds checked and buffers poisoned
 _OWN_PROGRAM = 0.1  # of the random kills are of whole programs
 
@@ -71,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--kills", type=int, default=1000, help="kills at random moments")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="inputs to fuzz with, over all fuzzers")
     parser.add_argument("--megabytes", type=int, default=1024, help="what a bomb unpacks to")
+    parser.add_argument("--load-seconds", type=float, default=3600, help="how long a server is under load")
     parser.add_argument("--jobs", type=int, default=2, help="checks at a time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", type=Path, help="a file to add the results to")
@@ -79,7 +81,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _checks(options: argparse.Namespace) -> list[Check]:
-    return [*_faults(options), *_kills(options), *_flips(options), *_fuzzers(options), *_bombs(options)]
+    return [
+        *_faults(options),
+        *_kills(options),
+        *_flips(options),
+        *_fuzzers(options),
+        *_bombs(options),
+        *_load(options),
+    ]
 
 
 def _faults(options: argparse.Namespace) -> list[Check]:
@@ -150,6 +159,10 @@ _SHARES = {
 
 def _bombs(options: argparse.Namespace) -> list[Check]:
     return [Check("bombs", "bombs", partial(check_bombs, options.megabytes))]
+
+
+def _load(options: argparse.Namespace) -> list[Check]:
+    return [Check("server under load", "load", partial(check_server, options.load_seconds))]
 
 
 def _report(tallies: list[Tally]) -> int:

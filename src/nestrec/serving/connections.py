@@ -52,6 +52,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         super().on_message_complete()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; one whose client does not read its answer is cut off, which frees the answer."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
     def _stop_clock(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
