@@ -35,9 +35,10 @@ docs: .venv/.installed-dev
 	@$(if $(SERVE),,echo "Open site/index.html.")
 
 stores: .venv-stores/.installed
-	.venv-stores/bin/pytest -q tests/stores tests/test_documentation.py -k "$(LARGE)"
+	.venv-stores/bin/pytest -q $(LARGE_TESTS) -k "$(LARGE)"
 
-LARGE := chdb or milvus or feeds
+LARGE := chdb or milvus or feeds or search-engines
+LARGE_TESTS := $(addprefix tests/stores/,test_contract.py test_chdb.py test_milvus.py feeds) tests/test_documentation.py
 .venv-stores/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-stores
 	.venv-stores/bin/python -m pip install --quiet --upgrade "pip>=25.1"
