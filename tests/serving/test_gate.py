@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from nestrec.errors import OptionError
 from nestrec.serving import answering, endpoints
@@ -128,6 +131,21 @@ def test_more_requests_than_are_admitted_are_rejected(served: ServedModel, monke
         assert {reply.headers["retry-after"] for reply in replies if reply.status == 429} == {"1"}
         assert client.get(f"/v1/similar/{item}").status == 200
         assert b'nestrec_rejected_total{reason="in_flight"} 2.0' in client.get("/metrics").body
+
+
+def test_slow_clients_take_no_place_and_are_limited_by_themselves(served: ServedModel) -> None:
+    part = {"type": "http.request", "body": b"{", "more_body": True}
+    user = served.model.users.ids.tolist()[0]
+
+    async def talk(server: Server) -> tuple[int, list[int]]:
+        slow = [asyncio.create_task(ask(server, "POST", "/v1/score", headers=JSON, incoming=[part])) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        quick = await ask(server, "GET", f"/v1/recommend/{user}")
+        return quick.status, sorted(reply.status for reply in await asyncio.gather(*slow))
+
+    with client_of(server_of(served, limits=Limits(in_flight=1, receive=0.2))) as client:
+        assert client.run(talk(client.server)) == (200, [408, 408, 408, 408, 429])
+        assert b'nestrec_rejected_total{reason="bodies"} 1.0' in client.get("/metrics").body
 
 
 def test_an_answer_after_its_deadline_is_a_503_and_keeps_its_place(
@@ -253,3 +271,14 @@ def test_websockets_are_closed(client: Client) -> None:
 
     client.run(client.server({"type": "websocket", "path": "/", "headers": []}, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+def test_other_pages_can_be_added_behind_the_routes(served: ServedModel) -> None:
+    async def show(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(f"page {request.url.path}")
+
+    with client_of(Server(ModelSet.of([served]), pages=[Route("/{path:path}", show)])) as client:
+        assert client.get("/").body == b"page /"
+        assert client.get("/assets/x.js").status == 200
+        assert client.get("/v1/models").json["models"][0]["name"] == "shop"
+        assert client.get("/live").json == {"status": "live"}

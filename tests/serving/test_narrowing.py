@@ -45,6 +45,7 @@ def test_requests_without_a_width_are_narrowed_and_then_rejected(quicker: Served
         text = client.get("/metrics").body
     answered = [reply for reply in replies if reply.status == 200]
     assert [reply.status for reply in replies[8:]] == [429, 429]
+    assert all("x-narrowed" not in reply.headers for reply in replies[8:])
     assert [reply.json["width"] for reply in answered] == [16, 16, 8, 8, 8, 4, 4, 16]
     for reply in answered:
         assert reply.json["narrowed"] == (reply.json["width"] < 16)

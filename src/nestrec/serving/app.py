@@ -14,8 +14,9 @@ from starlette.routing import BaseRoute, Router
 from nestrec.parallel.threads import available_threads
 from nestrec.serving.access_log import AccessLog
 from nestrec.serving.administration import Administration
+from nestrec.serving.admission import Admission
 from nestrec.serving.endpoints import Endpoints
-from nestrec.serving.gate import Admission, Application, Gate, Keys, Receive, Scope, Send
+from nestrec.serving.gate import Application, Gate, Keys, Receive, Scope, Send
 from nestrec.serving.limits import Limits
 from nestrec.serving.messages import encode
 from nestrec.serving.metrics import Metrics
@@ -61,7 +62,7 @@ class Server:
         self._table = list_endpoints(endpoints, self._operations)
         routes = [*build_routes(self._table, self._operations), *pages]
         router = Router(routes, redirect_slashes=False, lifespan=self._live)
-        self._gate: Application = Gate(router, options.keys, admission, metrics, self._log)
+        self._gate: Application = Gate(router, options.keys, metrics, self._log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of ASGI."""

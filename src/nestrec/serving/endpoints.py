@@ -8,8 +8,10 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+import msgspec
 from starlette.requests import Request
 
+from nestrec.serving.admission import Admission
 from nestrec.serving.answer import Answer, json_answer
 from nestrec.serving.answering import (
     Widths,
@@ -21,7 +23,6 @@ from nestrec.serving.answering import (
     score_pairs,
 )
 from nestrec.serving.body import read_body
-from nestrec.serving.gate import Admission
 from nestrec.serving.limits import Limits
 from nestrec.serving.messages import (
     ListOptions,
@@ -49,6 +50,7 @@ from nestrec.serving.trace import Trace, trace_of
 from nestrec.serving.turns import Turns
 
 Result = TypeVar("Result")
+Message = TypeVar("Message", bound=msgspec.Struct)
 
 _QUICK = 2.0  # milliseconds; a list that takes longer is computed in a thread
 _FEW_IDS = 100
@@ -90,8 +92,8 @@ class Endpoints:
 
     async def recommend(self, request: Request) -> Answer:
         """Recommend items to the users of a batch, or to a new user by a history."""
-        arrival, trace = _now(), trace_of(request.scope)
-        body = parse_body(await read_body(request.scope["headers"], request.receive, self._limits), RecommendRequest)
+        body, trace = await self._read(request, RecommendRequest), trace_of(request.scope)
+        arrival = _now()
         check_recommend_request(body, self._limits)
         users, name = given(body.users), given(body.model)
         choices = [self._models.choose(name, user) for user in (users if users is not None else [None])]
@@ -125,8 +127,8 @@ class Endpoints:
 
     async def score(self, request: Request) -> Answer:
         """Score pairs of users and items."""
+        body = await self._read(request, ScoreRequest)
         arrival = _now()
-        body = parse_body(await read_body(request.scope["headers"], request.receive, self._limits), ScoreRequest)
         check_score_request(body, self._limits)
         choice, width, _ = self._find(request, body)
         (served,) = choice.models
@@ -162,7 +164,13 @@ class Endpoints:
 
     async def _compute(self, compute: Callable[[], Result], arrival: float, *, quick: bool) -> Result:
         run = self._turns.quick if quick else self._turns.slow
-        return await run(compute, arrival)
+        with self._admission.admit():
+            return await run(compute, arrival)
+
+    async def _read(self, request: Request, kind: type[Message]) -> Message:
+        with self._admission.read():
+            body = await read_body(request.scope["headers"], request.receive, self._limits)
+        return parse_body(body, kind)
 
     def _find(self, request: Request, options: WidthOptions) -> tuple[Choice, int, str]:
         """Return the model and the width of a request that no split concerns, and the tag of its answer."""

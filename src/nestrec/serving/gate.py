@@ -1,4 +1,4 @@
-"""The outer layer of the application: request ids, API keys, admission, errors, metrics and the access log."""
+"""The outer layer of the application: request ids, API keys, errors, metrics and the access log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nestrec.serving.access_log import AccessLog
 from nestrec.serving.api_keys import ApiKeys, read_key
 from nestrec.serving.body import DISCONNECTED, DisconnectedError
 from nestrec.serving.metrics import Metrics
-from nestrec.serving.problems import ProblemError, as_problem, overloaded
+from nestrec.serving.problems import ProblemError, as_problem
 from nestrec.serving.trace import KEY, Trace, start_trace
 
 Scope = MutableMapping[str, Any]
@@ -56,45 +56,11 @@ class Keys:
         return name
 
 
-class Admission:
-    """Counts the requests that are answered or wait, and rejects those beyond the most."""
-
-    def __init__(self, most: int, abandoned: Callable[[], int]) -> None:
-        self._most, self._abandoned = most, abandoned
-        self._count = 0
-
-    @property
-    def in_flight(self) -> int:
-        """Requests in flight, with those whose deadline is over and whose computation is not."""
-        return self._count + self._abandoned()
-
-    @property
-    def fullness(self) -> float:
-        """Share of the most that other requests than one's own take."""
-        return (self.in_flight - 1) / self._most
-
-    def enter(self) -> None:
-        """Admit a request; raise ProblemError where there are too many."""
-        if self.in_flight >= self._most:
-            raise overloaded(
-                f"the server answers at most {self._most} requests at once; send it again after a moment",
-                HTTPStatus.TOO_MANY_REQUESTS,
-            )
-        self._count += 1
-
-    def leave(self) -> None:
-        """Count a request as answered."""
-        self._count -= 1
-
-
 class Gate:
     """Wraps the routes of the server."""
 
-    def __init__(
-        self, routes: Application, keys: Keys, admission: Admission, metrics: Metrics, access_log: AccessLog
-    ) -> None:
-        self._routes, self._keys, self._admission = routes, keys, admission
-        self._metrics, self._access_log = metrics, access_log
+    def __init__(self, routes: Application, keys: Keys, metrics: Metrics, access_log: AccessLog) -> None:
+        self._routes, self._keys, self._metrics, self._access_log = routes, keys, metrics, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever becomes of it, and log it."""
@@ -116,26 +82,19 @@ class Gate:
             self._access_log.add(trace, scope["method"], seconds)
 
     async def _answer(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
-        trace, path = sender.trace, scope["path"]
-        counted = False
+        trace = sender.trace
         try:
-            trace.client = self._keys.check(path, scope["headers"])
-            if path.startswith(_API) and not path.startswith(_ADMIN):
-                self._admission.enter()
-                counted = True
+            trace.client = self._keys.check(scope["path"], scope["headers"])
             await self._routes(scope, receive, sender.send)
         except DisconnectedError:
             raise
         except Exception as error:
             await self._refuse(_find_problem(error, trace), sender)
-        finally:
-            if counted:
-                self._admission.leave()
 
     async def _refuse(self, problem: ProblemError, sender: _Sender) -> None:
         trace = sender.trace
-        if problem.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-            trace.rejected = "in_flight" if problem.status == HTTPStatus.TOO_MANY_REQUESTS else "deadline"
+        if problem.rejected is not None:
+            trace.reject(problem.rejected)
         if not sender.started:
             await send_answer(sender.send, problem.status, problem.encode(trace.request_id), _JSON, problem.headers)
 

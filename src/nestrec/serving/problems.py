@@ -22,6 +22,7 @@ class ProblemError(NestrecError):
     ) -> None:
         super().__init__(detail, option=option)
         self.status, self.headers = status, dict(headers or {})
+        self.rejected: str | None = None  # for which limit, for the metrics
 
     def encode(self, request_id: str) -> bytes:
         """Return the problem as JSON."""
@@ -34,9 +35,13 @@ def unprocessable(detail: str, option: str | None = None) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, option=option)
 
 
-def overloaded(detail: str, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE) -> ProblemError:
-    """Return the problem of a request that may be sent again soon."""
-    return ProblemError(status, detail, headers={"Retry-After": RETRY_AFTER})
+def overloaded(
+    detail: str, rejected: str | None = None, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE
+) -> ProblemError:
+    """Return the problem of a request that may be sent again soon; `rejected` names the limit in the metrics."""
+    problem = ProblemError(status, detail, headers={"Retry-After": RETRY_AFTER})
+    problem.rejected = rejected
+    return problem
 
 
 def as_problem(error: Exception) -> ProblemError | None:

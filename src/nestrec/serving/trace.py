@@ -40,6 +40,11 @@ class Trace:
         if narrowed:
             self.headers["X-Narrowed"] = "load"
 
+    def reject(self, limit: str) -> None:
+        """Note that the request is rejected by a limit, and answered by no model."""
+        self.rejected, self.width, self.narrowed = limit, None, False
+        self.headers.clear()
+
 
 def start_trace(headers: list[tuple[bytes, bytes]]) -> Trace:
     """Return the trace of a request, with the request id that the client gave, if it is one, or a new one."""

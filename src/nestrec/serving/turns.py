@@ -71,4 +71,6 @@ class Turns:
             future.exception()  # read, or asyncio complains
 
     def _late(self) -> ProblemError:
-        return overloaded(f"the request was not answered within its deadline of {self._deadline:g} s; send it again")
+        return overloaded(
+            f"the request was not answered within its deadline of {self._deadline:g} s; send it again", "deadline"
+        )
