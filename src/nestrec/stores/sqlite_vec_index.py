@@ -46,8 +46,8 @@ def table_name(width: int) -> str:
 def lift(vectors: Float32Array, norm: float) -> Float32Array:  # (n, width) -> (n, width + 1)
     """Return vectors with the coordinate that gives all of them one norm.
 
-    >>> lift(np.array([[3.0, 4.0], [1.0, 0.0]], dtype=np.float32), 5.0).round(3).tolist()
-    [[3.0, 4.0, 0.0], [1.0, 0.0, 4.899]]
+    >>> lift(np.array([[3.0, 4.0], [0.0, 3.0]], dtype=np.float32), 5.0).tolist()
+    [[3.0, 4.0, 0.0], [0.0, 3.0, 4.0]]
     """
     squares = np.sum(vectors.astype(np.float64) ** 2, axis=1)
     last = np.sqrt(np.maximum(norm**2 - squares, 0.0)).astype(np.float32)
