@@ -113,6 +113,59 @@ def test_a_query_is_what_the_store_finds(run: Run, model: Path, shop: Path) -> N
     assert [row["item_id"] for row in rows_of(with_seen.out)] == recommended(model, "u001", k=4, exclude_seen=False)
 
 
+def test_a_model_that_the_store_does_not_hold_is_refused(run: Run, model: Path, shop: Path, tmp_path: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+
+    def save(name: str, widths: list[int], flip: float = 1) -> Path:
+        users, items = loaded.user_embeddings * flip, loaded.item_embeddings * flip
+        other = NestedEmbeddings.from_arrays(users, items, widths, users=loaded.users.ids, items=loaded.items.ids)
+        other.save(tmp_path / name)
+        return tmp_path / name
+
+    other = save("other", [2, 4, 8], flip=-1)
+    words = ("--user", "u001")
+    refused = run("query", shop, "--model", other, *words)
+    assert (refused.code, refused.out) == (1, "")
+    assert "holds other item vectors" in refused.err
+    assert "export this one to the store first" in refused.err
+    widths = run("query", shop, "--model", save("wide", [4, 8]), *words)
+    assert (widths.code, "the store has widths 2, 8, the model 4, 8" in widths.err) == (1, True)
+    assert run("export", other, "--to", "duckdb", "--out", shop).code == 0
+    assert run("query", shop, "--model", other, *words).code == 0
+    assert run("query", shop, "--model", model, *words).code == 1
+
+
+def test_titles_and_items_left_out_may_differ(run: Run, model: Path, tmp_path: Path) -> None:
+    loaded = NestedEmbeddings.load(model)
+    ids, out = loaded.items.ids.tolist(), tmp_path / "shop"
+    vectors = loaded.item_embeddings.copy()
+    vectors[-1] *= 2
+    for name, items in (("first", loaded.item_embeddings), ("second", vectors)):
+        changed = NestedEmbeddings.from_arrays(
+            loaded.user_embeddings, items, [2, 4, 8], users=loaded.users.ids, items=loaded.items.ids
+        )
+        changed.with_item_table({"id": ids, "year": list(range(len(ids)))}).save(tmp_path / name)
+    words = ("--to", "duckdb", "--out", out, "--where", f"year < {len(ids) - 1}")
+    assert run("export", tmp_path / "first", *words).code == 0
+    titled = tmp_path / "titled"
+    NestedEmbeddings.load(tmp_path / "first").with_item_table({"id": ids, "title": ids}).save(titled)
+    assert run("query", out, "--model", titled, "--user", "u001", "--titles").code == 0
+    assert run("query", out, "--model", tmp_path / "second", "--user", "u001").code == 1
+    again = run("export", tmp_path / "second", *words)
+    assert (again.code, "Nothing to write" in again.err) == (0, True)
+    assert run("query", out, "--model", tmp_path / "second", "--user", "u001").code == 0
+
+
+def test_another_side_is_named_as_it_was_given(run: Run, model: Path, tmp_path: Path) -> None:
+    words = ("export", model, "--to", "duckdb", "--out", tmp_path / "shop", "--widths")
+    assert run(*words, "2,8", "--side", "both").code == 0
+    refused = run(*words, "4,8")
+    assert refused.code == 1
+    assert "widths 2, 8, not 4, 8; items and users, not items" in refused.err
+    assert "give --side both as before" in refused.err
+    assert "--side" not in run(*words, "4,8", "--side", "both").err
+
+
 def test_widths_shortlist_and_exact_reach_the_store(run: Run, model: Path, tmp_path: Path) -> None:
     pytest.importorskip("qdrant_edge")
     out = tmp_path / "edge"
@@ -181,6 +234,13 @@ def test_a_folder_that_is_no_store_is_refused(run: Run, model: Path, tmp_path: P
     result = run("query", tmp_path, "--model", model, "--user", "u001")
     assert result.code == 2
     assert "--store must be named" in result.err
+    absent = run("query", tmp_path / "nshop", "--model", model, "--user", "u001")
+    assert (absent.code, "nshop: the folder does not exist" in absent.err) == (2, True)
+    assert "--store NAME" in absent.err
+    swapped = run("query", model, "--model", model, "--user", "u001")
+    assert (swapped.code, "is the folder of a model" in swapped.err) == (2, True)
+    named = run("query", model, "--store", "duckdb", "--model", model, "--user", "u001")
+    assert (named.code, "is the folder of a model" in named.err) == (1, True)
     missing = run("query", tmp_path / "none", "--store", "duckdb", "--model", model, "--user", "u001")
     assert missing.code == 1
     assert "there is none" in missing.err

@@ -18,6 +18,9 @@ _SPELLINGS = {  # where the command line says something else than --name, or --n
     "quote=None": "--quote ''",
     "bootstrap_samples": "--bootstrap",
     "id_column": "--item-id-column",
+    "sides=('items', 'users')": "--side both",
+    "sides=('items',)": "--side items",
+    "sides=('users',)": "--side users",
 }
 
 

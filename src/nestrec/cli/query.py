@@ -6,8 +6,8 @@ Examples:
   nestrec query shop --model model --users users.txt --out top.csv
   nestrec query http://localhost:6333 --store qdrant --model model --user 42
 
-User vectors, seen items and titles come from the model, items and scores from the store. The columns are user_id,
-item_id, rank, score; title with --titles. Piped, the output is CSV.
+User vectors, seen items and titles come from the model, items and scores from the store, which must hold the item
+vectors of that model. The columns are user_id, item_id, rank, score; title with --titles. Piped, the output is CSV.
 
 """
 
@@ -73,6 +73,7 @@ def query(
     check_ranking_path(out, overwrite=overwrite)
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.stores import open_store
+    from nestrec.stores.held_model import check_model
 
     arguments: dict[str, Any] = {
         "k": k,
@@ -82,6 +83,7 @@ def query(
     }
     with open_store(place, store, **parse_target_options(option)) as opened:
         loaded, omitted = NestedEmbeddings.load(model, search_config=False), Omissions()
+        check_model(loaded, opened)
         ids: Iterable[str] = user or read_ids(users or Path("-"), loaded.users, "user")
         with_titles = choose_titles(titles, loaded, out)
         rankings = _search(loaded, opened, ids, arguments, omitted, exclude=exclude_seen, skip=skip_unknown)

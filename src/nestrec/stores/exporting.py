@@ -19,6 +19,7 @@ from nestrec.embeddings import NestedEmbeddings
 from nestrec.errors import OptionError, OutputError, StoreError
 from nestrec.export.exporters import Side
 from nestrec.field_docs import show_field_docs
+from nestrec.stores.held_model import fingerprint_items
 from nestrec.stores.layout import Layout, Quantization, describe_layout
 from nestrec.stores.metadata import OperatingPoint, StoreMetadata, read_metadata
 from nestrec.stores.model_rows import ModelRows, select_model_rows
@@ -87,21 +88,24 @@ class _Export:
         self._earlier = None if found is None else read_metadata(found, store.place)
         layout, self._points = self._describe()
         if self._earlier is not None and self._earlier.layout != layout:
-            self._replace(_describe_differences(self._earlier.layout, layout))
+            self._replace(_describe_differences(self._earlier.layout, layout), self._earlier.layout.sides)
         if self._earlier is not None and self._earlier.options != store.build_options():
             self._replace(f"options {_show(self._earlier.options)}, not {_show(store.build_options())}")
         self._layout = layout
         self._rows = {side: self._select(model, side) for side in layout.sides}
         self._fingerprints = {side: rows.fingerprint() for side, rows in self._rows.items()}
         self._version = _join_versions(self._rows, self._fingerprints)
+        self._held_items = fingerprint_items(model, layout.size)
 
-    def _replace(self, differences: str) -> None:
-        """Start again where the store may be replaced; raise OutputError otherwise."""
+    def _replace(self, differences: str, stored: tuple[Side, ...] | None = None) -> None:
+        """Start again where the store may be replaced; raise OutputError otherwise, with the sides that it has."""
         if not self._request.overwrite:
+            sides = f"sides={stored}" if stored not in (None, self._request.sides) else None
             raise OutputError(
-                f"the store at {self._store.place} was written with other settings: {differences}; replace it with "
-                "overwrite=True, or name another one",
-                mentions=("overwrite=True",),
+                f"the store at {self._store.place} was written with other settings: {differences}; "
+                f"{'' if sides is None else f'give {sides} as before, '}replace it with overwrite=True, or name "
+                "another one",
+                mentions=("overwrite=True", *([] if sides is None else [sides])),
             )
         self._earlier = None
 
@@ -113,8 +117,7 @@ class _Export:
             plans = self._compare_with_model(self._request.changed_since)
         counts = tuple(plan.counts for plan in plans.values())
         earlier = self._earlier
-        is_whole = earlier is not None and earlier.writing is None and earlier.where == self._request.where
-        if earlier is not None and is_whole and not any(one.n_writes for one in counts):
+        if earlier is not None and self._is_current(earlier) and not any(one.n_writes for one in counts):
             return ExportReport(self._store.place, counts, self._layout, earlier.operating_points)
         points = self._points if self._points is not None else self._measure(self._layout.widths)
         metadata = self._metadata(points)
@@ -123,6 +126,11 @@ class _Export:
         self._store.build_index()
         self._store.save_metadata(metadata)
         return ExportReport(self._store.place, counts, self._layout, points)
+
+    def _is_current(self, earlier: StoreMetadata) -> bool:
+        """Tell whether the last export ended, and was of the same items; `where` may leave out those that changed."""
+        same = earlier.where == self._request.where and earlier.held_items == self._held_items
+        return earlier.writing is None and same
 
     def _describe(self) -> tuple[Layout, tuple[OperatingPoint, ...] | None]:
         """Return the layout, and the operating points where they were measured to choose its widths."""
@@ -193,7 +201,7 @@ class _Export:
     def _metadata(self, points: tuple[OperatingPoint, ...]) -> StoreMetadata:
         n_rows = {side: len(rows.selected) for side, rows in self._rows.items()}
         return StoreMetadata(
-            self._store.name, self._layout, self._version, None, self._request.where,
+            self._store.name, self._layout, self._version, None, self._held_items, self._request.where,
             n_rows.get("items", 0), n_rows.get("users", 0), points, self._store.build_options(),
             package_version("nestrec"),
         )  # fmt: skip
@@ -201,7 +209,12 @@ class _Export:
     def _begin(self, metadata: StoreMetadata) -> None:
         """Note in the store what is being written, so that a search of a half-written first export is refused."""
         values = metadata.as_dict()
-        values |= {"version": None if self._earlier is None else self._earlier.version, "writing": self._version}
+        earlier = self._earlier
+        values |= {
+            "version": None if earlier is None else earlier.version,
+            "held_items": None if earlier is None else earlier.held_items,
+            "writing": self._version,
+        }
         begun = read_metadata(values, self._store.place)
         if self._earlier is None:
             self._store.create(begun)
@@ -233,10 +246,12 @@ def _join(widths: Any) -> str:
 
 
 def _describe_differences(stored: Layout, wanted: Layout) -> str:
-    names = [
-        name for name in ("widths", "items", "users", "quantize") if getattr(stored, name) != getattr(wanted, name)
-    ]
-    return "; ".join(f"{name} {_show(getattr(stored, name))}, not {_show(getattr(wanted, name))}" for name in names)
+    both = [name for name in ("items", "users") if name in stored.sides and name in wanted.sides]
+    names = [name for name in ("widths", *both, "quantize") if getattr(stored, name) != getattr(wanted, name)]
+    shown = [f"{name} {_show(getattr(stored, name))}, not {_show(getattr(wanted, name))}" for name in names]
+    if stored.sides != wanted.sides:
+        shown.append(f"{' and '.join(stored.sides)}, not {' and '.join(wanted.sides)}")
+    return "; ".join(shown)
 
 
 def _show(value: Any) -> str:

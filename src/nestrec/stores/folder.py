@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nestrec.artefact.manifest import MANIFEST
 from nestrec.atomic.locks import FileLock, LockTakenError
 from nestrec.atomic.output_file import atomic_file
 from nestrec.errors import OutputError, StoreError
@@ -37,6 +38,8 @@ class StoreFolder:
             return found
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} must be a folder, and is a file; name another place")
+        if holds_model(self.path):
+            raise OutputError(f"{self.path} is the folder of a model, and must be one of a store; name another place")
         if self.path.is_dir() and any(entry.name != _LOCK for entry in self.path.iterdir()):
             raise OutputError(f"{self.path} must be empty or hold a store of nestrec export; name another place")
         return None
@@ -78,3 +81,8 @@ class StoreFolder:
             lock.release(delete=True)
             if is_new and not any(self.path.iterdir()):
                 self.path.rmdir()
+
+
+def holds_model(path: Path) -> bool:
+    """Tell whether a path is the folder of a model."""
+    return (path / MANIFEST).is_file() and not (path / METADATA).exists()

@@ -41,6 +41,8 @@ class StoreMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fingerprint of the rows of the last export that ended; None: none has ended yet."""
     writing: str | None = None
     """Fingerprint of the rows that are being written; None: the last export ended."""
+    held_items: str | None = None
+    """Fingerprint of the item vectors of the model of `version`, by which a search knows the model again."""
     where: str | None = None
     """Condition on the items that were exported."""
     n_items: int = 0

@@ -17,7 +17,7 @@ import msgspec
 from nestrec.arguments import suggest
 from nestrec.errors import OptionError
 from nestrec.plugins import merge_plugins
-from nestrec.stores.folder import METADATA
+from nestrec.stores.folder import METADATA, holds_model
 from nestrec.stores.store import Store, Target
 
 BUILT_IN = {
@@ -76,6 +76,15 @@ def open_store(place: str | Path, store: str | None = None, **options: Any) -> S
 
 def detect_store(place: str | Path) -> str:
     """Return the name of the store in a folder; raise OptionError where the folder does not say it."""
+    folder = Path(place)
+    if holds_model(folder):
+        raise OptionError(f"{place} is the folder of a model; give the folder that the model was exported to")
+    if "://" not in str(place) and not folder.exists():
+        raise OptionError(
+            f"there is no store at {place}: the folder does not exist; export a model to it, or give store=NAME for "
+            "the address of a server",
+            mentions=("store=NAME",),
+        )
     try:
         return str(json.loads((Path(place) / METADATA).read_text(encoding="utf-8"))["store"])
     except (OSError, ValueError, KeyError, TypeError):
