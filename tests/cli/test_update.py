@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from nestrec import NestedEmbeddings
@@ -192,6 +193,56 @@ def test_pairs_without_a_header_are_not_items_to_remove(run: Run, tmp_path: Path
     contents = {path: path.read_bytes() for path in (tmp_path / "m").iterdir()}
     assert run("update", tmp_path / "m", "--remove-items", tmp_path / "pairs.csv").code == 1
     assert {path: path.read_bytes() for path in (tmp_path / "m").iterdir()} == contents
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "told"),
+    [
+        ("x.csv", "movieId", "which usually holds items"),
+        ("x.txt", "movieId", "which usually holds items"),
+        ("x.csv", "film,who", "a column with a usual name for users"),
+    ],
+)
+def test_users_to_remove_are_never_taken_from_a_column_of_items(
+    run: Run, own: Path, tmp_path: Path, name: str, header: str, told: str
+) -> None:
+    """A file of movies given by mistake removed the users with the same numbers."""
+    user = NestedEmbeddings.load(own).users.ids[3]
+    (tmp_path / name).write_text(f"{header}\n{user},{user}\n" if "," in header else f"{header}\n{user}\n")
+    contents = {path: path.read_bytes() for path in own.iterdir()}
+    result = run("update", own, "--remove-users", tmp_path / name, "--skip-unknown", "--epochs", 0)
+    assert (result.code, told in result.err) == (1, True), result.err
+    assert {path: path.read_bytes() for path in own.iterdir()} == contents
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_the_column_and_the_number_of_ids_to_remove_are_printed(
+    run: Run, own: Path, tmp_path: Path, suffix: str
+) -> None:
+    model = NestedEmbeddings.load(own)
+    ids = model.users.ids[[3, 4]].tolist()
+    table = pl.DataFrame({"film": model.items.ids[:2].tolist(), "visitor": ids})
+    path = tmp_path / f"forget{suffix}"
+    write = {".csv": table.write_csv, ".parquet": table.write_parquet, ".jsonl": table.write_ndjson}[suffix]
+    write(path)
+    result = run("update", own, "--remove-users", path, "--epochs", 0)
+    assert result.code == 0
+    assert f"{path}: 2 user ids to remove, from column visitor" in result.err
+    assert not set(ids) & set(NestedEmbeddings.load(own).users.ids.tolist())
+
+
+def test_a_text_id_among_whole_numbers_is_said_to_make_them_text(run: Run, tmp_path: Path) -> None:
+    """All ids of the side became text silently."""
+    rows = [f"{user},{item}" for user in range(12) for item in range(8) if (user + item) % 3]
+    (tmp_path / "old.csv").write_text("user,item\n" + "\n".join(rows) + "\n")
+    (tmp_path / "new.csv").write_text("user,item\nalice,3\nalice,4\n")
+    words = ("--widths", "2,4", "--epochs", 1, "--no-validation", "--deterministic", "--out", tmp_path / "m")
+    assert run("train", tmp_path / "old.csv", *words).code == 0
+    result = run("update", tmp_path / "m", tmp_path / "new.csv", "--epochs", 0)
+    assert result.code == 0
+    assert "user ids were whole numbers and are text from now on, because of 'alice'" in result.err
+    assert "item ids were" not in result.err
+    assert "from now on" not in run("update", tmp_path / "m", tmp_path / "new.csv", "--epochs", 0).err
 
 
 def _unseen_item(path: Path) -> str:

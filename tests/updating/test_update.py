@@ -290,3 +290,14 @@ def test_six_updates_of_a_model_of_few_epochs_are_near_a_full_training() -> None
 
 def test_it_is_public() -> None:
     assert nestrec.update is update
+
+
+def test_without_training_a_removed_interaction_changes_the_neighbours_of_its_user_and_item_alone() -> None:
+    """docs/how-to/update.md says which vectors change."""
+    seen = trained().seen
+    item = int(seen.indices[0])
+    pair = read_interactions({"user": seen.users.ids[:1].tolist(), "item": seen.items.ids[[item]].tolist()})
+    changes = update(trained(), remove_interactions=pair, epochs=0, run=QUICK).changes
+    with_item = np.repeat(np.arange(seen.n_users), np.diff(seen.indptr))[seen.indices == item]
+    assert set(changes.users.changed.tolist()) == set(seen.users.ids[with_item].tolist())
+    assert set(changes.items.changed.tolist()) == set(seen.items.ids[seen.indices[: seen.indptr[1]]].tolist())

@@ -6,11 +6,11 @@ import io
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nestrec.errors import DataError
 
@@ -26,22 +26,38 @@ _SAMPLE = 1000  # rows that are compared with the ids of a model
 _QUOTED = re.compile(r' *"((?:[^"]|"")*)" *')
 
 
+class IdColumn(NamedTuple):
+    """Which column of delimited text ids are read from."""
+
+    first_row: Sequence[str]  # its fields
+    place: int  # from 0
+    is_named: bool  # by a usual name in the first row
+    is_id: bool  # whether the first row holds an id of the model there
+
+
 def read_ids(
-    path: Path, known: Vocabulary, role: str, *, owners: Vocabulary | None = None, may_be_empty: bool = False
+    path: Path,
+    known: Vocabulary,
+    role: str,
+    *,
+    owners: Vocabulary | None = None,
+    may_be_empty: bool = False,
+    on_column: Callable[[IdColumn], None] | None = None,
 ) -> Iterator[str]:
     """Yield the ids of a file, or of standard input (`-`), in order; `role` is user or item.
 
     A .csv or .tsv gives the column with a usual name for users or items, or else its first one; Parquet and JSON lines
     likewise; any other file its lines. Blanks around an id belong to it only where it stands in quotes. A first line
     that is a usual name, and no id of the model, is a header; so is one that names both users and items. Raises
-    DataError where the file cannot be read, where it has no ids unless it `may_be_empty`, and where rows without a
-    header are, or may be, pairs of one of the `owners` and an id.
+    DataError where the file cannot be read, where it has no ids unless it `may_be_empty`, where a header names the
+    other side alone, and where rows without a header are, or may be, pairs of one of the `owners` and an id.
+    `on_column` is called with the column of delimited text that is read.
     """
     from nestrec.data.readers.byte_source import ByteSource
     from nestrec.data.readers.location import locate
 
     with closing(ByteSource(locate(path))) as source:
-        ids = _ids_of(source, known, role, owners)
+        ids = _ids_of(source, known, role, owners, on_column)
         yield from ids if may_be_empty else _not_empty(ids, source.path, role)
 
 
@@ -77,7 +93,13 @@ def _are_mostly(values: Sequence[str], ids: Vocabulary) -> bool:
     return bool(values) and 2 * int((ids.index_of(values, unknown="mark") >= 0).sum()) > len(values)
 
 
-def _ids_of(source: ByteSource, known: Vocabulary, role: str, owners: Vocabulary | None) -> Iterator[str]:
+def _ids_of(
+    source: ByteSource,
+    known: Vocabulary,
+    role: str,
+    owners: Vocabulary | None,
+    on_column: Callable[[IdColumn], None] | None,
+) -> Iterator[str]:
     from nestrec.data.readers.parquet import read_parquet_ids
 
     if source.format is not None and source.format.name == "parquet":
@@ -88,7 +110,7 @@ def _ids_of(source: ByteSource, known: Vocabulary, role: str, owners: Vocabulary
     if suffix in _JSON:
         return _json_ids(_lines(source), source.path, role)
     rows = _rows(_lines(source), _DELIMITERS.get(suffix), known)
-    return _column(rows, known, role, owners, source.path)
+    return _column(rows, known, role, owners, source.path, on_column)
 
 
 def _lines(source: ByteSource) -> Iterator[str]:
@@ -152,7 +174,12 @@ def split_fields(row: str, delimiter: str | None) -> list[str]:
 
 
 def _column(
-    rows: Iterator[list[str]], known: Vocabulary, role: str, owners: Vocabulary | None, path: str
+    rows: Iterator[list[str]],
+    known: Vocabulary,
+    role: str,
+    owners: Vocabulary | None,
+    path: str,
+    on_column: Callable[[IdColumn], None] | None,
 ) -> Iterator[str]:
     """Yield the ids of the column of users or items, past a header."""
     first = next(rows, None)
@@ -167,10 +194,27 @@ def _column(
         if are_pairs(sample, owners, known, path):
             raise _refuse_pairs(path, first)
         rows = chain(sample[1:], rows)
-    if place is None or (not names_both and known.index_of([first[place]], unknown="mark")[0] >= 0):
+    is_known = bool(known.index_of([first[place or 0]], unknown="mark")[0] >= 0)
+    if place is None and not is_known:
+        refuse_other_side(first, role, path)
+    is_id = is_known and not (place is not None and names_both)
+    if on_column is not None:
+        on_column(IdColumn(first, 0 if place is None or is_id else place, place is not None and not is_id, is_id))
+    if place is None or is_id:
         place = 0
         yield from filter(None, first[:1])
     yield from (fields[place] for fields in rows if len(fields) > place and fields[place])
+
+
+def refuse_other_side(names: Sequence[str], role: str, path: str) -> None:
+    """Raise DataError where a header that names no users names items, and the reverse."""
+    other = "item" if role == "user" else "user"
+    name = next((name for name in names if is_usual(name, other)), None)
+    if name is not None:
+        raise DataError(
+            f"{path} must be a file of {role} ids, got the column {name}, which usually holds {other}s; give a file of "
+            f"{role}s, or name the column {role}_id"
+        )
 
 
 def _refuse_pairs(path: str, first: list[str]) -> DataError:

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nestrec.cli.console import say, show, warn
-from nestrec.cli.id_files import read_ids
 from nestrec.cli.output_paths import check_file_paths, check_model_path
 from nestrec.cli.panels import BASICS, TRAINING, VALIDATION
 from nestrec.cli.reading import SOURCES, Reading, Signals, read_with_progress, refuse_reading_twice
 from nestrec.cli.remembered_reading import RememberedReading
+from nestrec.cli.removed_ids import read_removed
 from nestrec.cli.shared_options import ModelFolder, SkipUnknown, Threads, argument, flag, option, output
 from nestrec.cli.train import checkpoint_of
 from nestrec.data.read_report import format_count
@@ -134,12 +134,12 @@ def update(
     sources = _Sources(RememberedReading.of(loaded.manifest if as_trained else {}), reading, signals, threads)
     new = sources.read_new(files)
     removed, held_out = sources.read_removed(remove_interactions, new), sources.read_held_out(validation, new)
+    users = read_removed(remove_users, loaded.users, "user")
+    items = read_removed(remove_items, loaded.items, "item", owners=loaded.users)
     with training_progress(_metric(loaded.manifest)) as progress:
         updated = update_model(
             loaded, new,
-            remove_users=None if remove_users is None else list(read_ids(remove_users, loaded.users, "user")),
-            remove_items=_read_items(remove_items, loaded),
-            remove_interactions=removed,
+            remove_users=users, remove_items=items, remove_interactions=removed,
             unknown="skip" if skip_unknown else "raise",
             epochs=epochs, learning_rate=learning_rate,
             validation=held_out if split is None else split,
@@ -151,6 +151,7 @@ def update(
         write_changes(updated.changes, updated.model, changed_out, overwrite=overwrite)
         say(f"Wrote {changed_out}.")
     _present(updated, target)
+    _warn_of_text(loaded, updated.model)
     _warn_of_remains(updated, model, out)
 
 
@@ -181,10 +182,6 @@ class _Sources:
     def _complete(self, path: Path) -> ReadOptions:
         reading, signals = self.remembered.complete(path, self.reading, self.signals)
         return signals.add_to(reading.options(threads=self.threads))
-
-
-def _read_items(path: Path | None, model: NestedEmbeddings) -> list[str] | None:
-    return None if path is None else list(read_ids(path, model.items, "item", owners=model.users))
 
 
 def _metric(manifest: Any) -> str:
@@ -229,6 +226,17 @@ def _say_what_lacks(updated: Update) -> None:
             f"{format_count(added, 'new item')} without a row in the item table, so without a title, and left out by "
             "--where; attach a table that has them: nestrec items MODEL FILE"
         )
+
+
+def _warn_of_text(before: NestedEmbeddings, after: NestedEmbeddings) -> None:
+    """Say that ids that were whole numbers are text from now on, and why."""
+    from nestrec.data.ids import parse_whole_number
+
+    for noun, old, new in (("user", before.users, after.users), ("item", before.items, after.items)):
+        if old.ids.dtype.kind == "i" and new.ids.dtype.kind != "i":
+            example = next((id_ for id_ in new.ids.tolist() if parse_whole_number(str(id_)) is None), None)
+            why = "" if example is None else f", because of {example!r}"
+            warn(f"Warning: {noun} ids were whole numbers and are text from now on{why}; in outputs and stores too")
 
 
 def _warn_of_remains(updated: Update, model: Path, out: Path | None) -> None:

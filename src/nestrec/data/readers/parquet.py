@@ -110,7 +110,8 @@ def read_parquet_names(source: ByteSource) -> list[str]:
 
 def _find_id_column(names: list[str], role: str, name: str) -> int:
     place = find_usual(names, role)
-    if place is None and len(names) == 1:
+    other = "item" if role == "user" else "user"
+    if place is None and len(names) == 1 and find_usual(names, other) is None:
         return 0
     if place is None:
         raise DataError(f"{name} has no column of {role}s among {', '.join(map(repr, names))}; name it {role}_id")
