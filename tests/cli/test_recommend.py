@@ -191,6 +191,7 @@ def test_mistakes_are_reported_in_one_sentence(run: Run, model: Path, words: lis
         (b"\n\n", "holds no user ids"),
         (b"PAR1....", "no Parquet file that can be read"),
         (b"a\xff\xfeb\n", "must be UTF-8 text"),
+        (b"movieId\nu001\n", "must be a file of user ids, got the column movieId"),
     ],
 )
 def test_a_file_of_users_that_cannot_be_used_is_reported(
@@ -311,6 +312,12 @@ def test_history_recommends_to_the_users_of_a_file(run: Run, model: Path, tmp_pa
     assert rows_of(result.out) == [HEADER, *expected_rows]
 
 
+def test_an_unknown_id_that_is_repeated_is_named_once(run: Run, model: Path) -> None:
+    words = ("recommend", model, "--user", "u001", "--user", "nobody", "--user", "nobody")
+    assert "user id 'nobody' is unknown" in run(*words).err
+    assert "Skipped 2 users unknown to the model: 'nobody'\n" in run(*words, "--skip-unknown").err
+
+
 def test_unknown_items_of_a_history_are_an_error_or_skipped(run: Run, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_text(f"user,item\nzoe,{NestedEmbeddings.load(model).items.ids[0]}\nzoe,never-heard-of\n")
@@ -376,6 +383,29 @@ def test_a_history_may_have_weights(run: Run, model: Path, tmp_path: Path) -> No
     expected = loaded.recommend_for({"ann": items}, k=3, weights={"ann": [1, 1, 50]})
     result = run("recommend", model, "--history", path, "-k", "3", "--weight-column", "plays")
     assert [row[1] for row in csv.reader(io.StringIO(result.out))][1:] == expected.ids[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high", "words"),
+    [("rating", 2, 5, ("--min-rating", 4)), ("plays", 0, 3, ("--weight-column", "plays"))],
+)
+def test_items_that_are_dropped_from_a_history_are_seen_all_the_same(
+    run: Run, model: Path, tmp_path: Path, column: str, low: int, high: int, words: tuple[object, ...]
+) -> None:
+    """Items rated low, or with a weight of 0, were recommended back to those who have them."""
+    loaded, path = NestedEmbeddings.load(model), tmp_path / "new.csv"
+    liked = loaded.items.ids[:2].tolist()
+    dropped, further = loaded.recommend_for(liked, 2).ids.tolist()
+    rows = [f"zoe,{liked[0]},{high}", f"zoe,{liked[1]},{high}", f"zoe,{dropped},{low}", f"ann,{further},{high}"]
+    path.write_text(f"user,item,{column}\n" + "\n".join(rows) + "\n")
+    best = loaded.recommend_for({"zoe": liked}, 1, deny=[dropped])
+    found = rows_of(run("recommend", model, "--history", path, "-k", loaded.n_items, *words).out)
+    of_zoe = [row for row in found if row[0] == "zoe"]
+    assert of_zoe[0][1] == best.ids[0, 0] == further
+    assert dropped not in {row[1] for row in of_zoe}
+    assert dropped in {row[1] for row in found if row[0] == "ann"}
+    included = rows_of(run("recommend", model, "--history", path, "-k", loaded.n_items, "--include-seen", *words).out)
+    assert {dropped, *liked} <= {row[1] for row in included if row[0] == "zoe"}
 
 
 def test_a_history_of_one_column_is_one_user(run: Run, model: Path, tmp_path: Path) -> None:

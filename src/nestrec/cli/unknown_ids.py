@@ -34,7 +34,9 @@ class Omissions:
         """Count unknown ids."""
         self._counts[noun] = self._counts.get(noun, 0) + len(ids)
         first = self._first.setdefault(noun, [])
-        first += [repr(value) for value in ids[: _NAMED - len(first)].tolist()]
+        for shown in dict.fromkeys(map(repr, ids.tolist())):
+            if shown not in first and len(first) <= _NAMED:  # one more than is named says that there are more
+                first.append(shown)
 
     def add_once(self, noun: str, ids: Any) -> None:
         """Count ids that are the same for every block, unless they are counted already."""
@@ -51,8 +53,8 @@ class Omissions:
         """Print on stderr what was left out."""
         for noun, count in self._counts.items():
             if count:
-                more = ", …" if count > len(self._first[noun]) else ""
-                say(f"Skipped {_describe(noun, count)}: {', '.join(self._first[noun])}{more}")
+                more = ", …" if len(self._first[noun]) > _NAMED else ""
+                say(f"Skipped {_describe(noun, count)}: {', '.join(self._first[noun][:_NAMED])}{more}")
         if self.n_unanswered:
             users = format_count(self.n_unanswered, "user")
             say(f"No item is left to recommend to {users}" + (f"; {self._remedies}" if self._remedies else ""))

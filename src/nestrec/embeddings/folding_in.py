@@ -13,7 +13,7 @@ from nestrec.errors import OptionError
 from nestrec.fold_in.explanation import Explanation, explain_score
 from nestrec.fold_in.fold_in import FoldIn
 from nestrec.fold_in.folded import FoldedVectors
-from nestrec.fold_in.histories import Histories, check_named, gather_histories, history_of
+from nestrec.fold_in.histories import Histories, check_named, gather_dislikes, gather_histories, history_of
 from nestrec.fold_in.insertion import count_folded, insert_ids, insert_items, insert_rows, insert_users
 from nestrec.reranking.reranker import Reranker
 from nestrec.retrieval.id_lookup import Unknown, look_up_one
@@ -142,15 +142,17 @@ class FoldInMethods(SearchMethods):
         """Return the k items of highest score for new users, from the items of their histories.
 
         `histories` and `weights` as in `fold_in`, the other arguments and the result as in `recommend`; `exclude_seen`
-        leaves out the items of each history. The result's queries are the names of the histories, its `skipped` those
-        of histories of unknown ids alone, its `skipped_items` the unknown ids of histories and lists.
+        leaves out the items of each history, and the dislikes of Interactions, which are not folded in. The result's
+        queries are the names of the histories, its `skipped` those of histories of unknown ids alone, its
+        `skipped_items` the unknown ids of histories and lists.
         """
         found = gather_histories(histories, weights, self.items, "item", unknown)
-        vectors, histories = self._fold_in.fold_users(found, threads), ItemLists(found.indptr, found.indices)
+        vectors = self._fold_in.fold_users(found, threads)
+        seen = ItemLists(found.indptr, found.indices).join(gather_dislikes(histories, found, self.items))
         asked = Asked(found.queries, "history", None)
         filters = self._filters(asked, allow, deny, where, unknown).with_skipped(found.skipped)
         options = ListOptions(k, width, exclude_seen, rerank, popularity_penalty, exact, threads)
-        return self._search(found.queries, vectors, histories, filters, options)
+        return self._search(found.queries, vectors, seen, filters, options)
 
     @check_keywords
     def explain(

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from nestrec.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from nestrec.data.cold_ids import restrict_to
 from nestrec.data.ids import IdArray, canonicalize_ids
 from nestrec.data.interactions import Interactions
 from nestrec.data.vocabulary import Vocabulary
 from nestrec.errors import OptionError
 from nestrec.retrieval.id_lookup import LookedUp, Unknown, look_up
+from nestrec.retrieval.item_lists import ItemLists
 
 _MANY = (list, tuple, np.ndarray, Set, range)  # a list of these is a list of histories
 
@@ -78,6 +80,14 @@ def gather_histories(
     new_rows = np.cumsum(kept) - 1  # of the histories that are kept; the others have no known id
     arranged = _arrange(int(kept.sum()), new_rows[rows], known, of_lists)
     return Histories(names[kept], *arranged, looked_up.skipped, single, names[~kept], kept)
+
+
+def gather_dislikes(histories: object, found: Histories, items: Vocabulary) -> ItemLists:
+    """Return the known items that the histories have as dislikes; only Interactions have any."""
+    if not isinstance(histories, Interactions) or histories.dislikes is None:
+        return ItemLists.empty(len(found))
+    known = restrict_to(histories.dislikes, histories.users, items)
+    return ItemLists(known.indptr, known.indices).select(np.flatnonzero(found.kept))
 
 
 def check_named(histories: object, noun: str) -> None:

@@ -70,11 +70,12 @@ def _describe(ids: object) -> str:
 
 
 def _describe_unknown(vocabulary: Vocabulary, unknown: IdArray, noun: str) -> str:
-    shown = ", ".join(map(repr, unknown[:_MOST_SHOWN].tolist()))
-    more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
-    subject = f"{noun} id {shown} is" if len(unknown) == 1 else f"{noun} ids {shown}{more} are"
+    distinct = list(dict.fromkeys(unknown.tolist()))
+    shown = ", ".join(map(repr, distinct[:_MOST_SHOWN]))
+    more = f" and {len(distinct) - _MOST_SHOWN} more" if len(distinct) > _MOST_SHOWN else ""
+    subject = f"{noun} id {shown} is" if len(distinct) == 1 else f"{noun} ids {shown}{more} are"
     example = vocabulary.ids[:1].tolist()
     return (
         f"{subject} unknown to the model, which knows {len(vocabulary)} {noun}s, such as {example[0]!r}; "
-        f"correct the {'id' if len(unknown) == 1 else 'ids'}"
+        f"correct the {'id' if len(distinct) == 1 else 'ids'}"
     )
