@@ -310,3 +310,28 @@ def test_a_file_of_interactions_is_no_item_table(run: Run, model: Path, interact
     assert "Warning: ratings.csv does not look like an item table, which has one row for each item" in result.err
     with pytest.warns(DataWarning, match="repeat an item"):
         NestedEmbeddings.load(model).with_item_table(interactions)
+
+
+def test_a_file_of_interactions_does_not_replace_an_item_table(
+    run: Run, described: Path, interactions: Path, tmp_path: Path
+) -> None:
+    """A good table was lost with only a warning."""
+    NestedEmbeddings.load(described).save(tmp_path / "m")
+    contents = {path: path.read_bytes() for path in (tmp_path / "m").iterdir()}
+    result = run("items", tmp_path / "m", interactions)
+    assert (result.code, "does not look like an item table" in result.err) == (1, True)
+    assert "--remove" in result.err
+    assert {path: path.read_bytes() for path in (tmp_path / "m").iterdir()} == contents
+    assert run("items", tmp_path / "m", "--remove").code == 0
+    assert run("items", tmp_path / "m", interactions).code == 0
+
+
+def test_a_table_without_titles_names_the_option(run: Run, model: Path, tmp_path: Path) -> None:
+    NestedEmbeddings.load(model).save(tmp_path / "m")
+    (tmp_path / "t.csv").write_text(f"item_id,colour\n{NestedEmbeddings.load(model).items.ids[0]},red\n")
+    assert "titles none (name them with --title-column)" in run("items", tmp_path / "m", tmp_path / "t.csv").err
+
+
+def test_times_that_a_half_life_needs_name_both_options(run: Run, interactions: Path, tmp_path: Path) -> None:
+    words = ("--half-life", 30, "--timestamp-column", "", "--out", tmp_path / "m")
+    assert "--timestamp-column must name times for --half-life" in run("train", interactions, *words).err

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from nestrec.cli.console import say, warn
 from nestrec.cli.panels import DATA
 from nestrec.cli.shared_options import option
-from nestrec.errors import OptionError
+from nestrec.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from nestrec.data.vocabulary import Vocabulary
@@ -59,15 +59,23 @@ class TrainItemOptions:
         return read_item_table(self.items, items, ItemTableOptions(self.item_id_column, self.title_column))
 
 
-def read_item_table(path: Path, items: Vocabulary, options: ItemTableOptions) -> ItemTable:
-    """Return the item table in a file and print on stderr what was read and left out."""
+def read_item_table(path: Path, items: Vocabulary, options: ItemTableOptions, *, replaces: bool = False) -> ItemTable:
+    """Return the item table in a file and print on stderr what was read and left out.
+
+    Raises DataError for a file that does not look like an item table where it `replaces` one.
+    """
     from nestrec.item_table.build import build_item_table
     from nestrec.item_table.item_table import ItemTable
 
     table = ItemTable(items, *build_item_table(path, items, options))
-    for line in table.description.lines(len(items)):
+    for line in table.description.lines(len(items), "--title-column"):
         say(line)
     if table.description.warning is not None:
+        if replaces:
+            raise DataError(
+                f"{table.description.doubt}; the item table that the model has is kept: give the file of items, or "
+                "remove that table first with nestrec items MODEL --remove"
+            )
         warn(f"Warning: {table.description.warning}")
     return table
 

@@ -49,6 +49,7 @@ def items(
         raise OptionError("give either FILE, an item table, or --remove")
     from nestrec.embeddings import NestedEmbeddings
     from nestrec.item_table.build import ItemTableOptions
+    from nestrec.item_table.description import SECTION
     from nestrec.item_table.sources import TextLayout
 
     loaded = NestedEmbeddings.load(model, item_table=False)
@@ -56,6 +57,6 @@ def items(
     if file is not None:
         layout = TextLayout(delimiter and delimiter.replace("\\t", "\t"), encoding, header)
         options = ItemTableOptions(item_id_column, title_column, list_separator, layout)
-        table = read_item_table(file, loaded.items, options)
+        table = read_item_table(file, loaded.items, options, replaces=SECTION in loaded.manifest)
     replace(loaded, item_table=table, check=False).save(model, overwrite=True)
     say(f"Removed the item table of {model}." if table is None else f"Wrote {model}.")

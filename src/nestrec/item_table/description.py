@@ -32,10 +32,10 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         section: dict[str, Any] = msgspec.to_builtins(self)
         return section
 
-    def lines(self, n_items: int) -> list[str]:
-        """Return what to say of a table that was read."""
+    def lines(self, n_items: int, title_option: str = "title_column") -> list[str]:
+        """Return what to say of a table that was read; `title_option` is what names the column of titles."""
         share = f"{self.n_described:,} of {n_items:,} items of the model described"
-        columns = f"ids {self.id_column}, titles {self.title_column or 'none (name them with title_column)'}"
+        columns = f"ids {self.id_column}, titles {self.title_column or f'none (name them with {title_option})'}"
         left_out = {
             f"{format_count(self.n_unknown, 'row')} of ids that the model does not know": self.n_unknown,
             f"{format_count(self.n_repeated, 'row')} of an id that an earlier row has": self.n_repeated,
@@ -47,12 +47,17 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def warning(self) -> str | None:
-        """What to warn of a source that does not look like an item table: most rows repeat an item."""
+        """What to warn of a source that does not look like an item table."""
+        return None if self.doubt is None else f"{self.doubt}; the first row of each is used"
+
+    @property
+    def doubt(self) -> str | None:
+        """Why a source does not look like an item table: most rows repeat an item."""
         if 2 * self.n_repeated <= self.n_rows - self.n_without_id:
             return None
         return (
             f"{self.source} does not look like an item table, which has one row for each item: {self.n_repeated:,} of "
-            f"{format_count(self.n_rows, 'row')} repeat an item, as interactions do; the first row of each is used"
+            f"{format_count(self.n_rows, 'row')} repeat an item, as interactions do"
         )
 
 
