@@ -260,3 +260,8 @@ def test_filters_leave_rows_out_and_count_them(run: Run, file: Path, tmp_path: P
 
 def test_a_folder_is_not_a_file(run: Run, tmp_path: Path) -> None:
     assert "regular file" in run("split", tmp_path, "--out", tmp_path / "parts").err
+
+
+def test_a_file_that_is_not_there_does_not_exist(run: Run, tmp_path: Path) -> None:
+    result = run("split", tmp_path / "none.csv", "--out", tmp_path / "parts")
+    assert (result.code, f"{tmp_path / 'none.csv'} does not exist" in result.err) == (1, True)

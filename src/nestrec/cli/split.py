@@ -13,6 +13,7 @@ training and in test. By time, a row that repeats an earlier part's pair is left
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields
@@ -59,6 +60,8 @@ def split(
     chosen = FileSplit(by, test_fraction, validation_fraction, None if at is None else _moment(at), seed)
     options = filters.add_to(reading.options(threads=threads))
     if not file.is_file():
+        if str(file) != "-" and not os.path.lexists(file):
+            raise DataError(f"{file} does not exist; check the path")
         raise DataError(f"{file} must be a regular file, since nestrec split reads it more than once")
     places = _places(file, out, chosen, options.format, to)
     _check_places(places, overwrite=overwrite)

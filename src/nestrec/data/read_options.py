@@ -182,14 +182,14 @@ class ReadOptions:
             valid = _SECOND < check_number("half_life", self.half_life, example=30) < math.inf
             rule = "be a finite number of days above 0.00001, about a second, such as 30"
             require(valid, "half_life", rule, self.half_life)
-            require(self.timestamp_column != "", "timestamp_column", "name times for half_life", "")
+            self._need_column("timestamp_column", "times", "half_life")
         if self.dislike_below is not None:
             self._check_dislikes(self.dislike_below)
 
     def _check_dislikes(self, bound: float) -> None:
         finite = math.isfinite(check_number("dislike_below", bound, example=3))
         require(finite, "dislike_below", "be finite, such as 3", bound)
-        require(self.rating_column != "", "rating_column", "name ratings for dislike_below", "")
+        self._need_column("rating_column", "ratings", "dislike_below")
         if self.min_rating is not None and bound > self.min_rating:
             raise OptionError(
                 f"dislike_below must be at most min_rating, got {bound:g} and {self.min_rating:g}: a rating between "
@@ -201,6 +201,10 @@ class ReadOptions:
                 f"dislike_below takes every row by itself, so repeats must be left out, got {self.repeats!r}",
                 mentions=("repeats",),
             )
+
+    def _need_column(self, column: str, content: str, option: str) -> None:
+        if getattr(self, column) == "":
+            raise OptionError(f"{column} must name {content} for {option}, got ''", option=column, mentions=(option,))
 
     def _check_at_least(self, name: str, value: int, least: int) -> None:
         require(check_number(name, value, example=least) >= least, name, f"be at least {least}", value)

@@ -30,8 +30,9 @@ def insert_ids(known: Vocabulary, ids: IdArray, noun: str) -> tuple[Vocabulary, 
     """Return the vocabulary of all ids and where they are; raise OptionError for an id that is known."""
     repeated = ids[known.index_of(ids, unknown="mark") >= 0].tolist()
     if repeated:
+        shown = f"{len(repeated)} known: {repeated[0]!r}" + (", …" if len(repeated) > 1 else "")
         raise OptionError(
-            f"new {noun}s must have ids that the model does not know, got {len(repeated)} known: {repeated[0]!r}, …; "
+            f"new {noun}s must have ids that the model does not know, got {shown}; "
             "fold_in returns vectors of known ones from new histories"
         )
     same = known.ids.dtype.kind == ids.dtype.kind
