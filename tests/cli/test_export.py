@@ -96,3 +96,25 @@ def test_standard_output_is_refused(run: Run, model: Path, tmp_path: Path, monke
     assert result.code == 2
     assert "--out must be a file or folder" in result.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("to", "name", "sentence"),
+    [
+        ("parquet", "items.npz", "must end with .parquet for --to parquet"),
+        ("npz", "items.CSV", "for that give --to csv"),
+        ("csv", "items.arrow", "must end with .csv or .tsv for --to csv"),
+    ],
+)
+def test_the_ending_of_another_format_is_refused(
+    run: Run, model: Path, tmp_path: Path, to: str, name: str, sentence: str
+) -> None:
+    (tmp_path / name).write_text("former")
+    result = run("export", model, "--to", to, "--out", tmp_path / name, "--overwrite")
+    assert (result.code, sentence in result.err) == (2, True)
+    assert (tmp_path / name).read_text() == "former"
+
+
+@pytest.mark.parametrize(("to", "name"), [("csv", "items.txt"), ("npz", "items"), ("csv", "items.tsv")])
+def test_other_endings_are_free(run: Run, model: Path, tmp_path: Path, to: str, name: str) -> None:
+    assert run("export", model, "--to", to, "--out", tmp_path / name).code == 0

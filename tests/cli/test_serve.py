@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nestrec.cli.server_limits import ServerLimits
+from nestrec.embeddings import NestedEmbeddings
 from nestrec.serving import run as serving_run
 from nestrec.serving.app import Server
 from nestrec.serving.limits import Limits
@@ -43,7 +44,25 @@ def test_it_listens_where_it_is_asked_to(run: Run, model: Path, started: list[tu
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = run("serve", model, "--port", taken.getsockname()[1])
     assert (result.code, "give another port" in result.err) == (2, True)
+    assert "of 127.0.0.1 is in use by another program" in result.err
+    assert "Errno" not in result.err
     assert run("serve", model, "--port", "0", "--quiet").err == ""
+
+
+def test_an_example_is_printed_that_answers(run: Run, tmp_path: Path, started: list[tuple[Server, str]]) -> None:
+    vectors = [[1.0, 2.0], [2.0, 1.0], [0.5, 0.5]]
+    odd = NestedEmbeddings.from_arrays([[1.0, 0.0]], vectors, [1, 2], users=["a/b c&d"], items=["x", "y", "z"])
+    odd.save(tmp_path / "odd")
+    result = run("serve", tmp_path / "odd", "--port", "0")
+    listening, example = result.err.splitlines()[-3:-1]
+    address = listening.removeprefix("Listening at ")
+    assert example == f'Try: curl "{address}/v1/recommend/a%2Fb%20c%26d?k=2"'
+    with client_of(started[0][0]) as client:
+        reply = client.get("/v1/recommend/a/b c&d", k=2)
+    assert [item["id"] for item in reply.json["items"]] == ["y", "x"]
+    (tmp_path / "keys").write_text(f"web {KEY}\n")
+    closed = run("serve", tmp_path / "odd", "--port", "0", "--api-keys", tmp_path / "keys")
+    assert 'Try: curl -H "Authorization: Bearer KEY" "http://' in closed.err
 
 
 def test_models_have_names_and_a_split(run: Run, model: Path, started: list[tuple[Server, str]]) -> None:

@@ -165,7 +165,8 @@ def test_the_tag_answers_a_client_that_has_the_list(client: Client, user: Any) -
         ("/v1/models/../../../etc/passwd", {}, 404, ""),
         ("/v1/models", {"model": "shop"}, 422, "model"),
         ("/v1/nothing", {}, 404, ""),
-        ("/v1/recommend", {}, 405, ""),
+        ("/v1/recommend", {}, 405, "/v1/recommend takes POST, got GET; there is GET /v1/recommend/{user};"),
+        ("/v1/score", {}, 405, "/v1/score takes POST, got GET; /openapi.json"),
     ],
 )
 def test_a_question_that_breaks_a_rule_is_refused(

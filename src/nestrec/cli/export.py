@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from nestrec.embeddings import NestedEmbeddings
 
 
+_ENDINGS = {  # of files, and the format that each is of
+    ".npz": "npz", ".parquet": "parquet", ".feather": "feather", ".arrow": "feather", ".csv": "csv", ".tsv": "csv",
+    ".safetensors": "safetensors", ".vec": "word2vec",
+}  # fmt: skip
 _OF_FILES = ("--quantize", "--where")  # options of stores that files have too
 
 
@@ -74,6 +78,7 @@ def export(
     if stores.quantize is not None:
         options["quantize"] = stores.quantize
     exporter = make_exporter(to, **options)
+    _check_ending(to, out)
     loaded = NestedEmbeddings.load(model, search_config=False)
     if stores.where is not None and side == "items":
         loaded = keep_items(loaded, stores.where)
@@ -84,6 +89,16 @@ def _write_file(model: NestedEmbeddings, exporter: Any, out: Path, side: Any, *,
     exporter.export(model, out, side=side, overwrite=overwrite)
     n = model.n_items if side == "items" else model.n_users
     say(f"Wrote {out}: {format_count(n, side.removesuffix('s'))}, width {model.embedding_size}.")
+
+
+def _check_ending(to: str, out: str) -> None:
+    """Raise OptionError for a name that ends as files of another format do."""
+    other = _ENDINGS.get(Path(out).suffix.lower(), to)
+    own = [ending for ending, name in _ENDINGS.items() if name == to]
+    if other != to and own:
+        raise OptionError(
+            f"--out must end with {' or '.join(own)} for --to {to}, got {out}; for that give --to {other}"
+        )
 
 
 def _list_stores() -> dict[str, Any]:

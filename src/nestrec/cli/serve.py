@@ -10,7 +10,9 @@ Examples:
 The first model answers requests that name none. SIGHUP loads the models again, as does a folder that is replaced where
 --watch is given; a model that cannot be loaded keeps its former version. SIGTERM and Ctrl-C stop the server once the
 requests in flight are answered. A file of keys has a line NAME KEY for each. An arm of a split is a model, or two that
-are interleaved. The routes are described at /openapi.json.
+are interleaved. The routes are described at /openapi.json. To try it, with ID a user of the model:
+
+  curl "http://127.0.0.1:8000/v1/recommend/ID?k=2"
 
 """
 
@@ -96,7 +98,19 @@ def _announce(server: Server, listening: socket) -> None:
     for served in server.models.served.values():
         say(f"Serving {served.name}, version {served.version}, {served.model!r}")
     host, port = listening.getsockname()[:2]
-    say(f"Listening at http://{f'[{host}]' if ':' in host else host}:{port}")
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    say(f"Listening at {address}")
+    say(f"Try: {_show_example(server, address)}")
+
+
+def _show_example(server: Server, address: str) -> str:
+    """Return a command that asks for the list of the first user of the first model."""
+    from urllib.parse import quote
+
+    served = next(iter(server.models.served.values()))
+    user = quote(str(served.model.users.ids[:1].tolist()[0]), safe="")
+    key = '-H "Authorization: Bearer KEY" ' if server.needs_key else ""
+    return f'curl {key}"{address}/v1/recommend/{user}?k=2"'
 
 
 def _show_records() -> None:

@@ -69,6 +69,11 @@ class Server:
         scope["app"] = self  # Starlette raises its errors where there is an application to handle them
         await self._gate(scope, receive, send)
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether clients need a key."""
+        return self._options.keys.needs_client_key
+
     async def reload_all(self) -> None:
         """Load all models again; those that fail keep their former version."""
         await self.administration.reload(list(self.models.served))

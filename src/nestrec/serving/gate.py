@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Router
 
 from nestrec.logs import get_logger
 from nestrec.serving.access_log import AccessLog
 from nestrec.serving.api_keys import ApiKeys, read_key
 from nestrec.serving.body import DISCONNECTED, DisconnectedError
 from nestrec.serving.metrics import Metrics
+from nestrec.serving.other_methods import describe_status
 from nestrec.serving.problems import ProblemError, as_problem
 from nestrec.serving.trace import KEY, Trace, start_trace
 
@@ -31,6 +33,11 @@ class Keys:
 
     def __init__(self, clients: ApiKeys | None = None, admins: ApiKeys | None = None) -> None:
         self._clients, self._admins = clients, admins
+
+    @property
+    def needs_client_key(self) -> bool:
+        """Whether the routes of clients need a key."""
+        return self._clients is not None
 
     def check(self, path: str, headers: list[tuple[bytes, bytes]]) -> str | None:
         """Return the name of the client; raise ProblemError where the route is not open to it."""
@@ -59,7 +66,7 @@ class Keys:
 class Gate:
     """Wraps the routes of the server."""
 
-    def __init__(self, routes: Application, keys: Keys, metrics: Metrics, access_log: AccessLog) -> None:
+    def __init__(self, routes: Router, keys: Keys, metrics: Metrics, access_log: AccessLog) -> None:
         self._routes, self._keys, self._metrics, self._access_log = routes, keys, metrics, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,7 +96,7 @@ class Gate:
         except DisconnectedError:
             raise
         except Exception as error:
-            await self._refuse(_find_problem(error, trace), sender)
+            await self._refuse(_find_problem(error, scope, self._routes.routes), sender)
 
     async def _refuse(self, problem: ProblemError, sender: _Sender) -> None:
         trace = sender.trace
@@ -99,14 +106,14 @@ class Gate:
             await send_answer(sender.send, problem.status, problem.encode(trace.request_id), _JSON, problem.headers)
 
 
-def _find_problem(error: Exception, trace: Trace) -> ProblemError:
+def _find_problem(error: Exception, scope: Scope, routes: Sequence[BaseRoute]) -> ProblemError:
     """Return the problem of an error; one of the server itself is logged with its traceback."""
     if isinstance(error, HTTPException):
-        status = HTTPStatus(error.status_code)
-        return ProblemError(status, f"{status.description}; /openapi.json lists the routes", headers=error.headers)
+        detail = f"{describe_status(error, scope, routes)}; /openapi.json lists the routes"
+        return ProblemError(HTTPStatus(error.status_code), detail, headers=error.headers)
     found = as_problem(error)
     if found is None:
-        get_logger("serving").error("request %s failed", trace.request_id, exc_info=error)
+        get_logger("serving").error("request %s failed", scope[KEY].request_id, exc_info=error)
         found = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log has the request id")
     return found
 

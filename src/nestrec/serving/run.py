@@ -7,6 +7,8 @@ again and opens the access log again.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 import sys
@@ -32,9 +34,17 @@ def bind(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
-        raise OptionError(f"the server cannot listen at {host} port {port} ({error}); give another port") from error
+        raise OptionError(_explain_failure(host, port, error)) from error
     bound.set_inheritable(False)
     return bound
+
+
+def _explain_failure(host: str, port: int, error: OSError | OverflowError) -> str:
+    number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+    if number == errno.EADDRINUSE:
+        return f"port {port} of {host} is in use by another program; give another port"
+    reason = os.strerror(number) if number else getattr(error, "strerror", None) or error
+    return f"the server cannot listen at {host} port {port} ({reason}); give another port"
 
 
 def run(server: Server, listening: socket.socket, started: Callable[[], None]) -> None:
