@@ -223,8 +223,10 @@ def test_the_column_and_the_number_of_ids_to_remove_are_printed(
     ids = model.users.ids[[3, 4]].tolist()
     table = pl.DataFrame({"film": model.items.ids[:2].tolist(), "visitor": ids})
     path = tmp_path / f"forget{suffix}"
-    write = {".csv": table.write_csv, ".parquet": table.write_parquet, ".jsonl": table.write_ndjson}[suffix]
-    write(path)
+    write: dict[str, Callable[[Path], None]] = {
+        ".csv": table.write_csv, ".parquet": table.write_parquet, ".jsonl": table.write_ndjson,
+    }  # fmt: skip
+    write[suffix](path)
     result = run("update", own, "--remove-users", path, "--epochs", 0)
     assert result.code == 0
     assert f"{path}: 2 user ids to remove, from column visitor" in result.err
