@@ -105,3 +105,12 @@ def test_most_ids_with_blanks_are_noted(read: Callable[..., Any]) -> None:
     _, report = read("user,item\n1,a b c\n2,b c\n3,d\n")
     assert any("contain blanks, such as 'a b c'" in note for note in report.notes)
     assert not any("blanks" in note for note in read("user,item\n1,a b c\n2,b\n3,d\n")[1].notes)
+
+
+def test_lines_of_a_reason_are_in_order_whichever_side_it_is_of(read: Callable[..., Any]) -> None:
+    """Lines of users came before those of items."""
+    _, report = read(b"user,item\n5,\xff\n\xfe,3\n6,7\n\xff,\xff\n")
+    shown = report.examples["the id is not UTF-8 text"]
+    assert [str(example) for example in shown] == [
+        f"line {n}: {v!r}" for n, v in ((2, "\\xff"), (3, "\\xfe"), (5, "\\xff"))
+    ]
