@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,15 @@ def test_wandb_has_the_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert wandb.run is None  # the run that training began has ended
     written = list(tmp_path.rglob("*.wandb"))
     assert len(written) == 2
-    assert all(b"validation/ndcg@" in path.read_bytes() for path in written)
+    wait_until(lambda: all(b"validation/ndcg@" in path.read_bytes() for path in written))
+
+
+def wait_until(is_done: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait, since a process of W&B's own writes its files after a run has ended; fail where it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not is_done():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @WARNINGS_OF_OTHERS
