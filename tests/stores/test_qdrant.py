@@ -1,4 +1,4 @@
-"""Qdrant's server through its client: what differs from a folder. The client's memory stands in for a server."""
+"""Qdrant's server through its client: what differs from a folder. The client's mode in memory replaces a server."""
 
 from __future__ import annotations
 

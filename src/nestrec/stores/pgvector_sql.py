@@ -1,7 +1,7 @@
 """The search of several stages as one SQL query for pgvector, and the functions `search` and `recommend`.
 
 `<#>` is the negative inner product, ascending order by it is what an index can give, and exclusions are conditions of
-the first stage. With hnsw.iterative_scan the index goes on until the stage has its rows, however many are excluded.
+the first stage. With hnsw.iterative_scan the index is scanned until the stage has its rows, however many are excluded.
 """
 
 from __future__ import annotations
